@@ -1,0 +1,1 @@
+"""The sandbox's Snowflake account: its wire protocol, objects, privileges, loading and plain SQL."""

@@ -1,0 +1,1 @@
+"""Who may do what: roles, grants, ownership (facts/snowflake.md §4)."""
