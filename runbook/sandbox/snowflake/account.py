@@ -60,7 +60,7 @@ class Account:
         )
         self.engine = Engine()
         self.catalog = Catalog()
-        self.privileges = Privileges(self.catalog, clock)
+        self.privileges = Privileges(self.catalog, clock, self.name)
         self.history = LoadHistory(self)
         self.bucket = BucketReader(self)
         self.pipes = PipeService(self)

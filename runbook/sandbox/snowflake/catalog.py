@@ -127,13 +127,37 @@ class Stage(SchemaObject):
         return self.url.removeprefix("s3://").partition("/")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A table's column; ``type`` as DESC TABLE shows it: ``VARCHAR(255)``, ``NUMBER(38,0)``."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    default: str | None = None
+    comment: str | None = None
+
+    @property
+    def base_type(self) -> str:
+        """The type without its length or precision: ``VARCHAR``, ``NUMBER``, ``TIMESTAMP_NTZ``."""
+        return self.type.partition("(")[0]
+
+    @property
+    def length(self) -> int | None:
+        """Characters a VARCHAR, or bytes a BINARY, may have; None for other types."""
+        if self.base_type not in ("VARCHAR", "BINARY"):
+            return None
+        return int(self.type.partition("(")[2].rstrip(")"))
+
+
 @dataclass(slots=True)
 class Table(SchemaObject):
-    """A table; columns and rows lie in DuckDB under the same full name.
+    """A table (or view); its rows lie in DuckDB under the same full name.
 
     A replaced table has a new id, so histories kept by id forget it.
     """
 
+    columns: list[TableColumn] = field(default_factory=list)
     kind: str = "TABLE"
 
 
@@ -159,6 +183,8 @@ class Pipe(SchemaObject):
     cloned: bool = False
     altered_on: datetime | None = None
     dropped_on: datetime | None = None
+    table: Name = field(kw_only=True)
+    """The target table, by name: a pipe follows the name, not the table's id (facts/snowflake.md §3.6)."""
     stage_url: str = ""
     """The stage's URL when the pipe was made: another one now means STOPPED_STAGE_ALTERED."""
 
@@ -238,6 +264,10 @@ class Catalog:
     def stage_integration(self, stage: Stage) -> Integration | None:
         """The integration the stage was made with, if it is still there."""
         return self.integration_by_id(stage.integration_id)
+
+    def pipe_table(self, pipe: Pipe) -> Table | None:
+        """The table that has the name the pipe loads into."""
+        return self.tables.get(pipe.table)
 
     def pipe_is_paused(self, pipe: Pipe) -> bool:
         """PIPE_EXECUTION_PAUSED as it counts for this pipe: the lowest level that is set decides."""
