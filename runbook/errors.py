@@ -1,0 +1,85 @@
+"""What can go wrong, named by what the reader does next.
+
+    RunbookError
+    ├── SettingsWrong   2  correct a setting or the command line; nothing was touched
+    ├── Refused         2  decide: going on would harm something; nothing was touched
+    ├── Blocked         2  run the earlier step that brings the missing value; nothing was touched
+    ├── CannotTell      3  a cloud could not be reached, or did not let us look
+    ├── Unhealthy       1  a check failed
+    └── NotConverged    4  some changes were made; run the same command again
+
+Every error says what failed, where, why as far as known, and what to do. The number is the
+exit code (docs/runbook.md#exit-codes).
+"""
+
+
+class RunbookError(Exception):
+    """One paragraph for a person: ``what`` failed, ``where``, ``why``, and the ``remedy``."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        sentences = [self.what.rstrip(".")]
+        if self.where:
+            sentences[0] += f" ({self.where})"
+        if self.why:
+            sentences.append(self.why.rstrip("."))
+        if self.remedy:
+            sentences.append(f"To do: {self.remedy.rstrip('.')}")
+        return ". ".join(sentences) + "."
+
+
+class SettingsWrong(RunbookError):
+    """A setting, a flag or the place the command runs in is wrong; nothing was touched."""
+
+    exit_code = 2
+
+
+class Refused(RunbookError):
+    """Going on would lose, widen or overwrite something; nothing was touched."""
+
+    exit_code = 2
+
+
+class Blocked(RunbookError):
+    """An earlier step brings a value that is not there yet; nothing was touched."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, by_step: int, remedy: str = "") -> None:
+        super().__init__(what, why=f"It is known after step {by_step}", remedy=remedy)
+        self.by_step = by_step
+
+
+class CannotTell(RunbookError):
+    """A cloud could not be reached or refused to answer.
+
+    ``missing_right`` names the IAM action or the Snowflake privilege, where that is the cause.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", remedy: str = "", missing_right: str = ""
+    ) -> None:
+        super().__init__(what, where=where, why=why, remedy=remedy)
+        self.missing_right = missing_right
+
+
+class Unhealthy(RunbookError):
+    """A check failed: the set-up is not what it claims to be."""
+
+    exit_code = 1
+
+
+class NotConverged(RunbookError):
+    """Changes were made, and something is left to do; running the command again goes on."""
+
+    exit_code = 4

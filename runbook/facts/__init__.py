@@ -1,0 +1,177 @@
+"""What is there, on both clouds: each fact read once a run, independent ones side by side.
+
+A fact is a frozen value; ``None`` where the thing is absent; and asking for one that could not
+be read raises :class:`~runbook.errors.CannotTell` with the reason.
+"""
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from runbook.facts import aws, snowflake
+from runbook.session import Reader
+from runbook.settings import Settings, Stream
+
+WIDTH = 12  # reads under way at once
+
+
+class Facts:
+    """The facts of one moment. Made anew to observe again; reading one never changes anything."""
+
+    def __init__(self, reader: Reader, *, adopt: bool = False) -> None:
+        self.reader = reader
+        self.settings: Settings = reader.settings
+        self.adopt = adopt
+        self._found: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def afresh(self) -> "Facts":
+        """The same questions, asked again."""
+        return Facts(self.reader, adopt=self.adopt)
+
+    @property
+    def role(self) -> aws.Role | None:
+        """The role Snowflake assumes."""
+        return self._once("role", lambda: aws.role(self.reader))
+
+    @property
+    def policy(self) -> aws.Policy | None:
+        """The role's permissions policy."""
+        return self._once("policy", lambda: aws.policy(self.reader))
+
+    @property
+    def bucket(self) -> aws.Bucket | None:
+        """The bucket."""
+        return self._once("bucket", lambda: aws.bucket(self.reader))
+
+    @property
+    def notifications(self) -> aws.BucketNotifications | None:
+        """The bucket's event notifications."""
+        return self._once("notifications", lambda: aws.bucket_notifications(self.reader))
+
+    @property
+    def now(self) -> datetime:
+        """Snowflake's time."""
+        return self._once("now", lambda: snowflake.now(self.reader))
+
+    @property
+    def integration(self) -> snowflake.StorageIntegration | None:
+        """The storage integration."""
+        return self._once("integration", lambda: snowflake.integration(self.reader))
+
+    @property
+    def entry(self) -> snowflake.Entry | None:
+        """Whether Snowflake gets into the bucket."""
+        return self._once("entry", lambda: snowflake.entry(self.reader))
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The account's roles."""
+        return self._once("roles", lambda: snowflake.roles(self.reader))
+
+    @property
+    def schema_exists(self) -> bool:
+        """Whether the schema is there."""
+        return self._once("schema", lambda: snowflake.schema_exists(self.reader))
+
+    def grants_to(self, role: Any) -> frozenset[snowflake.Grant] | None:
+        """What a role holds."""
+        return self._once(("grants", role), lambda: snowflake.grants_to(self.reader, role))
+
+    def file_format(self, stream: Stream) -> snowflake.FileFormat | None:
+        """The stream's file format."""
+        key = ("format", stream.file_format)
+        return self._once(key, lambda: snowflake.file_format(self.reader, stream))
+
+    def table(self, stream: Stream) -> snowflake.Table | None:
+        """The stream's table."""
+        return self._once(("table", stream.name), lambda: snowflake.table(self.reader, stream))
+
+    def stage(self, stream: Stream) -> snowflake.Stage | None:
+        """The stream's stage."""
+        return self._once("stages", lambda: snowflake.stages(self.reader)).get(stream.stage.name)
+
+    def pipe(self, stream: Stream) -> snowflake.Pipe | None:
+        """The stream's pipe."""
+        return self._once("pipes", lambda: snowflake.pipes(self.reader)).get(stream.pipe.name)
+
+    def pipe_status(self, stream: Stream) -> snowflake.PipeStatus | None:
+        """What the stream's pipe says of itself."""
+        return self._once(("status", stream.name), lambda: snowflake.pipe_status(self.reader, stream))
+
+    def pause(self, stream: Stream) -> snowflake.Pause | None:
+        """Whether and where the stream's pipe is paused."""
+        return self._once(("pause", stream.name), lambda: snowflake.pause(self.reader, stream))
+
+    def listing(self, stream: Stream) -> snowflake.Listing | None:
+        """The files under the stream's stage."""
+        return self._once(("listing", stream.name), lambda: snowflake.listing(self.reader, stream))
+
+    def loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
+        """The last 14 days of loads into the stream's table."""
+        return self._once(("loads", stream.name), lambda: snowflake.loads(self.reader, stream))
+
+    def look(self, *, delivery: bool = True, steps: tuple[int, ...] = (1, 2, 3, 4, 5)) -> None:
+        """Read side by side what the steps and checks will ask, so nobody waits for the other.
+
+        Reads only; what cannot be read shows when it is asked for.
+        """
+        with ThreadPoolExecutor(WIDTH) as pool:
+            for question in self._questions(delivery=delivery, steps=steps):
+                pool.submit(_unless_it_fails, question)
+
+    def _questions(self, *, delivery: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
+        questions: list[Callable[[], object]] = []
+        names = {
+            1: ("role", "policy", "bucket"),
+            2: ("integration", "roles"),
+            3: ("role", "integration", "entry"),
+            4: ("schema_exists", "integration"),
+            5: ("bucket", "notifications"),
+        }
+        for name in dict.fromkeys(name for step in steps for name in names[step]):
+            questions.append(lambda name=name: getattr(self, name))  # type: ignore[misc]
+        snowflake_settings = self.settings.snowflake
+        if {2, 4} & set(steps):
+            for role in (
+                snowflake_settings.owner_role,
+                snowflake_settings.loader_role,
+                snowflake_settings.operator_role,
+            ):
+                questions.append(lambda role=role: self.grants_to(role))  # type: ignore[misc]
+        per_stream: list[Callable[[Stream], object]] = []
+        if 4 in steps:
+            per_stream += [self.file_format, self.table, self.stage, self.pipe, self.pipe_status, self.pause]
+        elif 5 in steps:
+            per_stream += [self.pipe]
+        if delivery:
+            per_stream += [self.listing, self.loads]
+        for stream in self.settings.streams:
+            for ask in per_stream:
+                questions.append(lambda ask=ask, stream=stream: ask(stream))  # type: ignore[misc]
+        return questions
+
+    def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
+        with self._lock:
+            future = self._found.get(key)
+            mine = future is None
+            if future is None:
+                future = self._found[key] = Future()
+        if mine:
+            try:
+                future.set_result(read())
+            except BaseException as error:
+                future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+        return future.result()
+
+
+def _unless_it_fails(question: Callable[[], object]) -> None:
+    """Ask; the failure is kept with the fact and raised to whoever needs it."""
+    try:
+        question()
+    except Exception:  # noqa: BLE001, S110
+        pass

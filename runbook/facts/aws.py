@@ -1,0 +1,310 @@
+"""What is there on AWS: the role, its policy, the bucket and its event notifications."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote_plus, unquote_plus
+
+from runbook.errors import CannotTell
+from runbook.facts.documents import Document, as_list, statements
+from runbook.session import AWS_NO_SESSION, AwsFailed, Reader
+from runbook.settings import MANAGED_BY, Stream
+
+T = TypeVar("T")
+
+NOBODY_SID = "AssumableByNobodyUntilStep3"
+TRUST_SID = "SnowpipeRunbookSnowflakeUser"
+CREATED = "s3:ObjectCreated:*"
+
+_RULE_LISTS = {
+    "QueueConfigurations": "QueueArn",
+    "TopicConfigurations": "TopicArn",
+    "LambdaFunctionConfigurations": "LambdaFunctionArn",
+}
+
+# IAM names these rights otherwise than the API names the calls
+# (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html)
+_RIGHTS = {
+    "s3:GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
+
+
+def right(service: str, operation: str) -> str:
+    """The IAM action a call needs."""
+    name = f"{service}:{operation}"
+    return _RIGHTS.get(name, name)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The permissions policy: the text of its default version."""
+
+    arn: str
+    document: Document
+    versions: tuple[str, ...]
+    default_version: str
+    tags: dict[str, str]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this project made it, or adopted it."""
+        return self.tags.get("ManagedBy") == MANAGED_BY
+
+
+@dataclass(frozen=True)
+class Role:
+    """The role Snowflake assumes."""
+
+    arn: str
+    trust: Document
+    attached_policies: frozenset[str]
+    permissions_boundary: str | None
+    tags: dict[str, str]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this project made it, or adopted it."""
+        return self.tags.get("ManagedBy") == MANAGED_BY
+
+    @property
+    def trust_statements(self) -> list[Document]:
+        """The trust policy's statements."""
+        return statements(self.trust)
+
+    @property
+    def denies_everybody(self) -> bool:
+        """Whether the closed statement of step 1 is still there."""
+        return any(row.get("Sid") == NOBODY_SID for row in self.trust_statements)
+
+    @property
+    def allowing(self) -> list[Document]:
+        """The trust statements that let somebody in."""
+        return [row for row in self.trust_statements if row.get("Effect") == "Allow"]
+
+    @property
+    def trusted_principals(self) -> frozenset[str]:
+        """Every principal an Allow statement names, as written (``AIDA…`` for a user that is gone)."""
+        found: set[str] = set()
+        for row in self.allowing:
+            principal = row.get("Principal", {})
+            if isinstance(principal, str):
+                found.add(principal)
+            else:
+                found.update(str(name) for names in principal.values() for name in as_list(names))
+        return frozenset(found)
+
+    def external_ids(self, principal: str) -> frozenset[str]:
+        """The external IDs under which ``principal`` may assume the role by StringEquals.
+
+        ``*`` stands for "any": a statement without such a condition.
+        """
+        found: set[str] = set()
+        for row in self.allowing:
+            named = row.get("Principal", {})
+            names = as_list(named.get("AWS")) if isinstance(named, dict) else [named]
+            if principal in names:
+                conditions = row.get("Condition", {}).get("StringEquals", {})
+                ids = next((v for k, v in conditions.items() if k.lower() == "sts:externalid"), "*")
+                found.update(str(value) for value in as_list(ids))
+        return frozenset(found)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket, as far as reading its head says."""
+
+    name: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One notification rule; prefix and suffix decoded as S3 matches them."""
+
+    id: str
+    kind: str
+    target: str
+    events: frozenset[str]
+    prefix: str
+    suffix: str
+
+    def covers(self, stream: Stream) -> bool:
+        """Whether every file of the stream that arrives raises an event here."""
+        return (
+            CREATED in self.events
+            and stream.prefix.startswith(self.prefix)
+            and stream.suffix.endswith(self.suffix)
+        )
+
+    def touches(self, other: "Rule") -> bool:
+        """Whether S3 would refuse the two together: some key could match both, for a common event.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+        """
+        prefixes = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+        suffixes = self.suffix.endswith(other.suffix) or other.suffix.endswith(self.suffix)
+        return prefixes and suffixes and any(_share(a, b) for a in self.events for b in other.events)
+
+
+def _share(one: str, other: str) -> bool:
+    """Whether two event names share a type; ``:*`` covers its members."""
+    if one == other:
+        return True
+    return (one.endswith("*") and other.startswith(one[:-1])) or (
+        other.endswith("*") and one.startswith(other[:-1])
+    )
+
+
+@dataclass(frozen=True)
+class BucketNotifications:
+    """The bucket's whole notification document, as read; S3 replaces it whole on every write."""
+
+    document: Document = field(default_factory=dict)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every queue, topic and function rule."""
+        return tuple(
+            _rule(kind, row) for kind in _RULE_LISTS for row in self.document.get(kind, ())
+        )
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The rule with that Id."""
+        return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def with_queue_rules(self, wanted: dict[str, Document]) -> Document:
+        """The document with our queue rules put in by Id; everything else as it was read."""
+        theirs = [row for row in self.document.get("QueueConfigurations", ()) if row.get("Id") not in wanted]
+        ours_before = {row.get("Id"): row for row in self.document.get("QueueConfigurations", ())}
+        ours = [
+            ours_before[rule_id]
+            if rule_id in ours_before and _rule("QueueConfigurations", ours_before[rule_id]) == _rule("QueueConfigurations", row)
+            else row
+            for rule_id, row in wanted.items()
+        ]
+        return {**self.document, "QueueConfigurations": [*theirs, *ours]}
+
+
+def queue_rule(stream: Stream, queue_arn: str) -> Document:
+    """The stream's rule as S3 stores it: filter values URL-encoded, ``/`` raw.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+    """
+    filters = [{"Name": "Prefix", "Value": encoded(stream.prefix)}]
+    if stream.suffix:
+        filters.append({"Name": "Suffix", "Value": encoded(stream.suffix)})
+    return {
+        "Id": stream.rule_id,
+        "QueueArn": queue_arn,
+        "Events": [CREATED],
+        "Filter": {"Key": {"FilterRules": filters}},
+    }
+
+
+def encoded(value: str) -> str:
+    """A key prefix or suffix as a notification filter wants it: ``date=1/`` is ``date%3D1/``."""
+    return quote_plus(value, safe="/!*'()")
+
+
+def _rule(kind: str, row: Document) -> Rule:
+    filters = {
+        str(item["Name"]).lower(): unquote_plus(item.get("Value", ""))
+        for item in row.get("Filter", {}).get("Key", {}).get("FilterRules", ())
+    }
+    return Rule(
+        id=row.get("Id", ""),
+        kind=kind,
+        target=row.get(_RULE_LISTS[kind], ""),
+        events=frozenset(row.get("Events", ())),
+        prefix=filters.get("prefix", ""),
+        suffix=filters.get("suffix", ""),
+    )
+
+
+def ask(read: Callable[[], T], what: str) -> T | None:
+    """What ``read`` gives; None where AWS says it does not exist; CannotTell where it may not say."""
+    try:
+        return read()
+    except AwsFailed as error:
+        if error.is_absence:
+            return None
+        missing = right(error.service, error.operation) if error.is_denied else ""
+        remedy = f"grant {missing}" if missing else "run the command again"
+        if error.code in AWS_NO_SESSION:
+            remedy = "sign in again, or check AWS_PROFILE"
+        raise CannotTell(
+            f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
+        ) from None
+
+
+def policy(reader: Reader) -> Policy | None:
+    """The permissions policy; None when there is none of that name."""
+    arn = reader.settings.aws.policy_arn
+
+    def read() -> Policy:
+        head = reader.aws("iam", "GetPolicy", PolicyArn=arn)["Policy"]
+        version = head["DefaultVersionId"]
+        body = reader.aws("iam", "GetPolicyVersion", PolicyArn=arn, VersionId=version)["PolicyVersion"]
+        versions = reader.aws("iam", "ListPolicyVersions", PolicyArn=arn)["Versions"]
+        return Policy(
+            arn=arn,
+            document=body["Document"],
+            versions=tuple(sorted((row["VersionId"] for row in versions), key=lambda v: int(v[1:]))),
+            default_version=version,
+            tags=_tags(head),
+        )
+
+    return ask(read, f"The policy {arn}")
+
+
+def role(reader: Reader) -> Role | None:
+    """The role; None when there is none of that name under any path."""
+    name = reader.settings.aws.role_name
+
+    def read() -> Role:
+        head = reader.aws("iam", "GetRole", RoleName=name)["Role"]
+        attached = reader.aws_pages("iam", "ListAttachedRolePolicies", "AttachedPolicies", RoleName=name)
+        return Role(
+            arn=head["Arn"],
+            trust=head.get("AssumeRolePolicyDocument", {}),
+            attached_policies=frozenset(row["PolicyArn"] for row in attached),
+            permissions_boundary=head.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            tags=_tags(head),
+        )
+
+    return ask(read, f"The role {name}")
+
+
+def bucket(reader: Reader) -> Bucket | None:
+    """The bucket and its region; None when it does not exist."""
+    aws = reader.settings.aws
+
+    def read() -> Bucket:
+        head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        headers = head["ResponseMetadata"]["HTTPHeaders"]
+        return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
+
+    return ask(read, f"The bucket {aws.bucket}")
+
+
+def bucket_notifications(reader: Reader) -> BucketNotifications | None:
+    """The notification document; None when the bucket does not exist."""
+    aws = reader.settings.aws
+
+    def read() -> BucketNotifications:
+        answer = reader.aws(
+            "s3",
+            "GetBucketNotificationConfiguration",
+            Bucket=aws.bucket,
+            ExpectedBucketOwner=aws.account_id,
+        )
+        return BucketNotifications({k: v for k, v in answer.items() if k != "ResponseMetadata"})
+
+    return ask(read, f"The event notifications of {aws.bucket}")
+
+
+def _tags(head: Any) -> dict[str, str]:
+    return {row["Key"]: row["Value"] for row in head.get("Tags", ())}

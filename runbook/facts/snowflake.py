@@ -1,0 +1,396 @@
+"""What is there in Snowflake: integration, stages, formats, tables, pipes, grants, load history."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from runbook.errors import CannotTell
+from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, Row, SqlFailed
+from runbook.settings import Identifier, Stream
+from runbook.sql import literal
+
+T = TypeVar("T")
+
+LOAD_HISTORY_DAYS = 14  # https://docs.snowflake.com/en/sql-reference/functions/copy_history
+REFRESH_DAYS = 7  # https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
+
+ORPHANED_STAGE = 3139  # the stage's integration was dropped or replaced
+
+
+@dataclass(frozen=True)
+class StorageIntegration:
+    """The integration as DESC INTEGRATION shows it."""
+
+    name: str
+    enabled: bool
+    provider: str
+    role_arn: str
+    external_id: str
+    iam_user_arn: str
+    allowed_locations: frozenset[str]
+    blocked_locations: frozenset[str]
+
+    def allows(self, url: str) -> bool:
+        """Whether a stage on ``url`` may use it: by string prefix, blocked wins."""
+        if any(url.startswith(blocked) for blocked in self.blocked_locations):
+            return False
+        return any(place == "*" or url.startswith(place) for place in self.allowed_locations)
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A named file format: its options by name, as DESC FILE FORMAT writes them."""
+
+    options: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's columns in order: name and type."""
+
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+        return tuple(name for name, _ in self.columns)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as SHOW STAGES lists it."""
+
+    url: str
+    integration: str | None
+    owner: str
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """A pipe as SHOW PIPES lists it."""
+
+    definition: str
+    owner: str
+    notification_channel: str | None
+    created_on: datetime
+    invalid_reason: str | None
+
+
+@dataclass(frozen=True)
+class PipeStatus:
+    """SYSTEM$PIPE_STATUS: any key may be missing, and a missing key is no fault."""
+
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def execution_state(self) -> str:
+        """RUNNING, PAUSED, STOPPED_… or STALLED_…"""
+        return str(self.document.get("executionState", ""))
+
+    @property
+    def error(self) -> str:
+        """The current compilation or stage error."""
+        return str(self.document.get("error", ""))
+
+    @property
+    def pending_files(self) -> int:
+        """How many files are queued or being loaded."""
+        return int(self.document.get("pendingFileCount", 0))
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One privilege a role holds."""
+
+    privilege: str
+    on: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """PIPE_EXECUTION_PAUSED as it applies to a pipe, and the level that says so."""
+
+    paused: bool
+    level: str
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file the stage lists."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What LIST says: the files, or the error that kept it from saying."""
+
+    files: tuple[StagedFile, ...] = ()
+    error: SqlFailed | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """One line of COPY_HISTORY."""
+
+    key: str
+    status: str
+    loaded_at: datetime | None
+    rows: int
+    rows_parsed: int
+    errors: int
+    first_error: str
+    pipe: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Whether Snowflake gets into the bucket, by SYSTEM$VALIDATE_STORAGE_INTEGRATION."""
+
+    succeeded: bool
+    message: str
+
+
+def ask(read: Callable[[], T], what: str, privilege: str) -> T | None:
+    """What ``read`` gives; None where Snowflake says it does not exist (or may not be seen)."""
+    try:
+        return read()
+    except SqlFailed as error:
+        if error.errno in DOES_NOT_EXIST:
+            return None
+        missing = privilege if error.errno in NO_PRIVILEGE else ""
+        raise CannotTell(
+            f"{what} cannot be read",
+            why=str(error),
+            remedy=f"grant {missing}" if missing else "run the command again",
+            missing_right=missing,
+        ) from None
+
+
+def now(reader: Reader) -> datetime:
+    """Snowflake's time: ages are measured against the clock that wrote the history."""
+    return _utc(reader.sql("SELECT SYSDATE() AS now")[0]["now"])
+
+
+def integration(reader: Reader) -> StorageIntegration | None:
+    """The storage integration; None when there is none of that name."""
+    name = reader.settings.snowflake.integration
+
+    def read() -> StorageIntegration:
+        rows = reader.sql(f"DESC INTEGRATION {name.sql}")
+        value = {str(row["property"]): str(row["property_value"] or "") for row in rows}
+        return StorageIntegration(
+            name=name,
+            enabled=value.get("ENABLED", "").lower() == "true",
+            provider=value.get("STORAGE_PROVIDER", ""),
+            role_arn=value.get("STORAGE_AWS_ROLE_ARN", ""),
+            external_id=value.get("STORAGE_AWS_EXTERNAL_ID", ""),
+            iam_user_arn=value.get("STORAGE_AWS_IAM_USER_ARN", ""),
+            allowed_locations=_locations(value.get("STORAGE_ALLOWED_LOCATIONS", "")),
+            blocked_locations=_locations(value.get("STORAGE_BLOCKED_LOCATIONS", "")),
+        )
+
+    return ask(read, f"The integration {name}", f"USAGE on integration {name}")
+
+
+def _locations(text: str) -> frozenset[str]:
+    return frozenset(part for part in text.split(",") if part)
+
+
+def roles(reader: Reader) -> frozenset[str]:
+    """The names of the account's roles we can see."""
+    rows = ask(lambda: reader.sql("SHOW ROLES"), "The roles", "USAGE on a role")
+    return frozenset(str(row["name"]) for row in rows or ())
+
+
+def grants_to(reader: Reader, role: Identifier) -> frozenset[Grant] | None:
+    """Everything granted to a role; None when there is no such role."""
+
+    def read() -> frozenset[Grant]:
+        rows = reader.sql(f"SHOW GRANTS TO ROLE {role.sql}")
+        return frozenset(
+            Grant(str(r["privilege"]), str(r["granted_on"]).replace("_", " "), str(r["name"])) for r in rows
+        )
+
+    return ask(read, f"The grants to {role}", f"being granted the role {role}")
+
+
+def schema_exists(reader: Reader) -> bool:
+    """Whether the installation's schema is there."""
+    snowflake = reader.settings.snowflake
+    statement = f"SHOW SCHEMAS IN DATABASE {snowflake.database.sql}"
+    what = f"The schemas of {snowflake.database}"
+    rows = ask(lambda: reader.sql(statement), what, f"USAGE on database {snowflake.database}")
+    return any(row["name"] == snowflake.schema_name for row in rows or ())
+
+
+def file_format(reader: Reader, stream: Stream) -> FileFormat | None:
+    """The stream's file format."""
+
+    def read() -> FileFormat:
+        rows = reader.sql(f"DESC FILE FORMAT {stream.file_format.sql}")
+        return FileFormat({str(row["property"]): str(row["property_value"]) for row in rows})
+
+    return ask(read, f"The file format {stream.file_format}", f"USAGE on file format {stream.file_format}")
+
+
+def table(reader: Reader, stream: Stream) -> Table | None:
+    """The stream's table."""
+
+    def read() -> Table:
+        rows = reader.sql(f"DESC TABLE {stream.table.sql}")
+        return Table(tuple((str(row["name"]), str(row["type"])) for row in rows))
+
+    return ask(read, f"The table {stream.table}", f"SELECT on table {stream.table}")
+
+
+def stages(reader: Reader) -> dict[str, Stage]:
+    """The schema's stages by name."""
+    return {
+        str(row["name"]): Stage(
+            url=str(row["url"]),
+            integration=row["storage_integration"],
+            owner=str(row["owner"]),
+        )
+        for row in _in_schema(reader, "STAGES")
+    }
+
+
+def pipes(reader: Reader) -> dict[str, Pipe]:
+    """The schema's pipes by name."""
+    return {
+        str(row["name"]): Pipe(
+            definition=str(row["definition"]),
+            owner=str(row["owner"]),
+            notification_channel=row["notification_channel"] or None,
+            created_on=_utc(row["created_on"]),
+            invalid_reason=row["invalid_reason"] or None,
+        )
+        for row in _in_schema(reader, "PIPES")
+    }
+
+
+def _in_schema(reader: Reader, kind: str) -> list[Row]:
+    snowflake = reader.settings.snowflake
+    schema = f"{snowflake.database.sql}.{snowflake.schema_name.sql}"
+    what = f"The {kind.lower()} of {schema}"
+    return ask(lambda: reader.sql(f"SHOW {kind} IN SCHEMA {schema}"), what, f"USAGE on schema {schema}") or []
+
+
+def pipe_status(reader: Reader, stream: Stream) -> PipeStatus | None:
+    """SYSTEM$PIPE_STATUS of the stream's pipe."""
+
+    def read() -> PipeStatus:
+        rows = reader.sql(f"SELECT SYSTEM$PIPE_STATUS({literal(stream.pipe.sql)}) AS status")
+        return PipeStatus(json.loads(rows[0]["status"]))
+
+    return ask(read, f"The status of {stream.pipe}", f"MONITOR on pipe {stream.pipe}")
+
+
+def pause(reader: Reader, stream: Stream) -> Pause | None:
+    """PIPE_EXECUTION_PAUSED as it applies to the stream's pipe."""
+
+    def read() -> Pause:
+        rows = reader.sql(f"SHOW PARAMETERS LIKE 'PIPE_EXECUTION_PAUSED' IN PIPE {stream.pipe.sql}")
+        return Pause(str(rows[0]["value"]).lower() == "true", str(rows[0]["level"] or ""))
+
+    return ask(read, f"The parameters of {stream.pipe}", f"MONITOR on pipe {stream.pipe}")
+
+
+def listing(reader: Reader, stream: Stream) -> Listing | None:
+    """The files under the stage, by LIST: one statement however many files; None without a stage.
+
+    Snowflake lists with the integration's role, so an error here is Snowflake's own experience.
+    """
+    try:
+        rows = reader.sql(f"LIST @{stream.stage.sql}")
+    except SqlFailed as error:
+        return None if error.errno in DOES_NOT_EXIST else Listing(error=error)
+    cut = len(f"{stream.url.split('://', 1)[0]}://{stream.bucket}/")
+    return Listing(
+        tuple(
+            StagedFile(
+                key=str(row["name"])[cut:],
+                size=int(row["size"]),
+                etag=str(row["md5"]),
+                modified=parsedate_to_datetime(str(row["last_modified"])).astimezone(UTC),
+            )
+            for row in rows
+        )
+    )
+
+
+def entry(reader: Reader) -> Entry | None:
+    """Whether Snowflake can list the first stream's folder through the integration.
+
+    ``list`` only: ``all`` writes into the folder, and what it writes would be loaded.
+    The answer may be up to 60 minutes old, because Snowflake caches credentials.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
+    """
+    name = reader.settings.snowflake.integration
+    places = [stream.url for stream in reader.settings.streams]
+
+    def read() -> Entry:
+        for url in places:
+            answer = reader.sql(
+                f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(url)}, "
+                "'snowpipe-runbook.probe', 'list') AS answer"
+            )
+            found = _entry(json.loads(answer[0]["answer"]), url)
+            if not found.succeeded:
+                return found
+        return Entry(succeeded=True, message="")
+
+    return ask(read, "Whether Snowflake gets into the bucket", f"USAGE on integration {name}")
+
+
+def _entry(answer: dict[str, Any], url: str) -> Entry:
+    actions = answer.get("actions", {})
+    rows = actions.values() if isinstance(actions, dict) else actions
+    messages = [str(row["message"]) for row in rows if row.get("message")]
+    text = "; ".join(messages or [str(answer.get("message", ""))])
+    return Entry(answer.get("status") == "success", f"{url}: {text}" if text else "")
+
+
+def loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
+    """The last 14 days of loads into the stream's table, by pipe and by COPY; None without a table."""
+    since = now(reader) - timedelta(days=LOAD_HISTORY_DAYS) + timedelta(minutes=5)
+    table = stream.table
+    statement = (
+        "SELECT file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
+        "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name "
+        f"FROM TABLE({table.database.sql}.INFORMATION_SCHEMA.COPY_HISTORY("
+        f"TABLE_NAME => {literal(table.sql)}, START_TIME => {literal(since.isoformat())}::TIMESTAMP_LTZ))"
+    )
+    rows = ask(lambda: reader.sql(statement), f"The load history of {table}", f"SELECT on table {table}")
+    return None if rows is None else tuple(_load(row, stream) for row in rows)
+
+
+def _load(row: Row, stream: Stream) -> Load:
+    location, name = str(row["stage_location"] or ""), str(row["file_name"])
+    # the slash between the two may stand at either one's end
+    path = f"{location.rstrip('/')}/{name.lstrip('/')}" if location else name
+    _, _, rest = path.partition("://")
+    key = rest.partition("/")[2] if rest else path
+    return Load(
+        key=key or stream.prefix + name,
+        status=str(row["status"]).upper().replace(" ", "_"),
+        loaded_at=_utc(row["last_load_time"]) if row["last_load_time"] else None,
+        rows=int(row["row_count"] or 0),
+        rows_parsed=int(row["row_parsed"] or 0),
+        errors=int(row["error_count"] or 0),
+        first_error=str(row["first_error_message"] or ""),
+        pipe=row["pipe_name"],
+    )
+
+
+def _utc(value: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

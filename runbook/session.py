@@ -1,0 +1,395 @@
+"""The one module that talks to AWS and Snowflake: read verbs and write verbs apart.
+
+:class:`Reader` is all that facts, plans and checks ever see; it refuses whatever is not a read.
+:class:`Writer` is made only to apply a plan. Both reach a cloud the first time they are asked,
+after :meth:`Reader.confirm` has compared who we are with what the settings pin.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from runbook.errors import CannotTell, RunbookError, SettingsWrong
+from runbook.settings import Settings
+
+APPLICATION = "snowpipe-runbook"
+STATEMENT_TIMEOUT_S = 3600
+QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
+
+# Snowflake's error numbers; match the number, never the text (facts: connector 4.x and 5.x differ)
+DOES_NOT_EXIST = (2003, 2043)
+NO_PRIVILEGE = (3001,)
+ROLE_NOT_ASSUMED = (3167,)
+
+_READING_AWS = ("Get", "List", "Head", "Describe", "Simulate")
+_READING_SQL = ("SELECT", "SHOW", "DESC", "LIST", "LS", "WITH")
+
+AWS_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403")
+AWS_NO_SESSION = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(eq=False)
+class SqlFailed(Exception):
+    """A statement Snowflake refused: its number, text and query id."""
+
+    errno: int
+    message: str
+    query_id: str
+    sql: str
+
+    def __str__(self) -> str:
+        return f"{self.errno:06d}: {self.message}"
+
+
+@dataclass(eq=False)
+class AwsFailed(Exception):
+    """A call AWS refused: service, operation, error code and text with AWS' details."""
+
+    service: str
+    operation: str
+    code: str
+    message: str
+    request_id: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a right is missing, rather than the thing."""
+        return self.code in AWS_DENIED
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether AWS says that what was asked for does not exist."""
+        return self.code in ("NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy", "404", "ParameterNotFound")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who we are on both sides: ``aws`` is the caller's ARN, ``snowflake`` is user@account."""
+
+    aws: str
+    snowflake: str
+
+
+class Clouds:
+    """The connections of one run, opened when first needed, shared by Reader and Writer."""
+
+    def __init__(self, settings: Settings, *, run_id: str, command: str) -> None:
+        self.settings = settings
+        self.query_tag = f"{APPLICATION} {command} {run_id}"[:QUERY_TAG_LENGTH]
+        self._lock = threading.Lock()
+        self._aws: dict[str, Any] = {}
+        self._connections: dict[str, Any] = {}
+        self._aws_session: Any = None
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached."""
+        with self._lock:
+            if service not in self._aws:
+                self._aws[service] = self._client(service)
+            return self._aws[service]
+
+    def _client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        config = Config(
+            region_name=self.settings.aws.region,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=10,
+            read_timeout=60,
+            max_pool_connections=32,
+            user_agent_extra=APPLICATION,
+        )
+        try:
+            self._aws_session = self._aws_session or boto3.Session()
+            client = self._aws_session.client(service, region_name=self.settings.aws.region, config=config)
+        except BotoCoreError as error:
+            raise SettingsWrong(
+                "AWS credentials cannot be used",
+                where=self.settings.target,
+                why=str(error),
+                remedy="check AWS_PROFILE and the files of ~/.aws",
+            ) from None
+        host = urlsplit(client.meta.endpoint_url).hostname
+        if self.settings.is_sandbox and host not in ("127.0.0.1", "localhost", "::1"):
+            raise SettingsWrong(
+                f"The target is the sandbox, but {service} would be asked at {client.meta.endpoint_url}",
+                remedy="unset AWS_ENDPOINT_URL and AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+            )
+        return client
+
+    def snowflake(self, purpose: str) -> Any:
+        """A connection; ``read`` and ``write`` have one each, so a role used to write never reads."""
+        with self._lock:
+            if purpose not in self._connections:
+                self._connections[purpose] = self._connect()
+            return self._connections[purpose]
+
+    def _connect(self) -> Any:
+        import snowflake.connector
+        from snowflake.connector import errors
+
+        name = self.settings.snowflake.connection
+        try:
+            connection = snowflake.connector.connect(
+                connection_name=name,
+                application=APPLICATION.replace("-", "_"),
+                session_parameters={
+                    "QUERY_TAG": self.query_tag,
+                    "TIMEZONE": "UTC",
+                    "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
+                },
+                login_timeout=30,
+            )
+        except errors.Error as error:
+            raise CannotTell(
+                f"Snowflake connection {name!r} cannot be used",
+                where=self.settings.target,
+                why=one_line(error.msg or str(error)),
+                remedy="check connections.toml in SNOWFLAKE_HOME or ~/.snowflake, and that its file mode is 0600",
+            ) from None
+        except (OSError, ValueError) as error:
+            raise SettingsWrong(
+                f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
+            ) from None
+        host = getattr(connection, "host", "") or ""
+        if self.settings.is_sandbox and host not in ("127.0.0.1", "localhost"):
+            connection.close()
+            raise SettingsWrong(f"The target is the sandbox, but the connection {name!r} goes to {host}")
+        return connection
+
+    def close(self) -> None:
+        """End the Snowflake sessions; errors are of no interest any more."""
+        with self._lock:
+            for connection in self._connections.values():
+                try:
+                    connection.close()
+                except Exception:  # noqa: BLE001, S110 (closing is a courtesy)
+                    pass
+            self._connections.clear()
+
+
+class Reader:
+    """Everything that may be asked without changing anything. Safe to use from many threads."""
+
+    def __init__(
+        self, clouds: Clouds, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.clouds = clouds
+        self.settings = clouds.settings
+        self.now = now
+        self.sleep = sleep
+
+    def aws(self, service: str, operation: str, **parameters: Any) -> Row:
+        """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
+        if not operation.startswith(_READING_AWS):
+            raise AssertionError(f"{service}:{operation} is not a read")
+        return call_aws(self.clouds.aws(service), service, operation, parameters)
+
+    def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
+        """All items of a paginated read."""
+        client = self.clouds.aws(service)
+        items: list[Any] = []
+        with translated_aws(service, operation):
+            for page in client.get_paginator(_snake(operation)).paginate(**parameters):
+                items.extend(page.get(key, ()))
+        return items
+
+    def sql(self, statement: str, binds: Sequence[Any] | Mapping[str, Any] | None = None) -> list[Row]:
+        """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
+        if not statement.lstrip().upper().startswith(_READING_SQL):
+            raise AssertionError(f"not a read: {statement[:60]}")
+        return run_sql(self.clouds.snowflake("read"), statement, binds)
+
+    def confirm(self, *, aws: bool = True, snowflake: bool = True) -> Identity:
+        """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch."""
+        with ThreadPoolExecutor(2) as pool:
+            arn = pool.submit(self._confirm_aws) if aws else None
+            user = pool.submit(self._confirm_snowflake) if snowflake else None
+            return Identity(arn.result() if arn else "", user.result() if user else "")
+
+    def _confirm_aws(self) -> str:
+        try:
+            caller = self.aws("sts", "GetCallerIdentity")
+        except AwsFailed as error:
+            raise CannotTell(
+                "AWS does not accept the credentials",
+                where=self.settings.target,
+                why=str(error),
+                remedy="sign in again, or check AWS_PROFILE",
+            ) from None
+        if caller["Account"] != self.settings.aws.account_id:
+            raise SettingsWrong(
+                f"The AWS credentials belong to account {caller['Account']}, "
+                f"the settings pin {self.settings.aws.account_id}",
+                where=self.settings.target,
+                remedy="use the other profile, or the other environment file",
+            )
+        if caller["Arn"].endswith(":root"):
+            raise SettingsWrong("The AWS credentials are the account's root user", remedy="use a role")
+        return str(caller["Arn"])
+
+    def _confirm_snowflake(self) -> str:
+        row = self.sql(
+            "SELECT CURRENT_ACCOUNT() AS locator, CURRENT_ORGANIZATION_NAME() AS organization, "
+            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name"
+        )[0]
+        names = {str(row["locator"]).upper(), f"{row['organization']}-{row['account_name']}".upper()}
+        if self.settings.snowflake.account.upper() not in names:
+            raise SettingsWrong(
+                f"The Snowflake connection goes to {' / '.join(sorted(names))}, "
+                f"the settings pin {self.settings.snowflake.account}",
+                where=self.settings.target,
+                remedy="use the other connection, or the other environment file",
+            )
+        return f"{row['user_name']}@{row['locator']}"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a cloud gave back for one write: Snowflake's query id, or AWS' request id."""
+
+    reference: str
+
+
+class Writer:
+    """The verbs that change something. Made only by the one function that applies plans."""
+
+    def __init__(self, clouds: Clouds) -> None:
+        self.clouds = clouds
+
+    def aws(self, service: str, operation: str, **parameters: Any) -> Receipt:
+        """One AWS call that writes; raises AwsFailed."""
+        answer = call_aws(self.clouds.aws(service), service, operation, parameters)
+        return Receipt(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+
+    def sql(self, statement: str) -> Receipt:
+        """One statement that writes; raises SqlFailed."""
+        connection = self.clouds.snowflake("write")
+        with translated_sql(statement), connection.cursor() as cursor:
+            cursor.execute(statement)
+            return Receipt(cursor.sfqid or "")
+
+
+def run_sql(connection: Any, statement: str, binds: Any = None) -> list[Row]:
+    """The rows of a statement as dictionaries with lower-case keys."""
+    with translated_sql(statement), connection.cursor() as cursor:
+        cursor.execute(statement, binds)
+        names = [column.name.lower() for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(...))
+    """The connector's errors as SqlFailed (Snowflake refused) or CannotTell (out of reach)."""
+
+    def __init__(self, statement: str) -> None:
+        self.statement = statement
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if kind is None:
+            return
+        from snowflake.connector import errors
+
+        if isinstance(error, errors.ProgrammingError | errors.DatabaseError) and _is_refusal(error):
+            raise SqlFailed(
+                int(error.errno), one_line(error.raw_msg or error.msg or ""), error.sfqid or "", self.statement
+            ) from None
+        if isinstance(error, errors.Error | OSError):
+            raise CannotTell(
+                "Snowflake cannot be reached", why=one_line(str(error)), remedy="run the command again"
+            ) from None
+
+
+def _is_refusal(error: Any) -> bool:
+    """An answer of Snowflake's, not of the client or the network (client codes: 25xxxx)."""
+    return error.errno is not None and 0 < int(error.errno) < 250000
+
+
+class translated_aws:  # noqa: N801
+    """botocore's errors as AwsFailed (AWS refused) or CannotTell (out of reach, no credentials)."""
+
+    def __init__(self, service: str, operation: str) -> None:
+        self.service = service
+        self.operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if kind is None:
+            return
+        from botocore import exceptions
+
+        if isinstance(error, exceptions.ClientError):
+            raise _failed(self.service, self.operation, error.response) from None
+        if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+            raise CannotTell(
+                "There are no AWS credentials",
+                why=str(error),
+                remedy="set AWS_PROFILE, or sign in (aws sso login)",
+            ) from None
+        if isinstance(error, exceptions.BotoCoreError):
+            raise CannotTell(
+                f"AWS cannot be reached for {self.service}:{self.operation}",
+                why=one_line(str(error)),
+                remedy="run the command again",
+            ) from None
+
+
+def call_aws(client: Any, service: str, operation: str, parameters: Mapping[str, Any]) -> Row:
+    """One call by its API name, such as ``GetRole``."""
+    with translated_aws(service, operation):
+        answer: Row = getattr(client, _snake(operation))(**parameters)
+        return answer
+
+
+def _failed(service: str, operation: str, response: Mapping[str, Any]) -> AwsFailed:
+    error = response.get("Error", {})
+    # S3's notification errors say what is wrong only in extra keys: ArgumentName1, ArgumentValue1
+    details = [f"{key}={value}" for key, value in error.items() if key not in ("Code", "Message")]
+    message = "; ".join([str(error.get("Message", "")), *details])
+    return AwsFailed(
+        service,
+        operation,
+        str(error.get("Code", "")),
+        one_line(message),
+        str(response.get("ResponseMetadata", {}).get("RequestId", "")),
+    )
+
+
+def _snake(operation: str) -> str:
+    from botocore import xform_name
+
+    return str(xform_name(operation))
+
+
+def one_line(text: str) -> str:
+    """Text from outside on one line, control characters shown instead of obeyed."""
+    visible = (char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text)
+    return " ".join("".join(visible).split())
+
+
+def unreachable(error: RunbookError) -> bool:
+    """Whether trying again later may help."""
+    return isinstance(error, CannotTell) and not error.missing_right

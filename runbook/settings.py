@@ -1,0 +1,368 @@
+"""Typed, frozen settings: what the pipeline is called, and everything derived from that, once.
+
+The values come from Invoke's configuration (``invoke.yaml``, ``-f FILE``, ``INVOKE_…``
+variables). All of them are checked here, with the key's name, before anything is contacted.
+Credentials are never settings.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from runbook.errors import SettingsWrong
+
+SANDBOX = "sandbox"
+SANDBOX_ACCOUNT_ID = "111122223333"
+SANDBOX_BUCKET = "snowplow-sandbox"
+MANAGED_BY = "snowpipe-runbook"
+
+_UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
+_STORED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
+
+
+class Identifier(str):
+    """A Snowflake name as Snowflake stores it: upper case unless it was written in quotes.
+
+    Source: https://docs.snowflake.com/en/sql-reference/identifiers-syntax
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Identifier":
+        """Read ``events`` or ``"Events"``; raise ValueError for anything else."""
+        if isinstance(text, Identifier):
+            return text
+        if not isinstance(text, str):
+            raise ValueError("a Snowflake name is text")  # noqa: TRY004 (pydantic reports ValueError)
+        if _UNQUOTED.fullmatch(text) and len(text) <= 255:
+            return cls(text.upper())
+        inner = text[1:-1].replace('""', "")
+        if len(text) > 2 and text[0] == text[-1] == '"' and '"' not in inner and len(text) <= 257:
+            return cls(text[1:-1].replace('""', '"'))
+        raise ValueError(
+            f"{text!r} is not a Snowflake name: letters, digits, _ and $, or anything in double quotes"
+        )
+
+    @property
+    def sql(self) -> str:
+        """The name as it is written in a statement."""
+        if _STORED_UNQUOTED.fullmatch(self):
+            return str(self)
+        return '"' + self.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedName:
+    """``DATABASE.SCHEMA.NAME``."""
+
+    database: Identifier
+    schema: Identifier
+    name: Identifier
+
+    @property
+    def sql(self) -> str:
+        """The name as it is written in a statement."""
+        return f"{self.database.sql}.{self.schema.sql}.{self.name.sql}"
+
+    def __str__(self) -> str:
+        return self.sql
+
+
+def _one_prefix(prefix: str) -> str:
+    """A key prefix that means the same to S3, IAM and Snowflake."""
+    if not prefix.endswith("/"):
+        raise ValueError(
+            f"{prefix!r} must end in a slash: without it the stage also takes its neighbours, "
+            f"such as {prefix + '_other/'!r}"
+        )
+    if prefix.startswith("/"):
+        raise ValueError(f"{prefix!r} must not begin with a slash: S3 keys have none")
+    if "//" in prefix:
+        raise ValueError(f"{prefix!r} holds an empty folder (//)")
+    if found := re.search(r"[*?\\\x00-\x1f\x7f]|\$\{", prefix):
+        raise ValueError(f"{prefix!r} holds {found.group()!r}, which IAM or a statement would read specially")
+    if len(prefix.encode()) > 900:
+        raise ValueError("is longer than 900 bytes; an S3 key has at most 1,024")
+    return prefix
+
+
+def _suffix(suffix: str) -> str:
+    if re.search(r"[*?/\x00-\x1f\x7f]", suffix):
+        raise ValueError(f"{suffix!r} is not the end of a file name such as .gz")
+    return suffix
+
+
+Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
+Prefix = Annotated[str, AfterValidator(_one_prefix)]
+Suffix = Annotated[str, AfterValidator(_suffix)]
+IamName = Annotated[str, Field(pattern=r"^[\w+=,.@-]+$")]  # facts: IAM name charset
+StreamKind = Literal["enriched", "bad_rows"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, str_strip_whitespace=False
+    )
+
+
+class Aws(_Model):
+    """The customer's side: who owns the bucket, and the role that lets Snowflake read it."""
+
+    account_id: str = Field(pattern=r"^\d{12}$")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    role_name: Annotated[IamName, Field(max_length=64)]
+    policy_name: Annotated[IamName, Field(max_length=128)]
+    path: str = Field(default="/", pattern=r"^/([\x21-\x7e]+/)?$", max_length=512)
+    permissions_boundary: str | None = Field(default=None, pattern=r"^arn:[\w-]+:iam::(\d{12}|aws):policy/.+$")
+    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("account_id", mode="before")
+    @classmethod
+    def _digits(cls, value: object) -> object:
+        # YAML reads 111122223333 as a number, and 012345678901 would lose its zero
+        if isinstance(value, int):
+            raise ValueError(f"{value} must be written in quotes, as text of 12 digits")  # noqa: TRY004
+        return value
+
+    @property
+    def partition(self) -> str:
+        """``aws``, ``aws-cn`` or ``aws-us-gov``, from the region."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @property
+    def role_arn(self) -> str:
+        """The role's ARN; it includes the path, and is known before the role exists."""
+        return f"arn:{self.partition}:iam::{self.account_id}:role{self.path}{self.role_name}"
+
+    @property
+    def policy_arn(self) -> str:
+        """The permissions policy's ARN."""
+        return f"arn:{self.partition}:iam::{self.account_id}:policy{self.path}{self.policy_name}"
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    @property
+    def url_scheme(self) -> str:
+        """How Snowflake writes this partition's S3: ``s3``, ``s3china`` or ``s3gov``."""
+        return {"aws": "s3", "aws-cn": "s3china", "aws-us-gov": "s3gov"}[self.partition]
+
+    @property
+    def storage_provider(self) -> str:
+        """The integration's STORAGE_PROVIDER."""
+        return self.url_scheme.upper()
+
+
+class Snowflake(_Model):
+    """Snowflake's side: where the objects live, and who owns and uses them."""
+
+    connection: str = Field(pattern=r"^[\w.-]+$")
+    account: str = Field(pattern=r"^[\w.-]+$")
+    database: Name
+    schema_name: Name = Field(alias="schema")
+    integration: Name
+    admin_role: Name = Identifier("ACCOUNTADMIN")
+    owner_role: Name = Identifier("SYSADMIN")
+    loader_role: Name
+    operator_role: Name
+    file_format_enriched: Name
+    file_format_bad_rows: Name
+
+
+class StreamSettings(_Model):
+    """One stream as it is written in the settings."""
+
+    kind: StreamKind
+    prefix: Prefix
+    suffix: Suffix = ".gz"
+    table: Name
+    stage: Name
+    pipe: Name
+
+
+class Checks(_Model):
+    """What ``verify`` calls late."""
+
+    loaded_within_minutes: int = Field(default=15, ge=0)
+    files_arrive_within_hours: int | None = Field(default=None, ge=1)
+    ready_within_seconds: int = Field(default=120, ge=1)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One prefix, stage, table and pipe, with every derived name."""
+
+    name: str
+    kind: StreamKind
+    prefix: str
+    suffix: str
+    url: str
+    bucket: str
+    table: QualifiedName
+    stage: QualifiedName
+    pipe: QualifiedName
+    file_format: QualifiedName
+
+    @property
+    def rule_id(self) -> str:
+        """The Id of the bucket's notification rule for this stream."""
+        return f"{MANAGED_BY}:{self.pipe}"
+
+
+class Settings(_Model):
+    """Everything a command needs to know about one installation."""
+
+    target: str = Field(pattern=r"^[\w.-]+$")
+    aws: Aws
+    snowflake: Snowflake
+    stream_settings: dict[str, StreamSettings] = Field(alias="streams", min_length=1)
+    checks: Checks = Checks()
+
+    @field_validator("stream_settings", mode="before")
+    @classmethod
+    def _without_removed(cls, value: object) -> object:
+        # an environment file drops a default stream by setting it to null
+        if isinstance(value, Mapping):
+            return {name: stream for name, stream in value.items() if stream is not None}
+        return value
+
+    @model_validator(mode="after")
+    def _streams_apart(self) -> "Settings":
+        rows = list(self.stream_settings.items())
+        for index, (name, stream) in enumerate(rows):
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f"streams.{name}: a stream's name is lower case letters, digits and _")
+            for other_name, other in rows[index + 1 :]:
+                _apart(name, stream, other_name, other)
+        return self
+
+    @model_validator(mode="after")
+    def _live_is_not_the_sandbox(self) -> "Settings":
+        if self.is_sandbox:
+            return self
+        if self.aws.account_id == SANDBOX_ACCOUNT_ID:
+            raise ValueError("aws.account_id is still the sandbox's; a live target pins its own")
+        if self.aws.bucket == SANDBOX_BUCKET:
+            raise ValueError("aws.bucket is still the sandbox's; a live target names its own")
+        if self.snowflake.account.upper() == "SANDBOX" or self.snowflake.connection == SANDBOX:
+            raise ValueError("snowflake.account and snowflake.connection are still the sandbox's")
+        return self
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this is the local stand-in."""
+        return self.target == SANDBOX
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams, in the order they are written."""
+        return tuple(self._stream(name, row) for name, row in self.stream_settings.items())
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name; raises SettingsWrong when there is none."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        known = ", ".join(stream.name for stream in self.streams)
+        raise SettingsWrong(f"There is no stream {name!r}", where=self.target, why=f"The settings have {known}")
+
+    @property
+    def allowed_locations(self) -> tuple[str, ...]:
+        """The integration's STORAGE_ALLOWED_LOCATIONS: the streams' folders and nothing else."""
+        return tuple(stream.url for stream in self.streams)
+
+    def qualified(self, name: Identifier) -> QualifiedName:
+        """A name in the installation's schema."""
+        return QualifiedName(self.snowflake.database, self.snowflake.schema_name, name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change when any setting does."""
+        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _stream(self, name: str, row: StreamSettings) -> Stream:
+        formats = {
+            "enriched": self.snowflake.file_format_enriched,
+            "bad_rows": self.snowflake.file_format_bad_rows,
+        }
+        return Stream(
+            name=name,
+            kind=row.kind,
+            prefix=row.prefix,
+            suffix=row.suffix,
+            url=f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}",
+            bucket=self.aws.bucket,
+            table=self.qualified(row.table),
+            stage=self.qualified(row.stage),
+            pipe=self.qualified(row.pipe),
+            file_format=self.qualified(formats[row.kind]),
+        )
+
+
+def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:
+    """Refuse two streams that would load each other's files or share an object."""
+    if stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix):
+        raise ValueError(
+            f"streams.{name}.prefix and streams.{other_name}.prefix overlap "
+            f"({stream.prefix!r}, {other.prefix!r}): both pipes would load the same files"
+        )
+    for part in ("table", "stage", "pipe"):
+        if getattr(stream, part) == getattr(other, part):
+            raise ValueError(
+                f"streams.{name}.{part} and streams.{other_name}.{part} are both {getattr(other, part)}"
+            )
+
+
+SECTIONS = ("target", "aws", "snowflake", "streams", "checks")
+
+
+def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:
+    """The settings in ``config``; raises SettingsWrong naming every key that is wrong."""
+    unknown = sorted(set(config) - set(SECTIONS))
+    if unknown:
+        raise SettingsWrong(
+            f"Unknown settings: {', '.join(unknown)}", where=source, remedy=f"known are {', '.join(SECTIONS)}"
+        )
+    try:
+        return Settings.model_validate(dict(config))
+    except ValidationError as error:
+        problems = "; ".join(_problem(row) for row in error.errors())
+        raise SettingsWrong(
+            f"Settings are wrong: {problems}", where=source, remedy="see the comments in invoke.yaml"
+        ) from None
+
+
+def _problem(row: Any) -> str:
+    """One pydantic finding as ``key: what is wrong``; never more of the value than pydantic quotes."""
+    key = ".".join(str(part) for part in row["loc"])
+    if row["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    if row["type"] == "missing":
+        return f"{key}: missing"
+    message = str(row["msg"]).removeprefix("Value error, ")
+    if row["type"] == "string_pattern_mismatch":
+        message = f"{row['input']!r} does not look like one (pattern {row['ctx']['pattern']})"
+    return f"{key}: {message}" if key else message

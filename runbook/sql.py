@@ -1,0 +1,133 @@
+"""The ordered SQL files under ``sql/``: found, rendered, cut into statements.
+
+Parameters are written ``<% name %>``, Snowflake CLI's standard client-side syntax, so that
+``snow sql -f FILE -D name=value`` runs the same file. How a value is written follows from its
+type, never from the template: a name as an identifier, text as a quoted literal, a list as a
+parenthesised list of literals. An unknown name, or one left over, is an error.
+Source: https://docs.snowflake.com/en/developer-guide/snowflake-cli/sql/execute-sql
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from runbook.errors import SettingsWrong
+from runbook.settings import Identifier, QualifiedName, Settings, Stream
+
+Value = Identifier | QualifiedName | str | int | bool | Sequence[str]
+
+FOLDER = Path(__file__).parent.parent / "sql"
+
+_PARAMETER = re.compile(r"<%\s*(\w+)\s*%>")
+# a statement's text: comments, literals and names may hold semicolons
+_PIECE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$|;|[^;'\"$/-]+|.", re.DOTALL
+)
+
+
+def literal(text: str) -> str:
+    r"""``text`` as a Snowflake string literal: quotes doubled, backslashes escaped.
+
+    Source: https://docs.snowflake.com/en/sql-reference/data-types-text#single-quoted-string-constants
+    """
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def written(value: Value) -> str:
+    """``value`` as it stands in a statement."""
+    match value:
+        case Identifier() | QualifiedName():
+            return value.sql
+        case bool():
+            return str(value).upper()
+        case int():
+            return str(value)
+        case str():
+            return literal(value)
+        case _:
+            return "(" + ", ".join(literal(item) for item in value) + ")"
+
+
+def render(template: str, values: Mapping[str, Value], *, source: str = "") -> str:
+    """The template with every parameter written; raises SettingsWrong for an unknown one."""
+
+    def one(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise SettingsWrong(f"{source or 'SQL'} asks for an unknown parameter {match[1]!r}")
+        return written(values[match[1]])
+
+    # a comment keeps its parameters' values from ending it: names only, one line each
+    return _PARAMETER.sub(one, template)
+
+
+def parameters(template: str) -> tuple[str, ...]:
+    """The names of the parameters a template uses, in order, once each."""
+    return tuple(dict.fromkeys(_PARAMETER.findall(template)))
+
+
+def statements(text: str) -> tuple[str, ...]:
+    """The statements of a rendered file, without comments between them or semicolons."""
+    found: list[str] = []
+    current: list[str] = []
+    for piece in _PIECE.findall(text):
+        if piece == ";":
+            found.append("".join(current).strip())
+            current = []
+        elif not piece.startswith(("--", "/*")):
+            current.append(piece)
+    found.append("".join(current).strip())
+    return tuple(statement for statement in found if statement)
+
+
+@cache
+def template(name: str) -> str:
+    """The text of ``sql/<name>``."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def files(folder: str) -> tuple[str, ...]:
+    """The names of a folder's files in the order they run, as ``folder/NN_what.sql``."""
+    return tuple(f"{folder}/{path.name}" for path in sorted((FOLDER / folder).glob("*.sql")))
+
+
+def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]:
+    """What the files may ask for; the stream's own names only where a stream is given."""
+    snowflake = settings.snowflake
+    common: dict[str, Value] = {
+        "admin_role": snowflake.admin_role,
+        "owner_role": snowflake.owner_role,
+        "loader_role": snowflake.loader_role,
+        "operator_role": snowflake.operator_role,
+        "integration": snowflake.integration,
+        "storage_provider": settings.aws.storage_provider,
+        "role_arn": settings.aws.role_arn,
+        "allowed_locations": settings.allowed_locations,
+        "database": snowflake.database,
+        "schema": SchemaName(f"{snowflake.database.sql}.{snowflake.schema_name.sql}"),
+    }
+    if stream is None:
+        return common
+    return common | {
+        "table": stream.table,
+        "stage": stream.stage,
+        "pipe": stream.pipe,
+        "file_format": stream.file_format,
+        "url": stream.url,
+    }
+
+
+class SchemaName(Identifier):
+    """``DATABASE.SCHEMA``, already written."""
+
+    __slots__ = ()
+
+    @property
+    def sql(self) -> str:
+        """The name as it is written in a statement."""
+        return str(self)
+
+
+def rendered(name: str, settings: Settings, stream: Stream | None = None) -> str:
+    """``sql/<name>`` for this installation, and for one stream where the file is a stream's."""
+    return render(template(name), values(settings, stream), source=f"sql/{name}")
