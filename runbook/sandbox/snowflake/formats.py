@@ -292,8 +292,9 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
 def _without_conflicts(options: FormatOptions) -> FormatOptions:
     """The same options, or SnowflakeError where two of them exclude each other."""
     if options.type != "CSV":
-        if options["ENABLE_OCTAL"]:
-            raise errors.not_emulated("ENABLE_OCTAL = TRUE")
+        for name in ("ENABLE_OCTAL", "STRIP_NULL_VALUES", "TRIM_SPACE"):
+            if options[name]:
+                raise errors.not_emulated(f"{name} = TRUE in a JSON file format")
         return options
     if not options["VALIDATE_UTF8"]:
         raise errors.not_emulated("VALIDATE_UTF8 = FALSE")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from runbook.sandbox.snowflake import compression, csv_reader, formats
 from runbook.sandbox.snowflake.load_errors import FileError
 
