@@ -60,6 +60,7 @@ class Referrer(NamedTuple):
     medium: str
     source: str
     term: str
+    fragment: str = ""
 
 
 class Campaign(NamedTuple):

@@ -58,7 +58,7 @@ class Visitor:
         previous = f'"{self.previous_session_id}"' if self.previous_session_id else "null"
         return (
             '{"schema":"iglu:com.snowplowanalytics.snowplow/client_session/jsonschema/1-0-2","data":{'
-            f'"userId":"{self.domain_userid}","sessionId":"{self.session_id}","sessionIndex":{self.session_index},'
+            f'"userId":"{self.domain_userid.lower()}","sessionId":"{self.session_id}","sessionIndex":{self.session_index},'
             f'"previousSessionId":{previous},"storageMechanism":"{storage}","firstEventId":"{first_event_id}",'
             f'"firstEventTimestamp":"{iso_timestamp(first_event_at)}","eventIndex":'
         )

@@ -138,6 +138,7 @@ class _Visit:
         self._page_row: Row = []
         self._page: Page | None = None
         self._query = ""
+        self._fragment = ""
 
     def _common(self) -> Row:
         site, visitor = self._site, self._visitor
@@ -199,8 +200,9 @@ class _Visit:
             _refer(row, pick(rng, REFERRERS))
         elif rng.random() < 0.1:
             self._query = self._cross_domain(row, at)
-        fragment = "details" if rng.random() < 0.06 else ""
-        _locate(row, self._site, page, self._query, fragment)
+        if rng.random() < 0.06:
+            self._fragment = "details"
+        _locate(row, self._site, page, self._query, self._fragment)
         width = self._visitor.device.screen[0]
         fill(row, {"doc_width": str(width), "doc_height": str(page.height)})
         self._page_entities = self._entities(at - self._kept_for, page.height)
@@ -316,6 +318,14 @@ class _Visit:
             f'"deviceMemory":8,"hardwareConcurrency":8,"tabId":"{identifier(rng)}"}}}}'
         )
 
+    def _referrer(self) -> Referrer | None:
+        """The page before this one, if there was one (a single-page site's tracker keeps the fragment)."""
+        if self._page is None:
+            return None
+        site = self._site
+        path, query, fragment = self._page.path, self._query, self._fragment
+        return Referrer(site.scheme, site.host, path, query, "internal", "", "", fragment)
+
     def _cross_domain(self, row: Row, at: int) -> str:
         """A link from another of the customer's domains: ``_sp`` tells who clicked it, and when."""
         user, clicked = identifier(self._rng), at - self._kept_for - 700
@@ -325,15 +335,10 @@ class _Visit:
 
 def _locate(row: Row, site: Site, page: Page, query: str, fragment: str) -> None:
     """Set where the page is, whole and in parts."""
-    url = f"{site.scheme}://{site.host}{page.path}"
-    if query:
-        url = f"{url}?{query}"
-    if fragment:
-        url = f"{url}#{fragment}"
     fill(
         row,
         {
-            "page_url": url,
+            "page_url": _url(site.scheme, site.host, page.path, query, fragment),
             "page_title": page.title,
             "page_urlscheme": site.scheme,
             "page_urlhost": site.host,
@@ -347,16 +352,17 @@ def _locate(row: Row, site: Site, page: Page, query: str, fragment: str) -> None
 
 def _refer(row: Row, referrer: Referrer) -> None:
     """Set where the page was come from, whole and in parts."""
-    scheme, host, path, query, medium, source, term = referrer
+    scheme, host, path, query, medium, source, term, fragment = referrer
     fill(
         row,
         {
-            "page_referrer": f"{scheme}://{host}{path}{'?' if query else ''}{query}",
+            "page_referrer": _url(scheme, host, path, query, fragment),
             "refr_urlscheme": scheme,
             "refr_urlhost": host,
             "refr_urlport": _PORTS[scheme],
             "refr_urlpath": path,
             "refr_urlquery": query,
+            "refr_urlfragment": fragment,
             "refr_medium": medium,
             "refr_source": source,
             "refr_term": term,
@@ -380,6 +386,13 @@ def _attribute(rng: Random, row: Row, campaign: Campaign) -> str:
         },
     )
     return f"{campaign.query}&{campaign.click_parameter}={click}" if click else campaign.query
+
+
+def _url(scheme: str, host: str, path: str, query: str, fragment: str) -> str:
+    url = f"{scheme}://{host}{path}"
+    if query:
+        url = f"{url}?{query}"
+    return f"{url}#{fragment}" if fragment else url
 
 
 def _money(cents: int) -> str:
