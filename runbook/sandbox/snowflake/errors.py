@@ -63,9 +63,9 @@ def already_exists(name: str) -> SnowflakeError:
 def does_not_exist(kind: str, name: str) -> SnowflakeError:
     """002003: missing, or not visible to the role; the two are never told apart.
 
-    Tables and views ("Object") come with sqlstate 42S02, everything else with 02000.
+    Tables and views ("Object", "Table") come with sqlstate 42S02, everything else with 02000.
     """
-    sqlstate = "42S02" if kind == "Object" else "02000"
+    sqlstate = "42S02" if kind in ("Object", "Table", "View") else "02000"
     return SnowflakeError(
         2003, sqlstate, f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized."
     )
@@ -130,6 +130,16 @@ def remote_file_not_found(file: str) -> SnowflakeError:
         f"Remote file '{file}' was not found. There are several potential causes. The file might not exist. "
         "The required credentials may be missing or invalid.",
     )
+
+
+def invalid_identifier(name: str) -> SnowflakeError:
+    """000904 (42000): a column that is not there."""
+    return SnowflakeError(904, "42000", f"SQL compilation error: error line 1 at position 0\ninvalid identifier '{name}'")
+
+
+def unknown_function(name: str) -> SnowflakeError:
+    """002140 (42601): a function nobody knows."""
+    return SnowflakeError(2140, "42601", f"SQL compilation error:\nUnknown function {name}")
 
 
 def no_warehouse() -> SnowflakeError:

@@ -1,0 +1,130 @@
+"""The DuckDB database behind one account, and Snowflake's SQL for it through fakesnow's transforms.
+
+Only fakesnow's translation of plain SQL is used: its own idea of stages, file formats, SHOW and
+information schema is never reached (:mod:`runbook.sandbox.snowflake.plain_sql` decides what gets here).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import duckdb
+import sqlglot
+from fakesnow import macros, transforms
+from sqlglot import ErrorLevel, exp
+
+# sqlglot warns when it falls back to an opaque command; those are refused here anyway.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+HOME = "SANDBOX_HOME"
+"""The attached database that holds fakesnow's macros; every cursor's current one."""
+
+
+class Engine:
+    """One in-memory DuckDB. Databases of the account are attached databases of the same name."""
+
+    def __init__(self) -> None:
+        # fakesnow's macros use the arrow for lambdas, as its own instance does.
+        self._duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
+        self._duckdb.execute(macros.creation_sql(HOME))
+        self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
+        self.ddl = threading.RLock()
+        """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes."""
+
+    def cursor(self, timezone: str = "UTC") -> Any:
+        """A connection of its own on the data, for one thread. The caller closes it."""
+        cursor = self._duckdb.cursor()
+        cursor.execute(f"SET schema = '{HOME}.main'")
+        if timezone != "UTC":
+            cursor.execute(f"SET TimeZone = '{timezone}'")
+        return cursor
+
+    def close(self) -> None:
+        """Free the data."""
+        self._duckdb.close()
+
+
+CHAIN = (
+    transforms.upper_case_unquoted_identifiers,
+    transforms.extract_comment_on_table,
+    transforms.extract_comment_on_columns,
+    transforms.semi_structured_types,
+    transforms.try_parse_json,
+    transforms.split,
+    transforms.trim_cast_varchar,  # before json_extract_cast_as_varchar
+    transforms.indices_to_json_extract,  # before regex_substr
+    transforms.json_extract_cast_as_varchar,
+    transforms.json_extract_cased_as_varchar,
+    transforms.json_extract_precedence,
+    transforms.flatten_value_cast_as_varchar,
+    transforms.flatten,
+    transforms.regex_replace,
+    transforms.regex_substr,
+    transforms.values_columns,
+    transforms.to_date,
+    transforms.timestamp_offsets,
+    transforms.to_decimal,
+    transforms.to_timestamp,
+    transforms.to_variant,
+    transforms.object_construct,
+    transforms.timestamp_ntz,
+    transforms.float_to_double,
+    transforms.integer_precision,
+    transforms.sample,
+    transforms.array_size,
+    transforms.random,
+    transforms.array_agg_within_group,
+    transforms.array_agg,
+    transforms.object_agg,
+    transforms.array_construct_etc,
+    transforms.dateadd_date_cast,
+    transforms.dateadd_string_literal_timestamp_cast,
+    transforms.datediff_string_literal_timestamp_cast,
+    transforms.haversine,
+    transforms.hex_string,
+    transforms.sha256,
+    transforms.alias_in_join,
+    transforms.alias_in_where,
+)
+"""fakesnow's transforms for plain SQL, in its order; left out: what pretends (stages, SHOW, tags, users,
+information schema) and the cast of every SUM to DOUBLE, which would make counts come back as floats."""
+
+SPLITTERS = (
+    transforms.merge,
+    transforms.alter_table_add_multiple_columns,
+    transforms.insert_overwrite,
+)
+
+
+def translate(statement: exp.Expression) -> list[str]:
+    """The DuckDB statements that do what one Snowflake statement says, in order.
+
+    Raises sqlglot's UnsupportedError, fakesnow's errors or NotImplementedError for what they cannot say.
+    """
+    return [_translated(part) for part in _split(statement)]
+
+
+def _split(statement: exp.Expression) -> list[exp.Expression]:
+    for splitter in SPLITTERS:
+        parts = splitter(statement)
+        if len(parts) > 1:
+            return list(parts)
+    return [statement]
+
+
+def _translated(statement: exp.Expression) -> str:
+    for transform in CHAIN:
+        statement = statement.transform(transform, copy=False)
+    return str(statement.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE))
+
+
+def parse(text: str) -> list[exp.Expression]:
+    """The statements of a text as sqlglot sees them; empty ones left out. Raises sqlglot's ParseError."""
+    return [
+        statement
+        for statement in sqlglot.parse(text, read="snowflake")
+        if statement is not None and not isinstance(statement, exp.Semicolon)
+    ]

@@ -1,0 +1,135 @@
+"""A client's session: its role, context, parameters and transaction."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.snowflake import errors
+from runbook.sandbox.snowflake.parameters import SessionParameters
+from runbook.sandbox.snowflake.queries import CURRENT
+
+if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.account import Account
+
+
+class Session:
+    """One login. Satisfies :class:`~runbook.sandbox.snowflake.names.Context`.
+
+    Statements of one session may overlap (asynchronous ones do): whoever uses :attr:`duck` holds
+    :attr:`lock`.
+    """
+
+    def __init__(self, account: Account, user: str, role: str, parameters: SessionParameters) -> None:
+        self.account = account
+        self.user = user
+        self.role = role
+        self.parameters = parameters
+        self.id = str(secrets.randbelow(10**14) + 10**13)
+        self.token = secrets.token_urlsafe(48)
+        self.master_token = secrets.token_urlsafe(48)
+        self.warehouse: str | None = None
+        self.database: str | None = None
+        self.schema: str | None = None
+        self.in_transaction = False
+        self.query_ids: list[str] = []
+        self.lock = threading.RLock()
+        self._duck: Any = None
+        self._timezone = ""
+        self._after_commit: list[Callable[[], None]] = []
+
+    @property
+    def query_id(self) -> str:
+        """The id of the statement this thread runs for the session."""
+        query = CURRENT.get()
+        return "" if query is None else query.id
+
+    @property
+    def query_tag(self) -> str:
+        """QUERY_TAG."""
+        return self.parameters["QUERY_TAG"]
+
+    def check_canceled(self) -> None:
+        """Raise 000604 or 000630 if the running statement should stop."""
+        query = CURRENT.get()
+        if query is not None:
+            query.check()
+
+    @property
+    def duck(self) -> Any:
+        """The session's own DuckDB connection, in its time zone. Hold :attr:`lock` while using it."""
+        if self._duck is None:
+            self._duck = self.account.engine.cursor()
+        if self._timezone != self.parameters.timezone:
+            self._timezone = self.parameters.timezone
+            self._duck.execute(f"SET TimeZone = '{self._timezone}'")
+        return self._duck
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """A DuckDB connection to write with: the session's own inside a transaction, else a fresh one."""
+        if self.in_transaction:
+            with self.lock:
+                yield self.duck
+            return
+        cursor = self.account.engine.cursor(self.parameters.timezone)
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def require_warehouse(self) -> None:
+        """Raise 000606 in a session without a warehouse it may use."""
+        warehouse = self.account.catalog.warehouses.get(self.warehouse or "")
+        if warehouse is None or not self.account.privileges.has(self.role, "USAGE", warehouse):
+            raise errors.no_warehouse()
+
+    # --- transactions
+
+    def begin(self) -> None:
+        """Open a transaction unless one is open."""
+        with self.lock:
+            if not self.in_transaction:
+                self.duck.execute("BEGIN TRANSACTION")
+                self.in_transaction = True
+
+    def commit(self) -> None:
+        """End the transaction, if any, and keep what it did."""
+        with self.lock:
+            if not self.in_transaction:
+                return
+            self.in_transaction = False
+            hooks, self._after_commit = self._after_commit, []
+            self.duck.execute("COMMIT")
+        self.account.locks.release(self)
+        for hook in hooks:
+            hook()
+
+    def rollback(self) -> None:
+        """End the transaction, if any, and undo what it did."""
+        with self.lock:
+            if self.in_transaction:
+                self.in_transaction = False
+                self._after_commit = []
+                self.duck.execute("ROLLBACK")
+        self.account.locks.release(self)
+
+    def after_commit(self, what: Callable[[], None]) -> None:
+        """Do this once the running transaction is committed (now, if none is open); never if it is undone."""
+        if self.in_transaction:
+            self._after_commit.append(what)
+        else:
+            what()
+
+    def close(self) -> None:
+        """Cancel what runs, undo an open transaction, free the connection."""
+        for query in self.account.queries.running(self):
+            query.cancel()
+        with self.lock:
+            self.rollback()
+            if self._duck is not None:
+                self._duck.close()
+                self._duck = None
