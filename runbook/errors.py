@@ -83,3 +83,11 @@ class NotConverged(RunbookError):
     """Changes were made, and something is left to do; running the command again goes on."""
 
     exit_code = 4
+
+
+class Absent(Exception):
+    """Something a check speaks of is not there; the check named ``asserted_by`` says so."""
+
+    def __init__(self, what: str, *, asserted_by: str) -> None:
+        super().__init__(f"{what} does not exist")
+        self.asserted_by = asserted_by

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -164,7 +165,7 @@ class Clouds:
                 f"Snowflake connection {name!r} cannot be used",
                 where=self.settings.target,
                 why=one_line(error.msg or str(error)),
-                remedy="check connections.toml in SNOWFLAKE_HOME or ~/.snowflake, and that its file mode is 0600",
+                remedy="check connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600",
             ) from None
         except (OSError, ValueError) as error:
             raise SettingsWrong(
@@ -180,10 +181,8 @@ class Clouds:
         """End the Snowflake sessions; errors are of no interest any more."""
         with self._lock:
             for connection in self._connections.values():
-                try:
+                with suppress(Exception):  # closing is a courtesy
                     connection.close()
-                except Exception:  # noqa: BLE001, S110 (closing is a courtesy)
-                    pass
             self._connections.clear()
 
 
@@ -191,7 +190,11 @@ class Reader:
     """Everything that may be asked without changing anything. Safe to use from many threads."""
 
     def __init__(
-        self, clouds: Clouds, *, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        clouds: Clouds,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.clouds = clouds
         self.settings = clouds.settings
@@ -313,7 +316,10 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
 
         if isinstance(error, errors.ProgrammingError | errors.DatabaseError) and _is_refusal(error):
             raise SqlFailed(
-                int(error.errno), one_line(error.raw_msg or error.msg or ""), error.sfqid or "", self.statement
+                int(error.errno),
+                one_line(error.raw_msg or error.msg or ""),
+                error.sfqid or "",
+                self.statement,
             ) from None
         if isinstance(error, errors.Error | OSError):
             raise CannotTell(
@@ -386,7 +392,9 @@ def _snake(operation: str) -> str:
 
 def one_line(text: str) -> str:
     """Text from outside on one line, control characters shown instead of obeyed."""
-    visible = (char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text)
+    visible = (
+        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text
+    )
     return " ".join("".join(visible).split())
 
 

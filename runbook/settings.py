@@ -130,7 +130,9 @@ class Aws(_Model):
     role_name: Annotated[IamName, Field(max_length=64)]
     policy_name: Annotated[IamName, Field(max_length=128)]
     path: str = Field(default="/", pattern=r"^/([\x21-\x7e]+/)?$", max_length=512)
-    permissions_boundary: str | None = Field(default=None, pattern=r"^arn:[\w-]+:iam::(\d{12}|aws):policy/.+$")
+    permissions_boundary: str | None = Field(
+        default=None, pattern=r"^arn:[\w-]+:iam::(\d{12}|aws):policy/.+$"
+    )
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")
     tags: dict[str, str] = Field(default_factory=dict)
 
@@ -286,7 +288,9 @@ class Settings(_Model):
             if stream.name == name:
                 return stream
         known = ", ".join(stream.name for stream in self.streams)
-        raise SettingsWrong(f"There is no stream {name!r}", where=self.target, why=f"The settings have {known}")
+        raise SettingsWrong(
+            f"There is no stream {name!r}", where=self.target, why=f"The settings have {known}"
+        )
 
     @property
     def allowed_locations(self) -> tuple[str, ...]:

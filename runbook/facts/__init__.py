@@ -7,12 +7,16 @@ be read raises :class:`~runbook.errors.CannotTell` with the reason.
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from runbook.facts import aws, snowflake
 from runbook.session import Reader
-from runbook.settings import Settings, Stream
+from runbook.settings import Identifier, Settings, Stream
+
+T = TypeVar("T")
 
 WIDTH = 12  # reads under way at once
 
@@ -76,7 +80,7 @@ class Facts:
         """Whether the schema is there."""
         return self._once("schema", lambda: snowflake.schema_exists(self.reader))
 
-    def grants_to(self, role: Any) -> frozenset[snowflake.Grant] | None:
+    def grants_to(self, role: Identifier) -> frozenset[snowflake.Grant] | None:
         """What a role holds."""
         return self._once(("grants", role), lambda: snowflake.grants_to(self.reader, role))
 
@@ -123,24 +127,17 @@ class Facts:
                 pool.submit(_unless_it_fails, question)
 
     def _questions(self, *, delivery: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
-        questions: list[Callable[[], object]] = []
-        names = {
+        nouns = {
             1: ("role", "policy", "bucket"),
             2: ("integration", "roles"),
             3: ("role", "integration", "entry"),
             4: ("schema_exists", "integration"),
             5: ("bucket", "notifications"),
         }
-        for name in dict.fromkeys(name for step in steps for name in names[step]):
-            questions.append(lambda name=name: getattr(self, name))  # type: ignore[misc]
-        snowflake_settings = self.settings.snowflake
+        asked = dict.fromkeys(noun for step in steps for noun in nouns[step])
+        questions: list[Callable[[], object]] = [partial(getattr, self, noun) for noun in asked]
         if {2, 4} & set(steps):
-            for role in (
-                snowflake_settings.owner_role,
-                snowflake_settings.loader_role,
-                snowflake_settings.operator_role,
-            ):
-                questions.append(lambda role=role: self.grants_to(role))  # type: ignore[misc]
+            questions += [partial(self.grants_to, role) for role in _roles(self.settings)]
         per_stream: list[Callable[[Stream], object]] = []
         if 4 in steps:
             per_stream += [self.file_format, self.table, self.stage, self.pipe, self.pipe_status, self.pause]
@@ -148,12 +145,10 @@ class Facts:
             per_stream += [self.pipe]
         if delivery:
             per_stream += [self.listing, self.loads]
-        for stream in self.settings.streams:
-            for ask in per_stream:
-                questions.append(lambda ask=ask, stream=stream: ask(stream))  # type: ignore[misc]
+        questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
         return questions
 
-    def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
+    def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         with self._lock:
             future = self._found.get(key)
             mine = future is None
@@ -166,12 +161,16 @@ class Facts:
                 future.set_exception(error)
                 if not isinstance(error, Exception):
                     raise
-        return future.result()
+        found: T = future.result()
+        return found
+
+
+def _roles(settings: Settings) -> tuple[Identifier, ...]:
+    snowflake = settings.snowflake
+    return (snowflake.owner_role, snowflake.loader_role, snowflake.operator_role)
 
 
 def _unless_it_fails(question: Callable[[], object]) -> None:
     """Ask; the failure is kept with the fact and raised to whoever needs it."""
-    try:
+    with suppress(Exception):
         question()
-    except Exception:  # noqa: BLE001, S110
-        pass

@@ -167,9 +167,7 @@ class BucketNotifications:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every queue, topic and function rule."""
-        return tuple(
-            _rule(kind, row) for kind in _RULE_LISTS for row in self.document.get(kind, ())
-        )
+        return tuple(_rule(kind, row) for kind in _RULE_LISTS for row in self.document.get(kind, ()))
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule with that Id."""
@@ -181,7 +179,8 @@ class BucketNotifications:
         ours_before = {row.get("Id"): row for row in self.document.get("QueueConfigurations", ())}
         ours = [
             ours_before[rule_id]
-            if rule_id in ours_before and _rule("QueueConfigurations", ours_before[rule_id]) == _rule("QueueConfigurations", row)
+            if rule_id in ours_before
+            and _rule("QueueConfigurations", ours_before[rule_id]) == _rule("QueueConfigurations", row)
             else row
             for rule_id, row in wanted.items()
         ]

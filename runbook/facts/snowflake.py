@@ -87,7 +87,7 @@ class PipeStatus:
 
     @property
     def execution_state(self) -> str:
-        """RUNNING, PAUSED, STOPPED_… or STALLED_…"""
+        """The state in one word, such as RUNNING, PAUSED or STALLED_COMPILATION_ERROR."""
         return str(self.document.get("executionState", ""))
 
     @property

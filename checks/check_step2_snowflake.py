@@ -1,0 +1,90 @@
+"""Step 2, Snowflake: the integration stands, for this role and these folders."""
+
+import pytest
+
+from runbook.facts import Facts
+from runbook.facts.pipeline import integration_grants, missing_grants
+from runbook.facts.snowflake import ORPHANED_STAGE, StorageIntegration
+from runbook.settings import Settings
+
+
+def check_roles_exist(facts: Facts, settings: Settings) -> None:
+    """The loader's and the operator's roles exist.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#roles
+    """
+    wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
+    assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
+
+
+def check_integration_exists(facts: Facts) -> None:
+    """The storage integration exists.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#integration
+    """
+    assert facts.integration is not None, "no integration of that name can be seen"
+
+
+def check_integration_was_not_replaced(facts: Facts, integration: StorageIntegration) -> None:
+    """The integration is the one the stages were made on.
+
+    Replacing it makes a new external ID, drops its grants and orphans every stage (error 3139).
+
+    Remedy: invoke step2-snowflake step3-aws step4-snowflake
+    See: docs/runbook.md#integration-replaced
+    """
+    listings = [(stream, facts.listing(stream)) for stream in facts.settings.streams]
+    orphaned = [
+        stream.stage.sql
+        for stream, listing in listings
+        if listing and listing.error and listing.error.errno == ORPHANED_STAGE
+    ]
+    assert orphaned == [], "the integration has been replaced since the stages were made"
+
+
+def check_integration_is_enabled(integration: StorageIntegration) -> None:
+    """The integration is enabled.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#integration
+    """
+    assert integration.enabled, "ENABLED is FALSE: no stage on it can be read"
+
+
+@pytest.mark.needs("step1.role-has-the-expected-arn")
+def check_integration_names_the_role(integration: StorageIntegration, settings: Settings) -> None:
+    """The integration assumes the role of step 1.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#integration
+    """
+    assert integration.role_arn == settings.aws.role_arn, "Snowflake assumes another role"
+
+
+def check_integration_allows_the_folders(integration: StorageIntegration, settings: Settings) -> None:
+    """The integration allows every stream's folder.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#integration
+    """
+    closed = [stream.url for stream in settings.streams if not integration.allows(stream.url)]
+    assert closed == [], "a stage on that folder is refused (error 3127)"
+
+
+@pytest.mark.needs("step2.roles-exist", "step2.integration-was-not-replaced")
+def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
+    """The owner, loader and operator roles have USAGE on the integration.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#integration
+    """
+    snowflake = facts.settings.snowflake
+    wanted = integration_grants(facts.settings)
+    lacking = [
+        f"{role}: {missing}"
+        for role in (snowflake.owner_role, snowflake.loader_role, snowflake.operator_role)
+        for missing in missing_grants(facts.grants_to(role), wanted)
+    ]
+    assert lacking == [], "a role cannot use the integration"

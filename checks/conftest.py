@@ -1,0 +1,134 @@
+"""The facts as fixtures. Asking for something that is not there blocks the check, by its existence check."""
+
+from typing import Any, TypeVar
+
+import pytest
+
+from runbook.errors import Absent
+from runbook.facts import Facts
+from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role
+from runbook.facts.snowflake import (
+    FileFormat,
+    Grant,
+    Listing,
+    Load,
+    Pause,
+    Pipe,
+    PipeStatus,
+    Stage,
+    StorageIntegration,
+    Table,
+)
+from runbook.settings import Settings, Stream
+
+T = TypeVar("T")
+
+
+def there(found: T | None, what: str, asserted_by: str) -> T:
+    """``found``, or Absent naming the one check that asserts its existence."""
+    if found is None:
+        raise Absent(what, asserted_by=asserted_by)
+    return found
+
+
+def pytest_generate_tests(metafunc: Any) -> None:
+    if "stream" in metafunc.fixturenames:
+        streams = _facts(metafunc.config).settings.streams
+        metafunc.parametrize("stream", streams, ids=[stream.name for stream in streams])
+
+
+def _facts(config: Any) -> Facts:
+    run = config.pluginmanager.get_plugin("runbook-checks")
+    if run is None:
+        raise pytest.UsageError("the checks are run by `invoke verify`, which brings the facts")
+    found: Facts = run.facts
+    return found
+
+
+@pytest.fixture(scope="session")
+def facts(request: pytest.FixtureRequest) -> Facts:
+    return _facts(request.config)
+
+
+@pytest.fixture(scope="session")
+def settings(facts: Facts) -> Settings:
+    return facts.settings
+
+
+@pytest.fixture
+def policy(facts: Facts) -> Policy:
+    return there(facts.policy, "The policy", "step1.policy-exists")
+
+
+@pytest.fixture
+def role(facts: Facts) -> Role:
+    return there(facts.role, "The role", "step1.role-exists")
+
+
+@pytest.fixture
+def bucket(facts: Facts) -> Bucket:
+    return there(facts.bucket, "The bucket", "step1.bucket-exists")
+
+
+@pytest.fixture
+def integration(facts: Facts) -> StorageIntegration:
+    return there(facts.integration, "The integration", "step2.integration-exists")
+
+
+@pytest.fixture
+def loader_grants_held(facts: Facts) -> frozenset[Grant]:
+    return there(
+        facts.grants_to(facts.settings.snowflake.loader_role), "The loader role", "step2.roles-exist"
+    )
+
+
+@pytest.fixture
+def operator_grants_held(facts: Facts) -> frozenset[Grant]:
+    return there(
+        facts.grants_to(facts.settings.snowflake.operator_role), "The operator role", "step2.roles-exist"
+    )
+
+
+@pytest.fixture
+def file_format(facts: Facts, stream: Stream) -> FileFormat:
+    return there(facts.file_format(stream), "The file format", "step4.file-format-exists")
+
+
+@pytest.fixture
+def table(facts: Facts, stream: Stream) -> Table:
+    return there(facts.table(stream), "The table", "step4.table-exists")
+
+
+@pytest.fixture
+def stage(facts: Facts, stream: Stream) -> Stage:
+    return there(facts.stage(stream), "The stage", "step4.stage-exists")
+
+
+@pytest.fixture
+def pipe(facts: Facts, stream: Stream) -> Pipe:
+    return there(facts.pipe(stream), "The pipe", "step4.pipe-exists")
+
+
+@pytest.fixture
+def pipe_status(facts: Facts, stream: Stream, pipe: Pipe) -> PipeStatus:
+    return there(facts.pipe_status(stream), "The pipe", "step4.pipe-exists")
+
+
+@pytest.fixture
+def pause(facts: Facts, stream: Stream, pipe: Pipe) -> Pause:
+    return there(facts.pause(stream), "The pipe", "step4.pipe-exists")
+
+
+@pytest.fixture
+def notifications(facts: Facts, bucket: Bucket) -> BucketNotifications:
+    return there(facts.notifications, "The bucket", "step1.bucket-exists")
+
+
+@pytest.fixture
+def listing(facts: Facts, stream: Stream, stage: Stage) -> Listing:
+    return there(facts.listing(stream), "The stage", "step4.stage-exists")
+
+
+@pytest.fixture
+def loads(facts: Facts, stream: Stream, table: Table) -> tuple[Load, ...]:
+    return there(facts.loads(stream), "The table", "step4.table-exists")

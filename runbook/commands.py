@@ -1,0 +1,275 @@
+"""What the tasks do: plan and apply steps, verify, operate. One function a command, each an exit code."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from runbook.errors import Blocked, NotConverged, RunbookError, SettingsWrong, Unhealthy
+from runbook.facts import Facts
+from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
+from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
+from runbook.running import Run, running, write_output
+from runbook.settings import Settings, Stream
+from runbook.sql import rendered
+from runbook.steps import STEPS
+from runbook.terminal import Style, note, say, wrapped
+from runbook.verify import Outcome, check, wait_until_healthy
+from runbook.verify.tell import FORMATS, as_table
+
+Config = Mapping[str, Any]
+
+SIDES = {1: ("aws",), 2: ("snowflake",), 3: ("aws", "snowflake"), 4: ("snowflake",), 5: ("aws", "snowflake")}
+
+
+def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, adopt: bool) -> int:
+    """Plan, apply and prove steps in order; ``dry_run`` only plans. Writes unless dry."""
+    command = STEPS[numbers[0] - 1].task if len(numbers) == 1 else "up"
+    sides = tuple(sorted({side for number in numbers for side in SIDES[number]}))
+    with running(config, command, sides=sides, adopt=adopt, yes=yes) as run:
+        for number in numbers:
+            if dry_run:
+                _tell_plan(plan_step(STEPS[number - 1], _looked(run, number)))
+            else:
+                _one(run, number)
+    return 0
+
+
+def plan(config: Config, *, output_format: str) -> int:
+    """What every step would change. Only reads."""
+    _known(output_format, ("table", "json"))
+    with running(config, "plan", quiet=output_format == "json") as run:
+        facts = run.facts()
+        facts.look(delivery=False)
+        plans = [plan_step(each, facts) for each in STEPS]
+    if output_format == "json":
+        say(json.dumps([_plan_as_json(each) for each in plans], indent=1, ensure_ascii=False))
+    else:
+        for each in plans:
+            _tell_plan(each)
+    return 0
+
+
+def verify(
+    config: Config,
+    *,
+    step_number: int | None,
+    stream: str | None,
+    wait: float,
+    output_format: str,
+    output: str | None,
+) -> int:
+    """Every check, or those of one step or stream; waits for health when asked. Only reads."""
+    _known(output_format, ("table", *FORMATS))
+    if step_number is not None and step_number not in SIDES:
+        raise SettingsWrong(f"There is no step {step_number}", remedy="steps are 1 to 5")
+    with running(config, "verify", quiet=True) as run:
+        if stream is not None:
+            run.settings.stream(stream)
+        steps = None if step_number is None else (step_number,)
+        facts = run.facts()
+        facts.look()
+        outcome = wait_until_healthy(facts, wait, _still_red, steps=steps, stream=stream)
+    if output_format == "table":
+        write_output(as_table(outcome, Style.of(sys.stdout)), output, say)
+    else:
+        write_output(FORMATS[output_format](outcome), output, say)
+    return outcome.exit_code
+
+
+def status(config: Config, *, output_format: str) -> int:
+    """Where the files and rows of every stream are. Only reads."""
+    _known(output_format, ("table", "json"))
+    with running(config, "status", sides=("snowflake",), quiet=True) as run:
+        facts = run.facts()
+        facts.look(steps=(4,))
+        rows = [whereabouts(facts, stream) for stream in run.settings.streams]
+    if output_format == "json":
+        say(json.dumps([row.as_json() for row in rows], indent=1))
+    else:
+        from tabulate import tabulate
+
+        say(tabulate([row.as_row() for row in rows], headers="keys", tablefmt="simple"))
+    return 0
+
+
+def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
+    """Queue what was never announced in the last 7 days, and wait until it is loaded. Writes."""
+    with running(config, "refresh", sides=("snowflake",), yes=yes) as run:
+        for each in _streams(run.settings, stream):
+            facts = run.facts()
+            found = refresh_plan(facts, each)
+            say(f"{each.name}: {found}")
+            if not found.files:
+                continue
+            change = SqlChange(
+                "operate/refresh.sql",
+                rendered("operate/refresh.sql", run.settings, each),
+                f"{each.name}: {found}",
+            )
+            if dry_run:
+                _tell_change(change)
+                continue
+            run.ask(f"Refresh {each.pipe}?")
+            _make(run, change)
+            loaded_everywhere(run.facts(), each, found.files, run.settings.checks.ready_within_seconds)
+            say(f"{each.name}: {len(found.files)} files are in the load history now")
+    return 0
+
+
+def pause(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
+    """Stop the pipes of one or all streams. Writes."""
+    return _switch(config, "pause", "operate/pause.sql", stream, dry_run=dry_run, yes=yes)
+
+
+def resume(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
+    """Take back a pipe's own pause; one on the schema or account is named, not overruled. Writes."""
+    return _switch(config, "resume", "step4_snowflake/70_resume.sql", stream, dry_run=dry_run, yes=yes)
+
+
+def sql(config: Config, *, step_number: int) -> int:
+    """The statements of a Snowflake step as they would run, for a worksheet. Contacts nobody."""
+    from runbook import settings as reading
+    from runbook.sql import files, parameters, template
+
+    folder = {2: "step2_snowflake", 4: "step4_snowflake"}.get(step_number)
+    if folder is None:
+        raise SettingsWrong(f"Step {step_number} has no SQL", remedy="--step 2 or --step 4")
+    settings = reading.read(config)
+    for name in files(folder):
+        of_stream = {"table", "stage", "pipe", "file_format", "url"} & set(parameters(template(name)))
+        for stream in settings.streams if of_stream else (None,):
+            if stream is None or name.removesuffix(".sql").endswith(stream.kind) or _for_all(name):
+                say(rendered(name, settings, stream))
+    return 0
+
+
+def _for_all(name: str) -> bool:
+    return not name.removesuffix(".sql").endswith(("enriched", "bad_rows"))
+
+
+def _one(run: Run, number: int) -> None:
+    """One step: plan, tell, apply, observe again, prove."""
+    this = STEPS[number - 1]
+    facts = _looked(run, number)
+    found = plan_step(this, facts)
+    _tell_plan(found, whole=not run.settings.is_sandbox)
+    if found.blocked:
+        raise found.blocked
+    if found.changes:
+        run.ask(f"Apply step {number} on {run.settings.target}?")
+    facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
+    _prove(run, number, facts)
+
+
+def _prove(run: Run, number: int, facts: Facts) -> None:
+    facts.look(delivery=number == 4, steps=(number,))
+    outcome = wait_until_healthy(facts, run.settings.checks.ready_within_seconds, _still_red, steps=(number,))
+    if not outcome.is_healthy:
+        raise _unproven(number, outcome)
+    passed = sum(row.outcome == "passed" for row in outcome.results)
+    note(f"step {number} proven: {passed} checks passed")
+
+
+def _unproven(number: int, outcome: Outcome) -> RunbookError:
+    causes = "; ".join(f"{row.id}: {row.cause}" for row in outcome.root_causes)
+    blocked = sorted({by for row in outcome.results for by in row.blocked_by})
+    unknown = "; ".join(f"{row.id}: {row.cause}" for row in outcome.results if row.outcome == "unknown")
+    return Unhealthy(
+        f"Step {number} is applied, but its checks do not pass",
+        why=causes or (f"they wait for {', '.join(blocked)}" if blocked else unknown),
+        remedy="`invoke verify` shows every cause with its remedy",
+    )
+
+
+def _looked(run: Run, number: int) -> Facts:
+    facts = run.facts()
+    facts.look(delivery=number == 4, steps=(number,))
+    return facts
+
+
+def _made(run: Run, number: int, applied: Applied) -> None:
+    run.applied(number, applied)
+    note(f"  done: {applied.change.title}")
+
+
+def _make(run: Run, change: SqlChange) -> None:
+    from runbook.plan import make
+
+    _made(run, 0, Applied(change, make(change, run.reader, run.writer)))
+
+
+def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_run: bool, yes: bool) -> int:
+    want = command == "pause"
+    with running(config, command, sides=("snowflake",), yes=yes) as run:
+        for each in _streams(run.settings, stream):
+            facts = run.facts()
+            have = facts.pause(each)
+            if have is None:
+                raise Blocked(
+                    f"The pipe {each.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake"
+                )
+            if not want and have.paused and have.level != "PIPE":
+                raise RunbookError(
+                    f"{each.pipe} is not paused itself: PIPE_EXECUTION_PAUSED is TRUE on the {have.level.lower()}",
+                    remedy=f"whoever set it there takes it back: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
+                )
+            if have.paused == want:
+                say(f"{each.name}: is {'paused' if want else 'running'} already")
+                continue
+            change = SqlChange(file, rendered(file, run.settings, each), f"{each.name}: {command}")
+            if dry_run:
+                _tell_change(change)
+                continue
+            run.ask(f"{command.capitalize()} {each.pipe}?")
+            _make(run, change)
+            now = run.facts().pause(each)
+            if now is None or now.paused != want:
+                raise NotConverged(
+                    f"{each.pipe} was told to {command} and did not", remedy="invoke verify --step 4"
+                )
+            say(f"{each.name}: {'paused' if want else 'resumed'}")
+    return 0
+
+
+def _streams(settings: Settings, name: str | None) -> tuple[Stream, ...]:
+    return settings.streams if name is None else (settings.stream(name),)
+
+
+def _tell_plan(found: Plan, *, whole: bool = True) -> None:
+    """The step's plan; ``whole`` also writes out every statement and call."""
+    style = Style.of(sys.stdout)
+    say(style.paint(found.step.title, "bold"))
+    for change in found.changes:
+        _tell_change(change, whole=whole)
+    if found.blocked:
+        say(wrapped("  known after step ", f"{found.blocked.by_step}: {found.blocked.what}", style))
+    if found.is_empty:
+        say("  nothing to change")
+
+
+def _tell_change(change: Any, *, whole: bool = True) -> None:
+    style = Style.of(sys.stdout)
+    say(wrapped("  + ", f"{change.title}: {change.why}", style))
+    for line in str(change).splitlines() if whole else ():
+        say(style.paint(f"      {line}", "dim"))
+
+
+def _plan_as_json(found: Plan) -> dict[str, Any]:
+    return {
+        "step": found.step.number,
+        "task": found.step.task,
+        "changes": [{"title": c.title, "why": c.why, "text": str(c)} for c in found.changes],
+        "known_after_step": found.blocked.by_step if found.blocked else None,
+        "blocked": found.blocked.what if found.blocked else None,
+    }
+
+
+def _still_red(outcome: Outcome) -> None:
+    red = outcome.root_causes or [row for row in outcome.results if row.outcome in ("blocked", "unknown")]
+    note("  waiting: " + "; ".join(f"{row.id} ({row.cause})" for row in list(red)[:3]))
+
+
+def _known(name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise SettingsWrong(f"There is no format {name!r}", remedy=f"--format {'|'.join(known)}")

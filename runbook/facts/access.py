@@ -1,0 +1,123 @@
+"""What the policy documents let whom do, as far as this pipeline needs to know.
+
+Judged by meaning, not by text: a hand-made policy that allows the same is as good as ours. This
+is no IAM evaluator: it covers Allow and Deny by action, resource and s3:prefix, and reports a
+condition it does not know as not granted, never as granted.
+"""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from runbook.facts.aws import Role
+from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.snowflake import StorageIntegration
+from runbook.settings import Settings
+
+PROBE = "2026-01-31/part-0001.gz"
+_READING = ("s3:getobject", "s3:getobjectversion", "s3:listbucket", "s3:getbucketlocation", "kms:decrypt")
+
+
+def unreadable(document: Document, settings: Settings) -> list[str]:
+    """What loading needs and the policy does not allow, as ``action on resource``."""
+    aws = settings.aws
+    wanted: list[tuple[str, str, dict[str, str]]] = [("s3:GetBucketLocation", aws.bucket_arn, {})]
+    for stream in settings.streams:
+        objects = f"{aws.bucket_arn}/{stream.prefix}{PROBE}"
+        wanted.append(("s3:GetObject", objects, {}))
+        wanted.append(("s3:GetObjectVersion", objects, {}))
+        wanted.append(("s3:ListBucket", aws.bucket_arn, {"s3:prefix": stream.prefix}))
+    if aws.kms_key_arn:
+        wanted.append(("kms:Decrypt", aws.kms_key_arn, {"kms:viaservice": _via(settings)}))
+    return [
+        f"{action} on {resource.removesuffix(PROBE)}"
+        + (f" under {context['s3:prefix']}" if "s3:prefix" in context else "")
+        for action, resource, context in wanted
+        if not allowed(document, action, resource, context)
+    ]
+
+
+def excessive(document: Document, settings: Settings) -> list[str]:
+    """What the policy allows beyond reading the streams' folders: other actions, wider places."""
+    aws = settings.aws
+    found = [
+        str(action)
+        for row in statements(document)
+        if row.get("Effect") == "Allow"
+        for action in (as_list(row.get("Action")) or ["NotAction"])
+        if str(action).lower() not in _READING
+    ]
+    outside = f"{aws.bucket_arn}/snowpipe-runbook-probe-outside-every-stream/{PROBE}"
+    if allowed(document, "s3:GetObject", outside, {}):
+        found.append("s3:GetObject outside the streams' folders")
+    if allowed(document, "s3:ListBucket", aws.bucket_arn, {"s3:prefix": ""}):
+        found.append("s3:ListBucket on the whole bucket")
+    return found
+
+
+def allowed(document: Document, action: str, resource: str, context: Mapping[str, str]) -> bool:
+    """Whether the document allows one request: an explicit Deny wins, an unknown condition fails."""
+    matching = [row for row in statements(document) if _applies(row, action, resource)]
+    if any(row.get("Effect") == "Deny" and _condition(row, context, unknown=True) for row in matching):
+        return False
+    return any(row.get("Effect") == "Allow" and _condition(row, context, unknown=False) for row in matching)
+
+
+def trust_denies(role: Role, integration: StorageIntegration) -> list[str]:
+    """The Sids of Deny statements that hit Snowflake's user."""
+    found = []
+    for row in role.trust_statements:
+        principal = row.get("Principal", {})
+        names = principal.get("AWS") if isinstance(principal, Mapping) else principal
+        hit = {"*", integration.iam_user_arn} & set(map(str, as_list(names)))
+        if row.get("Effect") == "Deny" and hit and not row.get("Condition"):
+            found.append(str(row.get("Sid", "(without Sid)")))
+    return found
+
+
+def open_to_others(role: Role) -> list[str]:
+    """Allow statements that let in more than one named principal is: wildcard, own root, 0000."""
+    _, partition, _, _, account, _ = role.arn.split(":", 5)
+    own = {"*", account, f"arn:{partition}:iam::{account}:root"}
+    found = []
+    for row in role.allowing:
+        principal = row.get("Principal", {})
+        names = as_list(principal.get("AWS")) if isinstance(principal, Mapping) else [principal]
+        ids = as_list(row.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId"))
+        found += [str(name) for name in names if name in own]
+        if "0000" in ids:
+            found.append("external ID 0000")
+    return found
+
+
+def _via(settings: Settings) -> str:
+    domain = "amazonaws.com.cn" if settings.aws.partition == "aws-cn" else "amazonaws.com"
+    return f"s3.{settings.aws.region}.{domain}"
+
+
+def _applies(row: Document, action: str, resource: str) -> bool:
+    if "NotAction" in row or "NotResource" in row:
+        return False
+    actions = [str(name).lower() for name in as_list(row.get("Action"))]
+    return _matches(action.lower(), actions) and _matches(resource, as_list(row.get("Resource")))
+
+
+def _condition(row: Document, context: Mapping[str, str], *, unknown: bool) -> bool:
+    for operator, block in row.get("Condition", {}).items():
+        for key, values in block.items():
+            have = context.get(str(key).lower())
+            patterns = [str(value) for value in as_list(values)]
+            if operator == "StringLike":
+                held = have is not None and _matches(have, patterns)
+            elif operator == "StringEquals":
+                held = have is not None and have in patterns
+            else:
+                held = unknown
+            if not held:
+                return False
+    return True
+
+
+def _matches(text: str, patterns: Iterable[Any]) -> bool:
+    """IAM's wildcards: ``*`` and ``?`` only; brackets are themselves."""
+    return any(fnmatchcase(text, str(pattern).replace("[", "[[]")) for pattern in patterns)

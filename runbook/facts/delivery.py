@@ -1,0 +1,74 @@
+"""What the listing and the load histories say together. Pure functions over facts."""
+
+from datetime import datetime, timedelta
+
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, Pipe, PipeStatus, StagedFile
+from runbook.settings import Checks, Stream
+
+NAMED = 5  # files named in a message; the rest are counted
+
+FAILED = ("LOAD_FAILED",)
+PARTLY = ("PARTIALLY_LOADED",)
+LOADED = ("LOADED", "PARTIALLY_LOADED")
+
+
+def belongs(file: StagedFile, stream: Stream) -> bool:
+    """Whether the stream's pipe is meant to load the file: by suffix, and not an empty folder mark."""
+    return file.key.endswith(stream.suffix) and not file.key.endswith("/")
+
+
+def never_loaded(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> list[StagedFile]:
+    """The stream's files that no load history of the last 14 days names, oldest first."""
+    known = {load.key for load in loads}
+    rows = [file for file in listing.files if belongs(file, stream) and file.key not in known]
+    return sorted(rows, key=lambda file: (file.modified, file.key))
+
+
+def missing(
+    stream: Stream, listing: Listing, loads: tuple[Load, ...], pipe: Pipe, now: datetime, checks: Checks
+) -> list[str]:
+    """The files the pipe should have loaded and did not: made after it, and old enough to be late.
+
+    Files from before the pipe are no fault of its (they were never announced to it), and files
+    older than the load history cannot be judged.
+    """
+    oldest = max(pipe.created_on, now - timedelta(days=LOAD_HISTORY_DAYS))
+    newest = now - timedelta(minutes=checks.loaded_within_minutes)
+    rows = [file for file in never_loaded(stream, listing, loads) if oldest < file.modified <= newest]
+    return named([file.key for file in rows])
+
+
+def late(status: PipeStatus, now: datetime, limit: timedelta) -> list[str]:
+    """The oldest announced file that still waits, when it has waited longer than ``limit``."""
+    since = status.document.get("oldestFileTimestamp")
+    if not status.pending_files or not since:
+        return []
+    if now - datetime.fromisoformat(str(since).replace("Z", "+00:00")) <= limit:
+        return []
+    return [f"{status.document.get('oldestPendingFilePath', '?')} and {status.pending_files - 1} more"]
+
+
+def failed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
+    """Failed files that are still in the bucket and that nothing has loaded since, with the error."""
+    done = {load.key for load in loads if load.status in LOADED}
+    present = {file.key for file in listing.files}
+    rows = {load.key: load.first_error for load in loads if load.status in FAILED}
+    return named([f"{key}: {error}" for key, error in rows.items() if key in present and key not in done])
+
+
+def partly_loaded(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
+    """Files of which some rows were left out, with the first error."""
+    present = {file.key for file in listing.files}
+    whole = {load.key for load in loads if load.status == "LOADED"}
+    return named(
+        [
+            f"{load.key}: {load.rows_parsed - load.rows} of {load.rows_parsed} rows, {load.first_error}"
+            for load in loads
+            if load.status in PARTLY and load.key in present and load.key not in whole
+        ]
+    )
+
+
+def named(rows: list[str]) -> list[str]:
+    """The first few by name and how many more."""
+    return rows if len(rows) <= NAMED else [*rows[:NAMED], f"and {len(rows) - NAMED} more"]

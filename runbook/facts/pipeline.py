@@ -1,0 +1,119 @@
+"""What the pipeline must look like in Snowflake: columns, file format options, privileges.
+
+Wanted values as plain data, beside the facts they are compared with: steps bring them about,
+checks compare them, and neither sees the other.
+"""
+
+import re
+
+from runbook.facts.snowflake import ORPHANED_STAGE, Grant, Table
+from runbook.settings import Settings, Stream
+from runbook.sql import rendered, statements, template
+
+ORPHANED = ORPHANED_STAGE
+
+# Options whose Snowflake default loses or alters Snowplow data (facts: docs/runbook.md#file-format),
+# as DESC FILE FORMAT writes them.
+FORMAT_OPTIONS: dict[str, dict[str, str]] = {
+    "enriched": {
+        "TYPE": "CSV",
+        "RECORD_DELIMITER": "\\n",
+        "FIELD_DELIMITER": "\\t",
+        "SKIP_HEADER": "0",
+        "SKIP_BLANK_LINES": "true",
+        "ESCAPE": "NONE",
+        "ESCAPE_UNENCLOSED_FIELD": "NONE",
+        "TRIM_SPACE": "false",
+        "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
+        "NULL_IF": "[]",
+        "REPLACE_INVALID_CHARACTERS": "true",
+        "EMPTY_FIELD_AS_NULL": "true",
+        "ENCODING": "UTF8",
+    },
+    "bad_rows": {
+        "TYPE": "JSON",
+        "STRIP_OUTER_ARRAY": "false",
+        "REPLACE_INVALID_CHARACTERS": "true",
+    },
+}
+
+
+def shape(stream: Stream) -> str:
+    """How a stream's own files in ``sql/`` end."""
+    return stream.kind
+
+
+def columns(stream: Stream) -> tuple[str, ...]:
+    """The columns the stream's pipe writes, in order, as they are created in ``sql/``."""
+    number = {"enriched": "30", "bad_rows": "31"}[stream.kind]
+    text = template(f"step4_snowflake/{number}_table_{stream.kind}.sql")
+    return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
+
+
+def missing_columns(table: Table, stream: Stream) -> list[str]:
+    """The columns the pipe writes that the table has not."""
+    return [name for name in columns(stream) if name not in table.names]
+
+
+def loader_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
+    """What the pipe's owner needs; all of it must stay granted or the pipe stalls.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-intro
+    """
+    return (
+        Grant("USAGE", "DATABASE", settings.snowflake.database.sql),
+        Grant("USAGE", "SCHEMA", _schema(settings)),
+        Grant("USAGE", "STAGE", stream.stage.sql),
+        Grant("USAGE", "FILE FORMAT", stream.file_format.sql),
+        Grant("SELECT", "TABLE", stream.table.sql),
+        Grant("INSERT", "TABLE", stream.table.sql),
+    )
+
+
+def operator_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
+    """What watching, pausing, resuming and refreshing a stream needs.
+
+    Source: https://docs.snowflake.com/en/user-guide/security-access-control-privileges
+    """
+    return (
+        *loader_grants(settings, stream),
+        Grant("MONITOR", "PIPE", stream.pipe.sql),
+        Grant("OPERATE", "PIPE", stream.pipe.sql),
+    )
+
+
+def integration_grants(settings: Settings) -> tuple[Grant, ...]:
+    """What every role that builds on, loads or lists through the integration needs."""
+    return (Grant("USAGE", "INTEGRATION", settings.snowflake.integration.sql),)
+
+
+def pipe_definition(settings: Settings, stream: Stream) -> str:
+    """The COPY statement of the stream's pipe, as sql/step4_snowflake writes it."""
+    number = {"enriched": "60", "bad_rows": "61"}[stream.kind]
+    text = rendered(f"step4_snowflake/{number}_pipe_{stream.kind}.sql", settings, stream)
+    statement = next(row for row in statements(text) if row.upper().startswith("CREATE PIPE"))
+    return statement[re.search(r"\bAS\s+(?=COPY\b)", statement).end() :]  # type: ignore[union-attr]
+
+
+def same_statement(one: str, other: str) -> bool:
+    """Whether two statements differ in nothing but white space, letter case and a final semicolon."""
+    return _words(one) == _words(other)
+
+
+def _words(statement: str) -> list[str]:
+    pieces = re.findall(r"'(?:[^']|'')*'|\"[^\"]*\"|[\w$.@/]+|[^\s\w]", statement.strip().rstrip(";"))
+    return [piece if piece[0] in "'\"" else piece.upper() for piece in pieces]
+
+
+def missing_grants(held: frozenset[Grant] | None, wanted: tuple[Grant, ...]) -> list[str]:
+    """The wanted grants a role does not hold; owning a thing is holding every right on it."""
+    have = held or frozenset()
+    return [
+        f"{grant.privilege} on {grant.on.lower()} {grant.name}"
+        for grant in wanted
+        if grant not in have and Grant("OWNERSHIP", grant.on, grant.name) not in have
+    ]
+
+
+def _schema(settings: Settings) -> str:
+    return f"{settings.snowflake.database.sql}.{settings.snowflake.schema_name.sql}"

@@ -1,0 +1,131 @@
+"""Operating a stream: where its files and rows are, and what a refresh would load."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook.errors import Blocked, CannotTell, NotConverged, Refused
+from runbook.facts import Facts
+from runbook.facts.delivery import LOADED, failed, named, never_loaded
+from runbook.facts.snowflake import REFRESH_DAYS, Listing, StagedFile
+from runbook.settings import Stream
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """One stream in numbers, over the files in the bucket and the last 14 days of loads."""
+
+    stream: str
+    state: str
+    in_bucket: int
+    loaded: int
+    failed: int
+    pending: int
+    never_loaded: int
+    rows_loaded: int
+    last_load: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row for programs."""
+        return {**self.__dict__, "last_load": self.last_load.isoformat() if self.last_load else None}
+
+    def as_row(self) -> dict[str, Any]:
+        """The row for a person."""
+        return {
+            "stream": self.stream,
+            "pipe": self.state,
+            "files": self.in_bucket,
+            "loaded": self.loaded,
+            "failed": self.failed,
+            "pending": self.pending,
+            "missing": self.never_loaded,
+            "rows": self.rows_loaded,
+            "last load (UTC)": f"{self.last_load:%m-%d %H:%M}" if self.last_load else "never",
+        }
+
+
+@dataclass(frozen=True)
+class RefreshPlan:
+    """What ALTER PIPE … REFRESH would queue, and what it cannot reach."""
+
+    files: tuple[StagedFile, ...]
+    too_old: int
+
+    def __str__(self) -> str:
+        said = f"{len(self.files)} files of the last {REFRESH_DAYS} days were never loaded"
+        if self.files:
+            said += f" ({', '.join(named([file.key for file in self.files]))})"
+        return said + (f"; {self.too_old} older ones are beyond REFRESH" if self.too_old else "")
+
+
+def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
+    """Where the stream's files are. Only reads."""
+    listing, loads = facts.listing(stream) or Listing(), facts.loads(stream) or ()
+    status = facts.pipe_status(stream)
+    done = [load for load in loads if load.status in LOADED]
+    times = [load.loaded_at for load in done if load.loaded_at]
+    return Whereabouts(
+        stream=stream.name,
+        state=status.execution_state if status else "absent",
+        in_bucket=len(listing.files),
+        loaded=len({load.key for load in done}),
+        failed=len(failed(listing, loads)),
+        pending=status.pending_files if status else 0,
+        never_loaded=len(never_loaded(stream, listing, loads)),
+        rows_loaded=sum(load.rows for load in done),
+        last_load=max(times, default=None),
+    )
+
+
+def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
+    """The files a REFRESH would load; raises Refused where one of them is in the table already.
+
+    A pipe that was re-created has forgotten what it loaded, and REFRESH would load it again; the
+    table's own file names show it. Source:
+    https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
+    """
+    listing, loads = facts.listing(stream), facts.loads(stream)
+    if facts.pipe(stream) is None or listing is None or loads is None:
+        raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    if listing.error:
+        raise CannotTell(
+            f"The stage {stream.stage} cannot be listed", why=str(listing.error), remedy="invoke verify"
+        )
+    oldest = facts.now - timedelta(days=REFRESH_DAYS)
+    rows = never_loaded(stream, listing, loads)
+    recent = tuple(file for file in rows if file.modified > oldest)
+    if recent:
+        _refuse_to_repeat(facts, stream, recent)
+    return RefreshPlan(recent, len(rows) - len(recent))
+
+
+def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...]) -> None:
+    rows = facts.reader.sql(f"SELECT DISTINCT _file FROM {stream.table.sql}")
+    present = {str(row["_file"]) for row in rows}
+    if again := [file.key for file in files if file.key in present]:
+        raise Refused(
+            f"A refresh would load {len(again)} files a second time ({', '.join(named(again))})",
+            where=str(stream.pipe),
+            why="their rows are in the table, and no load history remembers them: the pipe was re-created",
+            remedy="load only what is missing, by COPY INTO with FILES",
+        )
+
+
+def loaded_everywhere(facts: Facts, stream: Stream, files: tuple[StagedFile, ...], seconds: float) -> None:
+    """Wait until every file is in the load history; raises NotConverged naming the rest. Only reads."""
+    reader = facts.reader
+    deadline, pause = reader.now() + seconds, 0.2
+    while True:
+        known = {load.key for load in facts.loads(stream) or ()}
+        left = [file.key for file in files if file.key not in known]
+        if not left:
+            return
+        if reader.now() > deadline:
+            raise NotConverged(
+                f"{len(left)} files were queued and are not loaded yet ({', '.join(named(left))})",
+                where=str(stream.pipe),
+                remedy="loading goes on by itself: look again with `invoke status`",
+            )
+        reader.sleep(pause)
+        pause = min(pause * 1.5, 5)
+        facts = facts.afresh()

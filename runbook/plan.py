@@ -1,0 +1,219 @@
+"""Changes as data, and the one function that plans, tells, applies and observes again.
+
+A change is what an operator would otherwise type: an SQL file, or an AWS call. So a dry run is
+the manual procedure, and two plans can be compared with ``==``.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
+from runbook.facts import Facts
+from runbook.facts.documents import same, text
+from runbook.session import AwsFailed, Reader, Receipt, SqlFailed, Writer
+from runbook.sql import statements
+
+
+@dataclass(frozen=True)
+class SqlChange:
+    """One rendered file of ``sql/``."""
+
+    file: str
+    sql: str
+    why: str
+
+    def __str__(self) -> str:
+        return "\n".join(f"{statement};" for statement in statements(self.sql))
+
+    @property
+    def title(self) -> str:
+        """The file's path."""
+        return f"sql/{self.file}"
+
+
+@dataclass(frozen=True)
+class AwsChange:
+    """One AWS call by its API names.
+
+    ``before``: a read and the answer the plan was made on. It is asked again just before the
+    call, and another answer stops the plan: nobody's change is overwritten.
+    """
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    why: str
+    before: "Before | None" = field(default=None)
+
+    def __str__(self) -> str:
+        return as_typed(self.service, self.operation, self.parameters)
+
+    @property
+    def title(self) -> str:
+        """Service and operation."""
+        return f"{self.service}:{self.operation}"
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a whole-document write replaces."""
+
+    operation: str
+    parameters: dict[str, Any]
+    answer: dict[str, Any]
+
+    def still_holds(self, reader: Reader, service: str) -> bool:
+        """Whether the same question still has the same answer."""
+        now = reader.aws(service, self.operation, **self.parameters)
+        return same({k: v for k, v in now.items() if k != "ResponseMetadata"}, self.answer)
+
+
+Change = SqlChange | AwsChange
+
+
+@dataclass(frozen=True)
+class Step:
+    """One documented step: its number, its task's name, and the module with its plan."""
+
+    number: int
+    task: str
+    side: str
+    module: ModuleType
+
+    @property
+    def documented(self) -> str:
+        """What the step does, from its module's docstring."""
+        return (self.module.__doc__ or "").strip()
+
+    @property
+    def title(self) -> str:
+        """The docstring's first line."""
+        return self.documented.splitlines()[0]
+
+    def changes(self, facts: Facts) -> Iterator[Change]:
+        """What is left to do; raises Blocked or Refused. Only reads."""
+        yield from self.module.plan(facts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one step would change; ``blocked`` when an earlier step brings something first."""
+
+    step: Step
+    changes: tuple[Change, ...]
+    blocked: Blocked | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.changes and self.blocked is None
+
+
+def plan_step(step: Step, facts: Facts) -> Plan:
+    """What the step would change now. Only reads."""
+    changes: list[Change] = []
+    try:
+        changes.extend(step.changes(facts))
+    except Blocked as blocked:
+        return Plan(step, tuple(changes), blocked)
+    return Plan(step, tuple(changes))
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One change as it was made, with the references the clouds gave."""
+
+    change: Change
+    receipts: tuple[Receipt, ...]
+
+
+def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], None]) -> Facts:
+    """Make the plan's changes in order and observe again; returns the new facts. Writes.
+
+    Raises Blocked before the first change if the plan is blocked; NotConverged when a cloud
+    refused a change half-way or something is left to do afterwards.
+    """
+    if plan.blocked:
+        raise plan.blocked
+    for done, change in enumerate(plan.changes):
+        try:
+            tell(Applied(change, make(change, facts.reader, writer)))
+        except (AwsFailed, SqlFailed, RunbookError) as error:
+            raise _stopped(plan, change, done, error) from None
+    seen = facts.afresh()
+    if plan.changes:
+        left = plan_step(plan.step, seen)
+        if not left.is_empty:
+            raise _left_over(left)
+    return seen
+
+
+def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
+    """Make one change; returns what the cloud gave back. Writes."""
+    if isinstance(change, SqlChange):
+        return tuple(writer.sql(statement) for statement in statements(change.sql))
+    if change.before and not change.before.still_holds(reader, change.service):
+        raise RunbookError(
+            f"{change.title} would overwrite a change somebody else has just made",
+            why="what it replaces is no longer what the plan was made on",
+            remedy="run the command again; it plans afresh",
+        )
+    return (writer.aws(change.service, change.operation, **change.parameters),)
+
+
+def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> RunbookError:
+    """A refusal as one paragraph; exit code 4 once something was changed, else 3."""
+    made = f"{done} of {len(plan.changes)} changes were made before it" if done else "nothing was changed"
+    kind = NotConverged if done or isinstance(change, SqlChange) else CannotTell
+    why = f"{error}; {made}" if isinstance(error, AwsFailed | SqlFailed) else f"{error} {made}"
+    return kind(
+        f"{change.title} failed",
+        where=f"step {plan.step.number}",
+        why=why,
+        remedy=f"{_advice(error)}then run `invoke {plan.step.task}` again",
+    )
+
+
+def _advice(error: Exception) -> str:
+    if isinstance(error, SqlFailed):
+        known = {
+            3001: "let a role with that privilege run it, ",
+            2003: "check that the object exists and the role may see it, ",
+            3167: "AWS does not let Snowflake in yet: check `invoke verify --step 3`, ",
+            606: "give the connection a warehouse, ",
+        }
+        return known.get(error.errno, "")
+    if isinstance(error, AwsFailed) and error.is_denied:
+        return f"grant {error.service}:{error.operation}, "
+    return ""
+
+
+def _left_over(left: Plan) -> NotConverged:
+    what = "; ".join(f"{change.title} ({change.why})" for change in left.changes) or str(left.blocked)
+    return NotConverged(
+        f"Step {left.step.number} was applied, and still something is left to do",
+        why=what,
+        remedy=f"run `invoke {left.step.task}` again; if it stays, somebody else is changing the same things",
+    )
+
+
+def as_typed(service: str, operation: str, parameters: Mapping[str, Any]) -> str:
+    """The call as a line for the ``aws`` command."""
+    from botocore import xform_name
+
+    command = "s3api" if service == "s3" else service
+    words = ["aws", command, xform_name(operation, "-")]
+    for name, value in parameters.items():
+        words += [f"--{xform_name(name, '-')}", _argument(value)]
+    return " ".join(words)
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return shlex.quote(text(value))
+    return shlex.quote(str(value))

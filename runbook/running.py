@@ -1,0 +1,151 @@
+"""What every command shares: settings, the clouds, who we are, the record, asking, and the end.
+
+A command's errors end here: one paragraph on standard error and the documented exit code.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runbook import settings as reading
+from runbook.errors import NotConverged, RunbookError, SettingsWrong
+from runbook.facts import Facts
+from runbook.plan import Applied
+from runbook.records import Record, new_run_id
+from runbook.session import Clouds, Reader, Writer
+from runbook.settings import Settings
+from runbook.terminal import Style, note, wrapped
+
+INTERRUPTED = 130  # as a shell reports Ctrl-C
+
+
+@dataclass
+class Run:
+    """One command under way."""
+
+    settings: Settings
+    command: str
+    reader: Reader
+    writer: Writer
+    record: Record
+    adopt: bool = False
+    yes: bool = False
+    changed: int = field(default=0)
+
+    def facts(self) -> Facts:
+        """What is there now."""
+        return Facts(self.reader, adopt=self.adopt)
+
+    def applied(self, step: int, applied: Applied) -> None:
+        """Note and tell one change that was made."""
+        self.record.applied(step, applied)
+        self.changed += 1
+
+    def ask(self, question: str) -> None:
+        """Go on only when a person says yes; the sandbox needs no asking. Raises SettingsWrong."""
+        if self.yes or self.settings.is_sandbox:
+            return
+        if not sys.stdin.isatty():
+            raise SettingsWrong(
+                "There is nobody to ask",
+                where=self.settings.target,
+                remedy="run it with --yes, or --dry-run first",
+            )
+        note()
+        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise SettingsWrong("Nothing was changed: the answer was no")
+
+
+@contextmanager
+def running(
+    config: Mapping[str, Any],
+    command: str,
+    *,
+    sides: tuple[str, ...] = ("aws", "snowflake"),
+    adopt: bool = False,
+    yes: bool = False,
+    quiet: bool = False,
+) -> Iterator[Run]:
+    """A command on its target: reads the settings, confirms who we are, says where it is.
+
+    Raises SettingsWrong before anything is contacted when a setting is wrong.
+    """
+    settings = reading.read(config)
+    run_id = new_run_id()
+    clouds = Clouds(settings, run_id=run_id, command=command)
+    reader = Reader(clouds)
+    run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
+    try:
+        identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides)
+        run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
+        if not quiet:
+            who = ", ".join(part for part in (identity.aws, identity.snowflake) if part)
+            note(f"target {settings.target}: {who}")
+        yield run
+    except RunbookError as error:
+        if run.changed and not isinstance(error, NotConverged):
+            raise _after_changes(run, error) from error
+        raise
+    except KeyboardInterrupt:
+        if run.changed:
+            raise _after_changes(run, RunbookError("Interrupted")) from None
+        raise
+    finally:
+        clouds.close()
+
+
+def _after_changes(run: Run, error: RunbookError) -> NotConverged:
+    """The same error once something was changed: exit code 4, and what was done is on record."""
+    return NotConverged(
+        error.what,
+        where=error.where,
+        why=". ".join(
+            part for part in (error.why.rstrip("."), f"{run.changed} changes were made before") if part
+        ),
+        remedy=error.remedy or f"run `invoke {run.command}` again; the changes made are in {run.record.path}",
+    )
+
+
+def ends(action: Callable[[], int], *, debug: bool = False) -> int:
+    """The exit code of a command; tells its error as one paragraph, a traceback only on request."""
+    style = Style.of(sys.stderr)
+    try:
+        return action()
+    except RunbookError as error:
+        if debug:
+            traceback.print_exc()
+        note(wrapped(style.paint("error: ", "red") if style.colour else "error: ", str(error), style))
+        return error.exit_code
+    except KeyboardInterrupt:
+        note("interrupted; nothing was changed by this command")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 (a bug of ours still ends as one paragraph)
+        if debug:
+            traceback.print_exc()
+        words = f"{type(error).__name__}: {error}"
+        note(
+            wrapped("error: ", f"{words}. This is a mistake in snowpipe-runbook; --debug shows where.", style)
+        )
+        return 1
+
+
+def write_output(text: str, path: str | None, say: Callable[[str], None]) -> None:
+    """The result to a file, whole or not at all, or to standard output. Raises SettingsWrong."""
+    if path is None:
+        say(text)
+        return
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SettingsWrong("The result cannot be written", where=path, why=str(error)) from None

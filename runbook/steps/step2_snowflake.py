@@ -1,0 +1,68 @@
+"""Step 2, Snowflake: the storage integration for the role, and who may use it.
+
+Documented as: create the integration object with the new IAM role; retrieve its external ID
+(and Snowflake's IAM user ARN) for the trust policy of step 3.
+"""
+
+from collections.abc import Iterator
+
+from runbook.errors import Refused
+from runbook.facts import Facts
+from runbook.facts.pipeline import integration_grants, missing_grants
+from runbook.facts.snowflake import Grant, StorageIntegration
+from runbook.plan import Change, SqlChange
+from runbook.settings import Settings
+from runbook.sql import rendered
+
+FOLDER = "step2_snowflake"
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Create what is missing, alter what has drifted, replace nothing."""
+    settings = facts.settings
+    if why := "; ".join(_roles(facts)):
+        yield _file("10_roles.sql", settings, why)
+    if why := "; ".join(_integration(settings, facts.integration)):
+        yield _file("20_integration.sql", settings, why)
+    if why := "; ".join(_usage(facts)):
+        yield _file("30_usage.sql", settings, why)
+
+
+def _roles(facts: Facts) -> Iterator[str]:
+    snowflake = facts.settings.snowflake
+    held = facts.grants_to(snowflake.owner_role) or frozenset()
+    for role in (snowflake.loader_role, snowflake.operator_role):
+        if role not in facts.roles:
+            yield f"the role {role} does not exist"
+        elif role != snowflake.owner_role and Grant("USAGE", "ROLE", role) not in held:
+            yield f"{role} is not granted to {snowflake.owner_role}"
+
+
+def _integration(settings: Settings, have: StorageIntegration | None) -> Iterator[str]:
+    if have is None:
+        yield "the integration does not exist"
+        return
+    if have.provider and have.provider != settings.aws.storage_provider:
+        raise Refused(
+            f"The integration {have.name} is for {have.provider}, not {settings.aws.storage_provider}",
+            why="another provider means replacing it, and every stage on it would lose it",
+            remedy="set snowflake.integration to a new name",
+        )
+    if not have.enabled:
+        yield "the integration is disabled"
+    if have.role_arn != settings.aws.role_arn:
+        yield f"it is for the role {have.role_arn}"
+    if have.allowed_locations != set(settings.allowed_locations):
+        yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
+
+
+def _usage(facts: Facts) -> Iterator[str]:
+    snowflake = facts.settings.snowflake
+    for role in dict.fromkeys((snowflake.owner_role, snowflake.loader_role, snowflake.operator_role)):
+        if missing_grants(facts.grants_to(role), integration_grants(facts.settings)):
+            yield f"{role} has no USAGE on it"
+
+
+def _file(name: str, settings: Settings, why: str) -> SqlChange:
+    path = f"{FOLDER}/{name}"
+    return SqlChange(path, rendered(path, settings), why)

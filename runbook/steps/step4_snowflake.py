@@ -1,0 +1,141 @@
+"""Step 4, Snowflake: file formats, tables, stages, pipes and grants, for every stream.
+
+Documented as: create the stage using the storage integration, create the Snowpipe, alter the
+permissions on it, retrieve its SQS queue. Creating a pipe is the first statement for which
+Snowflake really assumes the role, so this step needs step 3.
+"""
+
+from collections.abc import Iterator
+
+from runbook.errors import Blocked, Refused
+from runbook.facts import Facts
+from runbook.facts.pipeline import (
+    FORMAT_OPTIONS,
+    ORPHANED,
+    loader_grants,
+    missing_columns,
+    missing_grants,
+    operator_grants,
+    shape,
+)
+from runbook.plan import Change, SqlChange
+from runbook.settings import Stream
+from runbook.sql import rendered
+
+FOLDER = "step4_snowflake"
+NUMBER = {
+    "file_format": {"enriched": 20, "bad_rows": 21},
+    "table": {"enriched": 30, "bad_rows": 31},
+    "pipe": {"enriched": 60, "bad_rows": 61},
+}
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Create what is missing, alter what has drifted, replace nothing."""
+    if facts.integration is None:
+        raise Blocked("There is no integration for the stages", by_step=2, remedy="invoke step2-snowflake")
+    if not facts.schema_exists:
+        yield SqlChange(
+            f"{FOLDER}/10_schema.sql",
+            rendered(f"{FOLDER}/10_schema.sql", facts.settings),
+            "the schema does not exist",
+        )
+    for stream in facts.settings.streams:
+        yield from _data(facts, stream)
+    for stream in facts.settings.streams:
+        yield from _pipe(facts, stream)
+
+
+def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
+    """What the pipe of a stream stands on."""
+    if why := _format(facts, stream):
+        yield _file(facts, stream, "file_format", why)
+    if why := _table(facts, stream):
+        yield _file(facts, stream, "table", why)
+    if why := _stage(facts, stream):
+        yield _named(facts, stream, "40_stage.sql", why)
+    if missing := missing_grants(
+        facts.grants_to(facts.settings.snowflake.loader_role), loader_grants(facts.settings, stream)
+    ):
+        yield _named(
+            facts,
+            stream,
+            "50_loader_rights.sql",
+            f"{facts.settings.snowflake.loader_role} lacks {_list(missing)}",
+        )
+
+
+def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
+    have = facts.pipe(stream)
+    if have is None:
+        _role_can_be_assumed(facts)
+        yield _file(facts, stream, "pipe", "the pipe does not exist")
+    elif (pause := facts.pause(stream)) and pause.paused and pause.level == "PIPE":
+        yield _named(facts, stream, "70_resume.sql", "the pipe is paused")
+    operator = facts.settings.snowflake.operator_role
+    if missing := missing_grants(facts.grants_to(operator), operator_grants(facts.settings, stream)):
+        yield _named(facts, stream, "80_operator_rights.sql", f"{operator} lacks {_list(missing)}")
+
+
+def _role_can_be_assumed(facts: Facts) -> None:
+    """Snowflake refuses an auto-ingest pipe (3167) before step 3; say so before it does."""
+    if facts.entry is not None and not facts.entry.succeeded:
+        raise Blocked(
+            f"Snowflake does not get into the bucket yet, and creates no pipe before ({facts.entry.message})",
+            by_step=3,
+            remedy="invoke step3-aws",
+        )
+
+
+def _format(facts: Facts, stream: Stream) -> str:
+    have = facts.file_format(stream)
+    if have is None:
+        return "the file format does not exist"
+    wrong = [
+        name for name, value in FORMAT_OPTIONS[stream.kind].items() if have.options.get(name, value) != value
+    ]
+    return f"{', '.join(wrong)} of the file format differ" if wrong else ""
+
+
+def _table(facts: Facts, stream: Stream) -> str:
+    have = facts.table(stream)
+    if have is None:
+        return "the table does not exist"
+    if missing := missing_columns(have, stream):
+        raise Refused(
+            f"The table {stream.table} has no column {', '.join(missing)}",
+            why="a table that exists is never altered by a step: other people may read it",
+            remedy=f"add the columns, or set another table for streams.{stream.name}.table",
+        )
+    return ""
+
+
+def _stage(facts: Facts, stream: Stream) -> str:
+    have = facts.stage(stream)
+    if have is None:
+        return "the stage does not exist"
+    if have.url != stream.url:
+        raise Refused(
+            f"The stage {stream.stage} is on {have.url}, not on {stream.url}",
+            why="changing a stage's URL stops its pipe for good, and a new pipe knows no loaded file",
+            remedy=f"set streams.{stream.name}.stage and .pipe to new names, or correct the prefix",
+        )
+    if have.integration != facts.settings.snowflake.integration:
+        return f"the stage is on the integration {have.integration or 'none'}"
+    listing = facts.listing(stream)
+    if listing and listing.error and listing.error.errno == ORPHANED:
+        return "the integration the stage was made on has been replaced"
+    return ""
+
+
+def _file(facts: Facts, stream: Stream, what: str, why: str) -> SqlChange:
+    return _named(facts, stream, f"{NUMBER[what][stream.kind]}_{what}_{shape(stream)}.sql", why)
+
+
+def _named(facts: Facts, stream: Stream, name: str, why: str) -> SqlChange:
+    path = f"{FOLDER}/{name}"
+    return SqlChange(path, rendered(path, facts.settings, stream), f"{stream.name}: {why}")
+
+
+def _list(missing: list[str]) -> str:
+    return ", ".join(missing)

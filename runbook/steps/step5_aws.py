@@ -1,0 +1,109 @@
+"""Step 5, AWS: tell the pipes about new files.
+
+Documented as: configure the S3 event notification, with the Snowpipe's SQS queue ARN as target.
+S3 replaces a bucket's whole notification document on every write, so everything that is not
+ours is written back as it was read.
+"""
+
+from collections.abc import Iterator
+
+from runbook.errors import Blocked, Refused
+from runbook.facts import Facts
+from runbook.facts.aws import BucketNotifications, Rule, queue_rule
+from runbook.facts.documents import Document
+from runbook.plan import AwsChange, Before, Change
+from runbook.settings import Stream
+
+READ = "GetBucketNotificationConfiguration"
+MOST_RULES = 100  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Add the streams' rules to the bucket's event notifications."""
+    have = facts.notifications
+    if have is None or facts.bucket is None:
+        raise Refused(
+            f"The bucket {facts.settings.aws.bucket} does not exist",
+            why="the runbook never creates a bucket",
+            remedy="correct aws.bucket, or create it",
+        )
+    rules = _rules(facts, have)
+    want = have.with_queue_rules(rules)
+    if want == have.document or _only_order_differs(want, have):
+        return
+    _refuse_clashes(facts, have, want, rules)
+    owner = {"Bucket": facts.settings.aws.bucket, "ExpectedBucketOwner": facts.settings.aws.account_id}
+    yield AwsChange(
+        "s3",
+        "PutBucketNotificationConfiguration",
+        {**owner, "NotificationConfiguration": want},
+        why=_difference(have, rules),
+        before=Before(READ, owner, have.document),
+    )
+
+
+def _rules(facts: Facts, have: BucketNotifications) -> dict[str, Document]:
+    """Our rules by Id; a stream whose files already reach the right queue needs none."""
+    found: dict[str, Document] = {}
+    for stream in facts.settings.streams:
+        queue = _queue(facts, stream)
+        if not _already_told(have, stream, queue):
+            found[stream.rule_id] = queue_rule(stream, queue)
+    return found
+
+
+def _queue(facts: Facts, stream: Stream) -> str:
+    pipe = facts.pipe(stream)
+    if pipe is None or pipe.notification_channel is None:
+        raise Blocked(
+            f"The queue of the pipe {stream.pipe} is not there", by_step=4, remedy="invoke step4-snowflake"
+        )
+    region = pipe.notification_channel.split(":")[3]
+    if facts.bucket and region != facts.bucket.region:
+        raise Refused(
+            f"The queue of {stream.pipe} is in {region}, the bucket in {facts.bucket.region}",
+            why="S3 only notifies queues of the bucket's own region",
+            remedy="correct aws.region, or send the events through an SNS topic",
+        )
+    return pipe.notification_channel
+
+
+def _already_told(have: BucketNotifications, stream: Stream, queue: str) -> bool:
+    return any(
+        rule.id != stream.rule_id and rule.target == queue and rule.covers(stream) for rule in have.rules
+    )
+
+
+def _only_order_differs(want: Document, have: BucketNotifications) -> bool:
+    rows = have.document.get("QueueConfigurations", [])
+    wanted = want["QueueConfigurations"]
+    return len(rows) == len(wanted) and all(row in rows for row in wanted)
+
+
+def _refuse_clashes(
+    facts: Facts, have: BucketNotifications, want: Document, rules: dict[str, Document]
+) -> None:
+    after = BucketNotifications(want)
+    for theirs in have.rules:
+        for rule_id in rules:
+            ours = after.rule(rule_id)
+            if ours and theirs.id not in rules and theirs.touches(ours):
+                raise _clash(facts.settings.aws.bucket, theirs, ours)
+    if len(after.rules) > MOST_RULES:
+        raise Refused(f"The bucket would have {len(after.rules)} notification rules; S3 allows {MOST_RULES}")
+
+
+def _clash(bucket: str, theirs: Rule, ours: Rule) -> Refused:
+    return Refused(
+        f"The rule {theirs.id!r} of {bucket} already takes {', '.join(sorted(theirs.events))} "
+        f"under {theirs.prefix or 'the whole bucket'}*{theirs.suffix}",
+        why=f"S3 allows no second rule for the same event under {ours.prefix}; theirs goes to {theirs.target}",
+        remedy="narrow that rule, or send its events through an SNS topic (docs/runbook.md#overlap)",
+    )
+
+
+def _difference(have: BucketNotifications, rules: dict[str, Document]) -> str:
+    missing = [rule_id for rule_id in rules if have.rule(rule_id) is None]
+    if missing:
+        return f"no rule {', '.join(missing)}"
+    return "a rule of ours is not what its pipe needs"

@@ -1,0 +1,196 @@
+"""The checks are pytest functions under ``checks/``; this runs them on the facts of one moment."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.errors import Absent, CannotTell
+from runbook.facts import Facts
+from runbook.session import one_line
+from runbook.verify.outcome import Outcome, Result, Word, explained
+
+FOLDER = Path(__file__).parent.parent.parent / "checks"
+LONGEST = 400  # characters of an observed or expected value that are told
+
+
+def check(facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None) -> Outcome:
+    """The outcome of all checks, or of those of some steps or one stream. Only reads."""
+    started, begun = datetime.now(UTC), time.monotonic()
+    run = CheckRun(facts, steps, stream)
+    arguments = [
+        str(FOLDER),
+        f"--rootdir={FOLDER.parent}",
+        "-c",
+        str(FOLDER / "pytest.ini"),
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:warnings",
+        "-p",
+        "no:xdist",
+    ]
+    code = pytest.main(arguments, plugins=[run])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise CannotTell(f"The checks could not be run ({run.trouble or pytest.ExitCode(code).name})")
+    return Outcome(facts.settings.target, started, time.monotonic() - begun, run.outcome())
+
+
+def wait_until_healthy(
+    facts: Facts,
+    seconds: float,
+    tell: Callable[[Outcome], None],
+    *,
+    steps: tuple[int, ...] | None = None,
+    stream: str | None = None,
+) -> Outcome:
+    """Check again, with growing pauses, until healthy or the time is over. Only reads.
+
+    ``tell`` hears each outcome that is not healthy yet.
+    """
+    reader = facts.reader
+    deadline, pause = reader.now() + seconds, 0.5
+    while True:
+        outcome = check(facts, steps=steps, stream=stream)
+        if outcome.is_healthy or reader.now() + pause > deadline:
+            return outcome
+        tell(outcome)
+        reader.sleep(pause)
+        pause = min(pause * 1.6, 15)
+        facts = facts.afresh()
+
+
+class CheckRun:
+    """The pytest plugin of one run: hands the facts in, takes the results out."""
+
+    def __init__(self, facts: Facts, steps: tuple[int, ...] | None, stream: str | None) -> None:
+        self.facts = facts
+        self.steps = steps
+        self.stream = stream
+        self.trouble = ""
+        self._results: dict[str, Result] = {}
+        self._compared: tuple[str, str] = ("", "")
+
+    def outcome(self) -> tuple[Result, ...]:
+        """Every result asked for, explained by all that were run."""
+        rows = explained(self._results.values())
+        return tuple(row for row in rows if self._asked(row))
+
+    def _asked(self, row: Result) -> bool:
+        of_step = self.steps is None or row.step in self.steps
+        return of_step and (self.stream is None or row.stream in (None, self.stream))
+
+    def pytest_configure(self, config: Any) -> None:
+        config.pluginmanager.register(self, "runbook-checks")
+        config.addinivalue_line("markers", "needs(*ids): the checks this one's claim stands on")
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.steps is not None and items:
+            # what is not asked still explains what is: earlier steps stay, later ones go
+            last = max(self.steps)
+            items[:] = [item for item in items if (_step(item) or last + 1) <= last]
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.trouble = one_line(str(report.longrepr))[-LONGEST:]
+
+    def pytest_assertrepr_compare(self, left: Any, right: Any) -> None:
+        self._compared = (shown(left), shown(right))
+
+    def pytest_runtest_setup(self) -> None:
+        self._compared = ("", "")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
+        report = yield
+        if call.when == "call" or call.excinfo is not None:
+            self._results[item.nodeid] = self._result(item, call.excinfo)
+        return report
+
+    def _result(self, item: Any, excinfo: Any) -> Result:
+        title, remedy, see = _documented(item.function)
+        needs = tuple(need for mark in item.iter_markers("needs") for need in mark.args)
+        stream = item.callspec.params.get("stream") if hasattr(item, "callspec") else None
+        base = Result(
+            id=check_id(item),
+            step=_step(item),
+            stream=getattr(stream, "name", None),
+            title=title,
+            outcome="passed",
+            needs=needs,
+        )
+        if excinfo is None:
+            return base
+        word, blocked_by, cause = _meaning(excinfo.value)
+        observed, expected = self._compared if word == "failed" else ("", "")
+        if isinstance(excinfo.value, CannotTell):
+            remedy = excinfo.value.remedy or remedy
+        return Result(
+            **{
+                **base.__dict__,
+                "outcome": word,
+                "blocked_by": blocked_by,
+                "observed": observed,
+                "expected": expected,
+                "cause": cause,
+                "remedy": remedy.replace("STREAM", base.stream or ""),
+                "see": see,
+            }
+        )
+
+
+def _meaning(error: BaseException) -> tuple[Word, tuple[str, ...], str]:
+    """An exception as outcome, what it is blocked by, and the cause in words."""
+    match error:
+        case Absent():
+            return "blocked", (error.asserted_by,), str(error)
+        case CannotTell():
+            return "unknown", (), f"{error.what}: {error.why}" if error.why else error.what
+        case pytest.skip.Exception():
+            return "skipped", (), str(error.msg)
+        case AssertionError():
+            return "failed", (), one_line(str(error).split("\nassert ")[0].removeprefix("assert "))[:LONGEST]
+        case _:
+            return "unknown", (), f"{type(error).__name__}: {one_line(str(error))[:LONGEST]}"
+
+
+def check_id(item: Any) -> str:
+    """``step3.trust-external-id`` for ``check_step3_aws.py::check_trust_external_id``."""
+    return f"{_area(item)}.{item.originalname.removeprefix('check_').replace('_', '-')}"
+
+
+def _area(item: Any) -> str:
+    found = re.fullmatch(r"check_(step\d|delivery).*", item.path.stem)
+    return found[1] if found else item.path.stem
+
+
+def _step(item: Any) -> int | None:
+    area = _area(item)
+    return int(area[4:]) if area.startswith("step") else None
+
+
+def _documented(function: Any) -> tuple[str, str, str]:
+    """Title, remedy and anchor, from a check's docstring."""
+    lines = [line.strip() for line in (function.__doc__ or "").splitlines()]
+    found = {"Remedy": "", "See": ""}
+    for line in lines:
+        for word in found:
+            if line.startswith(f"{word}: "):
+                found[word] = line.removeprefix(f"{word}: ").strip("`")
+    return lines[0] if lines else "", found["Remedy"], found["See"]
+
+
+def shown(value: Any) -> str:
+    """A compared value on one line, safe for a terminal and of bounded length."""
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+        value = ", ".join(value) or "(none)"
+    text = one_line(str(value))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -1,0 +1,120 @@
+"""What the checks said: one result a check and stream, and the causes behind them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+Word = Literal["passed", "failed", "blocked", "unknown", "skipped"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check on one stream (``stream`` is None where it speaks of the whole installation)."""
+
+    id: str
+    step: int | None
+    stream: str | None
+    title: str
+    outcome: Word
+    needs: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    observed: str = ""
+    expected: str = ""
+    cause: str = ""
+    remedy: str = ""
+    see: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as ``verify --format json`` writes it."""
+        return {
+            "id": self.id,
+            "step": self.step,
+            "stream": self.stream,
+            "title": self.title,
+            "outcome": self.outcome,
+            "blocked_by": list(self.blocked_by),
+            "observed": self.observed,
+            "expected": self.expected,
+            "cause": self.cause,
+            "remedy": self.remedy,
+            "see": self.see,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything one ``verify`` found."""
+
+    target: str
+    started_at: datetime
+    duration_s: float
+    results: tuple[Result, ...] = field(default=())
+
+    @property
+    def root_causes(self) -> tuple[Result, ...]:
+        """The failed checks that no other failed check explains, one a check id."""
+        first: dict[str, Result] = {}
+        for result in self.results:
+            if result.outcome == "failed":
+                first.setdefault(result.id, result)
+        return tuple(first.values())
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every check passed or had nothing to judge; never by default."""
+        words = {result.outcome for result in self.results}
+        return "passed" in words and words <= {"passed", "skipped"}
+
+    @property
+    def exit_code(self) -> int:
+        """0 healthy, 1 a check failed, 3 nothing failed but something could not be told."""
+        if self.is_healthy:
+            return 0
+        return 1 if self.root_causes else 3
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome as ``verify --format json`` writes it."""
+        return {
+            "target": self.target,
+            "healthy": self.is_healthy,
+            "started_at": self.started_at.isoformat(),
+            "duration_s": round(self.duration_s, 3),
+            "root_causes": [result.id for result in self.root_causes],
+            "checks": [result.as_json() for result in self.results],
+        }
+
+
+def explained(results: Iterable[Result]) -> tuple[Result, ...]:
+    """The results with every failure that another failure explains turned into ``blocked``.
+
+    A check names what it needs; a need that did not pass, directly or further back, on the same
+    stream or on the whole installation, is the reason, and only the first of the chain is a cause.
+    """
+    rows = tuple(results)
+    return tuple(_explained(row, rows) for row in rows)
+
+
+def _explained(row: Result, rows: tuple[Result, ...]) -> Result:
+    if row.outcome not in ("failed", "blocked"):
+        return row
+    roots = _roots(row, rows, frozenset())
+    if not roots:
+        return row
+    return replace(row, outcome="blocked", blocked_by=tuple(dict.fromkeys(roots)))
+
+
+def _roots(row: Result, rows: tuple[Result, ...], seen: frozenset[str]) -> list[str]:
+    """The ids at the beginning of the chains that explain ``row``."""
+    found: list[str] = []
+    for need in (*row.needs, *row.blocked_by):
+        if need in seen:
+            continue
+        for other in rows:
+            if other.id == need and _meets(row, other) and other.outcome not in ("passed", "skipped"):
+                found += _roots(other, rows, seen | {row.id}) or [other.id]
+    return found
+
+
+def _meets(row: Result, other: Result) -> bool:
+    return row.stream is None or other.stream is None or row.stream == other.stream

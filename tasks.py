@@ -1,0 +1,211 @@
+"""The runbook's contents page: one task per documented step, each a docstring and one call.
+
+`invoke --list` shows the tasks, `invoke --help TASK` what one does. The default target is the
+sandbox, which starts by itself; `invoke -f environments/NAME.yaml TASK` works on a live one.
+"""
+
+from invoke import Collection, Exit, task
+
+DRY_RUN = "only plan: print what would be done, and do nothing"
+YES = "ask nothing (a live target asks before each step)"
+ADOPT = "take over a role or policy that this project did not make"
+STREAM = "only this stream (see streams in invoke.yaml)"
+DEBUG = "show the traceback of an error"
+STEP_HELP = {"dry_run": DRY_RUN, "yes": YES, "adopt": ADOPT, "debug": DEBUG}
+SWITCH_HELP = {"stream": STREAM, "dry_run": DRY_RUN, "yes": YES, "debug": DEBUG}
+
+
+def run(context, command, debug=False, **options):
+    """Call ``runbook.cli``; imported late, so that `invoke --list` costs nothing but Invoke."""
+    from runbook.cli import run as runs
+
+    if code := runs(context.config, command, debug=debug, **options):
+        raise Exit(code=code)
+
+
+@task(help=STEP_HELP)
+def step1_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """Step 1, AWS: create the permissions policy and the role.
+
+    Documented as: create IAM policy, create IAM role. The policy reads the streams' folders and
+    nothing else; the role is assumable by nobody until step 3.
+    """
+    run(c, "step", numbers=(1,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help=STEP_HELP)
+def step2_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """Step 2, Snowflake: create the storage integration for the role.
+
+    Documented as: create the integration object with the new IAM role; retrieve the external ID
+    for the trust relationship. It is never replaced: that would orphan every stage on it.
+    """
+    run(c, "step", numbers=(2,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help=STEP_HELP)
+def step3_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """Step 3, AWS: let Snowflake's user, with the external ID, assume the role.
+
+    Documented as: add Snowflake's external ID as trust relationship for the IAM role. Other
+    people's statements stay. Waits until Snowflake really gets in.
+    """
+    run(c, "step", numbers=(3,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help=STEP_HELP)
+def step4_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """Step 4, Snowflake: create file formats, tables, stages, pipes and grants.
+
+    Documented as: create the stage using the storage integration, create the Snowpipe, alter the
+    permissions on it, retrieve its SQS queue.
+    """
+    run(c, "step", numbers=(4,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help=STEP_HELP)
+def step5_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """Step 5, AWS: have the bucket tell the pipes about new files.
+
+    Documented as: configure the S3 event notification with the Snowpipe's SQS queue as target.
+    Other people's rules are written back as they were read.
+    """
+    run(c, "step", numbers=(5,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help=STEP_HELP)
+def up(c, dry_run=False, yes=False, adopt=False, debug=False):
+    """All five steps, in order."""
+    run(c, "step", numbers=(1, 2, 3, 4, 5), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
+
+
+@task(help={"format": "table or json", "debug": DEBUG})
+def plan(c, format="table", debug=False):  # noqa: A002
+    """What every step would change; changes nothing."""
+    run(c, "plan", output_format=format, debug=debug)
+
+
+@task(
+    help={
+        "step": "only the checks of this step, 1 to 5",
+        "stream": STREAM,
+        "wait": "seconds to wait for health, showing what is still red",
+        "format": "table, json or junit",
+        "output": "write the result to this file",
+        "debug": DEBUG,
+    }
+)
+def verify(c, step=0, stream="", wait=0, format="table", output="", debug=False):  # noqa: A002
+    """Check everything; name the root cause and the command that mends it.
+
+    Exit code 0: healthy. 1: a check failed. 3: nothing failed, but something could not be told.
+    """
+    run(
+        c,
+        "verify",
+        step_number=step or None,
+        stream=stream or None,
+        wait=wait,
+        output_format=format,
+        output=output or None,
+        debug=debug,
+    )
+
+
+@task(help={"format": "table or json", "debug": DEBUG})
+def status(c, format="table", debug=False):  # noqa: A002
+    """Where the files and rows of every stream are."""
+    run(c, "status", output_format=format, debug=debug)
+
+
+@task(help=SWITCH_HELP)
+def refresh(c, stream="", dry_run=False, yes=False, debug=False):
+    """Load files of the last 7 days that were never announced, once."""
+    run(c, "refresh", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+
+
+@task(help=SWITCH_HELP)
+def pause(c, stream="", dry_run=False, yes=False, debug=False):
+    """Stop loading; what is announced meanwhile waits up to 14 days."""
+    run(c, "pause", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+
+
+@task(help=SWITCH_HELP)
+def resume(c, stream="", dry_run=False, yes=False, debug=False):
+    """Let a paused pipe load again."""
+    run(c, "resume", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+
+
+@task(help={"step": "2 or 4"})
+def sql(c, step):
+    """Print a Snowflake step's statements as they would run, for a worksheet."""
+    run(c, "sql", step_number=int(step))
+
+
+@task(help={"debug": DEBUG})
+def demo(c, debug=False):
+    """The whole story on a fresh sandbox: set-up, files, a fault, its remedy, and the sums."""
+    run(c, "demo", debug=debug)
+
+
+@task
+def start(c):
+    """Start the sandbox: both clouds, on this machine only."""
+    run(c, "sandbox_start")
+
+
+@task
+def stop(c):
+    """Stop the sandbox; what was in it is gone."""
+    run(c, "sandbox_stop")
+
+
+@task(name="status")
+def sandbox_status(c):
+    """Whether the sandbox runs, and where."""
+    run(c, "sandbox_status")
+
+
+@task
+def env(c):
+    """Print the variables that any client needs: eval "$(invoke sandbox.env)"."""
+    run(c, "sandbox_env")
+
+
+@task
+def reset(c):
+    """Empty the sandbox: fresh accounts, an empty bucket."""
+    run(c, "sandbox_reset")
+
+
+@task
+def lint(c):
+    """Format, lint, types, imports and SQL style of the project itself."""
+    for command in (
+        "ruff format --check .",
+        "ruff check .",
+        "mypy",
+        "lint-imports",
+        "sqlfluff lint sql",
+    ):
+        c.run(command)
+
+
+namespace = Collection(
+    step1_aws,
+    step2_snowflake,
+    step3_aws,
+    step4_snowflake,
+    step5_aws,
+    up,
+    plan,
+    verify,
+    status,
+    refresh,
+    pause,
+    resume,
+    sql,
+    demo,
+    lint,
+)
+namespace.add_collection(Collection("sandbox", start, stop, env, reset, status=sandbox_status))
