@@ -1,0 +1,186 @@
+"""S3 around moto: what is checked, served or done here instead of there.
+
+Sources: AWS API model s3 (botocore 1.44.5); defaults of new buckets: `Default settings for new buckets
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/create-bucket-faq.html>`_ (ACLs disabled, public access
+blocked, SSE-S3); ExpectedBucketOwner: `Verifying bucket ownership
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>`_.
+"""
+
+from typing import Any
+
+from moto.s3.models import PublicAccessBlock
+
+from runbook.sandbox.aws import notifications, objects, stores
+from runbook.sandbox.aws.authorisation import Judge
+from runbook.sandbox.aws.calls import Call
+from runbook.sandbox.aws.conditions import listed
+from runbook.sandbox.aws.delivery import refusal
+from runbook.sandbox.aws.errors import AwsError, NotEmulated
+from runbook.sandbox.aws.events import Events, Happening
+from runbook.sandbox.aws.http import HttpResponse
+from runbook.sandbox.aws.iam import Document, statements
+from runbook.sandbox.aws.listing import SortedKeys, list_objects
+from runbook.sandbox.aws.moto import Moto
+from runbook.sandbox.aws.realm import Realm
+from runbook.sandbox.aws.targets import copy_source, no_such_bucket
+from runbook.sandbox.aws.validation import PrincipalExists, check_resource_document
+
+_KEY_CHANGES = {
+    "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "PutObjectTagging",
+    "DeleteObjectTagging",
+}  # fmt: skip
+_READS_OBJECT = {"GetObject", "HeadObject", "GetObjectTagging", "GetObjectAttributes"}
+# Headers whose effect is not emulated: an object lock that does not lock would be a kindness.
+_NOT_EMULATED_HEADERS = (
+    "x-amz-object-lock-mode", "x-amz-object-lock-legal-hold", "x-amz-website-redirect-location",
+    "x-amz-server-side-encryption-customer-algorithm", "x-amz-grant-read", "x-amz-grant-full-control",
+    "x-amz-bucket-object-lock-enabled",
+)  # fmt: skip
+_NO_ACLS = "The bucket does not allow ACLs"
+EMPTY = b""
+
+
+class S3:
+    """The S3 service of every account."""
+
+    def __init__(self, moto: Moto, events: Events) -> None:
+        self._moto = moto
+        self._events = events
+        self._keys = SortedKeys()
+
+    def check_owner(self, call: Call) -> None:
+        """ExpectedBucketOwner, of the bucket and of a copy's source: 403 when it is another account's."""
+        headers = call.request.headers
+        expected = headers.get("x-amz-expected-bucket-owner")
+        bucket = stores.bucket_named(call.bucket)
+        if expected and bucket is not None and bucket.account_id != expected:
+            raise AwsError("AccessDenied", "Access Denied", 403)
+        expected = headers.get("x-amz-source-expected-bucket-owner")
+        if expected and "x-amz-copy-source" in headers:
+            source = stores.bucket_named(copy_source(call)[0])
+            if source is not None and source.account_id != expected:
+                raise AwsError("AccessDenied", "Access Denied", 403)
+
+    def check(self, call: Call, judge: Judge, exists: PrincipalExists) -> None:
+        """What S3 refuses of an authorised call, and moto does not. Read-only."""
+        for name in _NOT_EMULATED_HEADERS:
+            if name in call.request.headers:
+                raise NotEmulated(f"S3 header {name}")
+        acl = call.request.headers.get("x-amz-acl", "")
+        if acl not in ("", "private", "bucket-owner-full-control"):
+            raise AwsError("AccessControlListNotSupported", _NO_ACLS, 400)
+        if call.operation in _READS_OBJECT:
+            self._check_readable(call, judge)
+        judge.require_object_key(call)
+        if call.operation == "PutBucketPolicy":
+            self._check_policy(call, exists)
+
+    def _check_readable(self, call: Call, judge: Judge) -> None:
+        bucket = stores.bucket_named(call.bucket)
+        version = str(call.parameters.get("versionId", "")) or None
+        if stores.current_object(bucket, call.key, version) is None and not judge.may_list(call):
+            raise AwsError("AccessDenied", "Access Denied", 403)
+
+    @staticmethod
+    def _check_policy(call: Call, exists: PrincipalExists) -> None:
+        text = call.request.body.decode("utf-8", "replace")
+        try:
+            document = check_resource_document(text, exists)
+        except AwsError as wrong:
+            message = "Invalid principal in policy" if "principal" in wrong.message else wrong.message
+            if "invalid Json" in message:
+                message = "Policies must be valid JSON and the first byte must be '{'"
+            raise AwsError("MalformedPolicy", message, 400) from None
+        for statement in statements(document):
+            for resource in listed(statement.get("Resource", statement.get("NotResource"))):
+                bucket = resource.partition(":s3:::")[2].partition("/")[0]
+                if bucket != call.bucket:
+                    raise AwsError("MalformedPolicy", "Policy has invalid resource", 400)
+        if _is_public(document):
+            raise AwsError(
+                "AccessDenied",
+                "public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+                403,
+            )
+
+    def run(self, call: Call, judge: Judge, realm: Realm) -> tuple[HttpResponse, Happening | None]:
+        """Do an authorised call; the answer, and what happened to an object if something did."""
+        if call.operation == "CreateBucket":
+            return self._create_bucket(call, judge), None
+        bucket = stores.bucket_named(call.bucket) if call.bucket else None
+        if call.bucket and bucket is None:
+            raise no_such_bucket(call.bucket)
+        account = bucket.account_id if bucket is not None else judge.caller.principal.account
+        if call.operation == "ListObjectsV2":
+            with self._moto.lock("s3", account):
+                return list_objects(call, bucket, self._keys.of(bucket)), None
+        if call.operation == "GetBucketNotificationConfiguration":
+            document = self._events.stored(call.bucket)
+            return HttpResponse(
+                200, {"Content-Type": "application/xml"}, notifications.render(document)
+            ), None
+        if call.operation == "PutBucketNotificationConfiguration":
+            return self._put_notifications(call, bucket, realm), None
+        if call.operation in _KEY_CHANGES:
+            return self._change(call, bucket, judge)
+        return self._call_moto(call, bucket, account), None
+
+    def _call_moto(self, call: Call, bucket: Any, account: str) -> HttpResponse:
+        answer = self._moto.call(call, account)
+        if call.operation == "DeleteBucket" and answer.status < 300:
+            self._events.forget(call.bucket)
+        if call.operation == "DeleteBucketEncryption" and answer.status < 300:
+            bucket.encryption = default_encryption()
+        if call.operation == "HeadBucket":
+            answer.headers["x-amz-bucket-region"] = bucket.region_name
+        return answer
+
+    def _create_bucket(self, call: Call, judge: Judge) -> HttpResponse:
+        account = judge.caller.principal.account
+        existed = stores.bucket_named(call.bucket) is not None
+        answer = self._moto.call(call, account)
+        bucket = stores.bucket_named(call.bucket)
+        if answer.status < 300 and bucket is not None and not existed:
+            bucket.ownership_rule = "BucketOwnerEnforced"
+            bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
+            bucket.encryption = default_encryption()
+        return answer
+
+    def _put_notifications(self, call: Call, bucket: Any, realm: Realm) -> HttpResponse:
+        document = notifications.parse(call.request.body)
+        notifications.check(document)
+        skip = call.request.headers.get("x-amz-skip-destination-validation", "").lower() == "true"
+        if not skip:
+            notifications.check_destinations(document, lambda rule: refusal(bucket, rule))
+        self._events.store(bucket, notifications.with_ids(document), realm)
+        return HttpResponse(200, {}, EMPTY)
+
+    def _change(self, call: Call, bucket: Any, judge: Judge) -> tuple[HttpResponse, Happening | None]:
+        """A call that changes an object: made, timed by the tenant's clock, and told of."""
+        with self._moto.lock("s3", bucket.account_id):
+            earlier = objects.before(call, bucket)
+            answer = self._moto.call(call, bucket.account_id)
+            if answer.status >= 300 or b"<Error>" in answer.body[:300]:
+                return answer, None
+            self._keys.changed(call.bucket)
+            return answer, objects.happening(call, bucket, earlier, judge.now)
+
+
+def default_encryption() -> dict[str, Any]:
+    """SSE-S3, which every bucket has since 2023."""
+    return {
+        "Rule": {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "BucketKeyEnabled": "false",
+        }
+    }
+
+
+def _is_public(document: Document) -> bool:
+    """A policy that lets everyone in, unconditionally."""
+    return any(
+        one.get("Effect") == "Allow"
+        and one.get("Principal") in ("*", {"AWS": "*"})
+        and not one.get("Condition")
+        for one in statements(document)
+    )

@@ -1,0 +1,168 @@
+"""The control interface: what tests, demo and bench turn, and nobody else uses. JSON over HTTP, loopback.
+
+A page in a browser must not reach it: requests with an Origin header, or for a host that is not loopback,
+are refused.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from runbook.sandbox.aws.gateway import Gateway
+from runbook.sandbox.tenant import NoSuchTenant, Tenant, Tenants
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
+_SETTLE_S = 10.0
+_POLL_S = 0.005
+
+
+class Refused(Exception):
+    """A request the control interface does not answer; ``status`` is HTTP's."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def check_local(request: Request) -> None:
+    """Refuse what a web page could send."""
+    if "origin" in request.headers:
+        raise Refused("the control interface does not answer web pages", 403)
+    host = request.headers.get("host", "")
+    name = host if host.startswith("[") and host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in LOOPBACK:
+        raise Refused(f"the control interface answers on loopback only, not as {name}", 403)
+
+
+class Control:
+    """The interface's routes over one process' tenants."""
+
+    def __init__(self, tenants: Tenants, gateway: Gateway, port: int, stop: Callable[[], None]) -> None:
+        self._tenants = tenants
+        self._gateway = gateway
+        self._port = port
+        self._stop = stop
+        self.last_request = time.monotonic()
+
+    def routes(self) -> list[Route]:
+        """Every route."""
+        table: list[tuple[str, list[str], Callable[[Request, Any], Any]]] = [
+            ("/control", ["GET"], self._show),
+            ("/control/tenants", ["POST"], self._create),
+            ("/control/shutdown", ["POST"], self._shutdown),
+            ("/control/{tenant}", ["GET"], self._tenant),
+            ("/control/{tenant}", ["DELETE"], self._delete),
+            ("/control/{tenant}/accounts", ["POST"], self._account),
+            ("/control/{tenant}/clock", ["GET"], self._clock),
+            ("/control/{tenant}/clock", ["POST"], self._advance),
+            ("/control/{tenant}/settle", ["POST"], self._settle),
+            ("/control/{tenant}/requests", ["GET"], self._requests),
+            ("/control/{tenant}/faults", ["GET"], self._faults),
+            ("/control/{tenant}/faults", ["POST", "PUT", "DELETE"], self._set_faults),
+        ]
+        return [Route(path, self._endpoint(answer), methods=methods) for path, methods, answer in table]
+
+    def _endpoint(self, answer: Callable[[Request, Any], Any]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            self.last_request = time.monotonic()
+            try:
+                check_local(request)
+                body = await request.json() if await request.body() else {}
+                return JSONResponse(await run_in_threadpool(answer, request, body))
+            except Refused as refused:
+                return JSONResponse({"error": str(refused)}, refused.status)
+            except NoSuchTenant as unknown:
+                return JSONResponse({"error": f"no tenant {unknown}"}, 404)
+            except (KeyError, TypeError, ValueError) as wrong:
+                return JSONResponse({"error": str(wrong)}, 400)
+
+        return endpoint
+
+    def _of(self, request: Request) -> Tenant:
+        return self._tenants.get(request.path_params["tenant"])
+
+    def _show(self, _request: Request, _body: Any) -> dict[str, Any]:
+        return {"version": _version(), "pid": os.getpid(), "tenants": self._tenants.names()}
+
+    def _create(self, _request: Request, body: Any) -> dict[str, Any]:
+        known = {"name", "region", "bucket", "seed"}
+        if unknown := set(body) - known:
+            raise ValueError(f"a tenant has no {', '.join(sorted(unknown))}")
+        name = body.pop("name", None)
+        return self._tenants.create(name, **body).as_json(self._port)
+
+    def _tenant(self, request: Request, _body: Any) -> dict[str, Any]:
+        return self._of(request).as_json(self._port)
+
+    def _delete(self, request: Request, _body: Any) -> dict[str, Any]:
+        self._tenants.delete(request.path_params["tenant"])
+        return {"deleted": request.path_params["tenant"]}
+
+    def _account(self, request: Request, _body: Any) -> dict[str, Any]:
+        made = self._tenants.add_aws_account(request.path_params["tenant"])
+        return {
+            "account_id": made.account_id,
+            "access_key_id": made.access_key_id,
+            "secret_access_key": made.secret_access_key,
+        }
+
+    def _clock(self, request: Request, _body: Any) -> dict[str, Any]:
+        return {"now": self._of(request).realm.clock.now().isoformat()}
+
+    def _advance(self, request: Request, body: Any) -> dict[str, Any]:
+        by = timedelta(seconds=float(body["advance_s"]))
+        return {"now": self._of(request).realm.clock.advance(by).isoformat()}
+
+    def _settle(self, request: Request, body: Any) -> dict[str, Any]:
+        return {"settled": settle(self._of(request), self._gateway, float(body.get("timeout_s", _SETTLE_S)))}
+
+    def _requests(self, request: Request, _body: Any) -> dict[str, Any]:
+        return self._of(request).realm.requests.as_json(int(request.query_params.get("since", "0")))
+
+    def _faults(self, request: Request, _body: Any) -> dict[str, Any]:
+        return self._of(request).realm.faults.as_json()
+
+    def _set_faults(self, request: Request, body: Any) -> dict[str, Any]:
+        """POST adds to the faults that are set, PUT replaces them, DELETE clears them."""
+        faults = self._of(request).realm.faults
+        if request.method == "DELETE":
+            faults.replace({})
+        else:
+            faults.replace({**faults.as_json(), **body} if request.method == "POST" else body)
+        return faults.as_json()
+
+    def _shutdown(self, _request: Request, _body: Any) -> dict[str, Any]:
+        self._stop()
+        return {"stopping": True}
+
+
+def settle(tenant: Tenant, gateway: Gateway, timeout_s: float) -> bool:
+    """Wait until no notification is on its way and the Snowflake side has nothing left to do."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        if left < 0:
+            return False
+        if gateway.deliveries.pending(tenant.realm):
+            time.sleep(_POLL_S)
+            continue
+        account = tenant.opened_account
+        if account is not None and not account.settle(left):
+            return False
+        if not gateway.deliveries.pending(tenant.realm):
+            return True
+
+
+def _version() -> str:
+    try:
+        return version("snowpipe-runbook")
+    except PackageNotFoundError:
+        return "unknown"

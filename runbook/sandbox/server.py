@@ -1,0 +1,127 @@
+"""Both sides and the control interface, running: one process, two ports on loopback."""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+
+from runbook.sandbox.aws.gateway import Gateway
+from runbook.sandbox.aws.http import HttpServer
+from runbook.sandbox.control import Control
+from runbook.sandbox.tenant import DEFAULT, SnowflakeAccounts, Tenant, Tenants
+
+log = logging.getLogger(__name__)
+_STARTED_WITHIN_S = 30.0
+
+
+class PortTaken(OSError):
+    """Somebody else listens on the port that was asked for."""
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}") from error
+    return listener
+
+
+class Sandbox:
+    """The whole sandbox. ``serve()`` blocks; ``running()`` serves in the background of a test."""
+
+    def __init__(self, *, port: int = 0, aws_port: int = 0, default_tenant: bool = True) -> None:
+        self.gateway = Gateway()
+        self._listener = _listen(port)
+        self.port: int = self._listener.getsockname()[1]
+        try:
+            self._aws = HttpServer(self.gateway, aws_port)
+        except OSError as error:
+            self._listener.close()
+            raise PortTaken(f"port {aws_port} on 127.0.0.1 cannot be used: {error.strerror}") from error
+        self.aws_url = f"http://127.0.0.1:{self._aws.port}"
+        self.tenants = Tenants(self.gateway, self.aws_url)
+        self.control = Control(self.tenants, self.gateway, self.port, self.stop)
+        self._snowflake = _Activity(_snowflake_application(self.tenants))
+        routes: list[Any] = [*self.control.routes(), Mount("/", app=self._snowflake)]
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        if default_tenant:
+            self.tenants.create(DEFAULT)
+
+    def serve(self) -> None:
+        """Serve until :meth:`stop`; then close every tenant."""
+        self._aws.start()
+        try:
+            self._server.run(sockets=[self._listener])
+        finally:
+            self._aws.stop()
+            self.tenants.close()
+            self._listener.close()
+
+    def stop(self) -> None:
+        """Ask ``serve`` to return."""
+        self._server.should_exit = True
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since anybody asked anything."""
+        last = max(self.gateway.last_request, self.control.last_request, self._snowflake.last_request)
+        return time.monotonic() - last
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Sandbox"]:
+        """Serve in a background thread for the length of a ``with``."""
+        thread = threading.Thread(target=self.serve, name="sandbox", daemon=True)
+        thread.start()
+        deadline = time.monotonic() + _STARTED_WITHIN_S
+        while not self._server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        try:
+            yield self
+        finally:
+            self.stop()
+            thread.join(timeout=10)
+
+    def tenant(self, name: str = DEFAULT) -> Tenant:
+        """A tenant by name."""
+        return self.tenants.get(name)
+
+
+class _Activity:
+    """Passes requests on and remembers when the last one came."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.last_request = time.monotonic()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.last_request = time.monotonic()
+        await self._application(scope, receive, send)
+
+
+def _snowflake_application(tenants: Tenants) -> Any:
+    """The Snowflake side's ASGI application."""
+    if find_spec("runbook.sandbox.snowflake.wire") is None:
+        return PlainTextResponse("not emulated: this sandbox has no Snowflake side", 501)
+    from runbook.sandbox.snowflake.wire import application
+
+    return application(SnowflakeAccounts(tenants))
