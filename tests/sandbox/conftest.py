@@ -1,4 +1,4 @@
-"""Fixtures for everything that needs the sandbox: one server for the session, a fresh tenant for each test."""
+"""Fixtures for what needs the sandbox: one server for the session, a fresh tenant for each test."""
 
 import itertools
 import json

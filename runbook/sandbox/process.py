@@ -1,0 +1,299 @@
+"""Starting, finding and stopping the sandbox's process; what a shell needs to talk to it.
+
+Imports nothing of the sandbox itself, so that asking costs nothing. Whether one runs is told by a lock that
+the process holds for as long as it lives: a kill -9 is noticed at once.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+_STARTED_WITHIN_S = 60.0
+_STOPPED_WITHIN_S = 15.0
+_POLL_S = 0.02
+_LOG_LINES = 15
+_NEEDED = ("moto", "flask", "fakesnow", "duckdb", "sqlglot", "starlette", "uvicorn")
+CONNECTION = "sandbox"
+
+
+class SandboxUnavailable(Exception):
+    """The sandbox cannot be started or reached. One paragraph: what, why, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A running sandbox, as its process wrote it down."""
+
+    pid: int
+    port: int
+    aws_endpoint_url: str
+    started_at: str
+    tenant: dict[str, Any]
+
+
+def status(directory: Path) -> Status | None:
+    """The sandbox that runs in ``directory`` and answers; None when there is none. Read-only."""
+    if not _is_held(directory / "sandbox.lock"):
+        return None
+    try:
+        state = json.loads((directory / "sandbox.json").read_text())
+    except (OSError, ValueError):
+        return None
+    found = Status(
+        state["pid"], state["port"], state["aws_endpoint_url"], state["started_at"], state["tenant"]
+    )
+    return found if _answers(found) else None
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a living process holds the lock."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _answers(found: Status) -> bool:
+    with contextlib.suppress(OSError, HTTPException, ValueError):
+        return bool(_control(found, "GET", "")["pid"] == found.pid)
+    return False
+
+
+def _control(found: Status, method: str, path: str, body: Any = None) -> Any:
+    connection = HTTPConnection("127.0.0.1", found.port, timeout=30)
+    try:
+        text = None if body is None else json.dumps(body)
+        connection.request(method, f"/control{path}", text, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = json.loads(response.read() or b"null")
+        if response.status != 200:
+            raise ValueError(answer)
+        return answer
+    finally:
+        connection.close()
+
+
+def start(
+    directory: Path,
+    *,
+    port: int = 0,
+    aws_port: int = 0,
+    idle_s: float | None = None,
+    python: str | None = None,
+) -> Status:
+    """The sandbox of ``directory``, started if none runs there. Safe against two starters at once.
+
+    Raises SandboxUnavailable: extra not installed, directory not writable, port taken, or it died (with the
+    end of its log).
+    """
+    if found := status(directory):
+        return found
+    _check_installed()
+    with _only_starter(directory):
+        if found := status(directory):
+            return found
+        command = [python or sys.executable, "-m", "runbook.sandbox", "--dir", str(directory)]
+        command += ["--port", str(port), "--aws-port", str(aws_port)]
+        command += ["--idle", str(idle_s)] if idle_s is not None else []
+        return _launched(directory, command)
+
+
+def _check_installed() -> None:
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SandboxUnavailable(
+            f"The sandbox needs packages that are not installed: {', '.join(missing)}. "
+            "Install them with: pip install 'snowpipe-runbook[sandbox]'"
+        )
+
+
+@contextlib.contextmanager
+def _only_starter(directory: Path) -> Iterator[None]:
+    """Hold the lock of whoever is starting the sandbox in this directory."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "start.lock").open("w")
+        probe = directory / "probe"
+        probe.write_bytes(b"x" * 4_096)
+        probe.unlink()
+    except OSError as error:
+        raise SandboxUnavailable(
+            f"The sandbox cannot write to {directory}: {error.strerror}. "
+            "Free some space or make the directory writable."
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _launched(directory: Path, command: list[str]) -> Status:
+    """Run the process and wait until it answers, or is dead."""
+    log = directory / "sandbox.log"
+    with contextlib.suppress(FileNotFoundError):
+        log.replace(directory / "sandbox.log.1")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    with log.open("ab") as output:
+        launcher = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=environment,
+        )
+        launcher.wait(timeout=_STARTED_WITHIN_S)
+    if launcher.returncode != 0:
+        raise _died(log)
+    return _await(directory, log)
+
+
+def _await(directory: Path, log: Path) -> Status:
+    deadline = time.monotonic() + _STARTED_WITHIN_S
+    seen = False
+    while time.monotonic() < deadline:
+        if found := status(directory):
+            return found
+        held = _is_held(directory / "sandbox.lock")
+        if (seen and not held) or "FATAL:" in _tail(log):
+            raise _died(log)
+        seen = seen or held
+        time.sleep(_POLL_S)
+    raise _died(log)
+
+
+def _tail(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+    except OSError:
+        return ""
+
+
+def _died(log: Path) -> SandboxUnavailable:
+    tail = _tail(log)
+    why = next((line for line in reversed(tail.splitlines()) if line.startswith("FATAL: ")), "")
+    return SandboxUnavailable(
+        f"The sandbox did not start{': ' + why.removeprefix('FATAL: ') if why else ''}. "
+        f"The end of its log ({log}):\n{tail or '(empty)'}"
+    )
+
+
+def stop(directory: Path) -> bool:
+    """Stop the sandbox of ``directory``; False when none ran. Its state is gone with it."""
+    found = status(directory)
+    if found is None:
+        return False
+    _control(found, "POST", "/shutdown")
+    deadline = time.monotonic() + _STOPPED_WITHIN_S
+    while _is_held(directory / "sandbox.lock"):
+        if time.monotonic() > deadline:
+            raise SandboxUnavailable(
+                f"The sandbox (process {found.pid}) was told to stop and still runs. "
+                f"End it with: kill {found.pid}"
+            )
+        time.sleep(_POLL_S)
+    return True
+
+
+def reset(directory: Path) -> Status:
+    """The same sandbox with the default tenant as new; started if none ran."""
+    found = status(directory)
+    if found is None:
+        return start(directory)
+    stop(directory)
+    port = int(found.aws_endpoint_url.rpartition(":")[2])
+    return start(directory, port=found.port, aws_port=port)
+
+
+def env(directory: Path, tenant: dict[str, Any]) -> dict[str, str]:
+    """The environment of a shell that talks to ``tenant``; writes its ``connections.toml`` (mode 0600).
+
+    ``tenant`` is what the control interface answers. See :func:`unset` for what must not be set beside it.
+    """
+    aws = tenant["aws"]
+    home = _snowflake_home(directory, tenant)
+    return {
+        "AWS_ENDPOINT_URL": aws["endpoint_url"],
+        "AWS_ACCESS_KEY_ID": aws["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": aws["secret_access_key"],
+        "AWS_DEFAULT_REGION": aws["region"],
+        "AWS_REGION": aws["region"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(home / "aws_config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / "aws_credentials"),
+        "SNOWFLAKE_HOME": str(home),
+        "SNOWFLAKE_DEFAULT_CONNECTION_NAME": CONNECTION,
+    }
+
+
+def unset() -> tuple[str, ...]:
+    """Variables that would lead a client away from the sandbox."""
+    return (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_CA_BUNDLE",
+        *(f"AWS_ENDPOINT_URL_{service}" for service in ("S3", "IAM", "STS", "SQS", "SNS", "SSM", "KMS")),
+        *(f"SNOWFLAKE_{name}" for name in ("ACCOUNT", "USER", "PASSWORD", "ROLE", "DATABASE", "WAREHOUSE")),
+    )
+
+
+def _snowflake_home(directory: Path, tenant: dict[str, Any]) -> Path:
+    snowflake = tenant["snowflake"]
+    lines = [f"[{CONNECTION}]"]
+    values = {
+        "account": snowflake["account"],
+        "user": snowflake["user"],
+        "password": snowflake["password"],
+        "host": snowflake["host"],
+        "protocol": "http",
+    }
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    lines.append(f"port = {int(snowflake['port'])}")
+    home = directory / "snowflake" / tenant["name"]
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # addressing by path: a bucket of a loopback endpoint has no host name of its own
+        (home / "aws_config").write_text("[default]\ns3 =\n    addressing_style = path\n")
+        (home / "aws_credentials").touch(mode=0o600)
+        _write_private(home / "connections.toml", "\n".join(lines) + "\n")
+    except OSError as error:
+        raise SandboxUnavailable(f"The sandbox cannot write to {home}: {error.strerror}.") from error
+    return home.resolve()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """A file only its owner reads, whole or not at all."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.chmod(0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def clear(directory: Path) -> None:
+    """Remove what a stopped sandbox leaves behind; SandboxUnavailable while one runs."""
+    if _is_held(directory / "sandbox.lock"):
+        raise SandboxUnavailable(f"A sandbox runs in {directory}; stop it first.")
+    shutil.rmtree(directory, ignore_errors=True)
