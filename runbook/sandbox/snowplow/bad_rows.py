@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
-from .events import Rates, events
+from .events import Event, Rates, events
 from .failures import FAMILIES, Cause, document, schema
 from .rows import iso_timestamp
 
@@ -68,15 +68,12 @@ def bad_rows(
     names = [name for name, weight in chosen.items() if weight > 0]
     if not names:
         raise ValueError("bad rows need at least one family with a weight above 0")
-    return _written(seed, start, rows, per_second, {name: chosen[name] for name in names})
-
-
-def _written(
-    seed: int | str, start: datetime, rows: int | None, per_second: float, weights: Mapping[str, float]
-) -> Iterator[BadRow]:
-    rng = Random(f"bad rows {seed}")
-    names, cumulative = list(weights), list(itertools.accumulate(weights.values()))
     failing = events(f"bad rows {seed}", start, rows=rows, per_second=per_second, rates=Rates(odd=0.05))
+    return _made(Random(f"bad rows {seed}"), failing, {name: chosen[name] for name in names})
+
+
+def _made(rng: Random, failing: Iterable[Event], weights: Mapping[str, float]) -> Iterator[BadRow]:
+    names, cumulative = list(weights), list(itertools.accumulate(weights.values()))
     for position, event in enumerate(failing):
         if position < len(names):
             family = names[position]
@@ -98,7 +95,7 @@ def enveloped(
     Sources: the standard event structure of EventBridge; detail-type as in the sink of
     https://github.com/opensnowcat/opensnowcat-enrich.
     """
-    digest = hashlib.sha256(bad.line.encode()).hexdigest()
+    digest = hashlib.sha256(f"{bad.written} {bad.line}".encode()).hexdigest()
     identity = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
     around = {
         "version": "0",

@@ -144,9 +144,12 @@ def events(
     if start.tzinfo is None:
         raise ValueError(f"start needs a time zone: {start}")
     stream = _ordered(Random(f"events {seed}"), _milliseconds(start), per_second, rates or Rates())
-    for event in itertools.islice(stream, rows):
-        if counts is not None:
-            counts.add(event)
+    return _counted(itertools.islice(stream, rows), Counts() if counts is None else counts)
+
+
+def _counted(stream: Iterable[Event], counts: Counts) -> Iterator[Event]:
+    for event in stream:
+        counts.add(event)
         yield event
 
 

@@ -208,7 +208,7 @@ def _loader_parsing_error(cause: Cause) -> Json:
         cause.rng,
         (
             ({"type": "FieldNumberMismatch", "fieldCount": 132}, "\t".join([*cause.row, "surplus"])),
-            ({"type": "NotTSV"}, "not a TSV"),
+            ({"type": "NotTSV"}, f"not a TSV: {cause.value('event_id')}"),
             (decoding, "\t".join(yesterday)),
         ),
     )

@@ -169,13 +169,14 @@ def _spread(rng: Random, flush: list[Record], shards: int) -> Iterator[list[Reco
 
 def _partitioned(flush: Sequence[Record], layout: Layout, now: datetime) -> dict[str, list[Record]]:
     """A flush by folder, in order of first appearance."""
-    groups: dict[str | None, list[Record]] = {}
+    folders: dict[str | None, str] = {}
+    groups: dict[str, list[Record]] = {}
     for record in flush:
-        groups.setdefault(record.schema, []).append(record)
-    folders: dict[str, list[Record]] = {}
-    for schema, group in groups.items():
-        folders.setdefault(_folder(layout, schema, now), []).extend(group)
-    return folders
+        schema = record.schema
+        if schema not in folders:
+            folders[schema] = _folder(layout, schema, now)
+        groups.setdefault(folders[schema], []).append(record)
+    return groups
 
 
 def _folder(layout: Layout, schema: str | None, now: datetime) -> str:

@@ -134,7 +134,7 @@ def seen_again(rng: Random, draft: Draft, later: int) -> Draft:
     row = draft.row.copy()
     sent = draft.sent + later if draft.sent else 0
     collector = draft.collector + later
-    etl = collector + 350 + int(rng.random() * 1800)
+    etl = draft.etl + later + int(rng.random() * 900)
     if sent:  # both moved by the same amount, so the derived time stays
         row[_SENT] = timestamp(sent)
     else:

@@ -186,13 +186,10 @@ class _Visit:
         """Come to a page."""
         rng = self._rng
         row = self._session_row.copy()
-        before, before_query = self._page, self._query
-        self._page, self._query, self._scrolled = page, "", 0
+        before = self._referrer()
+        self._page, self._query, self._fragment, self._scrolled = page, "", "", 0
         if before:
-            _refer(
-                row,
-                Referrer(self._site.scheme, self._site.host, before.path, before_query, "internal", "", ""),
-            )
+            _refer(row, before)
         elif rng.random() < mix.campaigns:
             self._query = _attribute(rng, row, pick(rng, CAMPAIGNS))
             _refer(row, pick(rng, REFERRERS))
