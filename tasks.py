@@ -4,7 +4,7 @@
 sandbox, which starts by itself; `invoke -f environments/NAME.yaml TASK` works on a live one.
 """
 
-from invoke import Collection, Exit, task
+from invoke import Collection, Context, Exit, task
 
 DRY_RUN = "only plan: print what would be done, and do nothing"
 YES = "ask nothing (a live target asks before each step)"
@@ -15,7 +15,7 @@ STEP_HELP = {"dry_run": DRY_RUN, "yes": YES, "adopt": ADOPT, "debug": DEBUG}
 SWITCH_HELP = {"stream": STREAM, "dry_run": DRY_RUN, "yes": YES, "debug": DEBUG}
 
 
-def run(context, command, debug=False, **options):
+def run(context: Context, command: str, *, debug: bool = False, **options: object) -> None:
     """Call ``runbook.cli``; imported late, so that `invoke --list` costs nothing but Invoke."""
     from runbook.cli import run as runs
 
@@ -24,7 +24,9 @@ def run(context, command, debug=False, **options):
 
 
 @task(help=STEP_HELP)
-def step1_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+def step1_aws(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """Step 1, AWS: create the permissions policy and the role.
 
     Documented as: create IAM policy, create IAM role. The policy reads the streams' folders and
@@ -34,7 +36,9 @@ def step1_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
 
 
 @task(help=STEP_HELP)
-def step2_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
+def step2_snowflake(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """Step 2, Snowflake: create the storage integration for the role.
 
     Documented as: create the integration object with the new IAM role; retrieve the external ID
@@ -44,7 +48,9 @@ def step2_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
 
 
 @task(help=STEP_HELP)
-def step3_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+def step3_aws(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """Step 3, AWS: let Snowflake's user, with the external ID, assume the role.
 
     Documented as: add Snowflake's external ID as trust relationship for the IAM role. Other
@@ -54,7 +60,9 @@ def step3_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
 
 
 @task(help=STEP_HELP)
-def step4_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
+def step4_snowflake(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """Step 4, Snowflake: create file formats, tables, stages, pipes and grants.
 
     Documented as: create the stage using the storage integration, create the Snowpipe, alter the
@@ -64,7 +72,9 @@ def step4_snowflake(c, dry_run=False, yes=False, adopt=False, debug=False):
 
 
 @task(help=STEP_HELP)
-def step5_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
+def step5_aws(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """Step 5, AWS: have the bucket tell the pipes about new files.
 
     Documented as: configure the S3 event notification with the Snowpipe's SQS queue as target.
@@ -74,13 +84,15 @@ def step5_aws(c, dry_run=False, yes=False, adopt=False, debug=False):
 
 
 @task(help=STEP_HELP)
-def up(c, dry_run=False, yes=False, adopt=False, debug=False):
+def up(
+    c: Context, dry_run: bool = False, yes: bool = False, adopt: bool = False, debug: bool = False
+) -> None:
     """All five steps, in order."""
     run(c, "step", numbers=(1, 2, 3, 4, 5), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
 
 @task(help={"format": "table or json", "debug": DEBUG})
-def plan(c, format="table", debug=False):  # noqa: A002
+def plan(c: Context, format: str = "table", debug: bool = False) -> None:
     """What every step would change; changes nothing."""
     run(c, "plan", output_format=format, debug=debug)
 
@@ -95,7 +107,15 @@ def plan(c, format="table", debug=False):  # noqa: A002
         "debug": DEBUG,
     }
 )
-def verify(c, step=0, stream="", wait=0, format="table", output="", debug=False):  # noqa: A002
+def verify(
+    c: Context,
+    step: int = 0,
+    stream: str = "",
+    wait: int = 0,
+    format: str = "table",
+    output: str = "",
+    debug: bool = False,
+) -> None:
     """Check everything; name the root cause and the command that mends it.
 
     Exit code 0: healthy. 1: a check failed. 3: nothing failed, but something could not be told.
@@ -113,73 +133,79 @@ def verify(c, step=0, stream="", wait=0, format="table", output="", debug=False)
 
 
 @task(help={"format": "table or json", "debug": DEBUG})
-def status(c, format="table", debug=False):  # noqa: A002
+def status(c: Context, format: str = "table", debug: bool = False) -> None:
     """Where the files and rows of every stream are."""
     run(c, "status", output_format=format, debug=debug)
 
 
 @task(help=SWITCH_HELP)
-def refresh(c, stream="", dry_run=False, yes=False, debug=False):
+def refresh(
+    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+) -> None:
     """Load files of the last 7 days that were never announced, once."""
     run(c, "refresh", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(help=SWITCH_HELP)
-def pause(c, stream="", dry_run=False, yes=False, debug=False):
+def pause(
+    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+) -> None:
     """Stop loading; what is announced meanwhile waits up to 14 days."""
     run(c, "pause", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(help=SWITCH_HELP)
-def resume(c, stream="", dry_run=False, yes=False, debug=False):
+def resume(
+    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+) -> None:
     """Let a paused pipe load again."""
     run(c, "resume", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(help={"step": "2 or 4"})
-def sql(c, step):
+def sql(c: Context, step: int) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
-    run(c, "sql", step_number=int(step))
+    run(c, "sql", step_number=step)
 
 
 @task(help={"debug": DEBUG})
-def demo(c, debug=False):
+def demo(c: Context, debug: bool = False) -> None:
     """The whole story on a fresh sandbox: set-up, files, a fault, its remedy, and the sums."""
     run(c, "demo", debug=debug)
 
 
 @task
-def start(c):
+def start(c: Context) -> None:
     """Start the sandbox: both clouds, on this machine only."""
     run(c, "sandbox_start")
 
 
 @task
-def stop(c):
+def stop(c: Context) -> None:
     """Stop the sandbox; what was in it is gone."""
     run(c, "sandbox_stop")
 
 
 @task(name="status")
-def sandbox_status(c):
+def sandbox_status(c: Context) -> None:
     """Whether the sandbox runs, and where."""
     run(c, "sandbox_status")
 
 
 @task
-def env(c):
+def env(c: Context) -> None:
     """Print the variables that any client needs: eval "$(invoke sandbox.env)"."""
     run(c, "sandbox_env")
 
 
 @task
-def reset(c):
+def reset(c: Context) -> None:
     """Empty the sandbox: fresh accounts, an empty bucket."""
     run(c, "sandbox_reset")
 
 
 @task
-def lint(c):
+def lint(c: Context) -> None:
     """Format, lint, types, imports and SQL style of the project itself."""
     for command in (
         "ruff format --check .",

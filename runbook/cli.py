@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import SettingsWrong
+from runbook.errors import CannotTell
 from runbook.running import ends
 from runbook.settings import SANDBOX
 
 SANDBOX_FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook")) / "sandbox"
-GIVEN = "RUNBOOK_SANDBOX"
-"""Set by ``invoke sandbox.env``: the environment already names a sandbox; start none."""
+GIVEN = "RUNBOOK_SANDBOX_GIVEN"
+"""When set, the environment already names a sandbox: start none, point at none."""
 
 
 def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> int:
@@ -29,7 +29,7 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     if command == "demo":
         from runbook.demo import demo
 
-        return demo(settings_of(config), SANDBOX_FOLDER)
+        return demo(settings_of(config), _asked("reset").tenant, point_at)
     from runbook import commands
 
     settings = settings_of(config)
@@ -55,74 +55,72 @@ def _plain(value: Any) -> Any:
 
 def enter_sandbox() -> None:
     """Point this process at the sandbox, starting it if need be; leave a given one as it is."""
-    if os.environ.get(GIVEN):
-        return
-    point_at(_process().start(SANDBOX_FOLDER))
+    if not os.environ.get(GIVEN):
+        point_at(_asked("start").tenant)
 
 
 def point_at(tenant: Mapping[str, Any]) -> None:
     """Make the ordinary clients of this process talk to a tenant, and to nothing else."""
     process = _process()
-    os.environ.update(process.env(SANDBOX_FOLDER, tenant))
     for name in process.unset():
         os.environ.pop(name, None)
+    os.environ.update(process.env(SANDBOX_FOLDER, tenant))
+
+
+def _asked(verb: str) -> Any:
+    """One of the process's verbs on this checkout's sandbox; raises CannotTell with its reason."""
+    process = _process()
+    try:
+        return getattr(process, verb)(SANDBOX_FOLDER)
+    except process.SandboxUnavailable as error:
+        raise CannotTell("The sandbox cannot be used", why=str(error)) from None
 
 
 def _process() -> Any:
-    try:
-        from runbook.sandbox import process
-    except ImportError as error:
-        raise _not_installed(error) from None
+    from runbook.sandbox import process
+
     return process
 
 
-def _not_installed(error: ImportError) -> SettingsWrong:
-    return SettingsWrong(
-        "The sandbox is not installed",
-        why=str(error),
-        remedy="pip install 'snowpipe-runbook[sandbox]', or choose a live target with -f",
-    )
-
-
 def _start() -> int:
-    tenant = _process().start(SANDBOX_FOLDER)
-    _say(f"sandbox: AWS at {tenant['aws']['endpoint_url']}, Snowflake at {_host(tenant)}")
+    _where(_asked("start"))
     _say('talk to it with: eval "$(invoke sandbox.env)"')
     return 0
 
 
 def _stop() -> int:
-    _say("stopped" if _process().stop(SANDBOX_FOLDER) else "there was none")
+    _say("stopped" if _asked("stop") else "there was none")
     return 0
 
 
 def _status() -> int:
-    tenant = _process().status(SANDBOX_FOLDER)
-    if tenant is None:
+    found = _asked("status")
+    if found is None:
         _say("not running; it starts by itself when a command needs it")
         return 1
-    _say(f"running: AWS at {tenant['aws']['endpoint_url']}, Snowflake at {_host(tenant)}")
+    _where(found)
     return 0
 
 
 def _env() -> int:
     process = _process()
-    tenant = process.start(SANDBOX_FOLDER)
     for name in process.unset():
         _say(f"unset {name}")
-    for name, value in process.env(SANDBOX_FOLDER, tenant).items():
+    for name, value in process.env(SANDBOX_FOLDER, _asked("start").tenant).items():
         _say(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def _reset() -> int:
-    _process().reset(SANDBOX_FOLDER)
+    _asked("reset")
     _say("the sandbox is empty")
     return 0
 
 
-def _host(tenant: Mapping[str, Any]) -> str:
-    return f"{tenant['snowflake']['host']}:{tenant['snowflake']['port']}"
+def _where(found: Any) -> None:
+    snowflake = found.tenant["snowflake"]
+    _say(f"AWS side:       {found.tenant['aws']['endpoint_url']}")
+    _say(f"Snowflake side: http://{snowflake['host']}:{snowflake['port']} (connection sandbox)")
 
 
 def _say(text: str) -> None:
@@ -138,5 +136,3 @@ _SANDBOX: dict[str, Callable[[], int]] = {
     "sandbox_env": _env,
     "sandbox_reset": _reset,
 }
-
-__all__ = ["enter_sandbox", "point_at", "run", "settings_of"]

@@ -14,7 +14,7 @@ from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.terminal import Style, note, say, wrapped
-from runbook.verify import Outcome, check, wait_until_healthy
+from runbook.verify import Outcome, wait_until_healthy
 from runbook.verify.tell import FORMATS, as_table
 
 Config = Mapping[str, Any]

@@ -1,0 +1,254 @@
+"""Commands as a user runs them: processes of their own, against a sandbox in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+
+from runbook import settings as reading
+from runbook.sandbox import process
+from runbook.settings import Settings, Stream
+
+ROOT = Path(__file__).parents[2]
+INVOKE = [sys.executable, "-m", "invoke"]
+
+
+@dataclass
+class Installation:
+    """One tenant of the sandbox, and a person at a terminal with its environment."""
+
+    tenant: dict[str, Any]
+    folder: Path
+    environment: dict[str, str]
+    settings: Settings
+    _connections: list[Any] = field(default_factory=list)
+
+    def run(
+        self, *arguments: str, expect: int | None = 0, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """`invoke …` as typed; asserts its exit code unless ``expect`` is None."""
+        done = subprocess.run(
+            [*INVOKE, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if expect is not None:
+            assert done.returncode == expect, (
+                f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
+        return done
+
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
+        """`invoke …` under way."""
+        return subprocess.Popen(
+            [*INVOKE, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def shell(self, line: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """A remedy as printed, run by a shell that finds `invoke`."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
+        done = subprocess.run(
+            line,
+            shell=True,
+            cwd=ROOT,
+            env={**self.environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if expect is not None:
+            assert done.returncode == expect, f"{line}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def verify(self, *arguments: str) -> dict[str, Any]:
+        """The JSON of `invoke verify`; asserts that exit code and JSON agree."""
+        done = self.run("verify", "--format", "json", *arguments, expect=None)
+        assert done.returncode in (0, 1, 3), done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found["healthy"] == (done.returncode == 0), found
+        return found
+
+    def assert_healthy(self) -> None:
+        found = self.verify()
+        red = [row for row in found["checks"] if row["outcome"] not in ("passed", "skipped")]
+        assert found["healthy"], json.dumps(red, indent=1)
+
+    def aws(self, service: str) -> Any:
+        aws = self.tenant["aws"]
+        return boto3.Session().client(
+            service,
+            endpoint_url=aws["endpoint_url"],
+            region_name=aws["region"],
+            aws_access_key_id=aws["access_key_id"],
+            aws_secret_access_key=aws["secret_access_key"],
+        )
+
+    def sql(self, statement: str, role: str | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement from outside, as a person with the account's highest role."""
+        import snowflake.connector
+
+        if not self._connections:
+            side = self.tenant["snowflake"]
+            self._connections.append(
+                snowflake.connector.connect(
+                    account=side["account"],
+                    user=side["user"],
+                    password=side["password"],
+                    host=side["host"],
+                    port=side["port"],
+                    protocol="http",
+                )
+            )
+        with self._connections[0].cursor() as cursor:
+            cursor.execute(f"USE ROLE {role or 'ACCOUNTADMIN'}")
+            return list(cursor.execute(statement).fetchall())
+
+    def put(self, stream: str, name: str, body: bytes) -> str:
+        key = self.stream(stream).prefix + name
+        self.aws("s3").put_object(Bucket=self.settings.aws.bucket, Key=key, Body=body)
+        return key
+
+    def stream(self, name: str) -> Stream:
+        return self.settings.stream(name)
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        request = Request(
+            self.tenant["control_url"] + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def settle(self) -> None:
+        assert self.control("POST", "/settle", {"timeout_s": 30})["settled"]
+
+    def advance(self, **span: float) -> None:
+        from datetime import timedelta
+
+        self.control("POST", "/clock", {"advance_s": timedelta(**span).total_seconds()})
+
+    def requests(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.control("GET", "/requests?since=0")["requests"]
+        return found
+
+    def writes_since(self, n: int) -> list[str]:
+        """The writing calls people made since request ``n``; what Snowflake itself asks of AWS is not theirs."""
+        return [
+            f"{row['operation']} {row['text'][:80]}"
+            for row in self.control("GET", f"/requests?since={n}")["requests"]
+            if row["access"] == "write"
+            and not (row["cloud"] == "aws" and self.settings.aws.account_id not in row["caller"])
+        ]
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Status]:
+    folder = tmp_path_factory.mktemp("sandbox")
+    found = process.start(folder)
+    yield found
+    process.stop(folder)
+
+
+@pytest.fixture
+def new_installation(
+    sandbox_process: process.Status, tmp_path: Path
+) -> Iterator[Callable[..., Installation]]:
+    made: list[Installation] = []
+
+    def make(**overrides: str) -> Installation:
+        name = f"s{uuid.uuid4().hex[:10]}"
+        body = {"name": name, "bucket": f"snowplow-{name}"}
+        request = Request(
+            f"http://127.0.0.1:{sandbox_process.port}/control/tenants",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as answer:
+            tenant = json.load(answer)
+        found = _installation(tenant, tmp_path / name, overrides)
+        made.append(found)
+        return found
+
+    yield make
+    for one in made:
+        one.close()
+        one.control("DELETE", "")
+
+
+@pytest.fixture
+def installation(new_installation: Callable[..., Installation]) -> Installation:
+    """A fresh tenant; nothing is set up yet."""
+    return new_installation()
+
+
+@pytest.fixture
+def healthy(installation: Installation) -> Installation:
+    """A tenant with the five steps done and one file loaded in each stream."""
+    installation.run("up")
+    return installation
+
+
+def _installation(tenant: dict[str, Any], folder: Path, overrides: dict[str, str]) -> Installation:
+    folder.mkdir(parents=True)
+    settings = {
+        "INVOKE_AWS_ACCOUNT_ID": tenant["aws"]["account_id"],
+        "INVOKE_AWS_BUCKET": tenant["aws"]["bucket"],
+        "INVOKE_SNOWFLAKE_ACCOUNT": tenant["snowflake"]["account"],
+        **overrides,
+    }
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "SNOWFLAKE_", "INVOKE_"))
+    }
+    environment = {
+        **kept,
+        **process.env(folder, tenant),
+        **settings,
+        "RUNBOOK_SANDBOX_GIVEN": "1",
+        "RUNBOOK_HOME": str(folder / "runbook"),
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
+    return Installation(tenant, folder, environment, _read(settings))
+
+
+def _read(environment: dict[str, str]) -> Settings:
+    import yaml
+
+    config = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    for name, value in environment.items():
+        section, _, key = name.removeprefix("INVOKE_").lower().partition("_")
+        config[section][key] = value
+    return reading.read(config)
+
+
+def kill(running: subprocess.Popen[str]) -> None:
+    running.send_signal(signal.SIGKILL)
+    running.wait()
