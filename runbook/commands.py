@@ -211,8 +211,8 @@ def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_
                 )
             if not want and have.paused and have.level != "PIPE":
                 raise RunbookError(
-                    f"{each.pipe} is not paused itself: PIPE_EXECUTION_PAUSED is TRUE on the {have.level.lower()}",
-                    remedy=f"whoever set it there takes it back: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
+                    f"{each.pipe} is not paused itself, its {have.level.lower()} is",
+                    remedy=f"whoever paused that: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
                 )
             if have.paused == want:
                 say(f"{each.name}: is {'paused' if want else 'running'} already")

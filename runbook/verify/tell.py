@@ -78,7 +78,7 @@ def _all(outcome: Outcome, style: Style) -> str:
     table = []
     for check in ids:
         whole = found.get((check, None))
-        table.append([check, *(cell(whole or found.get((check, stream))) for stream in streams or [None])])
+        table.append([check, *(cell(whole or found.get((check, stream))) for stream in streams or [""])])
     return tabulate(table, headers=["check", *(streams or ["outcome"])], tablefmt="simple")
 
 

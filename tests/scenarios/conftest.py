@@ -154,7 +154,7 @@ class Installation:
         return found
 
     def writes_since(self, n: int) -> list[str]:
-        """The writing calls people made since request ``n``; what Snowflake itself asks of AWS is not theirs."""
+        """The writing calls people made since request ``n``; what Snowflake asks of AWS is not theirs."""
         return [
             f"{row['operation']} {row['text'][:80]}"
             for row in self.control("GET", f"/requests?since={n}")["requests"]
