@@ -38,10 +38,9 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
 
 def _facts(config: Any) -> Facts:
-    run = config.pluginmanager.get_plugin("runbook-checks")
-    if run is None:
+    found: Facts | None = getattr(config, "runbook_facts", None)
+    if found is None:
         raise pytest.UsageError("the checks are run by `invoke verify`, which brings the facts")
-    found: Facts = run.facts
     return found
 
 

@@ -1,8 +1,10 @@
 """The checks are pytest functions under ``checks/``; this runs them on the facts of one moment."""
 
+import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,13 +35,23 @@ def check(facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | N
         "no:terminal",
         "-p",
         "no:warnings",
-        "-p",
-        "no:xdist",
+        "--disable-plugin-autoload",
     ]
-    code = pytest.main(arguments, plugins=[run])
+    with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        code = pytest.main(arguments, plugins=[run])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise CannotTell(f"The checks could not be run ({run.trouble or pytest.ExitCode(code).name})")
     return Outcome(facts.settings.target, started, time.monotonic() - begun, run.outcome())
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """The caller's own pytest settings are not for our checks."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def wait_until_healthy(
@@ -87,7 +99,7 @@ class CheckRun:
         return of_step and (self.stream is None or row.stream in (None, self.stream))
 
     def pytest_configure(self, config: Any) -> None:
-        config.pluginmanager.register(self, "runbook-checks")
+        config.runbook_facts = self.facts  # checks/conftest.py makes fixtures of them
         config.addinivalue_line("markers", "needs(*ids): the checks this one's claim stands on")
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
