@@ -285,6 +285,17 @@ def _detail(broken: json.JSONDecodeError, text: str) -> str:
     )
 
 
+def detail_of(text: str) -> str:
+    """What Snowflake says of a text that is no JSON document (PARSE_JSON, a field for a VARIANT column)."""
+    try:
+        _, end = json.JSONDecoder(parse_constant=_no_constant, strict=False).raw_decode(text.strip())
+    except json.JSONDecodeError as broken:
+        return f"{_detail(broken, text.strip())}, pos {broken.pos + 1}"
+    except ValueError as constant:
+        return f'unknown keyword "{constant}"'
+    return f"more than one document in the input, pos {end + 1}"
+
+
 def _second_key(text: str, key: str) -> int:
     """Where the repeated key ends, as far as the text alone can tell."""
     seen = 0

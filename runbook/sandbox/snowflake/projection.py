@@ -1,0 +1,490 @@
+"""From a file's fields to a table's columns: what a COPY compiles to.
+
+A projection is DuckDB SQL over a batch of rows (columns c1 … cN for $1 … $N, and m_… for METADATA$…): one
+expression for each target column, converted to its type, and beside it which column cannot be converted.
+
+Sources: [transform] https://docs.snowflake.com/en/user-guide/data-load-transform; [querying-metadata]
+https://docs.snowflake.com/en/user-guide/querying-metadata; facts/snowflake.md §1.5-1.6. That a text field
+loaded into a VARIANT column is parsed as JSON is not documented (facts/snowflake.md §9); a value that is no
+JSON is an error here, which is the unkind reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from weakref import WeakSet
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from runbook.sandbox.snowflake import engine, errors, load_errors
+from runbook.sandbox.snowflake.catalog import TableColumn
+from runbook.sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
+from runbook.sandbox.snowflake.datatypes import duckdb_type
+from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.formats import FormatOptions
+from runbook.sandbox.snowflake.names import quoted
+
+METADATA = {
+    "METADATA$FILENAME": "m_filename",
+    "METADATA$FILE_ROW_NUMBER": "m_row_number",
+    "METADATA$FILE_CONTENT_KEY": "m_content_key",
+    "METADATA$FILE_LAST_MODIFIED": "m_last_modified",
+    "METADATA$START_SCAN_TIME": "m_start_scan_time",
+}
+
+MACROS = (
+    # A number as Snowflake reads one: no underscores, no hexadecimal, blanks around it allowed.
+    r"""CREATE MACRO IF NOT EXISTS load_is_number(x) AS
+        regexp_full_match(x, '\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*')""",
+    r"""CREATE MACRO IF NOT EXISTS load_boolean(x) AS CASE
+        WHEN lower(trim(x)) IN ('true', 't', 'yes', 'y', 'on', '1') THEN TRUE
+        WHEN lower(trim(x)) IN ('false', 'f', 'no', 'n', 'off', '0') THEN FALSE END""",
+    # TIMESTAMP_NTZ keeps the wall clock and drops an offset.
+    r"""CREATE MACRO IF NOT EXISTS load_timestamp_ntz(x) AS
+        TRY_CAST(regexp_replace(x, '\s*(Z|[+-][0-9]{2}:?[0-9]{2})$', '') AS TIMESTAMP)""",
+    "CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS TRY_CAST(x AS TIMESTAMPTZ)",
+    "CREATE MACRO IF NOT EXISTS load_date(x) AS TRY_CAST(x AS DATE)",
+    "CREATE MACRO IF NOT EXISTS load_time(x) AS TRY_CAST(x AS TIME)",
+    "CREATE MACRO IF NOT EXISTS load_json(x) AS CASE WHEN json_valid(x) THEN x::JSON END",
+    """CREATE MACRO IF NOT EXISTS load_binary(x) AS
+        CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END""",
+)
+"""Conversions that give NULL for what Snowflake would refuse."""
+
+_WITH_MACROS: WeakSet[engine.Engine] = WeakSet()
+
+
+def define_macros(duckdb_engine: engine.Engine) -> None:
+    """Make MACROS known in an account's database, once."""
+    if duckdb_engine in _WITH_MACROS:
+        return
+    with duckdb_engine.ddl:
+        cursor = duckdb_engine.cursor()
+        for macro in MACROS:
+            cursor.execute(macro)
+        cursor.close()
+    _WITH_MACROS.add(duckdb_engine)
+
+
+_TRY = {
+    "TRY_TO_TIMESTAMP": "LOAD_TIMESTAMP_NTZ",
+    "TRY_TO_TIMESTAMP_NTZ": "LOAD_TIMESTAMP_NTZ",
+    "TRY_TO_TIMESTAMP_LTZ": "LOAD_TIMESTAMP_LTZ",
+    "TRY_TO_DATE": "LOAD_DATE",
+    "TRY_TO_TIME": "LOAD_TIME",
+    "TRY_TO_BOOLEAN": "LOAD_BOOLEAN",
+    "TRY_PARSE_JSON": "LOAD_JSON",
+}
+_TRY_CAST = {
+    exp.DType.TIMESTAMP: "LOAD_TIMESTAMP_NTZ",
+    exp.DType.TIMESTAMPNTZ: "LOAD_TIMESTAMP_NTZ",
+    exp.DType.DATETIME: "LOAD_TIMESTAMP_NTZ",
+    exp.DType.TIMESTAMPLTZ: "LOAD_TIMESTAMP_LTZ",
+    exp.DType.DATE: "LOAD_DATE",
+    exp.DType.TIME: "LOAD_TIME",
+    exp.DType.BOOLEAN: "LOAD_BOOLEAN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A column being filled: where it stands in the table, from which $n (None: from none), by what SQL."""
+
+    column: TableColumn
+    position: int
+    field: int | None
+    raw: str
+    """The expression before conversion, in DuckDB's SQL."""
+    converted: str
+    fails: str | None
+    """SQL that is true where the conversion fails, or None where it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A compiled load: SQL over ``batch`` for the columns ``targets``.
+
+    ``wanted`` fields are read of each record; ``expected`` is how many a record must have, or None.
+    ``fallible``: some record may fail to convert, so a batch is tried before it is written.
+    """
+
+    targets: tuple[Target, ...]
+    wanted: int
+    expected: int | None
+    transformed: bool
+    source: str
+    metadata: frozenset[str]
+    fallible: bool
+
+    def insert(self, table: str) -> str:
+        """INSERT INTO the table from ``batch``."""
+        columns = ", ".join(f'"{t.column.name}"' for t in self.targets)
+        return f"INSERT INTO {table} ({columns}) {self.select()}"
+
+    def select(self) -> str:
+        """The converted rows of ``batch``."""
+        return f"SELECT {', '.join(t.converted for t in self.targets)} FROM {self.source}"
+
+    def check(self) -> str:
+        """(row index, 1-based number of the failing target or 0) for each row, after computing all of it."""
+        cases = [f"WHEN {t.fails} THEN {n}" for n, t in enumerate(self.targets, 1) if t.fails]
+        # every column is converted before any is found NULL [frostlake: enforceColumnConstraints]
+        cases += [
+            f"WHEN ({t.converted}) IS NULL THEN {-n}"
+            for n, t in enumerate(self.targets, 1)
+            if not t.column.nullable
+        ]
+        failing = f"CASE {' '.join(cases)} ELSE 0 END" if cases else "0"
+        computed = ", ".join(f"({t.converted}) AS v{n}" for n, t in enumerate(self.targets, 1))
+        return f"SELECT i, {failing} AS failing, {computed} FROM {self.source}"
+
+
+def compile_copy(
+    statement: CopyStatement,
+    columns: Sequence[TableColumn],
+    options: FormatOptions,
+    compiled_at: datetime,
+    timezone: str,
+    cursor: Any,
+) -> Projection:
+    """The projection of a COPY into a table of these columns.
+
+    ``compiled_at``: what CURRENT_TIMESTAMP and its like say (the load's compilation, not its run:
+    facts/snowflake.md §1.5). ``cursor``: a connection to an engine with MACROS, for finding out types. Raises
+    SnowflakeError: an unknown or repeated column, another number of expressions than of columns, a function
+    that is not emulated.
+    """
+    now = _Now(compiled_at, timezone)
+    targets = _target_columns(statement, columns)
+    positions = {column.name: n for n, column in enumerate(columns, 1)}
+    if statement.select is None:
+        sources, expected = _plain(statement, targets, options)
+        metadata: set[str] = set()
+    else:
+        sources, metadata = _selected(statement, options, now)
+        expected = None
+        if len(sources) != len(targets):
+            raise SnowflakeError(
+                2020,
+                "21S01",
+                "SQL compilation error:\nInsert value list does not match column list expecting "
+                f"{len(targets)} but got {len(sources)}",
+            )
+    wanted = max([source.highest_field for source in sources] + [1])
+    if statement.select is None and expected is not None:
+        wanted = expected
+    sources += _defaults(columns, targets, now)
+    filled = [*targets, *(c for c in columns if c not in targets and c.default is not None)]
+    from_ = _from(wanted, options, metadata)
+    types = _types(cursor, sources, from_, wanted, metadata)
+    made = [
+        _target(column, positions[column.name], source, type_, statement, options)
+        for column, source, type_ in zip(filled, sources, types, strict=True)
+    ]
+    fallible = any(t.fails or not t.column.nullable for t in made) or any(s.strict for s in sources)
+    return Projection(
+        targets=tuple(made),
+        wanted=wanted,
+        expected=expected,
+        transformed=statement.select is not None,
+        source=from_,
+        metadata=frozenset(metadata),
+        fallible=fallible,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An expression in DuckDB's SQL, the $n it reads first, the highest it reads, and whether it may raise."""
+
+    sql: str
+    field: int | None = None
+    highest_field: int = 0
+    strict: bool = False
+
+
+def _target_columns(statement: CopyStatement, columns: Sequence[TableColumn]) -> list[TableColumn]:
+    if not statement.columns:
+        return list(columns)
+    known = {column.name: column for column in columns}
+    targets = []
+    for name in statement.columns:
+        if name not in known:
+            raise SnowflakeError(
+                904,
+                "42000",
+                f"SQL compilation error: error line 1 at position 0\ninvalid identifier '{quoted(name)}'",
+            )
+        if known[name] in targets:
+            raise SnowflakeError(
+                2025, "42S21", f"SQL compilation error:\nduplicate column name '{quoted(name)}'"
+            )
+        targets.append(known[name])
+    return targets
+
+
+def _plain(
+    statement: CopyStatement, targets: Sequence[TableColumn], options: FormatOptions
+) -> tuple[list[_Source], int | None]:
+    """Fields to columns one by one. Fields are counted only without a column list [frostlake]."""
+    if options.type != "CSV":
+        if len(targets) != 1 or targets[0].base_type not in ("VARIANT", "OBJECT", "ARRAY"):
+            raise SnowflakeError(
+                2019,
+                "0A000",
+                f"SQL compilation error:\n{options.type} file format can produce one and only one column of "
+                "type variant, object, or array. Load data into separate columns using the "
+                "MATCH_BY_COLUMN_NAME copy option or copy with transformation.",
+            )
+        return [_Source("c1", 1, 1)], None
+    counted = options["ERROR_ON_COLUMN_COUNT_MISMATCH"] and not statement.columns
+    sources = [_Source(f"c{n}", n, n) for n in range(1, len(targets) + 1)]
+    return sources, len(targets) if counted else None
+
+
+def _from(wanted: int, options: FormatOptions, metadata: set[str]) -> str:
+    if options.type == "CSV":
+        return "batch"
+    others = "".join(f", {name}" for name in sorted(metadata))
+    # a document's other columns do not exist
+    nulls = "".join(f", NULL::VARCHAR AS c{n}" for n in range(2, wanted + 1))
+    return f"(SELECT i, c1::JSON AS c1{nulls}{others} FROM batch)"
+
+
+# -- the SELECT of a transformation ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """The moment the load was compiled, for CURRENT_TIMESTAMP and the like."""
+
+    moment: datetime
+    timezone: str
+
+    def node(self, found: exp.Expression) -> exp.Expression:
+        """The constant a function of the present stands for."""
+        utc = self.moment.replace(tzinfo=None).isoformat(sep=" ")
+        if found.args.get("sysdate"):
+            return exp.cast(exp.Literal.string(utc), "TIMESTAMPNTZ")
+        aware = exp.cast(exp.Literal.string(utc + "+00"), "TIMESTAMPLTZ")
+        if isinstance(found, exp.CurrentDate):
+            return exp.cast(aware, "DATE")
+        if isinstance(found, (exp.CurrentTime, exp.Localtime)):
+            return exp.cast(aware, "TIME")
+        return aware
+
+
+_PRESENT = (exp.CurrentTimestamp, exp.Localtimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtime)
+_REFUSED = (exp.Subquery, exp.Select, exp.AggFunc, exp.Window, exp.Star)
+
+
+def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tuple[list[_Source], set[str]]:
+    try:
+        select = sqlglot.parse_one(f"SELECT {statement.select} FROM batch", read="snowflake")
+    except SqlglotError as error:
+        raise errors.syntax_error(str(error).splitlines()[0]) from None
+    metadata: set[str] = set()
+    sources = []
+    for item in select.expressions:
+        if item.find(*_REFUSED):
+            raise only_simple_select()
+        sources.append(_source(item.unalias(), statement, options, now, metadata))
+    return sources, metadata
+
+
+def _source(
+    item: exp.Expression, statement: CopyStatement, options: FormatOptions, now: _Now, metadata: set[str]
+) -> _Source:
+    """One expression of the SELECT in DuckDB's SQL."""
+    if isinstance(item, exp.Parameter) and str(item.this.this).isdigit() and int(item.this.this) > 0:
+        number = int(item.this.this)
+        return _Source(f"c{number}", number, number)
+    if isinstance(item, exp.Column) and not item.table and item.name.upper() in METADATA:
+        metadata.add(METADATA[item.name.upper()])
+        return _Source(METADATA[item.name.upper()])
+    holder = exp.select(item.copy())
+    fields = _name_fields(holder, statement, options)
+    for column in list(holder.find_all(exp.Column)):
+        _name_metadata(column, metadata)
+    for found in list(holder.find_all(*_PRESENT)):
+        found.replace(now.node(found))
+    for found in list(holder.find_all(exp.Func)):
+        if type(found).__name__.startswith("Current"):
+            raise errors.not_emulated(f"{found.sql(dialect='snowflake')} in a COPY transformation")
+    _name_tries(holder)
+    strict = holder.find(exp.Cast, exp.ParseJSON, exp.ToNumber, exp.Anonymous, exp.Func) is not None
+    try:
+        (sql,) = engine.translate(holder)
+    except (SqlglotError, NotImplementedError) as error:
+        raise errors.not_emulated(f"in a COPY transformation: {error}") from None
+    return _Source(
+        sql.removeprefix("SELECT "), min(fields, default=None), max(fields, default=0), strict=strict
+    )
+
+
+def _name_fields(holder: exp.Expression, statement: CopyStatement, options: FormatOptions) -> list[int]:
+    """Write c1 for $1; answer the numbers in order. Raises for paths into what is text."""
+    fields: list[int] = []
+    for parameter in list(holder.find_all(exp.Parameter)):
+        number = str(parameter.this.this)
+        if not number.isdigit() or int(number) < 1:
+            raise errors.not_emulated("session variables in a COPY transformation")
+        whole = parameter.parent if isinstance(parameter.parent, exp.Column) else parameter
+        if isinstance(whole, exp.Column) and whole.table and whole.table.upper() != statement.alias:
+            raise SnowflakeError(
+                904, "42000", f"SQL compilation error:\ninvalid identifier '{whole.sql(dialect='snowflake')}'"
+            )
+        if options.type == "CSV" and isinstance(whole.parent, (exp.JSONExtract, exp.Bracket)):
+            raise SnowflakeError(
+                1044,
+                "42P13",
+                "SQL compilation error:\nInvalid argument types for function 'GET': (VARCHAR, VARCHAR)",
+            )
+        fields.append(int(number))
+        whole.replace(exp.column(exp.to_identifier(f"c{number}", quoted=True)))
+    return fields
+
+
+def _name_metadata(column: exp.Column, metadata: set[str]) -> None:
+    name = column.name if column.this.args.get("quoted") else column.name.upper()
+    if column.this.args.get("quoted") and name.startswith("c") and name[1:].isdigit():
+        return
+    if name not in METADATA:
+        raise SnowflakeError(
+            904, "42000", f"SQL compilation error:\ninvalid identifier '{column.sql(dialect='snowflake')}'"
+        )
+    metadata.add(METADATA[name])
+    column.replace(exp.column(exp.to_identifier(METADATA[name], quoted=True)))
+
+
+def _name_tries(holder: exp.Expression) -> None:
+    """TRY_… functions as this module's macros: fakesnow's own raise where Snowflake's give NULL."""
+    for found in list(holder.find_all(exp.TryCast)):
+        name = _TRY_CAST.get(found.to.this)
+        if name is not None:
+            found.replace(exp.Anonymous(this=name, expressions=[found.this.copy()]))
+    for found in list(holder.find_all(exp.Func)):
+        name = found.name.upper() if isinstance(found, exp.Anonymous) else found.sql_name()
+        macro = _TRY.get(name)
+        if macro is None:
+            continue
+        arguments = found.expressions if isinstance(found, exp.Anonymous) else [found.this]
+        if len(arguments) != 1 or found.args.get("format"):
+            raise errors.not_emulated(f"{name} with a format")
+        found.replace(exp.Anonymous(this=macro, expressions=[arguments[0].copy()]))
+
+
+def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], now: _Now) -> list[_Source]:
+    """The defaults of columns nothing is loaded into, worked out when the load is compiled."""
+    sources = []
+    for column in columns:
+        if column in targets or column.default is None:
+            continue
+        holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")
+        for found in list(holder.find_all(*_PRESENT)):
+            found.replace(now.node(found))
+        (sql,) = engine.translate(holder)
+        sources.append(_Source(sql.removeprefix("SELECT ")))
+    return sources
+
+
+def _types(cursor: Any, sources: Sequence[_Source], from_: str, wanted: int, metadata: set[str]) -> list[str]:
+    """The DuckDB type of each expression. Raises not emulated for what DuckDB cannot make sense of."""
+    fields = [f"NULL::VARCHAR AS c{n}" for n in range(1, wanted + 1)]
+    fields += [f"NULL::{METADATA_TYPES[name]} AS {name}" for name in sorted(metadata)]
+    batch = f"(SELECT 0 AS i, {', '.join(fields)})"
+    items = ", ".join(f"({source.sql}) AS v{n}" for n, source in enumerate(sources))
+    try:
+        described = cursor.execute(f"DESCRIBE WITH batch AS {batch} SELECT {items} FROM {from_}").fetchall()
+    except duckdb.Error as error:
+        raise errors.not_emulated(f"in a COPY transformation: {str(error).splitlines()[0]}") from None
+    return [row[1] for row in described]
+
+
+METADATA_TYPES = {
+    "m_filename": "VARCHAR",
+    "m_row_number": "BIGINT",
+    "m_content_key": "VARCHAR",
+    "m_last_modified": "TIMESTAMP",
+    "m_start_scan_time": "TIMESTAMPTZ",
+}
+
+
+# -- conversion to a column's type ----------------------------------------------------------------------
+
+
+def _target(
+    column: TableColumn,
+    position: int,
+    source: _Source,
+    type_: str,
+    statement: CopyStatement,
+    options: FormatOptions,
+) -> Target:
+    raw = f"({source.sql})"
+    converted, fails = _conversion(column, raw, type_, statement, options)
+    return Target(column, position, source.field, raw, converted, fails)
+
+
+def _conversion(
+    column: TableColumn, raw: str, type_: str, statement: CopyStatement, options: FormatOptions
+) -> tuple[str, str | None]:
+    """SQL that converts to the column's type, and SQL that is true where it cannot."""
+    wanted = duckdb_type(column.type)
+    base = column.base_type
+    if base == "VARCHAR":
+        return _text(column, raw, type_, statement)
+    if type_ == "VARCHAR":
+        _require_auto(base, options)
+        converted = _FROM_TEXT[base](raw, wanted)
+    elif base in ("VARIANT", "OBJECT", "ARRAY"):
+        return (raw if type_ == "JSON" else f"to_json({raw})"), None
+    elif type_ == "JSON":
+        text = f"({raw} ->> '$')"
+        converted = _FROM_TEXT[base](text, wanted)
+        raw = f"(CASE WHEN json_type({raw}) <> 'NULL' THEN {raw} END)"
+    elif type_ == wanted:
+        return raw, None
+    else:
+        converted = f"TRY_CAST({raw} AS {wanted})"
+    return converted, f"{raw} IS NOT NULL AND ({converted}) IS NULL"
+
+
+def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -> tuple[str, str | None]:
+    text = raw if type_ == "VARCHAR" else f"({raw} ->> '$')" if type_ == "JSON" else f"CAST({raw} AS VARCHAR)"
+    length = column.length or load_errors.MAX_VARCHAR
+    if length >= load_errors.MAX_VARCHAR:
+        return text, None
+    if statement.truncate_columns:
+        return f"left({text}, {length})", None
+    return text, f"length({text}) > {length}"
+
+
+def _require_auto(base: str, options: FormatOptions) -> None:
+    """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
+    option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
+    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ") and options[option].upper() != "AUTO":
+        raise errors.not_emulated(f"{option} = '{options[option]}'")
+    if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
+        raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")
+
+
+_FROM_TEXT: dict[str, Callable[[str, str], str]] = {
+    "NUMBER": lambda x, t: f"CASE WHEN load_is_number({x}) THEN TRY_CAST(trim({x}) AS {t}) END",
+    "FLOAT": lambda x, t: f"TRY_CAST({x} AS {t})",
+    "BOOLEAN": lambda x, _: f"load_boolean({x})",
+    "DATE": lambda x, _: f"load_date({x})",
+    "TIME": lambda x, _: f"load_time({x})",
+    "TIMESTAMP_NTZ": lambda x, _: f"load_timestamp_ntz({x})",
+    "TIMESTAMP_LTZ": lambda x, _: f"load_timestamp_ltz({x})",
+    "VARIANT": lambda x, _: f"load_json({x})",
+    "OBJECT": lambda x, _: f"load_json({x})",
+    "ARRAY": lambda x, _: f"load_json({x})",
+    "BINARY": lambda x, _: f"load_binary({x})",
+}
