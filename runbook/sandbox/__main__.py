@@ -81,6 +81,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     sandbox = Sandbox(port=arguments.port, aws_port=arguments.aws_port)
     done = threading.Event()
     threading.Thread(target=_watch, args=(sandbox, arguments.idle, done), daemon=True).start()
+    threading.Thread(target=sandbox.load_snowflake, daemon=True).start()
     state = {
         "pid": os.getpid(),
         "port": sandbox.port,

@@ -125,19 +125,19 @@ def _check_installed() -> None:
 @contextlib.contextmanager
 def _only_starter(directory: Path) -> Iterator[None]:
     """Hold the lock of whoever is starting the sandbox in this directory."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / "start.lock").open("w")
-        probe = directory / "probe"
-        probe.write_bytes(b"x" * 4_096)
-        probe.unlink()
-    except OSError as error:
-        raise SandboxUnavailable(
-            f"The sandbox cannot write to {directory}: {error.strerror}. "
-            "Free some space or make the directory writable."
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((directory / "start.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            probe = directory / "probe"
+            probe.write_bytes(b"x" * 4_096)
+            probe.unlink()
+        except OSError as error:
+            raise SandboxUnavailable(
+                f"The sandbox cannot write to {directory}: {error.strerror}. "
+                "Free some space or make the directory writable."
+            ) from error
         yield
 
 

@@ -6,12 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
 from runbook.sandbox.aws.gateway import Gateway
@@ -54,7 +53,7 @@ class Sandbox:
         self.aws_url = f"http://127.0.0.1:{self._aws.port}"
         self.tenants = Tenants(self.gateway, self.aws_url)
         self.control = Control(self.tenants, self.gateway, self.port, self.stop)
-        self._snowflake = _Activity(_snowflake_application(self.tenants))
+        self._snowflake = _SnowflakeSide(self.tenants)
         routes: list[Any] = [*self.control.routes(), Mount("/", app=self._snowflake)]
         config = uvicorn.Config(
             Starlette(routes=routes),
@@ -76,6 +75,10 @@ class Sandbox:
             self._aws.stop()
             self.tenants.close()
             self._listener.close()
+
+    def load_snowflake(self) -> None:
+        """Load the Snowflake side now, so that the first login need not wait for it."""
+        self._snowflake.load()
 
     def stop(self) -> None:
         """Ask ``serve`` to return."""
@@ -106,22 +109,28 @@ class Sandbox:
         return self.tenants.get(name)
 
 
-class _Activity:
-    """Passes requests on and remembers when the last one came."""
+class _SnowflakeSide:
+    """The Snowflake side's ASGI application, loaded when it is first asked; remembers when that was last.
 
-    def __init__(self, application: Any) -> None:
-        self._application = application
+    Its engine takes a second to import, which whoever only talks to AWS need not wait for.
+    """
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self._application: Any = None
+        self._loading = threading.Lock()
         self.last_request = time.monotonic()
+
+    def load(self) -> Any:
+        """The application; its own import error when it cannot be loaded."""
+        from runbook.sandbox.snowflake.wire import application
+
+        with self._loading:
+            if self._application is None:
+                self._application = application(SnowflakeAccounts(self._tenants))
+            return self._application
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.last_request = time.monotonic()
-        await self._application(scope, receive, send)
-
-
-def _snowflake_application(tenants: Tenants) -> Any:
-    """The Snowflake side's ASGI application."""
-    if find_spec("runbook.sandbox.snowflake.wire") is None:
-        return PlainTextResponse("not emulated: this sandbox has no Snowflake side", 501)
-    from runbook.sandbox.snowflake.wire import application
-
-    return application(SnowflakeAccounts(tenants))
+        application = self._application or await run_in_threadpool(self.load)
+        await application(scope, receive, send)

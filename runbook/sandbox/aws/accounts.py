@@ -48,4 +48,5 @@ def close_accounts(gateway: Gateway, realm: Realm) -> None:
     accounts = gateway.realms.remove(realm)
     gateway.deliveries.forget(realm)
     gateway.identities.forget(accounts)
-    forget_accounts(accounts)
+    for bucket in forget_accounts(accounts):
+        gateway.forget_bucket(bucket)

@@ -70,6 +70,10 @@ class Gateway:
         }
         self._iam_lock = threading.RLock()
 
+    def forget_bucket(self, name: str) -> None:
+        """A bucket went with its account."""
+        self._s3.forget(name)
+
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; never raises."""
         self.last_request = time.monotonic()

@@ -61,9 +61,20 @@ class IamRules:
         """Raise what IAM would answer to a call it refuses."""
         self._check_names()
         self._check_tags()
+        self._check_existence()
         rule: Callable[[], None] | None = getattr(self, f"_check_{self._call.operation}", None)
         if rule is not None:
             rule()
+
+    def _check_existence(self) -> None:
+        """NoSuchEntity for the role or policy a call is about, in AWS' words."""
+        operation = self._call.operation
+        if self._call.text("RoleName") and operation != "CreateRole":
+            self._role()
+        if self._call.text("PolicyArn"):
+            attachable = operation.startswith(("Attach", "CreatePolicyVersion"))
+            missing = "does not exist or is not attachable." if attachable else "was not found."
+            self._policy("Policy {arn} " + missing)
 
     def _check_names(self) -> None:
         for parameter, longest in _NAMES.items():
@@ -114,14 +125,14 @@ class IamRules:
     def _role(self) -> Any:
         name = self._call.text("RoleName")
         for role in self._backend.roles.values():
-            if role.name.lower() == name.lower():
+            if role.name == name:
                 return role
         raise _no_such(f"The role with name {name} cannot be found.")
 
     def _policy(self, message: str) -> Any:
         arn = self._call.text("PolicyArn")
         if not re.fullmatch(r"arn:[\w-]+:iam::(aws|\d{12}):policy/.+", arn):
-            raise AwsError("ValidationError", f"Invalid ARN:  Could not be parsed!: {arn}"[:34].rstrip(": "))
+            raise AwsError("ValidationError", "Invalid ARN:  Could not be parsed!")
         if ":iam::aws:" in arn:
             aws_managed_policy(self._account, arn, self._partition)
         found = self._backend.managed_policies.get(arn)
@@ -141,11 +152,9 @@ class IamRules:
             self._check_boundary()
 
     def _check_UpdateRole(self) -> None:  # noqa: N802
-        self._role()
         self._check_session()
 
     def _check_UpdateAssumeRolePolicy(self) -> None:  # noqa: N802
-        self._role()
         self._check_trust(self._call.text("PolicyDocument"))
 
     def _check_trust(self, text: str) -> None:
@@ -172,7 +181,6 @@ class IamRules:
             raise _no_such(f"Scope ARN: {arn} does not exist or is not attachable.")
 
     def _check_PutRolePermissionsBoundary(self) -> None:  # noqa: N802
-        self._role()
         self._check_boundary()
 
     def _check_CreatePolicy(self) -> None:  # noqa: N802
@@ -184,7 +192,6 @@ class IamRules:
         self._check_managed()
 
     def _check_CreatePolicyVersion(self) -> None:  # noqa: N802
-        self._policy("Policy {arn} does not exist or is not attachable.")
         self._check_managed()
 
     def _check_managed(self) -> None:
@@ -216,9 +223,6 @@ class IamRules:
         policy = self._policy("Policy {arn} does not exist or is not attachable.")
         if policy.arn not in role.managed_policies and len(role.managed_policies) >= MOST_ATTACHED:
             raise quota_exceeded("PoliciesPerRole", MOST_ATTACHED)
-
-    def _check_AttachUserPolicy(self) -> None:  # noqa: N802
-        self._policy("Policy {arn} does not exist or is not attachable.")
 
     def _check_DeletePolicy(self) -> None:  # noqa: N802
         policy = self._policy("Policy {arn} was not found.")

@@ -4,6 +4,8 @@ Sources: AWS API models sqs, sns, kms, ssm (botocore 1.44.5). An SQS call names 
 queue URL, an SNS call in the topic's ARN, a KMS call in the key's ARN; else it is the caller's.
 """
 
+import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +13,7 @@ from runbook.sandbox.aws import stores
 from runbook.sandbox.aws.calls import Call
 from runbook.sandbox.aws.delivery import publish
 from runbook.sandbox.aws.errors import AwsError, NotEmulated, new_request_id
-from runbook.sandbox.aws.http import HttpResponse
+from runbook.sandbox.aws.http import HttpRequest, HttpResponse
 from runbook.sandbox.aws.iam import Principal
 from runbook.sandbox.aws.moto import Moto
 from runbook.sandbox.aws.principals import Directory
@@ -38,7 +40,8 @@ class Messaging:
             self._check_subscription_attribute(call)
         if call.name == "sns:Subscribe" and call.text("Protocol") != "sqs":
             raise NotEmulated(f"sns:Subscribe with protocol {call.text('Protocol')}")
-        response = self._moto.call(call, _account_of(call, caller))
+        account = _account_of(call, caller)
+        response = self._moto.call(call, account, _with_bare_key_id(call, account))
         if call.name == "sns:Subscribe" and response.status < 300:
             self._own_subscription(call, caller)
         return response
@@ -100,6 +103,17 @@ def _account_of(call: Call, caller: Principal) -> str:
     if call.service == "kms" and call.text("KeyId").startswith("arn:"):
         return call.text("KeyId").split(":")[4]
     return caller.account
+
+
+def _with_bare_key_id(call: Call, account: str) -> HttpRequest | None:
+    """The request with a key's ARN replaced by its id: some of moto's KMS calls know keys by id only."""
+    if call.service != "kms" or not call.text("KeyId").startswith("arn:"):
+        return None
+    key = stores.kms_key(call.text("KeyId"), account, call.region)
+    if key is None:
+        return None
+    body = json.dumps({**call.parameters, "KeyId": key.id}).encode()
+    return replace(call.request, body=body)
 
 
 def _policy_in(call: Call) -> str:

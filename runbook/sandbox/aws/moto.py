@@ -90,8 +90,8 @@ def _environ(request: HttpRequest, call: Call, account: str) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        "CONTENT_LENGTH": str(len(request.body)),
         **_header_environ(request.headers),
+        "CONTENT_LENGTH": str(len(request.body)),
         "HTTP_X_MOTO_ACCOUNT_ID": account,
         # the signature was verified already; moto only reads service and region from the scope
         "HTTP_AUTHORIZATION": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/"

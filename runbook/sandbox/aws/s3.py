@@ -48,6 +48,11 @@ class S3:
         self._events = events
         self._keys = SortedKeys()
 
+    def forget(self, bucket: str) -> None:
+        """The bucket is gone."""
+        self._keys.changed(bucket)
+        self._events.forget(bucket)
+
     def check_owner(self, call: Call) -> None:
         """ExpectedBucketOwner, of the bucket and of a copy's source: 403 when it is another account's."""
         headers = call.request.headers
@@ -128,7 +133,7 @@ class S3:
     def _call_moto(self, call: Call, bucket: Any, account: str) -> HttpResponse:
         answer = self._moto.call(call, account)
         if call.operation == "DeleteBucket" and answer.status < 300:
-            self._events.forget(call.bucket)
+            self.forget(call.bucket)
         if call.operation == "DeleteBucketEncryption" and answer.status < 300:
             bucket.encryption = default_encryption()
         if call.operation == "HeadBucket":

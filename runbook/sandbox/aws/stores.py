@@ -12,6 +12,7 @@ from moto.kms.models import kms_backends
 from moto.s3.models import FakeDeleteMarker, s3_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
+from moto.ssm.models import ssm_backends
 from moto.utilities.utils import get_partition
 
 from runbook.sandbox.aws.iam import Document
@@ -103,19 +104,19 @@ def kms_key(identifier: str, account: str, region: str) -> Any | None:
     return backend.keys.get(name)
 
 
-def forget_accounts(accounts: list[str]) -> None:
-    """Remove every trace of these accounts from moto."""
+def forget_accounts(accounts: list[str]) -> list[str]:
+    """Remove every trace of these accounts from moto; the names of the buckets they had."""
     gone = set(accounts)
-    for name, (_, account) in list(s3_backends.bucket_accounts.items()):
-        if account in gone:
-            bucket_keys = bucket_named(name)
-            s3_backends.bucket_accounts.pop(name, None)
-            if bucket_keys is not None:
-                for key in list(bucket_keys.keys):
-                    bucket_keys.keys.pop(key)
+    names = [name for name, (_, account) in list(s3_backends.bucket_accounts.items()) if account in gone]
+    for name in names:
+        bucket: Any = bucket_named(name)
+        s3_backends.bucket_accounts.pop(name, None)
+        for key in list(bucket.keys):
+            bucket.keys.setlist(key, [])  # closes the files moto keeps large objects in
     for account in gone:
-        for backends in (iam_backends, s3_backends, sqs_backends, sns_backends, kms_backends):
+        for backends in (iam_backends, s3_backends, sqs_backends, sns_backends, kms_backends, ssm_backends):
             backends.pop(account, None)
+    return names
 
 
 def each_bucket() -> Iterator[Any]:
