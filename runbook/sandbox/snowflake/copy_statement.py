@@ -116,6 +116,11 @@ def parse_copy(text: str) -> CopyStatement:
     return _Parser(text).statement()
 
 
+def parse_list(text: str) -> tuple[StageReference, str | None]:
+    """The stage and the PATTERN of ``LIST @stage[/path] [PATTERN = '…']``. Raises 001003."""
+    return _Parser(text).listing()
+
+
 def for_pipe(statement: CopyStatement) -> CopyStatement:
     """The statement, if it may be a pipe's definition. Raises 001008-like errors otherwise [create-pipe]."""
     for name in statement.written:
@@ -194,6 +199,14 @@ class _Parser:
             written=tuple(self.written),
             **self.found,
         )
+
+    def listing(self) -> tuple[StageReference, str | None]:
+        self.tokens.one_of("LIST", "LS")
+        stage = self._stage()
+        while not self.tokens.at_end:
+            self.tokens.expect("PATTERN", "=")
+            self.pattern()
+        return stage, self.found.get("pattern")
 
     def _columns(self) -> tuple[str, ...]:
         if not self.tokens.take("("):

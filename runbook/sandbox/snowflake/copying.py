@@ -20,16 +20,19 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from runbook.sandbox.snowflake import errors, load_errors, resolve
+from runbook.sandbox.snowflake import projection as projections
 from runbook.sandbox.snowflake.bucket import RoleSession, StagedFile
 from runbook.sandbox.snowflake.catalog import FileFormat, Integration, Stage, Table
 from runbook.sandbox.snowflake.copy_statement import (
     ABORT_STATEMENT,
+    SKIP_FILE,
     CopyStatement,
     FormatClause,
     OnError,
     StageReference,
     for_pipe,
     parse_copy,
+    parse_list,
     parse_stage,
 )
 from runbook.sandbox.snowflake.datatypes import result_column
@@ -37,10 +40,9 @@ from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.formats import parse as parse_format
 from runbook.sandbox.snowflake.history import Attempt, PipeIdentity, TableIdentity
-from runbook.sandbox.snowflake.history_views import validation_row
+from runbook.sandbox.snowflake.history_views import VALIDATION, validation_row
 from runbook.sandbox.snowflake.loading import FileLoad, Load, LoadPlan
 from runbook.sandbox.snowflake.names import Context, Name, quoted
-from runbook.sandbox.snowflake.projection import compile_copy, define_macros
 from runbook.sandbox.snowflake.result import Column, Result
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CopyStatement",
     "StageReference",
+    "compile_copy",
     "compile_statement",
     "for_pipe",
     "list_stage",
@@ -74,24 +77,6 @@ OUTPUT = [
     Column("first_error_line", "FIXED"),
     Column("first_error_character", "FIXED"),
     Column("first_error_column_name"),
-]
-_FIXED = ("LINE", "CHARACTER", "BYTE_OFFSET", "CODE", "ROW_NUMBER", "ROW_START_LINE")
-VALIDATION = [
-    Column(name, "FIXED" if name in _FIXED else "TEXT")
-    for name in [
-        "ERROR",
-        "FILE",
-        "LINE",
-        "CHARACTER",
-        "BYTE_OFFSET",
-        "CATEGORY",
-        "CODE",
-        "SQL_STATE",
-        "COLUMN_NAME",
-        "ROW_NUMBER",
-        "ROW_START_LINE",
-        "REJECTED_RECORD",
-    ]
 ]
 _HISTORY_STATUS = {
     "LOADED": "Loaded",
@@ -143,10 +128,10 @@ def compile_statement(
     if table.kind != "TABLE":
         raise errors.not_emulated(f"COPY INTO a {table.kind.lower()}")
     pattern = java_pattern(statement.pattern)
-    define_macros(account.engine)
+    projections.define_macros(account.engine)
     cursor = account.engine.cursor(timezone)
     try:
-        projection = compile_copy(statement, columns, options, compiled_at, timezone, cursor)
+        projection = projections.compile_copy(statement, columns, options, compiled_at, timezone, cursor)
     finally:
         cursor.close()
     plan = LoadPlan(
@@ -159,6 +144,24 @@ def compile_statement(
     )
     prefix = statement.stage.prefix(stage.path)
     return Compiled(statement, stage, integration, table, identity, named, plan, prefix, pattern, compiled_at)
+
+
+def compile_copy(
+    account: Account, context: Context, statement: CopyStatement, table: Table, stage: Stage
+) -> Compiled:
+    """Compile a COPY as a pipe's definition (CREATE PIPE): errors as :func:`compile_statement`.
+
+    ``table`` and ``stage`` are what the caller resolved; they are looked up again, by the same names.
+    """
+    del table, stage
+    return compile_statement(
+        account,
+        context,
+        statement,
+        default_on_error=SKIP_FILE,
+        privileges=("SELECT", "INSERT"),
+        timezone=account.timezone,
+    )
 
 
 def duckdb_name(name: Name) -> str:
@@ -456,13 +459,12 @@ def _rejected(load: Load, chosen: _Chosen, prefix: str) -> list[tuple[Any, ...]]
 LIST_COLUMNS = [Column("name"), Column("size", "FIXED"), Column("md5"), Column("last_modified")]
 
 
-def list_stage(
-    account: Account, context: Context, reference: StageReference, pattern: str | None = None
-) -> Result:
-    """LIST @stage[/path] [PATTERN]: full URLs, ETags without quotes, dates as RFC 1123 text in GMT.
+def list_stage(account: Account, context: Context, text: str) -> Result:
+    """LIST @stage[/path] [PATTERN = '…']: full URLs, ETags without quotes, RFC 1123 dates in GMT.
 
-    PATTERN is matched against the whole path, as in COPY. Raises 2003, 3001, 3139, 3167, 091003.
+    PATTERN is matched against the whole path, as in COPY. Raises 001003, 2003, 3001, 3139, 3167, 091003.
     """
+    reference, pattern = parse_list(text)
     matching = java_pattern(pattern)
     stage, integration = resolve.stage_for_use(account, context, reference.parts)
     role = account.bucket.reach(integration)

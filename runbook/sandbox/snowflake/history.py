@@ -21,18 +21,18 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from runbook.sandbox.snowflake import history_views
 from runbook.sandbox.snowflake.load_errors import RecordError
 from runbook.sandbox.snowflake.names import Name
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.account import Account
-    from runbook.sandbox.snowflake.catalog import Pipe, Table
+    from runbook.sandbox.snowflake.catalog import Table
 
 PIPE_MEMORY = timedelta(days=14)
 TABLE_MEMORY = timedelta(days=64)
+ACCOUNT_USAGE_KEPT = timedelta(days=365)
 ACCOUNT_USAGE_LAG_S = 7200
 """ACCOUNT_USAGE.COPY_HISTORY is normally up to two hours late (facts/snowflake.md §2.4)."""
 
@@ -272,33 +272,3 @@ class LoadHistory:
                 )
             if mine and not (truncated_at is not None and attempt.ended_at <= truncated_at):
                 yield attempt
-
-    # -- the views and functions, as rows in their columns' order: see history_views.py -------------------
-
-    def copy_history(self, table: Table, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
-        """INFORMATION_SCHEMA.COPY_HISTORY."""
-        return history_views.copy_history(self._account, table, start, end)
-
-    def account_copy_history(self) -> list[tuple[Any, ...]]:
-        """ACCOUNT_USAGE.COPY_HISTORY."""
-        return history_views.account_copy_history(self._account)
-
-    def load_history(self, database: str) -> list[tuple[Any, ...]]:
-        """INFORMATION_SCHEMA.LOAD_HISTORY."""
-        return history_views.load_history(self._account, database)
-
-    def account_load_history(self) -> list[tuple[Any, ...]]:
-        """ACCOUNT_USAGE.LOAD_HISTORY."""
-        return history_views.account_load_history(self._account)
-
-    def pipe_usage(self, start: datetime, end: datetime, pipe: Pipe | None) -> list[tuple[Any, ...]]:
-        """INFORMATION_SCHEMA.PIPE_USAGE_HISTORY."""
-        return history_views.pipe_usage(self._account, start, end, pipe)
-
-    def account_pipe_usage(self) -> list[tuple[Any, ...]]:
-        """ACCOUNT_USAGE.PIPE_USAGE_HISTORY."""
-        return history_views.account_pipe_usage(self._account)
-
-    def validate_pipe_load(self, pipe: Pipe, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
-        """VALIDATE_PIPE_LOAD."""
-        return history_views.validate_pipe_load(self._account, pipe, start, end)

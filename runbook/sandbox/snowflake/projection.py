@@ -64,11 +64,16 @@ def define_macros(duckdb_engine: engine.Engine) -> None:
     """Make MACROS known in an account's database, once."""
     if duckdb_engine in _WITH_MACROS:
         return
-    with duckdb_engine.ddl:
-        cursor = duckdb_engine.cursor()
-        for macro in MACROS:
-            cursor.execute(macro)
-        cursor.close()
+    cursor = duckdb_engine.cursor()
+    for macro in MACROS:
+        for attempt in range(20):
+            try:
+                cursor.execute(macro)
+                break
+            except duckdb.TransactionException:  # another thread is making the same one
+                if attempt == 19:
+                    raise
+    cursor.close()
     _WITH_MACROS.add(duckdb_engine)
 
 
@@ -201,7 +206,7 @@ def compile_copy(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """An expression in DuckDB's SQL, the $n it reads first, the highest it reads, and whether it may raise."""
+    """An expression in DuckDB's SQL, the first and highest $n it reads, and whether it may raise."""
 
     sql: str
     field: int | None = None
