@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import string
 import threading
+import weakref
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +14,17 @@ from typing import Any
 from runbook.sandbox.clock import Clock
 from runbook.sandbox.requests import RequestLog
 from runbook.sandbox.snowflake.bucket import BucketReader
-from runbook.sandbox.snowflake.catalog import Catalog
+from runbook.sandbox.snowflake.catalog import Catalog, Warehouse
 from runbook.sandbox.snowflake.engine import Engine
 from runbook.sandbox.snowflake.history import LoadHistory
+from runbook.sandbox.snowflake.locks import TableLocks
+from runbook.sandbox.snowflake.parameters import SESSION
 from runbook.sandbox.snowflake.pipe_service import PipeService
 from runbook.sandbox.snowflake.privileges import Privileges
+from runbook.sandbox.snowflake.queries import Queries
+from runbook.sandbox.snowflake.sessions import Session
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +58,35 @@ class Account:
     ) -> None:
         self.name = name.upper()
         self.organization = organization.upper()
+        self.user = self.name
         self.password = password
         self.aws = aws
         self.clock = clock
         self.requests = requests
+        self.created_on = clock.now()
+        self.default_role = "ACCOUNTADMIN"
+        self.default_warehouse = "SANDBOX_WH"
+        self.timezone = SESSION["TIMEZONE"].default
         self.lock = threading.RLock()
-        self.locator = "".join(secrets.choice(string.ascii_uppercase) for _ in range(2)) + str(
-            secrets.randbelow(90000) + 10000
-        )
-        self.engine = Engine()
+        letters = "".join(secrets.choice(string.ascii_uppercase) for _ in range(2))
+        self.locator = letters + str(secrets.randbelow(90000) + 10000)
+        self.engine = Engine(clock)
         self.catalog = Catalog()
         self.privileges = Privileges(self.catalog, clock, self.name)
+        self.queries = Queries()
+        self.locks = TableLocks()
+        self.sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self.history = LoadHistory(self)
         self.bucket = BucketReader(self)
         self.pipes = PipeService(self)
+        warehouse = Warehouse(self.catalog.next_id(), self.default_warehouse, "ACCOUNTADMIN", self.created_on)
+        self.catalog.warehouses[warehouse.name] = warehouse
+        self.privileges.grant("USAGE", warehouse, "PUBLIC", "ACCOUNTADMIN", option=False)
+
+    @property
+    def region(self) -> str:
+        """CURRENT_REGION: ``AWS_US_WEST_2``."""
+        return "AWS_" + self.aws.region.upper().replace("-", "_")
 
     def now(self) -> datetime:
         """The tenant's time, aware UTC."""
@@ -80,7 +103,13 @@ class Account:
         """Wait until the queue is drained and no pipe has work that could be done; False: time went by."""
         return self.pipes.settle(timeout_s)
 
+    def report(self, error: Exception) -> None:
+        """Log a fault of the sandbox itself, with its traceback."""
+        log.error("account %s: %s", self.name, error, exc_info=error)
+
     def close(self) -> None:
-        """Stop the pipe service and free the data."""
+        """Stop the pipe service, end the sessions, free the data."""
         self.pipes.close()
+        for session in list(self.sessions):
+            session.close()
         self.engine.close()

@@ -115,6 +115,7 @@ class Stage(SchemaObject):
     integration_name: str | None
     file_format: FormatOptions | int | None = None
     directory: bool = False
+    region: str | None = None
 
     @property
     def bucket(self) -> str:

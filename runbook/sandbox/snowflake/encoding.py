@@ -89,7 +89,9 @@ def _seconds_of_day(value: time) -> str:
 
 def epoch_text(value: datetime) -> str:
     """A time as seconds since 1970 with nine fraction digits (a time without zone counts as UTC)."""
-    naive = value if value.tzinfo is None else value.replace(tzinfo=None) - (value.utcoffset() or timedelta(0))
+    naive = (
+        value if value.tzinfo is None else value.replace(tzinfo=None) - (value.utcoffset() or timedelta(0))
+    )
     since = naive - EPOCH
     micro = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
     sign, micro = ("-", -micro) if micro < 0 else ("", micro)
@@ -152,7 +154,8 @@ def arrow_table(result: Result) -> Any:
         return result.table
     columns = list(zip(*result.rows, strict=True)) or [()] * len(result.columns)
     arrays = [
-        pa.array(list(values), type=arrow_type(column)) for values, column in zip(columns, result.columns, strict=True)
+        pa.array(list(values), type=arrow_type(column))
+        for values, column in zip(columns, result.columns, strict=True)
     ]
     return pa.Table.from_arrays(arrays, names=[column.name for column in result.columns])
 
@@ -161,7 +164,11 @@ def arrow_type(column: Column) -> Any:
     """The plain Arrow type for a column."""
     if column.type == "FIXED":
         scale = column.scale or 0
-        return pa.int64() if scale == 0 and (column.precision or 38) in (38, 18) else pa.decimal128(column.precision or 38, scale)
+        return (
+            pa.int64()
+            if scale == 0 and (column.precision or 38) in (38, 18)
+            else pa.decimal128(column.precision or 38, scale)
+        )
     return {
         "REAL": pa.float64(),
         "BOOLEAN": pa.bool_(),
@@ -199,7 +206,9 @@ def _wire_array(values: Any, column: Column) -> Any:
     if pa.types.is_null(array.type):
         return array.cast(pa.string())
     if column.type in SEMI_STRUCTURED:
-        return pa.array([None if value is None else pretty(value) for value in array.to_pylist()], pa.string())
+        return pa.array(
+            [None if value is None else pretty(value) for value in array.to_pylist()], pa.string()
+        )
     if pa.types.is_integer(array.type):
         return array.cast(pa.int64())
     return array

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import sqlglot
 from fakesnow import macros, transforms
 from sqlglot import ErrorLevel, exp
+
+from runbook.sandbox.clock import Clock
 
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -25,22 +28,39 @@ HOME = "SANDBOX_HOME"
 class Engine:
     """One in-memory DuckDB. Databases of the account are attached databases of the same name."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         # fakesnow's macros use the arrow for lambdas, as its own instance does.
         self._duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self.ddl = threading.RLock()
+        """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes."""
         self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
         self._duckdb.execute(macros.creation_sql(HOME))
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
-        self.ddl = threading.RLock()
-        """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes."""
+        self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
+        self._ahead = timedelta(-1)
+        self.follow(clock)
 
     def cursor(self, timezone: str = "UTC") -> Any:
         """A connection of its own on the data, for one thread. The caller closes it."""
+        self.follow(self._clock)
         cursor = self._duckdb.cursor()
         cursor.execute(f"SET schema = '{HOME}.main'")
         if timezone != "UTC":
             cursor.execute(f"SET TimeZone = '{timezone}'")
         return cursor
+
+    def follow(self, clock: Clock) -> None:
+        """Let defaults of columns see the tenant's clock: the macro ``sandbox_now()``."""
+        self._clock = clock
+        ahead = clock.now() - datetime.now(UTC)
+        if abs(ahead - self._ahead) < timedelta(seconds=1):
+            return
+        with self.ddl:
+            self._ahead = ahead
+            self._duckdb.cursor().execute(
+                f"CREATE OR REPLACE MACRO {HOME}.main.sandbox_now() AS "
+                f"(now() + INTERVAL '{round(ahead.total_seconds())} seconds')"
+            )
 
     def close(self) -> None:
         """Free the data."""

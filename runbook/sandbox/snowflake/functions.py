@@ -157,4 +157,4 @@ def constant(session: Session, node: exp.Expression) -> Any:
         )
     with session.lock:
         (sql,) = translate(exp.select(evaluate(session, node.copy())))
-        return session.duck.execute(sql).fetchone()[0]
+        return session.duck.execute(sql).fetchall()[0][0]

@@ -25,8 +25,13 @@ class Parameter:
 
 
 _ALL = (
-    Parameter("AUTOCOMMIT", "BOOLEAN", "true", "The autocommit property determines whether statements "
-              "should be implicitly wrapped within a transaction or not."),
+    Parameter(
+        "AUTOCOMMIT",
+        "BOOLEAN",
+        "true",
+        "The autocommit property determines whether statements "
+        "should be implicitly wrapped within a transaction or not.",
+    ),
     Parameter("BINARY_INPUT_FORMAT", "STRING", "HEX", effect=False),
     Parameter("BINARY_OUTPUT_FORMAT", "STRING", "HEX", effect=False),
     Parameter("CLIENT_SESSION_KEEP_ALIVE", "BOOLEAN", "false"),
@@ -40,14 +45,23 @@ _ALL = (
     Parameter("LOCK_TIMEOUT", "NUMBER", "43200", effect=False),
     Parameter("MULTI_STATEMENT_COUNT", "NUMBER", "1"),
     Parameter("PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "STRING", "ARROW"),
-    Parameter("QUERY_TAG", "STRING", "", "Optional string that can be used to tag queries and other SQL "
-              "statements executed within a session."),
+    Parameter(
+        "QUERY_TAG",
+        "STRING",
+        "",
+        "Optional string that can be used to tag queries and other SQL statements executed within a session.",
+    ),
     Parameter("QUOTED_IDENTIFIERS_IGNORE_CASE", "BOOLEAN", "false", effect=False),
     Parameter("ROWS_PER_RESULTSET", "NUMBER", "0", effect=False),
     Parameter("STATEMENT_QUEUED_TIMEOUT_IN_SECONDS", "NUMBER", "0"),
-    Parameter("STATEMENT_TIMEOUT_IN_SECONDS", "NUMBER", "172800", "Timeout in seconds for statements: "
-              "statements are automatically canceled if they run for longer; if set to zero, max value "
-              "(604800) is enforced."),
+    Parameter(
+        "STATEMENT_TIMEOUT_IN_SECONDS",
+        "NUMBER",
+        "172800",
+        "Timeout in seconds for statements: "
+        "statements are automatically canceled if they run for longer; if set to zero, max value "
+        "(604800) is enforced.",
+    ),
     Parameter("STRICT_JSON_OUTPUT", "BOOLEAN", "false", effect=False),
     Parameter("TIMESTAMP_DAY_IS_ALWAYS_24H", "BOOLEAN", "false", effect=False),
     Parameter("TIMESTAMP_INPUT_FORMAT", "STRING", "AUTO", effect=False),
@@ -91,6 +105,10 @@ class SessionParameters:
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value that counts, or ``default`` for a name that is no parameter."""
         return self[name] if name in SESSION else default
+
+    def own(self, name: str) -> str | None:
+        """What was set in this session; None if nothing was."""
+        return self._set.get(name)
 
     def is_set(self, name: str) -> bool:
         """Was it set in this session?"""

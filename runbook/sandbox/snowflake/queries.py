@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from runbook.sandbox.snowflake import errors
 from runbook.sandbox.snowflake.errors import SnowflakeError
@@ -29,10 +29,13 @@ CURRENT: ContextVar[Query | None] = ContextVar("current query", default=None)
 class Query:
     """A statement as clients ask about it: RUNNING until it has a result or an error."""
 
-    def __init__(self, session: Session, text: str, started_at: datetime, timeout_s: float | None) -> None:
+    def __init__(
+        self, session: Session, text: str, started_at: datetime, timeout_s: float | None, settings: dict[str, Any]
+    ) -> None:
         self.id = str(uuid.uuid4())
         self.session = session
         self.text = text
+        self.settings = settings
         self.status: Status = "RUNNING"
         self.result: Result | None = None
         self.error: SnowflakeError | None = None
@@ -115,7 +118,9 @@ class Queries:
     def running(self, session: Session) -> list[Query]:
         """The session's unfinished queries."""
         with self._lock:
-            return [query for query in self._by_id.values() if query.session is session and not query.ended_at]
+            return [
+                query for query in self._by_id.values() if query.session is session and not query.ended_at
+            ]
 
     def _shed(self) -> None:
         while len(self._by_id) > REMEMBERED:

@@ -46,7 +46,9 @@ def _is_cte(table: exp.Table) -> bool:
     node: exp.Expression | None = table
     while node is not None:
         with_ = node.args.get("with_")
-        if with_ is not None and any(stored(cte.args["alias"].this) == stored(table.this) for cte in with_.expressions):
+        if with_ is not None and any(
+            stored(cte.args["alias"].this) == stored(table.this) for cte in with_.expressions
+        ):
             return True
         node = node.parent
     return False

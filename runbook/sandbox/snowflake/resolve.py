@@ -86,9 +86,7 @@ def schema_for_create(
     return name, found
 
 
-def visible(
-    account: Account, context: Context, objects: Objects[SO], kind: str, parts: Sequence[str]
-) -> SO:
+def visible(account: Account, context: Context, objects: Objects[SO], kind: str, parts: Sequence[str]) -> SO:
     """An object in a schema that the role may see. Raises 2003."""
     name = qualify(parts, context)
     reachable = account.privileges.may_reach(context.role, name.database, name.schema)
@@ -142,9 +140,7 @@ def stage_integration(account: Account, context: Context, stage: Stage) -> Integ
 
 def disabled_integration(name: str) -> SnowflakeError:
     """An integration with ENABLED = FALSE gives no access. The number is not documented; the text is ours."""
-    return SnowflakeError(
-        3131, "42601", f"SQL compilation error:\nIntegration '{name}' is not enabled."
-    )
+    return SnowflakeError(3131, "42601", f"SQL compilation error:\nIntegration '{name}' is not enabled.")
 
 
 def format_for_use(account: Account, context: Context, parts: Sequence[str]) -> FileFormat:

@@ -74,4 +74,6 @@ def status(text: str, statement_type: int = DDL) -> Result:
 
 def count(what: str, number: int, statement_type: int) -> Result:
     """The one-cell result of DML: ``number of rows inserted`` and the like."""
-    return Result([Column(f"number of rows {what}", "FIXED", precision=19, scale=0)], [(number,)], statement_type)
+    return Result(
+        [Column(f"number of rows {what}", "FIXED", precision=19, scale=0)], [(number,)], statement_type
+    )

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors
-from runbook.sandbox.snowflake.parameters import SessionParameters
-from runbook.sandbox.snowflake.queries import CURRENT
+from runbook.sandbox.snowflake.parameters import SESSION, SessionParameters
+from runbook.sandbox.snowflake.queries import CURRENT, Query
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.account import Account
@@ -34,6 +34,8 @@ class Session:
         self.warehouse: str | None = None
         self.database: str | None = None
         self.schema: str | None = None
+        self.client = ""
+        self.closed = False
         self.in_transaction = False
         self.query_ids: list[str] = []
         self.lock = threading.RLock()
@@ -57,6 +59,29 @@ class Session:
         query = CURRENT.get()
         if query is not None:
             query.check()
+
+    def new_query(self, text: str, settings: dict[str, Any]) -> Query:
+        """A query of this session; ``settings`` are session parameters for this statement alone."""
+        limit = int(settings.get("STATEMENT_TIMEOUT_IN_SECONDS", self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]))
+        default = SESSION["STATEMENT_TIMEOUT_IN_SECONDS"].default
+        timeout_s = None if limit in (0, int(default)) else float(limit)
+        return Query(self, text, self.account.now(), timeout_s, settings)
+
+    @contextmanager
+    def with_settings(self, query: Query) -> Iterator[None]:
+        """The query's own parameters while it runs; ALTER SESSION in it stays."""
+        before = {name: self.parameters.own(name) for name in query.settings if name in SESSION}
+        for name, value in query.settings.items():
+            if name in SESSION and SESSION[name].effect:
+                self.parameters.set(name, value)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    self.parameters.unset(name)
+                else:
+                    self.parameters.set(name, value)
 
     @property
     def duck(self) -> Any:
@@ -126,6 +151,7 @@ class Session:
 
     def close(self) -> None:
         """Cancel what runs, undo an open transaction, free the connection."""
+        self.closed = True
         for query in self.account.queries.running(self):
             query.cancel()
         with self.lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.snowflake import errors, resolve
+from runbook.sandbox.snowflake import errors, pausing, resolve
 from runbook.sandbox.snowflake.names import split
 
 if TYPE_CHECKING:
@@ -44,14 +44,7 @@ def pipe_force_resume(session: Session, name: str, flags: str | None = None) -> 
     account = session.account
     with account.lock:
         account.privileges.require_any(session.role, pipe, "OPERATE")
-        if account.pipe_is_stale(pipe) and "STALENESS_CHECK_OVERRIDE" not in given:
-            raise account.stale_pipe_error(pipe)
-        if pipe.owner_changed and "OWNERSHIP_TRANSFER_CHECK_OVERRIDE" not in given:
-            raise account.owner_changed_error(pipe)
-        pipe.owner_changed = False
-        pipe.cloned = False
-        pipe.paused = False
-        pipe.paused_since = None
+        pausing.force(account, pipe, given)
     account.pipes.wake(pipe)
     return "SUCCESS"
 

@@ -6,28 +6,23 @@ TABLES, COLUMNS and SCHEMATA: https://docs.snowflake.com/en/sql-reference/info-s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from runbook.sandbox.snowflake import errors, relations, resolve
+from runbook.sandbox.snowflake import errors, history_views, relations, resolve, tables
 from runbook.sandbox.snowflake.catalog import Pipe, Table
-from runbook.sandbox.snowflake.names import dotted, qualify, split
+from runbook.sandbox.snowflake.names import Name, dotted, qualify, split
 from runbook.sandbox.snowflake.result import Column, Result
 
 if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.account import Account
     from runbook.sandbox.snowflake.sessions import Session
 
 HISTORY_DAYS = 14
+ACCOUNT_PIPES_LAG = timedelta(hours=3)
 TYPES = {"N": "FIXED", "L": "TIMESTAMP_LTZ", "T": "TEXT", "Z": "TIMESTAMP_NTZ"}
-
-_LOADED = (
-    "FILE_NAME STAGE_LOCATION LAST_LOAD_TIME:L ROW_COUNT:N ROW_PARSED:N FILE_SIZE:N FIRST_ERROR_MESSAGE "
-    "FIRST_ERROR_LINE_NUMBER:N FIRST_ERROR_CHARACTER_POS:N FIRST_ERROR_COLUMN_NAME ERROR_COUNT:N ERROR_LIMIT:N "
-    "STATUS "
-)
-_ERRORS = "FIRST_ERROR_MESSAGE FIRST_ERROR_LINE_NUMBER:N FIRST_ERROR_CHARACTER_POSITION:N FIRST_ERROR_COL_NAME "
 
 
 def columns(text: str) -> list[Column]:
@@ -36,25 +31,6 @@ def columns(text: str) -> list[Column]:
     return [Column(name, TYPES[kind or "T"]) for name, _, kind in split_words]
 
 
-COPY_HISTORY = columns(
-    _LOADED + "TABLE_CATALOG_NAME TABLE_SCHEMA_NAME TABLE_NAME PIPE_CATALOG_NAME PIPE_SCHEMA_NAME PIPE_NAME "
-    "PIPE_RECEIVED_TIME:L BYTES_BILLED:N"
-)
-ACCOUNT_COPY_HISTORY = columns(
-    _LOADED + "TABLE_ID:N TABLE_NAME TABLE_SCHEMA_ID:N TABLE_SCHEMA_NAME TABLE_CATALOG_ID:N TABLE_CATALOG_NAME "
-    "PIPE_CATALOG_NAME PIPE_SCHEMA_NAME PIPE_NAME PIPE_RECEIVED_TIME:L FIRST_COMMIT_TIME:L BYTES_BILLED:N"
-)
-LOAD_HISTORY = columns(
-    "SCHEMA_NAME FILE_NAME TABLE_NAME LAST_LOAD_TIME:L STATUS ROW_COUNT:N ROW_PARSED:N " + _ERRORS
-    + "ERROR_COUNT:N ERROR_LIMIT:N"
-)
-ACCOUNT_LOAD_HISTORY = columns(
-    "TABLE_ID:N TABLE_NAME SCHEMA_ID:N SCHEMA_NAME CATALOG_ID:N CATALOG_NAME FILE_NAME LAST_LOAD_TIME:L STATUS "
-    "ROW_COUNT:N ROW_PARSED:N " + _ERRORS + "ERROR_COUNT:N ERROR_LIMIT:N"
-)
-_USAGE = "CREDITS_USED:N BYTES_INSERTED:N FILES_INSERTED:N BYTES_BILLED:N"
-PIPE_USAGE_HISTORY = columns("START_TIME:L END_TIME:L PIPE_NAME " + _USAGE)
-ACCOUNT_PIPE_USAGE_HISTORY = columns("PIPE_ID:N PIPE_NAME START_TIME:L END_TIME:L " + _USAGE)
 PIPES = columns(
     "PIPE_CATALOG PIPE_SCHEMA PIPE_NAME PIPE_OWNER DEFINITION IS_AUTOINGEST_ENABLED NOTIFICATION_CHANNEL_NAME "
     "CREATED:L LAST_ALTERED:L COMMENT PATTERN"
@@ -63,10 +39,6 @@ ACCOUNT_PIPES = columns(
     "PIPE_ID:N PIPE_NAME PIPE_SCHEMA_ID:N PIPE_SCHEMA PIPE_CATALOG_ID:N PIPE_CATALOG IS_AUTOINGEST_ENABLED "
     "NOTIFICATION_CHANNEL_NAME PIPE_OWNER DEFINITION CREATED:L LAST_ALTERED:L COMMENT PATTERN DELETED:L "
     "OWNER_ROLE_TYPE"
-)
-VALIDATE_PIPE_LOAD = columns(
-    "ERROR FILE LINE:N CHARACTER:N BYTE_OFFSET:N CATEGORY CODE:N SQL_STATE COLUMN_NAME ROW_NUMBER:N "
-    "ROW_START_LINE:N REJECTED_RECORD"
 )
 TABLES = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_OWNER TABLE_TYPE IS_TRANSIENT ROW_COUNT:N CREATED:L COMMENT"
@@ -91,16 +63,16 @@ def view(session: Session, name: tuple[str, ...]) -> Result:
             raise errors.no_database("SELECT")
         with session.account.lock:
             resolve.database(session.account, session, database)
-        maker = INFORMATION_SCHEMA_VIEWS.get(name[-1])
-        if maker is None or database == "SNOWFLAKE":
+        shown = INFORMATION_SCHEMA_VIEWS.get(name[-1])
+        if shown is None or database == "SNOWFLAKE":
             raise errors.not_emulated(f"INFORMATION_SCHEMA.{name[-1]}")
-        return maker(session, database)
+        return shown(session, database)
     if name[1] != "ACCOUNT_USAGE" or name[2] not in ACCOUNT_USAGE_VIEWS:
         raise errors.not_emulated(dotted(name))
-    columns_, database_role, rows = ACCOUNT_USAGE_VIEWS[name[2]]
+    database_role, maker = ACCOUNT_USAGE_VIEWS[name[2]]
     if not may_read_account_usage(session, database_role):
         raise errors.does_not_exist("Object", dotted(name))
-    return Result(columns_, rows(session))
+    return maker(session.account)
 
 
 def may_read_account_usage(session: Session, database_role: str) -> bool:
@@ -127,7 +99,7 @@ def _tables(session: Session, database: str) -> Result:
             table.owner,
             "VIEW" if table.kind == "VIEW" else "BASE TABLE",
             "NO",
-            None if table.kind == "VIEW" else session.account.row_count(table),
+            None if table.kind == "VIEW" else tables.row_count(session, table),
             table.created_on,
             table.comment or None,
         )
@@ -165,7 +137,14 @@ def _columns(session: Session, database: str) -> Result:
 def _schemata(session: Session, database: str) -> Result:
     with session.account.lock:
         rows = [
-            (schema.database, schema.name, schema.owner, schema.created_on, schema.created_on, schema.comment or None)
+            (
+                schema.database,
+                schema.name,
+                schema.owner,
+                schema.created_on,
+                schema.created_on,
+                schema.comment or None,
+            )
             for schema in session.account.catalog.schemas.values()
             if schema.database == database and session.account.privileges.sees(session.role, schema)
         ]
@@ -173,7 +152,6 @@ def _schemata(session: Session, database: str) -> Result:
 
 
 def _pipes(session: Session, database: str) -> Result:
-    privileges = session.account.privileges
     with session.account.lock:
         rows = [
             (
@@ -190,32 +168,27 @@ def _pipes(session: Session, database: str) -> Result:
                 pipe.copy.pattern,
             )
             for pipe in session.account.catalog.pipes
-            if pipe.database == database
-            and privileges.sees(session.role, pipe)
-            and (
-                privileges.has(session.role, "MONITOR", pipe)
-                or privileges.has_on_account(session.role, "MONITOR EXECUTION")
-            )
+            if pipe.database == database and monitors(session, pipe)
         ]
     return Result(PIPES, rows)
 
 
 def _load_history(session: Session, database: str) -> Result:
     visible = {(table.schema, table.name) for table in _visible_tables(session, database)}
-    rows = [row for row in session.account.history.load_history(database) if (row[0], row[2]) in visible]
-    return Result(LOAD_HISTORY, rows)
+    found = history_views.load_history(session.account, database)
+    return Result(found.columns, [row for row in found.rows if (row[0], row[2]) in visible])
 
 
-def _account_pipes(session: Session) -> list[tuple[Any, ...]]:
+def _account_pipes(account: Account) -> Result:
     """One row a generation of a pipe; notification columns are reserved (facts/snowflake.md §2.5).
 
     The view's latency of up to three hours: what is younger is not there yet.
     """
-    catalog, account = session.account.catalog, session.account
-    settled = account.now() - account.view_latency("PIPES")
+    catalog = account.catalog
+    lag = min(ACCOUNT_PIPES_LAG, timedelta(seconds=account.history.account_usage_lag_s))
+    settled = account.now() - lag
     with account.lock:
-        everything = [*catalog.dropped_pipes, *catalog.pipes]
-        return [
+        rows = [
             (
                 pipe.id,
                 pipe.name,
@@ -234,9 +207,10 @@ def _account_pipes(session: Session) -> list[tuple[Any, ...]]:
                 pipe.dropped_on if pipe.dropped_on and pipe.dropped_on <= settled else None,
                 "ROLE",
             )
-            for pipe in everything
+            for pipe in (*catalog.dropped_pipes, *catalog.pipes)
             if pipe.created_on <= settled
         ]
+    return Result(ACCOUNT_PIPES, rows)
 
 
 INFORMATION_SCHEMA_VIEWS: dict[str, Callable[[Session, str], Result]] = {
@@ -246,16 +220,13 @@ INFORMATION_SCHEMA_VIEWS: dict[str, Callable[[Session, str], Result]] = {
     "PIPES": _pipes,
     "LOAD_HISTORY": _load_history,
 }
-ACCOUNT_USAGE_VIEWS: dict[str, tuple[list[Column], str, Callable[[Session], Any]]] = {
-    "COPY_HISTORY": (ACCOUNT_COPY_HISTORY, USAGE_VIEWER, lambda s: s.account.history.account_copy_history()),
-    "LOAD_HISTORY": (ACCOUNT_LOAD_HISTORY, USAGE_VIEWER, lambda s: s.account.history.account_load_history()),
-    "PIPE_USAGE_HISTORY": (
-        ACCOUNT_PIPE_USAGE_HISTORY,
-        USAGE_VIEWER,
-        lambda s: s.account.history.account_pipe_usage(),
-    ),
-    "PIPES": (ACCOUNT_PIPES, OBJECT_VIEWER, _account_pipes),
+ACCOUNT_USAGE_VIEWS: dict[str, tuple[str, Callable[[Account], Result]]] = {
+    "COPY_HISTORY": (USAGE_VIEWER, history_views.account_copy_history),
+    "LOAD_HISTORY": (USAGE_VIEWER, history_views.account_load_history),
+    "PIPE_USAGE_HISTORY": (USAGE_VIEWER, history_views.account_pipe_usage_history),
+    "PIPES": (OBJECT_VIEWER, _account_pipes),
 }
+"""Views by name: the database role that may read each, and what makes its rows."""
 
 # --- table functions
 
@@ -332,26 +303,19 @@ def _copy_history(session: Session, database: str, arguments: Mapping[str, Any])
     _known(arguments, "TABLE_NAME", "START_TIME", "END_TIME", "PIPE_NAME")
     table = _named_table(session, database, arguments)
     start, end = _range(session, arguments, "START_TIME", "END_TIME")
-    wanted = _named_pipe(session, arguments) if arguments.get("PIPE_NAME") else None
-    rows = []
-    for row in session.account.history.copy_history(table, start, end):
-        pipe_name = tuple(row[16:19])
-        if wanted is not None and pipe_name != tuple(wanted.full_name):
-            continue
-        rows.append(row if _monitors(session, pipe_name) else (*row[:16], None, None, None, *row[19:]))
-    return Result(COPY_HISTORY, rows)
+    wanted = Name(*split(str(arguments["PIPE_NAME"]))) if arguments.get("PIPE_NAME") else None
+    return history_views.copy_history(
+        session.account, table, start, end, wanted, lambda pipe: monitors(session, pipe)
+    )
 
 
-def _monitors(session: Session, name: Sequence[str | None]) -> bool:
-    if None in name:
-        return True
+def monitors(session: Session, pipe: Pipe) -> bool:
+    """May the role see what the pipe does (MONITOR or OWNERSHIP on it, or MONITOR EXECUTION)?"""
     privileges = session.account.privileges
-    with session.account.lock:
-        pipe = next((each for each in session.account.catalog.pipes if tuple(each.full_name) == tuple(name)), None)
-        return pipe is not None and (
-            privileges.has(session.role, "MONITOR", pipe)
-            or privileges.has_on_account(session.role, "MONITOR EXECUTION", "MONITOR")
-        )
+    return privileges.sees(session.role, pipe) and (
+        privileges.has(session.role, "MONITOR", pipe)
+        or privileges.has_on_account(session.role, "MONITOR EXECUTION")
+    )
 
 
 def _named_pipe(session: Session, arguments: Mapping[str, Any]) -> Pipe:
@@ -369,8 +333,8 @@ def _pipe_usage(session: Session, _database: str, arguments: Mapping[str, Any]) 
     end = arguments.get("DATE_RANGE_END")
     last = now if end is None else moment(session, end, "DATE_RANGE_END")
     first = last - timedelta(minutes=10) if start is None else moment(session, start, "DATE_RANGE_START")
-    pipe = _named_pipe(session, arguments) if arguments.get("PIPE_NAME") else None
-    return Result(PIPE_USAGE_HISTORY, session.account.history.pipe_usage(first, last, pipe))
+    name = _named_pipe(session, arguments).full_name if arguments.get("PIPE_NAME") else None
+    return history_views.pipe_usage_history(session.account, first, last, name)
 
 
 def _validate_pipe_load(session: Session, _database: str, arguments: Mapping[str, Any]) -> Result:
@@ -389,7 +353,7 @@ def _validate_pipe_load(session: Session, _database: str, arguments: Mapping[str
         if table is not None:
             account.privileges.require(session.role, table, "SELECT", "INSERT")
     start, end = _range(session, arguments, "START_TIME", "END_TIME")
-    return Result(VALIDATE_PIPE_LOAD, account.history.validate_pipe_load(pipe, start, end))
+    return history_views.validate_pipe_load(account, pipe, start, end)
 
 
 def _known(arguments: Mapping[str, Any], *names: str) -> None:

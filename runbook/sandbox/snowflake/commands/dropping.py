@@ -1,0 +1,56 @@
+"""DROP <kind> [IF EXISTS] <name>."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from runbook.sandbox.snowflake import errors, plain_sql, result, tables
+from runbook.sandbox.snowflake.commands import containers, file_formats, integrations, pipes, roles, stages
+from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.grammar.tokens import Tokens
+from runbook.sandbox.snowflake.result import Result
+
+if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.sessions import Session
+
+Dropper = Callable[["Session", Tokens], Result]
+
+KINDS: list[tuple[tuple[str, ...], Dropper]] = [
+    (("STORAGE", "INTEGRATION"), integrations.drop),
+    (("INTEGRATION",), integrations.drop),
+    (("STAGE",), stages.drop),
+    (("FILE", "FORMAT"), file_formats.drop),
+    (("PIPE",), pipes.drop),
+    (("DATABASE",), containers.drop_database),
+    (("SCHEMA",), containers.drop_schema),
+    (("WAREHOUSE",), containers.drop_warehouse),
+    (("ROLE",), roles.drop),
+]
+ALREADY = "Drop statement executed successfully ({name} already dropped)."
+
+
+def drop(session: Session, tokens: Tokens) -> Result:
+    """DROP of any kind; with IF EXISTS what is missing (or not visible) is no error."""
+    tokens.expect("DROP")
+    if tokens.sees("TABLE") or tokens.sees("VIEW"):
+        statement = plain_sql.one_statement(tokens.text)
+        if not isinstance(statement, exp.Drop):
+            raise errors.not_emulated(tokens.text.strip()[:60])
+        return tables.drop(session, statement)
+    for words, dropper in KINDS:
+        if tokens.take(*words):
+            if_exists = tokens.take("IF", "EXISTS")
+            name = tokens.next.value
+            session.commit()
+            try:
+                return dropper(session, tokens)
+            except SnowflakeError as error:
+                if if_exists and error.errno == 2003:
+                    return result.status(ALREADY.format(name=name))
+                raise
+    if tokens.at_end or tokens.next.kind != "word":
+        raise tokens.error()
+    raise errors.not_emulated(f"DROP {' '.join(tokens.ahead(n).text for n in range(2)).strip()}")

@@ -1,0 +1,321 @@
+"""SHOW <kind> [LIKE '…'] [IN …] [STARTS WITH '…'] [LIMIT n], with Snowflake's columns in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.snowflake import errors, resolve, result, tables
+from runbook.sandbox.snowflake.catalog import Objects, SchemaObject
+from runbook.sandbox.snowflake.commands import file_formats, integrations, pipes, show_grants, show_parameters, stages
+from runbook.sandbox.snowflake.grammar.tokens import Tokens
+from runbook.sandbox.snowflake.result import Column, Result
+
+if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.sessions import Session
+
+MAX_ROWS = 10_000
+CREATED_ON = Column("created_on", "TIMESTAMP_LTZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """LIKE, IN, STARTS WITH, LIMIT … FROM. ``database`` and ``schema`` None: not limited."""
+
+    like: str | None = None
+    database: str | None = None
+    schema: str | None = None
+    starts_with: str = ""
+    limit: int = MAX_ROWS
+    after: str | None = None
+
+    def passes(self, name: str) -> bool:
+        """Does a name pass LIKE (without case), STARTS WITH (with case) and FROM?"""
+        return (
+            (self.like is None or like_matches(self.like, name))
+            and name.startswith(self.starts_with)
+            and (self.after is None or name > self.after)
+        )
+
+
+def like_matches(pattern: str, name: str) -> bool:
+    """SHOW … LIKE: without case, ``%`` and ``_`` are wildcards, a backslash escapes them."""
+    parts = re.split(r"(\\.|%|_)", pattern)
+    wild = {"%": ".*", "_": "."}
+    regex = "".join(wild.get(part) or re.escape(part[1:] if part.startswith("\\") else part) for part in parts)
+    return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
+
+
+def read_filter(session: Session, tokens: Tokens, *, scoped: bool) -> Filter:
+    """The clauses after the kind. Without IN the current schema's database is meant, as Snowflake does."""
+    like = tokens.string() if tokens.take("LIKE") else None
+    database, schema = (session.database, None) if scoped else (None, None)
+    if scoped and session.database is not None and session.schema is not None:
+        schema = session.schema
+    if tokens.take("IN"):
+        if not scoped:
+            raise tokens.error()
+        database, schema = _scope(session, tokens)
+    starts_with = tokens.string() if tokens.take("STARTS", "WITH") else ""
+    limit, after = MAX_ROWS, None
+    if tokens.take("LIMIT"):
+        limit = min(int(tokens.number()), MAX_ROWS)
+        after = tokens.string() if tokens.take("FROM") else None
+    tokens.end()
+    return Filter(like, database, schema, starts_with, limit, after)
+
+
+def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
+    """IN ACCOUNT, IN DATABASE [name], IN [SCHEMA] name. Raises 2003."""
+    account = session.account
+    if tokens.take("ACCOUNT"):
+        return None, None
+    if tokens.take("DATABASE"):
+        if tokens.at_end or tokens.sees("STARTS") or tokens.sees("LIMIT"):
+            if session.database is None:
+                raise errors.no_database("SHOW")
+            return session.database, None
+        return resolve.database(account, session, tokens.identifier()).name, None
+    named = tokens.take("SCHEMA")
+    if tokens.at_end and named:
+        if session.schema is None:
+            raise errors.no_schema("SHOW")
+        return session.database, session.schema
+    parts = tokens.name(2)
+    if len(parts) == 1 and not named and parts[0] in account.catalog.databases:
+        return resolve.database(account, session, parts[0]).name, None
+    found = resolve.schema(account, session, parts)
+    return found.database, found.name
+
+
+# --- kinds
+
+
+def show(session: Session, tokens: Tokens) -> Result:
+    """SHOW of any kind the sandbox has; TERSE and HISTORY are not emulated."""
+    tokens.expect("SHOW")
+    if tokens.sees("TERSE"):
+        raise errors.not_emulated("SHOW TERSE")
+    if tokens.take("GRANTS"):
+        return show_grants.show(session, tokens)
+    if tokens.take("FUTURE", "GRANTS"):
+        return show_grants.show_future(session, tokens)
+    if tokens.take("PARAMETERS"):
+        return show_parameters.show(session, tokens)
+    for words, shower in KINDS:
+        if tokens.take(*words):
+            with session.account.lock:
+                columns, rows = shower(session, tokens)
+            return Result(columns, rows, result.SHOW)
+    if tokens.at_end or tokens.next.kind != "word":
+        raise tokens.error()
+    raise errors.not_emulated(f"SHOW {tokens.next.value}")
+
+
+Rows = tuple[list[Column], list[tuple[Any, ...]]]
+
+
+def _in_schemas(
+    session: Session, tokens: Tokens, objects: Objects[Any], row: Callable[[Any], tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    wanted = read_filter(session, tokens, scoped=True)
+    found: Iterable[SchemaObject] = (
+        each
+        for each in objects
+        if wanted.passes(each.name)
+        and wanted.database in (None, each.database)
+        and wanted.schema in (None, each.schema)
+        and session.account.privileges.sees(session.role, each)
+    )
+    return [row(each) for each in found][: wanted.limit]
+
+
+def _pipes(session: Session, tokens: Tokens) -> Rows:
+    catalog = session.account.catalog
+    return pipes.SHOWN, _in_schemas(session, tokens, catalog.pipes, lambda each: pipes.show_row(session, each))
+
+
+def _stages(session: Session, tokens: Tokens) -> Rows:
+    catalog = session.account.catalog
+    return stages.SHOWN, _in_schemas(session, tokens, catalog.stages, lambda each: stages.show_row(session, each))
+
+
+def _file_formats(session: Session, tokens: Tokens) -> Rows:
+    catalog = session.account.catalog
+    return file_formats.SHOWN, _in_schemas(session, tokens, catalog.file_formats, file_formats.show_row)
+
+
+TABLES_SHOWN = [
+    CREATED_ON,
+    *result.texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
+    Column("rows", "FIXED"),
+    Column("bytes", "FIXED"),
+    *result.texts(
+        "owner", "retention_time", "automatic_clustering", "change_tracking", "search_optimization",
+        "search_optimization_progress", "search_optimization_bytes", "is_external", "enable_schema_evolution",
+        "owner_role_type", "is_event", "budget", "is_hybrid", "is_iceberg", "is_dynamic", "is_immutable",
+    ),
+]  # fmt: skip
+"""https://docs.snowflake.com/en/sql-reference/sql/show-tables."""
+
+
+def _tables(session: Session, tokens: Tokens) -> Rows:
+    def row(each: Any) -> tuple[Any, ...]:
+        return (
+            each.created_on, each.name, each.database, each.schema, "TABLE", each.comment, "",
+            tables.row_count(session, each), 0, each.owner, "1", "OFF", "OFF", "OFF", None, None, "N", "N", "ROLE",
+            "N", None, "N", "N", "N", "N",
+        )  # fmt: skip
+
+    only_tables: Objects[Any] = Objects()
+    for each in session.account.catalog.tables:
+        if each.kind == "TABLE":
+            only_tables.put(each)
+    return TABLES_SHOWN, _in_schemas(session, tokens, only_tables, row)
+
+
+SCHEMAS_SHOWN = [
+    CREATED_ON,
+    *result.texts(
+        "name", "is_default", "is_current", "database_name", "owner", "comment", "options", "retention_time",
+        "owner_role_type", "budget",
+    ),
+]  # fmt: skip
+
+
+def _schemas(session: Session, tokens: Tokens) -> Rows:
+    like = tokens.string() if tokens.take("LIKE") else None
+    database = session.database
+    if tokens.take("IN"):
+        if tokens.take("ACCOUNT"):
+            database = None
+        else:
+            tokens.take("DATABASE")
+            database = resolve.database(session.account, session, tokens.identifier()).name
+    wanted = Filter(like, starts_with=tokens.string() if tokens.take("STARTS", "WITH") else "")
+    tokens.end()
+    rows = [
+        (
+            each.created_on, each.name, "N",
+            "Y" if (each.database, each.name) == (session.database, session.schema) else "N",
+            each.database, each.owner, each.comment, "", "1", "ROLE", None,
+        )
+        for _, each in sorted(session.account.catalog.schemas.items())
+        if database in (None, each.database)
+        and wanted.passes(each.name)
+        and session.account.privileges.sees(session.role, each)
+    ]  # fmt: skip
+    return SCHEMAS_SHOWN, rows
+
+
+DATABASES_SHOWN = [
+    CREATED_ON,
+    *result.texts(
+        "name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time", "kind",
+        "budget", "owner_role_type",
+    ),
+]  # fmt: skip
+
+
+def _databases(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    rows: list[tuple[Any, ...]] = [
+        (
+            each.created_on, each.name, "N", "Y" if each.name == session.database else "N", "", each.owner,
+            each.comment, "", "1", "STANDARD", None, "ROLE",
+        )
+        for _, each in sorted(session.account.catalog.databases.items())
+        if wanted.passes(each.name) and session.account.privileges.sees(session.role, each)
+    ]  # fmt: skip
+    if wanted.passes("SNOWFLAKE") and session.account.privileges.closure(session.role) & {
+        "ACCOUNTADMIN", "SNOWFLAKE.IMPORTED", "SNOWFLAKE.USAGE_VIEWER", "SNOWFLAKE.OBJECT_VIEWER",
+    }:  # fmt: skip
+        rows.append(
+            (session.account.created_on, "SNOWFLAKE", "N", "N", "SNOWFLAKE.ACCOUNT_USAGE", "", "", "", "1", "APPLICATION",
+             None, "")
+        )  # fmt: skip
+    return DATABASES_SHOWN, rows
+
+
+ROLES_SHOWN = [
+    CREATED_ON,
+    *result.texts("name", "is_default", "is_current", "is_inherited"),
+    Column("assigned_to_users", "FIXED"),
+    Column("granted_to_roles", "FIXED"),
+    Column("granted_roles", "FIXED"),
+    *result.texts("owner", "comment"),
+]
+
+
+def _roles(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    privileges = session.account.privileges
+    inherited = privileges.closure(session.role)
+    rows = [
+        (
+            each.created_on, each.name, "Y" if each.name == session.account.default_role else "N",
+            "Y" if each.name == session.role else "N",
+            "Y" if each.name in inherited and each.name != session.role else "N",
+            int(each.name in privileges.user_roles),
+            sum(each.name in other.granted for other in privileges.roles.values()),
+            sum("." not in name for name in each.granted), each.owner, each.comment,
+        )
+        for _, each in sorted(privileges.roles.items())
+        if wanted.passes(each.name)
+    ]  # fmt: skip
+    return ROLES_SHOWN, rows
+
+
+WAREHOUSES_SHOWN = [
+    *result.texts("name", "state", "type", "size"),
+    *[Column(name, "FIXED") for name in ("min_cluster_count", "max_cluster_count", "started_clusters", "running", "queued")],
+    *result.texts("is_default", "is_current"),
+    Column("auto_suspend", "FIXED"),
+    *result.texts("auto_resume", "available", "provisioning", "quiescing", "other"),
+    CREATED_ON,
+    *[Column(name, "TIMESTAMP_LTZ") for name in ("resumed_on", "updated_on")],
+    *result.texts("owner", "comment", "owner_role_type"),
+]
+
+
+def _warehouses(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    rows = [
+        (
+            each.name, "STARTED", "STANDARD", "X-Small", 1, 1, 1, 0, 0,
+            "Y" if each.name == session.account.default_warehouse else "N",
+            "Y" if each.name == session.warehouse else "N", 600, "true", "100", "0", "0", "0", each.created_on,
+            each.created_on, each.created_on, each.owner, each.comment, "ROLE",
+        )
+        for _, each in sorted(session.account.catalog.warehouses.items())
+        if wanted.passes(each.name) and session.account.privileges.sees(session.role, each)
+    ]  # fmt: skip
+    return WAREHOUSES_SHOWN, rows
+
+
+def _integrations(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    return integrations.SHOWN, [row for row in integrations.show_rows(session) if wanted.passes(row[0])]
+
+
+def _other_integrations(session: Session, tokens: Tokens) -> Rows:
+    """API, NOTIFICATION … integrations: there are none, for none can be made."""
+    read_filter(session, tokens, scoped=False)
+    return integrations.SHOWN, []
+
+
+KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
+    (("STORAGE", "INTEGRATIONS"), _integrations),
+    (("INTEGRATIONS",), _integrations),
+    (("NOTIFICATION", "INTEGRATIONS"), _other_integrations),
+    (("STAGES",), _stages),
+    (("FILE", "FORMATS"), _file_formats),
+    (("PIPES",), _pipes),
+    (("TABLES",), _tables),
+    (("SCHEMAS",), _schemas),
+    (("DATABASES",), _databases),
+    (("ROLES",), _roles),
+    (("WAREHOUSES",), _warehouses),
+]

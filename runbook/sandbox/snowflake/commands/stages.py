@@ -1,0 +1,318 @@
+"""External stages on S3: CREATE, ALTER, DROP, DESC, SHOW (facts/snowflake.md §1.4).
+
+Making or changing a stage never calls AWS: only privileges and the integration's locations are checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.snowflake import errors, formats, resolve, result
+from runbook.sandbox.snowflake.catalog import Integration, Stage
+from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.formats import FormatOptions
+from runbook.sandbox.snowflake.grammar import options
+from runbook.sandbox.snowflake.grammar.tokens import Tokens
+from runbook.sandbox.snowflake.names import dotted, quoted
+from runbook.sandbox.snowflake.result import Result
+
+if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.commands.creating import Mode
+    from runbook.sandbox.snowflake.sessions import Session
+
+S3_URL = re.compile(r"s3://[a-zA-Z0-9.\-_]+(/.*)?", re.DOTALL)
+NO_CREDENTIALS = (
+    "SQL compilation error:\nCREDENTIALS property is not allowed on stages that use a storage integration or "
+    "within COPY commands that use a storage integration."
+)
+
+
+def _directory(tokens: Tokens) -> dict[str, Any]:
+    """DIRECTORY = ( ENABLE = … ): an enabled directory table is not emulated."""
+    found = options.parenthesised(
+        tokens,
+        {
+            "ENABLE": options.boolean,
+            "REFRESH_ON_CREATE": options.boolean,
+            "AUTO_REFRESH": options.boolean,
+            "AWS_SNS_TOPIC": options.string,
+        },
+    )
+    if found.get("ENABLE") or found.get("AUTO_REFRESH"):
+        raise errors.not_emulated("directory tables")
+    return found
+
+
+def _encryption(tokens: Tokens) -> dict[str, Any]:
+    """ENCRYPTION = ( TYPE = … ): server-side kinds change nothing for reading; client-side is refused."""
+    found = options.parenthesised(
+        tokens, {"TYPE": options.word, "KMS_KEY_ID": options.string, "MASTER_KEY": options.string}
+    )
+    if found.get("TYPE", "").upper() not in ("AWS_SSE_S3", "AWS_SSE_KMS", "NONE") or "MASTER_KEY" in found:
+        raise errors.not_emulated("client-side encryption of a stage")
+    return found
+
+
+OPTIONS: dict[str, options.Reader] = {
+    "URL": options.string,
+    "STORAGE_INTEGRATION": lambda tokens: options.name(tokens)[-1],
+    "CREDENTIALS": options.free,
+    "ENCRYPTION": _encryption,
+    "AWS_ACCESS_POINT_ARN": options.refused("AWS_ACCESS_POINT_ARN"),
+    "USE_PRIVATELINK_ENDPOINT": options.only("USE_PRIVATELINK_ENDPOINT", "FALSE"),
+    "DIRECTORY": _directory,
+    "FILE_FORMAT": options.free,
+    "COPY_OPTIONS": options.refused("COPY_OPTIONS"),
+    "COMMENT": options.string,
+}
+
+
+def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
+    """CREATE STAGE. OR REPLACE gives a new hidden id, which stops the pipes on the old one; OR ALTER keeps it."""
+    parts = tokens.name()
+    given = options.read_options(tokens, OPTIONS)
+    account = session.account
+    with account.lock:
+        name, _ = resolve.schema_for_create(account, session, parts, "CREATE STAGE")
+        existing = account.catalog.stages.get(name)
+        present = mode.existing(name.name, exists=existing is not None)
+        if present is not None:
+            return present
+        if existing is not None:
+            account.privileges.require_ownership(session.role, existing)
+        integration = _integration(session, given)
+        url = _url(given, integration)
+        made = Stage(
+            account.catalog.next_id(),
+            *name,
+            session.role,
+            account.now(),
+            url,
+            integration.id,
+            integration.name,
+            _format(session, given.get("FILE_FORMAT"), None),
+            comment=given.get("COMMENT", ""),
+        )
+        if existing is not None and mode.or_alter:
+            made.id, made.owner, made.created_on = existing.id, existing.owner, existing.created_on
+            account.catalog.stages.put(made)
+            what = "altered"
+        else:
+            if existing is not None:
+                account.privileges.forget(existing)
+            account.catalog.stages.put(made)
+            account.privileges.created(made)
+            what = "created"
+    account.pipes.wake_all()
+    text = (
+        f"Stage area {name.name} successfully created."
+        if what == "created"
+        else f"{name.name} successfully altered."
+    )
+    return result.status(text)
+
+
+def _integration(session: Session, given: Mapping[str, Any]) -> Integration:
+    """The integration the statement names: usable by the role, enabled. Raises 2003, 3001."""
+    if "STORAGE_INTEGRATION" not in given:
+        kind = "internal stages" if "URL" not in given else "stages without a storage integration"
+        raise errors.not_emulated(kind)
+    if "CREDENTIALS" in given:
+        raise SnowflakeError(2245, "0A000", NO_CREDENTIALS)
+    account = session.account
+    found = resolve.integration(account, session, given["STORAGE_INTEGRATION"])
+    account.privileges.require(session.role, found, "USAGE")
+    if not found.enabled:
+        raise resolve.disabled_integration(found.name)
+    return found
+
+
+def _url(given: Mapping[str, Any], integration: Integration, current: str | None = None) -> str:
+    """The stage's URL, inside the integration's locations. Raises 001011 or 003127."""
+    url = str(given.get("URL", current) or "")
+    if not url:
+        raise errors.missing_options("URL")
+    if url.startswith(("s3gov://", "s3china://", "gcs://", "azure://", "s3compat://")):
+        raise errors.not_emulated(f"stages at {url.partition('/')[0]}")
+    if not S3_URL.fullmatch(url):
+        raise errors.invalid_url(url)
+    if not integration.allows(url):
+        raise errors.location_not_allowed(url, integration.name)
+    return url
+
+
+def _format(
+    session: Session, written: Mapping[str, Any] | None, current: FormatOptions | int | None
+) -> FormatOptions | int | None:
+    """FILE_FORMAT = ( … ): the named format's id, or options of the stage's own."""
+    if written is None:
+        return current
+    if "FORMAT_NAME" in written:
+        if len(written) > 1:
+            raise errors.SnowflakeError(
+                1003, "42000", "SQL compilation error:\nFORMAT_NAME and TYPE are mutually exclusive."
+            )
+        return resolve.format_for_use(session.account, session, written["FORMAT_NAME"]).id
+    return formats.parse(written)
+
+
+def _find(session: Session, parts: tuple[str, ...]) -> Stage:
+    return resolve.visible(session.account, session, session.account.catalog.stages, "Stage", parts)
+
+
+def alter(session: Session, tokens: Tokens) -> Result:
+    """ALTER STAGE … SET, UNSET or RENAME TO. Another URL stops the pipes on the stage for good."""
+    parts = tokens.name()
+    verb = tokens.one_of("SET", "UNSET", "RENAME", "REFRESH")
+    if verb == "REFRESH":
+        raise errors.not_emulated("directory tables")
+    target: tuple[str, ...] = ()
+    given: dict[str, Any] = {}
+    if verb == "RENAME":
+        tokens.expect("TO")
+        target = tokens.name()
+        tokens.end()
+    elif verb == "UNSET":
+        options.unset_list(tokens, "COMMENT")
+        given = {"COMMENT": ""}
+    else:
+        if tokens.sees("TAG"):
+            raise errors.not_emulated("tags")
+        if tokens.sees("USE_PRIVATELINK_ENDPOINT"):
+            raise SnowflakeError(
+                2245,
+                "0A000",
+                "SQL compilation error:\nIntegration based stages are not allowed to be altered to use privatelink "
+                "endpoint. Please alter the storage integration instead",
+            )
+        given = options.read_options(tokens, OPTIONS)
+        if not given:
+            raise tokens.error()
+    account = session.account
+    with account.lock:
+        stage = _find(session, parts)
+        account.privileges.require_ownership(session.role, stage)
+        if verb == "RENAME":
+            new, _ = resolve.schema_for_create(account, session, target, "CREATE STAGE")
+            if account.catalog.stages.get(new) is not None:
+                raise errors.already_exists(str(new))
+            account.catalog.stages.rename(stage.full_name, new)
+        _set(session, stage, given)
+    account.pipes.wake_all()
+    return result.status("Statement executed successfully.")
+
+
+def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
+    """Everything is checked before anything is changed."""
+    if "CREDENTIALS" in given:
+        raise SnowflakeError(2245, "0A000", NO_CREDENTIALS)
+    account = session.account
+    integration, url = None, stage.url
+    if "STORAGE_INTEGRATION" in given:
+        integration = _integration(session, given)
+        url = _url(given, integration, stage.url)
+    elif "URL" in given:
+        integration = account.catalog.stage_integration(stage)
+        if integration is None:
+            raise errors.integration_not_found(str(stage.integration_name), stage.name)
+        url = _url(given, integration)
+    file_format = _format(session, given.get("FILE_FORMAT"), stage.file_format)
+    if integration is not None:
+        stage.integration_id, stage.integration_name = integration.id, integration.name
+    stage.url, stage.file_format = url, file_format
+    stage.comment = given.get("COMMENT", stage.comment)
+
+
+def drop(session: Session, tokens: Tokens) -> Result:
+    """DROP STAGE: the pipes on it stop."""
+    parts = tokens.name()
+    tokens.end()
+    account = session.account
+    with account.lock:
+        stage = _find(session, parts)
+        account.privileges.require_ownership(session.role, stage)
+        account.catalog.stages.remove(stage.full_name)
+        account.privileges.forget(stage)
+    account.pipes.wake_all()
+    return result.status(f"{stage.name} successfully dropped.")
+
+
+DESCRIBED = result.texts("parent_property", "property", "property_type", "property_value", "property_default")
+COPY_OPTION_ROWS = [
+    ("STAGE_COPY_OPTIONS", "ON_ERROR", "String", "ABORT_STATEMENT", "ABORT_STATEMENT"),
+    ("STAGE_COPY_OPTIONS", "SIZE_LIMIT", "Long", "", ""),
+    ("STAGE_COPY_OPTIONS", "PURGE", "Boolean", "false", "false"),
+    ("STAGE_COPY_OPTIONS", "RETURN_FAILED_ONLY", "Boolean", "false", "false"),
+    ("STAGE_COPY_OPTIONS", "ENFORCE_LENGTH", "Boolean", "true", "true"),
+    ("STAGE_COPY_OPTIONS", "TRUNCATECOLUMNS", "Boolean", "false", "false"),
+    ("STAGE_COPY_OPTIONS", "FORCE", "Boolean", "false", "false"),
+]
+
+
+def describe(session: Session, tokens: Tokens) -> Result:
+    """DESC STAGE (https://docs.snowflake.com/en/sql-reference/sql/desc-stage)."""
+    parts = tokens.name()
+    tokens.end()
+    account = session.account
+    with account.lock:
+        stage = _find(session, parts)
+        account.privileges.require(session.role, stage, "USAGE")
+        rows = [*_format_rows(session, stage), *COPY_OPTION_ROWS]
+    rows += [
+        ("STAGE_LOCATION", "URL", "String", f'["{stage.url}"]', ""),
+        ("STAGE_CREDENTIALS", "AWS_KEY_ID", "String", "", ""),
+        ("DIRECTORY", "ENABLE", "Boolean", "false", "false"),
+        ("DIRECTORY", "AUTO_REFRESH", "Boolean", "false", "false"),
+        ("DIRECTORY", "DIRECTORY_NOTIFICATION_CHANNEL", "String", "", ""),
+        ("DIRECTORY", "LAST_REFRESHED_ON", "String", "", ""),
+        ("DIRECTORY", "AWS_SNS_TOPIC", "String", "", ""),
+        ("PRIVATELINK", "USE_PRIVATELINK_ENDPOINT", "Boolean", "false", "false"),
+    ]
+    return Result(DESCRIBED, rows, result.DESCRIBE)
+
+
+def _format_rows(session: Session, stage: Stage) -> list[tuple[str, str, str, str, str]]:
+    """The file format: by name where the stage names one, else every option."""
+    if isinstance(stage.file_format, int):
+        found = session.account.catalog.file_formats.by_id(stage.file_format)
+        name = "" if found is None else ".".join(f'\\"{part}\\"' for part in found.full_name)
+        return [("STAGE_FILE_FORMAT", "FORMAT_NAME", "String", name, "")]
+    shown = stage.file_format or FormatOptions()
+    return [("STAGE_FILE_FORMAT", *row) for row in shown.rows()]
+
+
+SHOWN = [
+    result.Column("created_on", "TIMESTAMP_LTZ"),
+    *result.texts(
+        "name", "database_name", "schema_name", "url", "has_credentials", "has_encryption_key", "owner", "comment",
+        "region", "type", "cloud", "notification_channel", "storage_integration", "endpoint", "owner_role_type",
+        "directory_enabled",
+    ),
+]  # fmt: skip
+
+
+def show_row(session: Session, stage: Stage) -> tuple[Any, ...]:
+    """A row of SHOW STAGES. An orphaned stage shows no integration."""
+    integration = session.account.catalog.stage_integration(stage)
+    return (
+        stage.created_on, stage.name, stage.database, stage.schema, stage.url, "N", "N", stage.owner, stage.comment,
+        stage.region or session.account.aws.region, "EXTERNAL", "AWS", None,
+        integration.name if integration else None, None, "ROLE", "Y" if stage.directory else "N",
+    )  # fmt: skip
+
+
+def ddl(session: Session, stage: Stage) -> str:
+    """CREATE OR REPLACE … as GET_DDL writes it."""
+    lines = [
+        f"create or replace stage {dotted((stage.name,))}",
+        f"\tstorage_integration = {quoted(stage.integration_name or '')}",
+        f"\turl = '{stage.url}'",
+    ]
+    if isinstance(stage.file_format, FormatOptions):
+        lines.append(f"\tfile_format = ({stage.file_format.sql()})")
+    elif stage.file_format is not None:
+        found = session.account.catalog.file_formats.by_id(stage.file_format)
+        lines.append(f"\tfile_format = (format_name = '{found.full_name if found else ''}')")
+    return "\n".join(lines) + ";"

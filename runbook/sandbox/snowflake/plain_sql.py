@@ -1,0 +1,365 @@
+"""Plain SQL: SELECT and the statements that change rows, run by DuckDB through fakesnow's transforms.
+
+What the sandbox itself knows (context functions, SYSTEM$…, histories, INFORMATION_SCHEMA) is put into the
+query as constants and relations first; names are resolved and privileges checked here, never by DuckDB.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+from fakesnow.transforms.merge import operations as merge_operations
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
+
+from runbook.sandbox.snowflake import duckdb_errors, encoding, errors, functions, relations, result, views
+from runbook.sandbox.snowflake.datatypes import result_column, shown_type
+from runbook.sandbox.snowflake.engine import parse, translate
+from runbook.sandbox.snowflake.queries import CURRENT
+from runbook.sandbox.snowflake.result import Result
+
+if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.sessions import Session
+
+T = TypeVar("T")
+COUNTED = {exp.Insert: ("inserted", result.INSERT), exp.Delete: ("deleted", result.DELETE)}
+CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+MERGE_PRIVILEGES = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
+
+
+def one_statement(text: str) -> exp.Expression:
+    """The only statement of a text. Raises 001003 (no SQL) or 000008 (several)."""
+    try:
+        statements = parse(text)
+    except ParseError as error:
+        raise _syntax_error(error) from None
+    except SqlglotError as error:
+        raise errors.syntax_error(str(error)) from None
+    if not statements:
+        raise errors.SnowflakeError(900, "42601", "SQL compilation error: Empty SQL statement.")
+    if len(statements) > 1:
+        raise errors.SnowflakeError(
+            8,
+            "0A000",
+            f"Actual statement count {len(statements)} did not match the desired statement count 1.",
+        )
+    return statements[0]
+
+
+def _syntax_error(error: ParseError) -> errors.SnowflakeError:
+    first = error.errors[0] if error.errors else {}
+    unexpected = str(first.get("highlight") or "<EOF>")
+    return errors.syntax_error(
+        f"unexpected '{unexpected}'.", int(first.get("line") or 1), int(first.get("col") or 0)
+    )
+
+
+def run(session: Session, text: str, bindings: Sequence[exp.Expression] = ()) -> Result:
+    """Run one SELECT, INSERT, UPDATE, DELETE or MERGE."""
+    statement = bind(one_statement(text), bindings)
+    if isinstance(statement, exp.Query):
+        return select(session, statement)
+    if isinstance(statement, CHANGES):
+        return change(session, statement)
+    raise errors.not_emulated(text.strip()[:60])
+
+
+def bind(statement: exp.Expression, bindings: Sequence[exp.Expression]) -> exp.Expression:
+    """Put the values for ``?`` and ``:1`` placeholders in. Raises 002049 where one has no value."""
+    if statement.find(exp.Parameter):
+        raise errors.not_emulated("session variables and $n outside COPY")
+    if any(isinstance(each, exp.Tuple) for each in bindings):
+        return _bind_rows(statement, bindings)
+    position = 0
+    for placeholder in list(statement.find_all(exp.Placeholder, bfs=False)):
+        number = placeholder.this
+        index = int(number) - 1 if number and str(number).isdigit() else position
+        position += 1
+        if not 0 <= index < len(bindings):
+            raise errors.SnowflakeError(
+                2049, "42601", "SQL compilation error: error line 1 at position 0\nBind variable ? not set."
+            )
+        placeholder.replace(bindings[index].copy())
+    return statement
+
+
+def _bind_rows(statement: exp.Expression, columns: Sequence[exp.Expression]) -> exp.Expression:
+    """An array binding: the one row of an INSERT's VALUES, once for each row of values."""
+    values = statement.args.get("expression")
+    if (
+        not isinstance(statement, exp.Insert)
+        or not isinstance(values, exp.Values)
+        or len(values.expressions) != 1
+    ):
+        raise errors.not_emulated("array bindings outside INSERT … VALUES")
+    (template,) = values.expressions
+    rows = []
+    for row in zip(*(column.expressions for column in columns), strict=True):
+        made = exp.maybe_copy(template)
+        rows.append(bind(exp.Paren(this=made), row).this)
+    values.set("expressions", rows)
+    return statement
+
+
+# --- queries
+
+
+def select(session: Session, query: exp.Expression) -> Result:
+    """Run a query and keep its rows as an Arrow table."""
+    names = projection_names(query)
+    with prepared(session, query) as ready:
+        (sql,) = translated(ready)
+
+        def fetch() -> tuple[list[str], list[str], Any]:
+            relation = session.duck.sql(sql)
+            return relation.columns, [str(type_) for type_ in relation.types], relation.to_arrow_table()
+
+        found, types, table = in_duckdb(session, fetch)
+    shown = (
+        [given or own for given, own in zip(names, found, strict=True)] if len(names) == len(found) else found
+    )
+    columns = [result_column(name, shown_type(type_)) for name, type_ in zip(shown, types, strict=True)]
+    return Result(columns, statement_type=result.SELECT, table=table)
+
+
+def projection_names(query: exp.Expression) -> list[str | None]:
+    """What Snowflake calls the columns: aliases, column names, else the expression's text in capitals.
+
+    None: the name DuckDB gives is right. Empty where a star hides how many there are.
+    """
+    names: list[str | None] = []
+    for projection in query.selects if isinstance(query, exp.Query) else []:
+        if projection.is_star:
+            return []
+        if isinstance(projection, exp.Alias):
+            names.append(relations.stored(projection.args["alias"]))
+        elif isinstance(projection, exp.Column):
+            names.append(relations.stored(projection.this))
+        else:
+            names.append(projection.sql(dialect="snowflake").upper())
+    return names
+
+
+@contextmanager
+def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression]:
+    """The query with its functions evaluated, its system relations in place, its tables checked for SELECT.
+
+    Must be entered before the statement is translated; leaving it drops the system relations.
+    """
+    with ExitStack() as stack:
+        query = functions.evaluate(session, query)
+        known = _place_system_relations(session, query, stack)
+        for table in relations.named_tables(query):
+            if isinstance(table.parent, exp.From | exp.Join | exp.Subquery) or table.arg_key == "using":
+                found = relations.use_table(session, table, "SELECT")
+                known |= {column.name for column in found.columns}
+                session.require_warehouse()
+        if known:
+            relations.check_quoted_columns(query, known)
+        yield query
+
+
+def _place_system_relations(session: Session, query: exp.Expression, stack: ExitStack) -> set[str]:
+    """Replace table functions and system views by relations made now; their column names."""
+    known: set[str] = set()
+    for node in list(query.find_all(exp.TableFromRows)):
+        found = _table_function(session, node)
+        if found is not None:
+            known |= _place(session, node, found, stack)
+    for table in relations.named_tables(query):
+        if table.arg_key == "this" and not isinstance(table.parent, exp.From | exp.Join | exp.Subquery):
+            continue
+        name = relations.parts(table)
+        if relations.is_system(name):
+            known |= _place(session, table, views.view(session, name), stack, alias=name[-1])
+    return known
+
+
+def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
+    """The rows of ``TABLE(...)``; None for FLATTEN, which DuckDB does. Raises not emulated for others."""
+    call = node.this
+    path: list[str] = []
+    while isinstance(call, exp.Dot):
+        path.insert(0, relations.stored(call.expression) if not isinstance(call.expression, exp.Func) else "")
+        inner, call = call.expression, call.this
+        if isinstance(inner, exp.Func):
+            function = inner
+    if path:
+        path = [relations.stored(call), *[part for part in path if part]]
+        if path[-1] != relations.INFORMATION_SCHEMA or len(path) > 2:
+            raise errors.not_emulated(f"TABLE({node.this.sql(dialect='snowflake')[:60]})")
+        arguments = _keyword_arguments(session, function)
+        session.require_warehouse()
+        database = path[0] if len(path) == 2 else None
+        return views.table_function(session, database, functions.name_of(function), arguments)
+    if isinstance(node.this, exp.Explode) or functions.name_of(node.this) == "FLATTEN":
+        return None
+    if functions.name_of(node.this) == "RESULT_SCAN":
+        return result_scan(session, functions.constant(session, node.this.expressions[0]))
+    raise errors.not_emulated(f"TABLE({node.this.sql(dialect='snowflake')[:60]})")
+
+
+def _keyword_arguments(session: Session, function: exp.Expression) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for argument in function.expressions:
+        if not isinstance(argument, exp.Kwarg):
+            raise errors.not_emulated("table functions with arguments by position")
+        given[str(argument.this.name).upper()] = functions.constant(session, argument.expression)
+    return given
+
+
+def result_scan(session: Session, query_id: Any) -> Result:
+    """The rows an earlier statement of this user returned. Raises 000709 where they are gone."""
+    query = session.account.queries.get(str(query_id))
+    if query is None or query.result is None or query.session.user != session.user:
+        raise errors.SnowflakeError(709, "02000", f"Statement {query_id} not found")
+    return query.result
+
+
+def _place(
+    session: Session, node: exp.Expression, found: Result, stack: ExitStack, alias: str | None = None
+) -> set[str]:
+    """Make the rows a relation of the session's DuckDB and let the tree name it instead of ``node``."""
+    relation = f"sandbox_relation_{id(found):x}"
+    table = encoding.arrow_table(found)
+    with session.lock:
+        session.duck.register(relation, table)
+    stack.callback(_unregister, session, relation)
+    wanted = node.args.get("alias") or (exp.TableAlias(this=exp.to_identifier(alias)) if alias else None)
+    variants = [column.name for column in found.columns if column.type in encoding.SEMI_STRUCTURED]
+    if variants:
+        converted = ", ".join(f'CAST("{name}" AS JSON) AS "{name}"' for name in variants)
+        with session.lock:
+            session.duck.execute(
+                f'CREATE OR REPLACE TEMP VIEW "{relation}_v" AS SELECT * REPLACE ({converted}) FROM "{relation}"'
+            )
+        relation += "_v"
+    replacement = exp.Table(this=exp.to_identifier(relation, quoted=True), alias=wanted)
+    replacement.args["joins"] = node.args.get("joins")
+    node.replace(replacement)
+    replacement.meta["sandbox"] = True
+    return {column.name for column in found.columns}
+
+
+def _unregister(session: Session, relation: str) -> None:
+    with session.lock:
+        if session._duck is not None:  # noqa: SLF001 - closed meanwhile: nothing to unregister
+            session.duck.unregister(relation)
+
+
+# --- changes
+
+
+def change(session: Session, statement: exp.Expression) -> Result:
+    """Run an INSERT, UPDATE, DELETE or MERGE and report the rows it touched.
+
+    The table is locked for UPDATE, DELETE and MERGE until the transaction ends; INSERT does not lock.
+    """
+    session.require_warehouse()
+    if session.parameters["AUTOCOMMIT"] == "false":
+        session.begin()
+    target = _target(statement)
+    with prepared(session, statement) as ready:
+        table = relations.use_table(session, _target(ready) or target, *_privileges(ready))
+        if table.kind == "VIEW":
+            raise errors.not_emulated("changing rows through a view")
+        parts = translated(ready)
+        if not isinstance(ready, exp.Insert) or ready.args.get("overwrite"):
+            session.account.locks.acquire(session, table.id)
+        try:
+            return in_duckdb(session, lambda: _run_change(session, ready, parts))
+        finally:
+            if not session.in_transaction:
+                session.account.locks.release(session)
+
+
+def _target(statement: exp.Expression) -> exp.Table:
+    this = statement.this
+    table = this.this if isinstance(this, exp.Schema) else this
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        raise errors.not_emulated(statement.sql(dialect="snowflake")[:60])
+    return table
+
+
+def _privileges(statement: exp.Expression) -> list[str]:
+    if isinstance(statement, exp.Merge):
+        return [
+            "SELECT",
+            *[MERGE_PRIVILEGES[what] for what, whens in merge_operations(statement).items() if whens],
+        ]
+    if isinstance(statement, exp.Insert):
+        return ["INSERT", "DELETE"] if statement.args.get("overwrite") else ["INSERT"]
+    return ["UPDATE"] if isinstance(statement, exp.Update) else ["DELETE"]
+
+
+def _run_change(session: Session, statement: exp.Expression, parts: Sequence[str]) -> Result:
+    """Run the DuckDB statements of one change, all or none."""
+    own = len(parts) > 1 and not session.in_transaction
+    if own:
+        session.duck.execute("BEGIN TRANSACTION")
+    try:
+        for sql in parts:
+            session.duck.execute(sql)
+        touched = session.duck.fetchall()[0]
+        names = [each[0] for each in session.duck.description]
+    except BaseException:
+        if own:
+            session.duck.execute("ROLLBACK")
+        raise
+    if own:
+        session.duck.execute("COMMIT")
+    if isinstance(statement, exp.Merge):
+        columns = [result.Column(name, "FIXED", precision=19, scale=0) for name in names]
+        return Result(columns, [tuple(int(number) for number in touched)], result.MERGE)
+    if isinstance(statement, exp.Update):
+        columns = [
+            result.Column(f"number of {what} updated", "FIXED", precision=19, scale=0)
+            for what in ("rows", "multi-joined rows")
+        ]
+        return Result(columns, [(int(touched[0]), 0)], result.UPDATE)
+    what, statement_type = COUNTED[type(statement)]
+    return result.count(what, int(touched[0]), statement_type)
+
+
+# --- DuckDB
+
+
+def translated(statement: exp.Expression) -> list[str]:
+    """The DuckDB statements, or not emulated for what has no translation."""
+    try:
+        return translate(statement)
+    except (UnsupportedError, NotImplementedError, AssertionError) as error:
+        raise errors.not_emulated(str(error)[:200]) from None
+    except Exception as error:
+        known = duckdb_errors.of_fakesnow(error)
+        if known is None:
+            raise
+        raise known from None
+
+
+def in_duckdb(session: Session, work: Callable[[], T]) -> T:
+    """Do the work on the session's connection: interruptible, in bounded time, with Snowflake's errors."""
+    query = CURRENT.get()
+    with session.lock, ExitStack() as stack:
+        duck = session.duck
+        if query is not None:
+            query.check()
+            query.interruptible(duck.interrupt)
+            stack.callback(query.interruptible, None)
+            if query.timeout_s is not None:
+                timer = threading.Timer(query.timeout_s, query.interrupt)
+                timer.daemon = True
+                timer.start()
+                stack.callback(timer.cancel)
+        try:
+            return work()
+        except duckdb.InterruptException:
+            if query is not None:
+                query.check()
+            raise errors.canceled() from None
+        except duckdb.Error as error:
+            raise duckdb_errors.translate(error) from None
