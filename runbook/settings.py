@@ -28,6 +28,7 @@ from runbook.errors import SettingsWrong
 
 SANDBOX = "sandbox"
 SANDBOX_ACCOUNT_ID = "111122223333"
+SANDBOX_ACCOUNT = "SANDBOXORG-SANDBOX"
 SANDBOX_BUCKET = "snowplow-sandbox"
 MANAGED_BY = "snowpipe-runbook"
 
@@ -50,6 +51,9 @@ class Identifier(str):
             return text
         if not isinstance(text, str):
             raise ValueError("a Snowflake name is text")  # noqa: TRY004 (pydantic reports ValueError)
+        if not text.isprintable():
+            # a line end would let a name written in a comment of sql/ go on as a statement
+            raise ValueError(f"{text!r} holds a character that cannot be printed")
         if _UNQUOTED.fullmatch(text) and len(text) <= 255:
             return cls(text.upper())
         inner = text[1:-1].replace('""', "")
@@ -95,6 +99,8 @@ def _one_prefix(prefix: str) -> str:
         raise ValueError(f"{prefix!r} must not begin with a slash: S3 keys have none")
     if "//" in prefix:
         raise ValueError(f"{prefix!r} holds an empty folder (//)")
+    if "," in prefix:
+        raise ValueError(f"{prefix!r} holds a comma: DESC INTEGRATION joins its locations with commas")
     if found := re.search(r"[*?\\\x00-\x1f\x7f]|\$\{", prefix):
         raise ValueError(f"{prefix!r} holds {found.group()!r}, which IAM or a statement would read specially")
     if len(prefix.encode()) > 900:
@@ -111,7 +117,7 @@ def _suffix(suffix: str) -> str:
 Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
 Prefix = Annotated[str, AfterValidator(_one_prefix)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
-IamName = Annotated[str, Field(pattern=r"^[\w+=,.@-]+$")]  # facts: IAM name charset
+IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
 StreamKind = Literal["enriched", "bad_rows"]
 
 
@@ -124,16 +130,16 @@ class _Model(BaseModel):
 class Aws(_Model):
     """The customer's side: who owns the bucket, and the role that lets Snowflake read it."""
 
-    account_id: str = Field(pattern=r"^\d{12}$")
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    account_id: str = Field(pattern=r"^[0-9]{12}$")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     role_name: Annotated[IamName, Field(max_length=64)]
     policy_name: Annotated[IamName, Field(max_length=128)]
     path: str = Field(default="/", pattern=r"^/([\x21-\x7e]+/)?$", max_length=512)
     permissions_boundary: str | None = Field(
-        default=None, pattern=r"^arn:[\w-]+:iam::(\d{12}|aws):policy/.+$"
+        default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
     )
-    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[\w-]+:kms:[\w-]+:\d{12}:key/.+$")
+    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
     tags: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("account_id", mode="before")
@@ -268,7 +274,7 @@ class Settings(_Model):
             raise ValueError("aws.account_id is still the sandbox's; a live target pins its own")
         if self.aws.bucket == SANDBOX_BUCKET:
             raise ValueError("aws.bucket is still the sandbox's; a live target names its own")
-        if self.snowflake.account.upper() == "SANDBOX" or self.snowflake.connection == SANDBOX:
+        if self.snowflake.account.upper() == SANDBOX_ACCOUNT or self.snowflake.connection == SANDBOX:
             raise ValueError("snowflake.account and snowflake.connection are still the sandbox's")
         return self
 
