@@ -1,0 +1,263 @@
+"""Pretended facts: what an installation looks like when it is whole, and when there is nothing.
+
+Every test starts from one of the two and changes one thing.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runbook.facts import Facts
+from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, queue_rule
+from runbook.facts.pipeline import (
+    FORMAT_OPTIONS,
+    columns,
+    integration_grants,
+    loader_grants,
+    operator_grants,
+    pipe_definition,
+)
+from runbook.facts.snowflake import (
+    Entry,
+    FileFormat,
+    Grant,
+    Listing,
+    Pause,
+    Pipe,
+    PipeStatus,
+    Stage,
+    StagedFile,
+    StorageIntegration,
+    Table,
+)
+from runbook.session import Receipt
+from runbook.settings import Settings, Stream
+from runbook.steps.step1_aws import permissions
+from runbook.steps.step3_aws import ours
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+MADE = NOW - timedelta(days=10)
+QUEUE = "arn:aws:sqs:us-west-2:999988887777:sf-snowpipe-AIDAEXAMPLE-abc123"
+SNOWFLAKES_USER = "arn:aws:iam::999988887777:user/abc1-b-self1234"
+EXTERNAL_ID = "SANDBOX_SFCRole=2_a123456/s0aBCDEfGHIJklmNoPq="
+OURS = {"ManagedBy": "snowpipe-runbook"}
+
+
+class FakeReader:
+    """A Reader with prepared answers; asking anything else is an error of the test or the code."""
+
+    def __init__(self, settings: Settings, answers: Mapping[str, Any] | None = None) -> None:
+        self.settings = settings
+        self.answers = dict(answers or {})
+        self.asked: list[str] = []
+        self.clock = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock += seconds
+
+    def aws(self, service: str, operation: str, **parameters: Any) -> Any:
+        return self._answer(f"{service}:{operation}", parameters)
+
+    def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> Any:
+        return self._answer(f"{service}:{operation}", parameters)
+
+    def sql(self, statement: str, binds: Any = None) -> Any:
+        found = [known for known in self.answers if ":" not in known and statement.startswith(known)]
+        return self._answer(max(found, key=len, default=statement), {"statement": statement})
+
+    def _answer(self, question: str, parameters: dict[str, Any]) -> Any:
+        self.asked.append(question)
+        if question not in self.answers:
+            raise AssertionError(f"nobody expected {question} {parameters}")
+        answer = self.answers[question]
+        if callable(answer):
+            answer = answer(**parameters)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class FakeWriter:
+    """A Writer that notes what it is told to write, and refuses where it is told to."""
+
+    def __init__(self, refuses: Callable[[str], Exception | None] = lambda _: None) -> None:
+        self.written: list[str] = []
+        self.refuses = refuses
+
+    def aws(self, service: str, operation: str, **parameters: Any) -> Receipt:
+        return self._write(f"{service}:{operation}")
+
+    def sql(self, statement: str) -> Receipt:
+        return self._write(statement)
+
+    def _write(self, what: str) -> Receipt:
+        if error := self.refuses(what):
+            raise error
+        self.written.append(what)
+        return Receipt(f"reference-{len(self.written)}")
+
+
+class Known(Facts):
+    """Facts that are given beforehand; an exception stands for a fact that cannot be told.
+
+    A fact nobody gave is an error, and so is any write: there is nothing to write with.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        found: Mapping[Hashable, Any],
+        *,
+        adopt: bool = False,
+        then: "Known | None" = None,
+        answers: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(FakeReader(settings, answers), adopt=adopt)  # type: ignore[arg-type]
+        self.known = found
+        self.then = then
+
+    def afresh(self) -> "Known":
+        return self.then or self
+
+    def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
+        if key not in self.known:
+            raise AssertionError(f"nobody expected the fact {key}")
+        if isinstance(self.known[key], Exception):
+            raise self.known[key]
+        return self.known[key]
+
+
+def nothing(settings: Settings) -> dict[Any, Any]:
+    """Two accounts in which only the bucket is there, and nobody else uses its notifications."""
+    snowflake = settings.snowflake
+    found: dict[Any, Any] = {
+        "role": None,
+        "policy": None,
+        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
+        "notifications": BucketNotifications(),
+        "now": NOW,
+        "integration": None,
+        "entry": None,
+        "roles": frozenset({"ACCOUNTADMIN", "SYSADMIN"}),
+        "schema": False,
+        "stages": {},
+        "pipes": {},
+        ("grants", snowflake.owner_role): frozenset(),
+        ("grants", snowflake.loader_role): None,
+        ("grants", snowflake.operator_role): None,
+    }
+    for stream in settings.streams:
+        found[("format", stream.file_format)] = None
+        for kind in ("table", "status", "pause", "listing", "loads"):
+            found[(kind, stream.name)] = None
+    return found
+
+
+def healthy(settings: Settings) -> dict[Any, Any]:
+    """A whole installation with nothing to load."""
+    snowflake = settings.snowflake
+    usage = frozenset(integration_grants(settings))
+    found: dict[Any, Any] = {
+        "role": role(settings),
+        "policy": policy(settings),
+        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
+        "notifications": BucketNotifications(
+            {"QueueConfigurations": [queue_rule(stream, QUEUE) for stream in settings.streams]}
+        ),
+        "now": NOW,
+        "integration": integration(settings),
+        "entry": Entry(succeeded=True, message=""),
+        "roles": frozenset({"ACCOUNTADMIN", "SYSADMIN", snowflake.loader_role, snowflake.operator_role}),
+        "schema": True,
+        "stages": {stream.stage.name: stage(settings, stream) for stream in settings.streams},
+        "pipes": {stream.pipe.name: pipe(settings, stream) for stream in settings.streams},
+        ("grants", snowflake.owner_role): usage
+        | {Grant("USAGE", "ROLE", snowflake.loader_role), Grant("USAGE", "ROLE", snowflake.operator_role)},
+        ("grants", snowflake.loader_role): usage.union(
+            *(loader_grants(settings, stream) for stream in settings.streams)
+        ),
+        ("grants", snowflake.operator_role): usage.union(
+            *(operator_grants(settings, stream) for stream in settings.streams)
+        ),
+    }
+    for stream in settings.streams:
+        found |= {
+            ("format", stream.file_format): FileFormat(dict(FORMAT_OPTIONS[stream.kind])),
+            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in columns(stream))),
+            ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
+            ("pause", stream.name): Pause(paused=False, level=""),
+            ("listing", stream.name): Listing(),
+            ("loads", stream.name): (),
+        }
+    return found
+
+
+def integration(settings: Settings, **changes: Any) -> StorageIntegration:
+    """The storage integration as it should be, or with something changed."""
+    given: dict[str, Any] = {
+        "name": settings.snowflake.integration,
+        "enabled": True,
+        "provider": settings.aws.storage_provider,
+        "role_arn": settings.aws.role_arn,
+        "external_id": EXTERNAL_ID,
+        "iam_user_arn": SNOWFLAKES_USER,
+        "allowed_locations": frozenset(settings.allowed_locations),
+        "blocked_locations": frozenset(),
+    }
+    return StorageIntegration(**{**given, **changes})
+
+
+def role(settings: Settings, **changes: Any) -> Role:
+    """The role as it should be, or with something changed."""
+    given: dict[str, Any] = {
+        "arn": settings.aws.role_arn,
+        "trust": {"Version": "2012-10-17", "Statement": [ours(integration(settings))]},
+        "attached_policies": frozenset({settings.aws.policy_arn}),
+        "permissions_boundary": settings.aws.permissions_boundary,
+        "tags": OURS,
+    }
+    return Role(**{**given, **changes})
+
+
+def policy(settings: Settings, **changes: Any) -> Policy:
+    """The permissions policy as it should be, or with something changed."""
+    given: dict[str, Any] = {
+        "arn": settings.aws.policy_arn,
+        "document": permissions(settings),
+        "versions": ("v1",),
+        "default_version": "v1",
+        "tags": OURS,
+    }
+    return Policy(**{**given, **changes})
+
+
+def stage(settings: Settings, stream: Stream, **changes: Any) -> Stage:
+    """The stream's stage as it should be, or with something changed."""
+    given: dict[str, Any] = {
+        "url": stream.url,
+        "integration": settings.snowflake.integration,
+        "owner": settings.snowflake.owner_role,
+    }
+    return Stage(**{**given, **changes})
+
+
+def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
+    """The stream's pipe as it should be, or with something changed."""
+    given: dict[str, Any] = {
+        "definition": pipe_definition(settings, stream),
+        "owner": settings.snowflake.loader_role,
+        "notification_channel": QUEUE,
+        "created_on": MADE,
+        "invalid_reason": None,
+    }
+    return Pipe(**{**given, **changes})
+
+
+def staged(key: str, *, modified: datetime = NOW - timedelta(hours=1), size: int = 10) -> StagedFile:
+    """A file in the bucket."""
+    return StagedFile(key=key, size=size, etag="etag", modified=modified)
