@@ -219,7 +219,7 @@ def _installation(tenant: dict[str, Any], folder: Path, overrides: dict[str, str
     settings = {
         "INVOKE_AWS_ACCOUNT_ID": tenant["aws"]["account_id"],
         "INVOKE_AWS_BUCKET": tenant["aws"]["bucket"],
-        "INVOKE_SNOWFLAKE_ACCOUNT": tenant["snowflake"]["account"],
+        "INVOKE_SNOWFLAKE_ACCOUNT": "{organization}-{account_name}".format(**tenant["snowflake"]),
         **overrides,
     }
     kept = {
