@@ -241,7 +241,7 @@ def _place(
     replacement = exp.Table(this=exp.to_identifier(relation, quoted=True), alias=wanted)
     replacement.args["joins"] = node.args.get("joins")
     node.replace(replacement)
-    replacement.meta["sandbox"] = True
+    replacement.meta[relations.PLACED] = True
     return {column.name for column in found.columns}
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
 
 INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
+PLACED = "placed by the sandbox"
+"""Marks a table of the tree that is a relation the sandbox made, and no table of the account."""
 
 
 def stored(identifier: exp.Expression | None) -> str:
@@ -34,6 +36,8 @@ def parts(table: exp.Table) -> tuple[str, ...]:
 def named_tables(statement: exp.Expression) -> Iterator[exp.Table]:
     """Every table the statement names, leaving out common table expressions and table functions."""
     for table in list(statement.find_all(exp.Table)):
+        if table.meta.get(PLACED):
+            continue
         if isinstance(table.this, exp.Identifier) and not _is_cte(table):
             yield table
         elif isinstance(table.this, (exp.Var, exp.Parameter)) and str(table.this.name).startswith("@"):

@@ -108,11 +108,15 @@ class Wire:
         return await asyncio.to_thread(self._open, account, data, dict(request.query_params))
 
     def _account(self, name: str) -> Account | None:
+        """The account called ``name`` or ``organization-name``, without case."""
         wanted = name.upper()
-        for account in list(self._accounts.values()):
-            if wanted in (account.name, f"{account.organization}-{account.name}", account.locator):
-                return account
-        return None
+        found = self._accounts.get(wanted)
+        for at, letter in enumerate(wanted):
+            if found is None and letter == "-":
+                candidate = self._accounts.get(wanted[at + 1 :])
+                if candidate is not None and candidate.organization == wanted[:at]:
+                    found = candidate
+        return found
 
     def _open(self, account: Account, data: Mapping[str, Any], asked: Mapping[str, str]) -> Response:
         role = statements.session_commands.stored(asked.get("roleName")) or account.default_role
