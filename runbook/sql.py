@@ -74,8 +74,8 @@ def statements(text: str) -> tuple[str, ...]:
         if piece == ";":
             found.append("".join(current).strip())
             current = []
-        elif not piece.startswith(("--", "/*")):
-            current.append(piece)
+        elif not piece.startswith("--"):
+            current.append(" " if piece.startswith("/*") else piece)
     found.append("".join(current).strip())
     return tuple(statement for statement in found if statement)
 
