@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -218,7 +218,7 @@ class RoleSession:
                 page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=LIST_PAGE, **token)
             for each in page.get("Contents", ()):
                 yield StagedFile(
-                    bucket, each["Key"], each["Size"], each["ETag"].strip('"'), each["LastModified"]
+                    bucket, each["Key"], each["Size"], each["ETag"].strip('"'), each["LastModified"].astimezone(UTC)
                 )
             if not page.get("IsTruncated"):
                 return
@@ -235,7 +235,7 @@ class RoleSession:
                 return None
             raise errors.stage_failure(cause(refused)) from None
         return StagedFile(
-            bucket, key, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"]
+            bucket, key, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"].astimezone(UTC)
         )
 
     def open(self, file: StagedFile) -> tuple[StagedFile, IO[bytes]]:
@@ -255,7 +255,7 @@ class RoleSession:
             file.key,
             answer["ContentLength"],
             answer["ETag"].strip('"'),
-            answer["LastModified"],
+            answer["LastModified"].astimezone(UTC),
         )
         return found, answer["Body"]
 

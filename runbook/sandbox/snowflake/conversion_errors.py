@@ -53,7 +53,7 @@ def _find(
         return
     cursor.register("batch", batch)
     try:
-        checked = cursor.execute(projection.check()).to_arrow_table()
+        checked = cursor.sql(projection.check()).to_arrow_table()
     except duckdb.Error as refused:
         if batch.num_rows == 1:
             index = batch["i"][0].as_py()
