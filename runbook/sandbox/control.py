@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from runbook.sandbox.aws.gateway import Gateway
+from runbook.sandbox.aws.accounts import Aws
 from runbook.sandbox.tenant import NoSuchTenant, Tenant, Tenants
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
@@ -45,9 +45,9 @@ def check_local(request: Request) -> None:
 class Control:
     """The interface's routes over one process' tenants."""
 
-    def __init__(self, tenants: Tenants, gateway: Gateway, port: int, stop: Callable[[], None]) -> None:
+    def __init__(self, tenants: Tenants, aws: Aws, port: int, stop: Callable[[], None]) -> None:
         self._tenants = tenants
-        self._gateway = gateway
+        self._aws = aws
         self._port = port
         self._stop = stop
         self.last_request = time.monotonic()
@@ -122,7 +122,7 @@ class Control:
         return {"now": self._of(request).realm.clock.advance(by).isoformat()}
 
     def _settle(self, request: Request, body: Any) -> dict[str, Any]:
-        return {"settled": settle(self._of(request), self._gateway, float(body.get("timeout_s", _SETTLE_S)))}
+        return {"settled": settle(self._of(request), self._aws, float(body.get("timeout_s", _SETTLE_S)))}
 
     def _requests(self, request: Request, _body: Any) -> dict[str, Any]:
         return self._of(request).realm.requests.as_json(int(request.query_params.get("since", "0")))
@@ -144,20 +144,20 @@ class Control:
         return {"stopping": True}
 
 
-def settle(tenant: Tenant, gateway: Gateway, timeout_s: float) -> bool:
+def settle(tenant: Tenant, aws: Aws, timeout_s: float) -> bool:
     """Wait until no notification is on its way and the Snowflake side has nothing left to do."""
     deadline = time.monotonic() + timeout_s
     while True:
         left = deadline - time.monotonic()
         if left < 0:
             return False
-        if gateway.deliveries.pending(tenant.realm):
+        if aws.pending(tenant.realm):
             time.sleep(_POLL_S)
             continue
         account = tenant.opened_account
         if account is not None and not account.settle(left):
             return False
-        if not gateway.deliveries.pending(tenant.realm):
+        if not aws.pending(tenant.realm):
             return True
 
 

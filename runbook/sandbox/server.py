@@ -13,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Mount
 
+from runbook.sandbox.aws.accounts import Aws, LocalAws
+from runbook.sandbox.aws.foreign import from_environment
 from runbook.sandbox.aws.gateway import Gateway
 from runbook.sandbox.aws.http import HttpServer
 from runbook.sandbox.control import Control
@@ -42,17 +44,15 @@ class Sandbox:
     """The whole sandbox. ``serve()`` blocks; ``running()`` serves in the background of a test."""
 
     def __init__(self, *, port: int = 0, aws_port: int = 0, default_tenant: bool = True) -> None:
+        foreign = from_environment()
         self.gateway = Gateway()
         self._listener = _listen(port)
         self.port: int = self._listener.getsockname()[1]
-        try:
-            self._aws = HttpServer(self.gateway, aws_port)
-        except OSError as error:
-            self._listener.close()
-            raise PortTaken(f"port {aws_port} on 127.0.0.1 cannot be used: {error.strerror}") from error
-        self.aws_url = f"http://127.0.0.1:{self._aws.port}"
-        self.tenants = Tenants(self.gateway, self.aws_url)
-        self.control = Control(self.tenants, self.gateway, self.port, self.stop)
+        self._aws: HttpServer | None = None if foreign else self._listen_aws(aws_port)
+        self.aws: Aws = foreign or LocalAws(self.gateway, f"http://127.0.0.1:{aws_port_of(self._aws)}")
+        self.aws_url = self.aws.endpoint_url
+        self.tenants = Tenants(self.aws)
+        self.control = Control(self.tenants, self.aws, self.port, self.stop)
         self._snowflake = _SnowflakeSide(self.tenants)
         routes: list[Any] = [*self.control.routes(), Mount("/", app=self._snowflake)]
         config = uvicorn.Config(
@@ -66,14 +66,23 @@ class Sandbox:
         if default_tenant:
             self.tenants.create(DEFAULT)
 
+    def _listen_aws(self, port: int) -> HttpServer:
+        try:
+            return HttpServer(self.gateway, port)
+        except OSError as error:
+            self._listener.close()
+            raise PortTaken(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}") from error
+
     def serve(self) -> None:
         """Serve until :meth:`stop`; then close every tenant."""
-        self._aws.start()
+        if self._aws is not None:
+            self._aws.start()
         try:
             self._server.run(sockets=[self._listener])
         finally:
-            self._aws.stop()
             self.tenants.close()
+            if self._aws is not None:
+                self._aws.stop()
             self._listener.close()
 
     def load_snowflake(self) -> None:
@@ -87,7 +96,7 @@ class Sandbox:
     @property
     def idle_s(self) -> float:
         """Seconds since anybody asked anything."""
-        last = max(self.gateway.last_request, self.control.last_request, self._snowflake.last_request)
+        last = max(self.aws.last_request, self.control.last_request, self._snowflake.last_request)
         return time.monotonic() - last
 
     @contextlib.contextmanager
@@ -107,6 +116,11 @@ class Sandbox:
     def tenant(self, name: str = DEFAULT) -> Tenant:
         """A tenant by name."""
         return self.tenants.get(name)
+
+
+def aws_port_of(server: HttpServer | None) -> int:
+    """The port of the AWS side; 0 when it is elsewhere."""
+    return server.port if server is not None else 0
 
 
 class _SnowflakeSide:

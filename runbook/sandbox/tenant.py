@@ -4,36 +4,19 @@ Many live in one process, and know nothing of each other (bucket names are share
 """
 
 import itertools
-import json
 import secrets
-import string
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook.sandbox.aws.accounts import AccountUser, close_accounts, open_account
-from runbook.sandbox.aws.gateway import Gateway
-from runbook.sandbox.aws.objectstore import make_bucket
+from runbook.sandbox.aws.accounts import AccountUser, Aws, TenantAccounts
 from runbook.sandbox.aws.realm import Realm
 
 DEFAULT = "sandbox"
 DEFAULT_REGION = "us-west-2"
 DEFAULT_BUCKET = "snowplow-sandbox"
-DEFAULT_CUSTOMER = "111122223333"
-DEFAULT_SNOWFLAKE = "444455556666"
 ORGANIZATION = "SANDBOXORG"
-
-# What Snowflake's user may do: assume the customers' roles, keep its queues, subscribe them to topics.
-_SNOWFLAKE_POLICY = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": ["sts:AssumeRole", "sns:Subscribe"], "Resource": "*"},
-            {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:*:sqs:*:*:sf-snowpipe-*"},
-        ],
-    }
-)
 
 
 class NoSuchTenant(Exception):
@@ -48,13 +31,22 @@ class Tenant:
     region: str
     bucket: str | None
     realm: Realm
-    admin: AccountUser
-    snowflake_user: AccountUser
+    accounts: TenantAccounts
     account_name: str
     password: str
     endpoint_url: str
     _account: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def admin(self) -> AccountUser:
+        """The administrator of the customer's AWS account."""
+        return self.accounts.customer
+
+    @property
+    def snowflake_user(self) -> AccountUser:
+        """Snowflake's IAM user, in Snowflake's own AWS account."""
+        return self.accounts.snowflake
 
     def account(self) -> Any:
         """The Snowflake account (runbook.sandbox.snowflake.account.Account)."""
@@ -121,9 +113,8 @@ class Tenant:
 class Tenants:
     """All tenants of one process. Thread-safe."""
 
-    def __init__(self, gateway: Gateway, endpoint_url: str) -> None:
-        self._gateway = gateway
-        self._endpoint_url = endpoint_url
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._tenants: dict[str, Tenant] = {}
@@ -151,53 +142,34 @@ class Tenants:
     ) -> Tenant:
         """A new tenant. ``bucket``: a name, "" for one made up, None for none. ValueError if it exists."""
         with self._lock:
-            number = next(self._numbers)
-            name = name or f"tenant-{number}"
+            name = name or f"tenant-{next(self._numbers)}"
             if name in self._tenants:
                 raise ValueError(f"there is a tenant {name} already")
-            tenant = self._open(name, number, region, _bucket_name(name, bucket))
+            tenant = self._open(name, region, _bucket_name(name, bucket))
             if seed is not None:
                 tenant.realm.faults.replace({"seed": seed})
             self._tenants[name] = tenant
         return tenant
 
-    def _open(self, name: str, number: int, region: str, bucket: str | None) -> Tenant:
+    def _open(self, name: str, region: str, bucket: str | None) -> Tenant:
         realm = Realm(name)
-        default = name == DEFAULT
-        customer = DEFAULT_CUSTOMER if default else f"2{number:011d}"
-        theirs = DEFAULT_SNOWFLAKE if default else f"9{number:011d}"
-        admin = open_account(self._gateway, realm, customer, user="administrator", region=region)
-        user = open_account(
-            self._gateway,
-            realm,
-            theirs,
-            user=_snowflake_user_name(),
-            region=region,
-            policy=_SNOWFLAKE_POLICY,
-        )
-        if bucket is not None:
-            make_bucket(admin, bucket, region)
+        accounts = self._aws.open(realm, region, bucket, default=name == DEFAULT)
         account_name = "".join(c if c.isalnum() else "_" for c in name.upper())
         return Tenant(
             name=name,
             region=region,
             bucket=bucket,
             realm=realm,
-            admin=admin,
-            snowflake_user=user,
+            accounts=accounts,
             account_name=account_name,
             password=secrets.token_urlsafe(12),
-            endpoint_url=self._endpoint_url,
+            endpoint_url=self._aws.endpoint_url,
         )
 
     def add_aws_account(self, name: str) -> AccountUser:
         """One more AWS account for a tenant, with an administrator: for what spans accounts."""
         tenant = self.get(name)
-        with self._lock:
-            number = next(self._numbers)
-        return open_account(
-            self._gateway, tenant.realm, f"3{number:011d}", user="administrator", region=tenant.region
-        )
+        return self._aws.open_another(tenant.realm, tenant.region)
 
     def delete(self, name: str) -> None:
         """Remove a tenant and everything it had; NoSuchTenant."""
@@ -205,7 +177,7 @@ class Tenants:
         with self._lock:
             self._tenants.pop(name, None)
         tenant.close()
-        close_accounts(self._gateway, tenant.realm)
+        self._aws.close(tenant.realm, tenant.accounts)
 
     def close(self) -> None:
         """Remove all."""
@@ -249,10 +221,3 @@ def _bucket_name(tenant: str, wanted: str | None) -> str | None:
     if wanted == "":
         return DEFAULT_BUCKET if tenant == DEFAULT else f"snowplow-{tenant.lower()}".replace("_", "-")
     return wanted
-
-
-def _snowflake_user_name() -> str:
-    """As Snowflake names its users: ``abc1-s-v2st0001``."""
-    letters = string.ascii_lowercase + string.digits
-    first = "".join(secrets.choice(letters) for _ in range(4))
-    return f"{first}-s-" + "".join(secrets.choice(letters) for _ in range(8))

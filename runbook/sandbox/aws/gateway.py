@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook.sandbox.aws import faults, sts
+from runbook.sandbox.aws import faults, opening, sts
 from runbook.sandbox.aws.authorisation import Judge
 from runbook.sandbox.aws.calls import Call, call_of, protocol_of
 from runbook.sandbox.aws.delivery import Deliveries
@@ -30,7 +30,7 @@ from runbook.sandbox.aws.principals import Directory
 from runbook.sandbox.aws.realm import Realm, Realms
 from runbook.sandbox.aws.s3 import S3
 from runbook.sandbox.aws.signature import Credential, credential_of, signature_matches
-from runbook.sandbox.aws.stores import bucket_named
+from runbook.sandbox.aws.stores import bucket_named, forget_accounts
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,35 @@ class Gateway:
         }
         self._iam_lock = threading.RLock()
 
-    def forget_bucket(self, name: str) -> None:
-        """A bucket went with its account."""
-        self._s3.forget(name)
+    # -- set-up, which is no request ------------------------------------------------------------------
+
+    check_bucket_is_free = staticmethod(opening.check_bucket_is_free)
+
+    def open_account(
+        self, realm: Realm, account_id: str, user: str, region: str, policy: str | None = None
+    ) -> tuple[str, str, str, str, str]:
+        """An account with one user: account, name, ARN, key id, secret.
+
+        ``policy`` is the user's inline policy; None gives it AdministratorAccess.
+        """
+        made = opening.make_user(account_id, user, region, policy)
+        self.realms.add(account_id, realm)
+        self.identities.start(account_id)
+        return made
+
+    def make_bucket(self, account_id: str, name: str, region: str) -> None:
+        """A bucket with the settings AWS gives a new one."""
+        opening.set_bucket_defaults(opening.make_bucket(account_id, name, region))
+
+    def close_accounts(self, realm: Realm) -> None:
+        """Remove a tenant's accounts and all they hold."""
+        accounts = self.realms.remove(realm)
+        self.deliveries.forget(realm)
+        self.identities.forget(accounts)
+        for bucket in forget_accounts(accounts):
+            self._s3.forget(bucket)
+
+    # -- requests -------------------------------------------------------------------------------------
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request; never raises."""

@@ -8,8 +8,6 @@ blocked, SSE-S3); ExpectedBucketOwner: `Verifying bucket ownership
 
 from typing import Any
 
-from moto.s3.models import PublicAccessBlock
-
 from runbook.sandbox.aws import notifications, objects, stores
 from runbook.sandbox.aws.authorisation import Judge
 from runbook.sandbox.aws.calls import Call
@@ -21,6 +19,7 @@ from runbook.sandbox.aws.http import HttpResponse
 from runbook.sandbox.aws.iam import Document, statements
 from runbook.sandbox.aws.listing import SortedKeys, list_objects
 from runbook.sandbox.aws.moto import Moto
+from runbook.sandbox.aws.opening import default_encryption, set_bucket_defaults
 from runbook.sandbox.aws.realm import Realm
 from runbook.sandbox.aws.targets import copy_source, no_such_bucket
 from runbook.sandbox.aws.validation import PrincipalExists, check_resource_document
@@ -146,9 +145,7 @@ class S3:
         answer = self._moto.call(call, account)
         bucket = stores.bucket_named(call.bucket)
         if answer.status < 300 and bucket is not None and not existed:
-            bucket.ownership_rule = "BucketOwnerEnforced"
-            bucket.public_access_block = PublicAccessBlock("true", "true", "true", "true")
-            bucket.encryption = default_encryption()
+            set_bucket_defaults(bucket)
         return answer
 
     def _put_notifications(self, call: Call, bucket: Any, realm: Realm) -> HttpResponse:
@@ -169,16 +166,6 @@ class S3:
                 return answer, None
             self._keys.changed(call.bucket)
             return answer, objects.happening(call, bucket, earlier, judge.now)
-
-
-def default_encryption() -> dict[str, Any]:
-    """SSE-S3, which every bucket has since 2023."""
-    return {
-        "Rule": {
-            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
-            "BucketKeyEnabled": "false",
-        }
-    }
 
 
 def _is_public(document: Document) -> bool:

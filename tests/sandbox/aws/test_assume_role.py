@@ -243,8 +243,6 @@ def test_point_9_a_deleted_snowflake_user_leaves_its_unique_id(
 
 
 def _administrator_of(sandbox: Any, tenant: Any, account: str) -> Any:
-    from runbook.sandbox.aws.accounts import open_account
-
     realm = sandbox.tenants.get(tenant.name).realm
-    user = open_account(sandbox.gateway, realm, account, user="theirs", region=tenant.region)
-    return tenant.client_for("iam", user.access_key_id, user.secret_access_key)
+    *_, key, secret = sandbox.gateway.open_account(realm, account, "theirs", tenant.region)
+    return tenant.client_for("iam", key, secret)
