@@ -5,7 +5,7 @@ is no IAM evaluator: it covers Allow and Deny by action, resource and s3:prefix,
 condition it does not know as not granted, never as granted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -64,13 +64,14 @@ def allowed(document: Document, action: str, resource: str, context: Mapping[str
 
 
 def trust_denies(role: Role, integration: StorageIntegration) -> list[str]:
-    """The Sids of Deny statements that hit Snowflake's user."""
+    """The Sids of Deny statements that keep Snowflake's user from assuming the role."""
     found = []
     for row in role.trust_statements:
         principal = row.get("Principal", {})
         names = principal.get("AWS") if isinstance(principal, Mapping) else principal
         hit = {"*", integration.iam_user_arn} & set(map(str, as_list(names)))
-        if row.get("Effect") == "Deny" and hit and not row.get("Condition"):
+        assuming = _takes_in(row, "Action", "sts:AssumeRole", str.lower)
+        if row.get("Effect") == "Deny" and hit and assuming and not row.get("Condition"):
             found.append(str(row.get("Sid", "(without Sid)")))
     return found
 
@@ -83,7 +84,8 @@ def open_to_others(role: Role) -> list[str]:
     for row in role.allowing:
         principal = row.get("Principal", {})
         names = as_list(principal.get("AWS")) if isinstance(principal, Mapping) else [principal]
-        ids = as_list(row.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId"))
+        equal = row.get("Condition", {}).get("StringEquals", {})
+        ids = [value for key in equal if key.lower() == "sts:externalid" for value in as_list(equal[key])]
         found += [str(name) for name in names if name in own]
         if "0000" in ids:
             found.append("external ID 0000")
@@ -96,10 +98,17 @@ def _via(settings: Settings) -> str:
 
 
 def _applies(row: Document, action: str, resource: str) -> bool:
-    if "NotAction" in row or "NotResource" in row:
-        return False
-    actions = [str(name).lower() for name in as_list(row.get("Action"))]
-    return _matches(action.lower(), actions) and _matches(resource, as_list(row.get("Resource")))
+    return _takes_in(row, "Action", action, str.lower) and _takes_in(row, "Resource", resource, str)
+
+
+def _takes_in(row: Document, element: str, asked: str, shape: Callable[[str], str]) -> bool:
+    """Whether ``Action`` or ``Resource``, or everything but ``NotAction`` …, takes in what is asked.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
+    """
+    if f"Not{element}" in row:
+        return not _matches(shape(asked), [shape(str(name)) for name in as_list(row[f"Not{element}"])])
+    return _matches(shape(asked), [shape(str(name)) for name in as_list(row.get(element))])
 
 
 def _condition(row: Document, context: Mapping[str, str], *, unknown: bool) -> bool:

@@ -52,9 +52,14 @@ def _statement(row: Mapping[str, Any]) -> Document:
             shaped[key] = {kind: sorted(as_list(names)) for kind, names in value.items()}
         elif key == "Condition":
             shaped[key] = {
-                operator: {name: sorted(map(str, as_list(values))) for name, values in block.items()}
+                operator: {name: sorted(map(_word, as_list(values))) for name, values in block.items()}
                 for operator, block in value.items()
             }
         else:
             shaped[key] = value
     return shaped
+
+
+def _word(value: Any) -> str:
+    """A condition's value as IAM compares it: ``true`` is the same as ``"true"``."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
