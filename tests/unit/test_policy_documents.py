@@ -1,0 +1,331 @@
+"""Policy documents by meaning: equal ones, what they allow, whom they let in."""
+
+# ruff: noqa: E501 (a truth table has one row a line)
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.facts.access import allowed, excessive, open_to_others, trust_denies, unreadable
+from runbook.facts.documents import as_list, canonical, same, statements, text
+from runbook.settings import read
+from runbook.steps.step1_aws import closed_trust, nobody, permissions
+from runbook.steps.step3_aws import ours
+from tests.unit.conftest import written
+from tests.unit.observed import EXTERNAL_ID, SNOWFLAKES_USER, integration, role
+
+WORDS = ["s3:GetObject", "s3:ListBucket", "s3:*", "arn:aws:s3:::b/*", "arn:aws:s3:::b", "*"]
+some = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True)
+condition = st.dictionaries(
+    st.sampled_from(["StringEquals", "StringLike", "Bool"]),
+    st.dictionaries(
+        st.sampled_from(["s3:prefix", "sts:ExternalId", "aws:SecureTransport"]), some, min_size=1
+    ),
+    min_size=1,
+)
+statement = st.fixed_dictionaries(
+    {"Effect": st.sampled_from(["Allow", "Deny"]), "Action": some, "Resource": some},
+    optional={
+        "Sid": st.text("abc", min_size=1),
+        "Principal": st.one_of(
+            st.just("*"), st.dictionaries(st.sampled_from(["AWS", "Service"]), some, min_size=1)
+        ),
+        "Condition": condition,
+    },
+)
+document = st.builds(
+    lambda rows: {"Version": "2012-10-17", "Statement": rows}, st.lists(statement, min_size=1, max_size=4)
+)
+
+
+def shuffled(draw, rows):
+    return draw(st.permutations(rows))
+
+
+def rewritten(draw, value):
+    """The same document as somebody else would write it: other order, scalars for lists of one."""
+    if isinstance(value, dict):
+        return {key: rewritten(draw, value[key]) for key in shuffled(draw, list(value))}
+    if isinstance(value, list):
+        rows = [rewritten(draw, row) for row in shuffled(draw, value)]
+        return rows[0] if len(rows) == 1 and draw(st.booleans()) else rows
+    return value
+
+
+@st.composite
+def twins(draw):
+    one = draw(document)
+    return one, rewritten(draw, one)
+
+
+@given(twins())
+def test_order_and_lists_of_one_make_no_difference(pair):
+    one, other = pair
+    assert same(one, other)
+    assert text(canonical(one)) == text(canonical(other))
+
+
+@given(document, st.sampled_from(["Effect", "Action", "Resource"]))
+def test_another_statement_or_another_word_makes_a_difference(one, key):
+    extra = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+    assert not same(one, {**one, "Statement": [*one["Statement"], extra]})
+    first = {**one["Statement"][0], key: "something else"}
+    assert not same(one, {**one, "Statement": [first, *one["Statement"][1:]]})
+
+
+def test_a_boolean_is_the_word_for_it():
+    def demand(value):
+        row = {
+            "Effect": "Deny",
+            "Action": "*",
+            "Resource": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": value}},
+        }
+        return {"Version": "2012-10-17", "Statement": row}
+
+    assert same(demand(False), demand("false"))
+    assert not same(demand(False), demand("true"))
+
+
+def test_the_text_of_a_document_is_ascii_for_iam():
+    """IAM stores nothing beyond U+00FF raw; JSON's escapes mean the same."""
+    written_out = text({"Resource": "arn:aws:s3:::b/日本/*"})
+    assert written_out.isascii()
+    assert json.loads(written_out) == {"Resource": "arn:aws:s3:::b/日本/*"}
+
+
+@pytest.mark.parametrize(
+    ("value", "rows"),
+    [(None, []), ("a", ["a"]), (["a"], ["a"]), (("a", "b"), ["a", "b"]), ([], []), ("", [""])],
+)
+def test_a_scalar_is_a_list_of_one(value, rows):
+    assert as_list(value) == rows
+
+
+def test_statements_are_always_a_list():
+    assert statements({"Statement": {"Effect": "Allow"}}) == [{"Effect": "Allow"}]
+    assert statements({}) == []
+
+
+# ---- what a permissions policy allows
+
+
+def document_of(*rows):
+    return {"Version": "2012-10-17", "Statement": list(rows)}
+
+
+def allow(action, resource, **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action, resource, **more):
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+B = "arn:aws:s3:::b"
+KEY = f"{B}/stream/x.gz"
+UNDER = {"s3:prefix": "stream/"}
+
+
+def liking(*prefixes):
+    return {"Condition": {"StringLike": {"s3:prefix": list(prefixes)}}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "action", "resource", "context", "answer"),
+    [
+        ([], "s3:GetObject", KEY, {}, False),
+        ([allow("s3:GetObject", KEY)], "s3:GetObject", KEY, {}, True),
+        ([allow("s3:getobject", KEY)], "s3:GetObject", KEY, {}, True),
+        ([allow("s3:Get*", f"{B}/*")], "s3:GetObject", KEY, {}, True),
+        ([allow("s3:GetObject?ersion", f"{B}/*")], "s3:GetObjectVersion", KEY, {}, True),
+        ([allow("*", "*")], "s3:GetObject", KEY, {}, True),
+        ([allow("s3:GetObject", f"{B}/STREAM/*")], "s3:GetObject", KEY, {}, False),
+        ([allow("s3:GetObject", f"{B}/[s]tream/*")], "s3:GetObject", KEY, {}, False),
+        ([allow("s3:GetObject", f"{B}/[s]/*")], "s3:GetObject", f"{B}/[s]/x", {}, True),
+        ([allow("s3:GetObject", f"{B}")], "s3:GetObject", KEY, {}, False),
+        ([allow(["s3:GetObject", "x:Y"], ["*", B])], "s3:GetObject", KEY, {}, True),
+        # an explicit Deny wins, wherever it stands
+        ([allow("*", "*"), deny("s3:GetObject", KEY)], "s3:GetObject", KEY, {}, False),
+        ([deny("s3:GetObject", KEY), allow("*", "*")], "s3:GetObject", KEY, {}, False),
+        ([allow("*", "*"), deny("s3:PutObject", "*")], "s3:GetObject", KEY, {}, True),
+        ([allow("*", "*"), deny("*", "arn:aws:s3:::other/*")], "s3:GetObject", KEY, {}, True),
+        # s3:prefix
+        ([allow("s3:ListBucket", B, **liking("stream/*"))], "s3:ListBucket", B, UNDER, True),
+        ([allow("s3:ListBucket", B, **liking("other/*"))], "s3:ListBucket", B, UNDER, False),
+        ([allow("s3:ListBucket", B, **liking("stream/*"))], "s3:ListBucket", B, {"s3:prefix": "stream"}, False),
+        ([allow("s3:ListBucket", B, **liking("*"))], "s3:ListBucket", B, {"s3:prefix": ""}, True),
+        ([allow("s3:ListBucket", B, Condition={"StringEquals": {"S3:Prefix": "stream/"}})], "s3:ListBucket", B, UNDER, True),
+        ([allow("s3:ListBucket", B, Condition={"StringEquals": {"s3:prefix": "stream/*"}})], "s3:ListBucket", B, UNDER, False),
+        # the trap of the published sample: a key the request has not makes a positive operator false
+        ([allow(["s3:ListBucket", "s3:GetBucketLocation"], B, **liking("*"))], "s3:GetBucketLocation", B, {}, False),
+        # both conditions must hold
+        ([allow("s3:ListBucket", B, Condition={"StringLike": {"s3:prefix": "stream/*"}, "IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})], "s3:ListBucket", B, UNDER, False),
+        # a condition that is not known never grants, and always denies
+        ([allow("s3:GetObject", "*", Condition={"Bool": {"aws:SecureTransport": "true"}})], "s3:GetObject", KEY, {}, False),
+        ([allow("*", "*"), deny("*", "*", Condition={"Bool": {"aws:SecureTransport": "false"}})], "s3:GetObject", KEY, {}, False),
+        ([allow("*", "*"), deny("s3:ListBucket", B, Condition={"StringNotLike": {"s3:prefix": "x/*"}})], "s3:ListBucket", B, UNDER, False),
+        ([allow("*", "*"), deny("s3:ListBucket", B, **liking("secret/*"))], "s3:ListBucket", B, UNDER, True),
+        # NotAction, NotResource: everything but these
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], "s3:GetObject", KEY, {}, True),
+        ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], "s3:GetObject", KEY, {}, False),
+        ([{"Effect": "Allow", "Action": "s3:*", "NotResource": f"{B}/secret/*"}], "s3:GetObject", KEY, {}, True),
+        ([allow("*", "*"), {"Effect": "Deny", "NotAction": "s3:ListBucket", "Resource": "*"}], "s3:GetObject", KEY, {}, False),
+        ([allow("*", "*"), {"Effect": "Deny", "NotAction": "s3:Get*", "Resource": "*"}], "s3:GetObject", KEY, {}, True),
+        ([allow("*", "*"), {"Effect": "Deny", "Action": "*", "NotResource": f"{B}/other/*"}], "s3:GetObject", KEY, {}, False),
+        ([allow("*", "*"), {"Effect": "Deny", "Action": "*", "NotResource": f"{B}/*"}], "s3:GetObject", KEY, {}, True),
+    ],
+)  # fmt: skip
+def test_whether_a_document_allows_a_request(rows, action, resource, context, answer):
+    assert allowed(document_of(*rows), action, resource, context) is answer
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "cn-north-1", "us-gov-west-1"])
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_our_own_policy_reads_everything_and_nothing_else(region, encrypted):
+    partition = {"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}.get(region, "aws")
+    key = f"arn:{partition}:kms:{region}:111122223333:key/k" if encrypted else None
+    settings = read(written(aws__region=region, aws__kms_key_arn=key))
+    assert unreadable(permissions(settings), settings) == []
+    assert excessive(permissions(settings), settings) == []
+
+
+def without(settings, sid):
+    rows = permissions(settings)["Statement"]
+    return document_of(*(row for row in rows if row["Sid"] != sid))
+
+
+def test_what_is_missing_is_named_by_action_and_place(settings):
+    b = "arn:aws:s3:::snowplow-sandbox"
+    stream, bad = (each.prefix for each in settings.streams)
+    assert unreadable(without(settings, "LocateBucket"), settings) == [f"s3:GetBucketLocation on {b}"]
+    assert unreadable(without(settings, "ListFolders"), settings) == [
+        f"s3:ListBucket on {b} under {stream}",
+        f"s3:ListBucket on {b} under {bad}",
+    ]
+    assert unreadable(without(settings, "ReadObjects"), settings) == [
+        f"{action} on {b}/{prefix}"
+        for prefix in (stream, bad)
+        for action in ("s3:GetObject", "s3:GetObjectVersion")
+    ]
+
+
+def test_the_key_must_be_usable_where_the_bucket_is_encrypted():
+    key = "arn:aws:kms:us-west-2:111122223333:key/k"
+    settings = read(written(aws__kms_key_arn=key))
+    assert unreadable(without(settings, "DecryptThroughS3"), settings) == [f"kms:Decrypt on {key}"]
+
+
+def test_the_published_sample_does_not_locate_the_bucket(settings):
+    """Both bucket actions under one s3:prefix condition: saved without an error, never allowed."""
+    b = settings.aws.bucket_arn
+    sample = document_of(
+        allow(["s3:GetObject", "s3:GetObjectVersion"], f"{b}/*"),
+        allow(["s3:ListBucket", "s3:GetBucketLocation"], b, **liking("*")),
+    )
+    assert unreadable(sample, settings) == [f"s3:GetBucketLocation on {b}"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "found"),
+    [
+        (allow("s3:PutObject", "*"), ["s3:PutObject"]),
+        (allow(["s3:GetObject", "s3:DeleteObject"], "arn:aws:s3:::snowplow-sandbox/snowplow/enriched/bad/*"), ["s3:DeleteObject"]),
+        (allow("s3:Get*", "arn:aws:s3:::snowplow-sandbox/snowplow/enriched/bad/*"), ["s3:Get*"]),
+        ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "arn:aws:iam::*"}, ["NotAction"]),
+        (allow("s3:GetObject", "arn:aws:s3:::snowplow-sandbox/*"), ["s3:GetObject outside the streams' folders"]),
+        (allow("s3:ListBucket", "arn:aws:s3:::snowplow-sandbox"), ["s3:ListBucket on the whole bucket"]),
+        (allow("s3:GETOBJECT", "arn:aws:s3:::snowplow-sandbox/snowplow/enriched/bad/*"), []),
+        (deny("s3:PutObject", "*"), []),
+    ],
+)  # fmt: skip
+def test_what_is_too_much_is_named(settings, extra, found):
+    document = document_of(*permissions(settings)["Statement"], extra)
+    assert excessive(document, settings) == found
+
+
+# ---- whom a trust policy lets in
+
+
+def trusting(settings, *rows):
+    return role(settings, trust=document_of(*rows))
+
+
+def assume(effect, principal, **more):
+    return {"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole", **more}
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (assume("Deny", "*", Sid="All"), ["All"]),
+        (assume("Deny", {"AWS": "*"}, Sid="All"), ["All"]),
+        (assume("Deny", {"AWS": [SNOWFLAKES_USER, "arn:aws:iam::1:root"]}), ["(without Sid)"]),
+        (assume("Deny", {"AWS": "arn:aws:iam::999988887777:user/other"}), []),
+        (assume("Deny", "*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}), []),
+        (assume("Allow", "*"), []),
+        (assume("Deny", {"Service": "ec2.amazonaws.com"}), []),
+        ({"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"}, []),
+        ({"Effect": "Deny", "Principal": "*", "Action": ["sts:TagSession", "sts:Assume*"]}, ["(without Sid)"]),
+        ({"Effect": "Deny", "Principal": "*", "Action": "*"}, ["(without Sid)"]),
+    ],
+)  # fmt: skip
+def test_a_deny_that_hits_snowflakes_user_is_found(settings, row, found):
+    have = integration(settings)
+    assert trust_denies(trusting(settings, ours(have), row), have) == found
+
+
+def test_the_closed_role_of_step_1_denies_everybody(settings):
+    closed = role(settings, trust=closed_trust())
+    assert closed.denies_everybody
+    assert trust_denies(closed, integration(settings)) == [nobody()["Sid"]]
+    assert closed.allowing == []
+    assert not role(settings).denies_everybody
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (None, []),
+        (assume("Allow", "*"), ["*"]),
+        (assume("Allow", {"AWS": "*"}), ["*"]),
+        (assume("Allow", {"AWS": "111122223333"}), ["111122223333"]),
+        (assume("Allow", {"AWS": ["arn:aws:iam::111122223333:root"]}), ["arn:aws:iam::111122223333:root"]),
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}, Condition={"StringEquals": {"sts:ExternalId": "0000"}}), ["external ID 0000"]),
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}, Condition={"StringEquals": {"sts:externalid": ["0000"]}}), ["external ID 0000"]),
+        (assume("Allow", {"AWS": "arn:aws:iam::222233334444:role/audit"}), []),
+        (assume("Allow", {"Service": "ec2.amazonaws.com"}), []),
+        (assume("Deny", "*"), []),
+    ],
+)  # fmt: skip
+def test_a_door_open_to_others_is_found(settings, row, found):
+    rows = [ours(integration(settings)), *([row] if row else [])]
+    assert open_to_others(trusting(settings, *rows)) == found
+
+
+@pytest.mark.parametrize(
+    ("row", "ids"),
+    [
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}), {"*"}),
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}, Condition={"StringEquals": {"sts:ExternalId": "a"}}), {"a"}),
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}, Condition={"StringEquals": {"STS:EXTERNALID": ["a", "b"]}}), {"a", "b"}),
+        (assume("Allow", {"AWS": [SNOWFLAKES_USER, "x"]}, Condition={"StringEquals": {"aws:x": "y"}}), {"*"}),
+        (assume("Allow", {"AWS": SNOWFLAKES_USER}, Condition={"StringLike": {"sts:ExternalId": "a*"}}), {"*"}),
+        (assume("Allow", {"AWS": "AIDAEXAMPLE"}, Condition={"StringEquals": {"sts:ExternalId": "a"}}), set()),
+        (assume("Deny", {"AWS": SNOWFLAKES_USER}), set()),
+    ],
+)  # fmt: skip
+def test_the_external_ids_under_which_a_principal_gets_in(settings, row, ids):
+    assert trusting(settings, row).external_ids(SNOWFLAKES_USER) == ids
+
+
+def test_our_statement_lets_snowflakes_user_in_with_exactly_its_external_id(settings):
+    assert role(settings).external_ids(SNOWFLAKES_USER) == {EXTERNAL_ID}
+    assert role(settings).trusted_principals == {SNOWFLAKES_USER}
+
+
+def test_a_user_that_is_gone_shows_by_its_id(settings):
+    rows = [assume("Allow", {"AWS": ["AIDAEXAMPLE"], "Service": "ec2.amazonaws.com"}), assume("Allow", "*")]
+    assert trusting(settings, *rows).trusted_principals == {"AIDAEXAMPLE", "ec2.amazonaws.com", "*"}
