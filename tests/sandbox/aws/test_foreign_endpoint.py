@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one list a line
 """The sandbox on an AWS endpoint that is not its own: here another sandbox's, met by its API alone."""
 
 from typing import Any
