@@ -1,0 +1,255 @@
+"""Which files are missing, failed, partly loaded or late, by the listing and the load histories."""
+
+# ruff: noqa: E501 (a table has one row a line)
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.errors import Blocked, CannotTell, NotConverged, Refused
+from runbook.facts.delivery import belongs, failed, late, missing, named, never_loaded, partly_loaded
+from runbook.facts.snowflake import Listing, Load, PipeStatus
+from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
+from runbook.session import SqlFailed
+from runbook.settings import Checks
+from tests.unit.observed import MADE, NOW, pipe, staged
+
+P = "snowplow/enriched/stream/"
+HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+def stream(settings):
+    return settings.stream("events")
+
+
+def load(key, status="LOADED", *, rows=3, parsed=3, error="", at=NOW):
+    return Load(key, status, at, rows, parsed, parsed - rows, error, "EVENTS_PIPE")
+
+
+def listed(*files):
+    return Listing(tuple(files))
+
+
+@pytest.mark.parametrize(
+    ("key", "belonging"),
+    [
+        (P + "a.gz", True),
+        (P + "a.tsv", False),
+        (P, False),
+        (P + "x/", False),
+        (P + "a.gz.tmp", False),
+        (P + "a.GZ", False),
+    ],
+)
+def test_a_file_belongs_to_a_stream_by_its_suffix(stream, key, belonging):
+    assert belongs(staged(key), stream) is belonging
+
+
+def test_never_loaded_is_what_no_history_names_oldest_first(stream):
+    old = staged(P + "old.gz", modified=NOW - DAY)
+    new = staged(P + "new.gz", modified=NOW)
+    twin = staged(P + "also-new.gz", modified=NOW)
+    known = [staged(P + name) for name in ("loaded.gz", "failed.gz", "partly.gz", "loading.gz")]
+    loads = (
+        load(P + "loaded.gz"),
+        load(P + "failed.gz", "LOAD_FAILED"),
+        load(P + "partly.gz", "PARTIALLY_LOADED"),
+        load(P + "loading.gz", "LOAD_IN_PROGRESS"),
+    )
+    listing = listed(new, *known, old, twin, staged(P + "other.txt"))
+    assert never_loaded(stream, listing, loads) == [old, twin, new]
+
+
+@pytest.mark.parametrize(
+    ("modified", "is_missing"),
+    [
+        (NOW, False),  # may still be on its way
+        (NOW - 14 * MINUTE, False),
+        (NOW - 15 * MINUTE, True),
+        (NOW - 5 * DAY, True),
+        (MADE + MINUTE, True),
+        (MADE, False),  # never announced to a pipe that was not there
+        (MADE - DAY, False),
+        (NOW - 15 * DAY, False),  # older than the load history
+    ],
+)
+def test_a_file_is_missing_when_it_came_after_the_pipe_and_is_late(settings, stream, modified, is_missing):
+    listing = listed(staged(P + "x.gz", modified=modified))
+    found = missing(stream, listing, (), pipe(settings, stream), NOW, Checks())
+    assert found == ([P + "x.gz"] if is_missing else [])
+
+
+def test_a_pipe_older_than_the_history_judges_by_the_history(settings, stream):
+    listing = listed(
+        staged(P + "13.gz", modified=NOW - 13 * DAY), staged(P + "15.gz", modified=NOW - 15 * DAY)
+    )
+    old = pipe(settings, stream, created_on=NOW - 100 * DAY)
+    assert missing(stream, listing, (), old, NOW, Checks()) == [P + "13.gz"]
+
+
+@given(st.lists(st.integers(0, 20), unique=True), st.sets(st.integers(0, 20)))
+def test_a_file_is_either_known_to_a_history_or_never_loaded(stream_files, known):
+    from runbook.settings import read
+    from tests.unit.conftest import written
+
+    stream = read(written()).stream("events")
+    listing = listed(*(staged(f"{P}{number}.gz") for number in stream_files))
+    loads = tuple(load(f"{P}{number}.gz") for number in known)
+    found = {file.key for file in never_loaded(stream, listing, loads)}
+    assert found == {f"{P}{number}.gz" for number in set(stream_files) - known}
+
+
+def test_a_failed_file_is_told_while_it_is_there_and_nothing_has_loaded_it():
+    listing = listed(*(staged(P + name) for name in ("a.gz", "b.gz", "c.gz")))
+    loads = (
+        load(P + "a.gz", "LOAD_FAILED", error="bad field"),
+        load(P + "b.gz", "LOAD_FAILED", error="bad line"),
+        load(P + "b.gz"),
+        load(P + "c.gz", "LOAD_FAILED", error="x"),
+        load(P + "c.gz", "PARTIALLY_LOADED"),
+        load(P + "gone.gz", "LOAD_FAILED", error="deleted since"),
+    )
+    assert failed(listing, loads) == [f"{P}a.gz: bad field"]
+
+
+def test_a_partly_loaded_file_is_told_with_how_many_rows_it_lost():
+    listing = listed(staged(P + "a.gz"), staged(P + "b.gz"))
+    loads = (
+        load(P + "a.gz", "PARTIALLY_LOADED", rows=7, parsed=9, error="bad field"),
+        load(P + "b.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
+        load(P + "b.gz"),
+        load(P + "gone.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
+    )
+    assert partly_loaded(listing, loads) == [f"{P}a.gz: 2 of 9 rows, bad field"]
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, 0), (5, 5), (6, 6), (100, 6)])
+def test_many_files_are_named_a_few_and_counted(count, said):
+    rows = [str(number) for number in range(count)]
+    assert named(rows)[:5] == rows[:5]
+    assert len(named(rows)) == said
+    if count > 5:
+        assert named(rows)[-1] == f"and {count - 5} more"
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        ({}, []),
+        ({"pendingFileCount": 0, "oldestFileTimestamp": "2026-11-20T10:00:00Z"}, []),
+        ({"pendingFileCount": 3}, []),
+        ({"pendingFileCount": 3, "oldestFileTimestamp": "2026-11-20T11:45:00Z"}, []),
+        ({"pendingFileCount": 3, "oldestFileTimestamp": "2026-11-20T11:44:59.999Z", "oldestPendingFilePath": "p"}, ["p and 2 more"]),
+        ({"pendingFileCount": 1, "oldestFileTimestamp": "2026-11-20T11:00:00.000Z"}, ["? and 0 more"]),
+        ({"pendingFileCount": 1, "oldestFileTimestamp": "2026-11-20T13:44:00+02:00", "oldestPendingFilePath": "q"}, ["q and 0 more"]),
+    ],
+)  # fmt: skip
+def test_an_announced_file_that_waits_too_long_is_late(document, found):
+    assert late(PipeStatus(document), NOW, 15 * MINUTE) == found
+
+
+# ---- operating
+
+
+def installed(found, **changes):
+    for key, value in changes.items():
+        found[(key, "events")] = value
+    return found
+
+
+def test_where_the_files_of_a_stream_are(found, facts, stream):
+    known = facts(
+        installed(
+            found,
+            listing=listed(*(staged(f"{P}{name}.gz") for name in ("a", "b", "c", "d", "e"))),
+            loads=(
+                load(P + "a.gz", at=NOW - HOUR),
+                load(P + "b.gz", "PARTIALLY_LOADED", rows=2, at=NOW - 2 * HOUR),
+                load(P + "c.gz", "LOAD_FAILED", rows=0, at=NOW),
+            ),
+            status=PipeStatus({"executionState": "RUNNING", "pendingFileCount": 1}),
+        )
+    )
+    row = whereabouts(known, stream)
+    assert row.as_json() == {
+        "stream": "events",
+        "state": "RUNNING",
+        "in_bucket": 5,
+        "loaded": 2,
+        "failed": 1,
+        "pending": 1,
+        "never_loaded": 2,
+        "rows_loaded": 5,
+        "last_load": "2026-11-20T11:00:00+00:00",
+    }
+    assert row.as_row()["last load (UTC)"] == "11-20 11:00"
+
+
+def test_where_nothing_is(absent, facts, stream):
+    row = whereabouts(facts(absent), stream)
+    assert (row.state, row.in_bucket, row.loaded, row.last_load) == ("absent", 0, 0, None)
+    assert row.as_row()["last load (UTC)"] == "never"
+
+
+ASKED = "SELECT DISTINCT _file FROM RAW.SNOWPLOW.EVENTS"
+
+
+def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, stream):
+    young, old = staged(P + "young.gz", modified=NOW - 6 * DAY), staged(P + "old.gz", modified=NOW - 8 * DAY)
+    known = facts(
+        installed(found, listing=listed(young, old, staged(P + "a.gz")), loads=(load(P + "a.gz"),)),
+        answers={ASKED: [{"_file": P + "a.gz"}]},
+    )
+    made = refresh_plan(known, stream)
+    assert (made.files, made.too_old) == ((young,), 1)
+    assert str(made) == (
+        f"1 files of the last 7 days were never loaded ({P}young.gz); 1 older ones are beyond REFRESH"
+    )
+
+
+def test_a_refresh_of_what_the_table_already_holds_is_refused(found, facts, stream):
+    known = facts(
+        installed(found, listing=listed(staged(P + "a.gz"), staged(P + "b.gz"))),
+        answers={ASKED: [{"_file": P + "a.gz"}]},
+    )
+    with pytest.raises(Refused, match=rf"load 1 files a second time \({P}a\.gz\)"):
+        refresh_plan(known, stream)
+
+
+def test_nothing_missing_asks_the_table_nothing(found, facts, stream):
+    assert refresh_plan(facts(found), stream).files == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"listing": None}, Blocked),
+        ({"loads": None}, Blocked),
+        ({"listing": Listing(error=SqlFailed(3139, "gone", "q", "LIST"))}, CannotTell),
+    ],
+)
+def test_a_refresh_without_pipe_or_stage_is_not_planned(found, facts, stream, changes, error):
+    with pytest.raises(error):
+        refresh_plan(facts(installed(found, **changes)), stream)
+    with pytest.raises(Blocked):
+        refresh_plan(facts({**found, "pipes": {}}), stream)
+
+
+def test_waiting_ends_when_every_file_is_in_the_history(found, facts, stream):
+    files = (staged(P + "a.gz"), staged(P + "b.gz"))
+    first = facts(installed(dict(found), loads=(load(P + "a.gz"),)))
+    second = facts(installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_FAILED"))))
+    first.then = second
+    loaded_everywhere(first, stream, files, 60)
+    assert len(first.reader.slept) == 1
+
+
+def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):
+    known = facts(installed(found, loads=(load(P + "a.gz"),)))
+    with pytest.raises(NotConverged, match=rf"1 files were queued and are not loaded yet \({P}b\.gz\)"):
+        loaded_everywhere(known, stream, (staged(P + "a.gz"), staged(P + "b.gz")), 60)
+    assert 60 <= known.reader.clock <= 70
+    assert max(known.reader.slept) <= 5
