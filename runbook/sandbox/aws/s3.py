@@ -35,6 +35,8 @@ _NOT_EMULATED_HEADERS = (
     "x-amz-server-side-encryption-customer-algorithm", "x-amz-grant-read", "x-amz-grant-full-control",
     "x-amz-bucket-object-lock-enabled",
 )  # fmt: skip
+# Paths moto's own server keeps for itself: no bucket can be reached under them.
+_MOTOS_OWN = ("/moto-api", "/latest/meta-data/", "/latest/api/", "/favicon.ico")
 _NO_ACLS = "The bucket does not allow ACLs"
 EMPTY = b""
 
@@ -67,6 +69,8 @@ class S3:
 
     def check(self, call: Call, judge: Judge, exists: PrincipalExists) -> None:
         """What S3 refuses of an authorised call, and moto does not. Read-only."""
+        if call.request.decoded_path.startswith(_MOTOS_OWN):
+            raise NotEmulated(f"S3 path {call.request.decoded_path}")
         for name in _NOT_EMULATED_HEADERS:
             if name in call.request.headers:
                 raise NotEmulated(f"S3 header {name}")

@@ -100,6 +100,14 @@ def test_what_is_not_emulated_is_refused(tenant: Any, service: str, operation: s
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
+@pytest.mark.parametrize("bucket", ["moto-api", "moto-api-x"])
+def test_motos_own_interface_is_not_reached(tenant: Any, bucket: str) -> None:
+    with pytest.raises(ClientError, match="not emulated: "):
+        tenant.boto3("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": tenant.region}
+        )
+
+
 def test_acls_are_disabled(tenant: Any, refused: Any) -> None:
     error = refused(tenant.boto3("s3").put_object, Bucket=tenant.bucket, Key="a", ACL="public-read")
     assert error["Code"] == "AccessControlListNotSupported"
