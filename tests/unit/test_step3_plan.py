@@ -1,0 +1,110 @@
+"""Step 3 plans, given these facts, these changes: the trust policy."""
+
+# ruff: noqa: E501 (a table has one row a line)
+
+import pytest
+
+from runbook.errors import Refused
+from runbook.facts.aws import TRUST_SID
+from runbook.facts.documents import text
+from runbook.plan import AwsChange, plan_step
+from runbook.steps import STEPS
+from runbook.steps.step1_aws import closed_trust, nobody
+from runbook.steps.step3_aws import ours
+from tests.unit.observed import SNOWFLAKES_USER, integration, role
+from tests.unit.planned import changes
+
+
+def trust_of(*rows):
+    return {"Version": "2012-10-17", "Statement": list(rows)}
+
+
+def updated(*rows, why):
+    return [
+        AwsChange(
+            "iam",
+            "UpdateAssumeRolePolicy",
+            {"RoleName": "snowflake-read-role", "PolicyDocument": text(trust_of(*rows))},
+            why=why,
+        )
+    ]
+
+
+AUDIT = {
+    "Sid": "Audit",
+    "Effect": "Allow",
+    "Principal": {"AWS": "arn:aws:iam::222233334444:role/audit"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def test_opens_the_closed_role_to_snowflakes_user_alone(settings, found, facts):
+    found["role"] = role(settings, trust=closed_trust())
+    mine = ours(found["integration"])
+    assert changes(3, facts(found)) == updated(mine, why="the role is assumable by nobody")
+    assert mine == {
+        "Sid": TRUST_SID,
+        "Effect": "Allow",
+        "Principal": {"AWS": SNOWFLAKES_USER},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": found["integration"].external_id}},
+    }
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_keeps_statements_that_are_not_ours(settings, found, facts, place):
+    rows = [nobody()]
+    rows.insert(place, AUDIT)
+    found["role"] = role(settings, trust=trust_of(*rows))
+    why = "the role is assumable by nobody"
+    assert changes(3, facts(found)) == updated(AUDIT, ours(found["integration"]), why=why)
+
+
+def test_a_foreign_statement_beside_ours_is_no_drift(settings, found, facts):
+    for rows in ([AUDIT, ours(found["integration"])], [ours(found["integration"]), AUDIT]):
+        found["role"] = role(settings, trust=trust_of(*rows))
+        assert changes(3, facts(found)) == []
+
+
+def test_a_single_statement_as_aws_may_write_it_is_no_drift(settings, found, facts):
+    row = ours(found["integration"])
+    row["Action"] = ["sts:AssumeRole"]
+    row["Principal"] = {"AWS": [SNOWFLAKES_USER]}
+    row["Condition"] = {"StringEquals": {"sts:ExternalId": [found["integration"].external_id]}}
+    found["role"] = role(settings, trust={"Version": "2012-10-17", "Statement": row})
+    assert changes(3, facts(found)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"external_id": "OLD_SFCRole=1_x"}, "the external ID, or another part of our statement, is not what the integration needs"),
+        ({"iam_user_arn": "arn:aws:iam::999988887777:user/old"}, "Snowflake's user is not trusted"),
+    ],
+)  # fmt: skip
+def test_a_trust_of_another_user_or_external_id_is_put_right(settings, found, facts, changed, why):
+    found["role"] = role(settings, trust=trust_of(ours(integration(settings, **changed))))
+    assert changes(3, facts(found)) == updated(ours(found["integration"]), why=why)
+
+
+def test_a_dead_users_id_is_replaced(settings, found, facts):
+    dead = {**ours(found["integration"]), "Principal": {"AWS": "AIDAEXAMPLE"}}
+    found["role"] = role(settings, trust=trust_of(dead))
+    assert changes(3, facts(found)) == updated(
+        ours(found["integration"]), why="Snowflake's user is not trusted"
+    )
+
+
+@pytest.mark.parametrize(("missing", "step"), [("role", 1), ("integration", 2)])
+def test_is_blocked_by_the_step_that_brings_what_is_missing(found, facts, missing, step):
+    found[missing] = None
+    plan = plan_step(STEPS[2], facts(found))
+    assert (plan.changes, plan.blocked.by_step, plan.is_empty) == ((), step, False)
+    assert f"invoke step{step}-" in str(plan.blocked)
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_the_trust_of_a_role_that_is_not_ours_is_refused(settings, found, facts, adopt):
+    found["role"] = role(settings, tags={})
+    with pytest.raises(Refused, match="invoke step1-aws --adopt"):
+        changes(3, facts(found, adopt=adopt))

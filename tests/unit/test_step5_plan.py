@@ -1,0 +1,157 @@
+"""Step 5 plans, given these facts, these changes: the bucket's event notifications."""
+
+# ruff: noqa: E501 (a table has one row a line)
+
+import pytest
+
+from runbook.errors import Refused
+from runbook.facts.aws import Bucket, BucketNotifications, queue_rule
+from runbook.plan import AwsChange, Before, plan_step
+from runbook.settings import read
+from runbook.steps import STEPS
+from tests.unit.conftest import written
+from tests.unit.observed import QUEUE, Known, healthy, pipe
+from tests.unit.planned import changes
+
+OWNER = {"Bucket": "snowplow-sandbox", "ExpectedBucketOwner": "111122223333"}
+THEIRS = {
+    "Id": "thumbnails",
+    "LambdaFunctionArn": "arn:aws:lambda:us-west-2:111122223333:function:t",
+    "Events": ["s3:ObjectCreated:*"],
+    "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "images/"}]}},
+}
+
+
+def put(before, after, why):
+    return [
+        AwsChange(
+            "s3",
+            "PutBucketNotificationConfiguration",
+            {**OWNER, "NotificationConfiguration": after},
+            why=why,
+            before=Before("GetBucketNotificationConfiguration", OWNER, before),
+        )
+    ]
+
+
+NO_RULE = "no rule snowpipe-runbook:RAW.SNOWPLOW.EVENTS_PIPE, snowpipe-runbook:RAW.SNOWPLOW.EVENTS_BAD_PIPE"
+
+
+def test_from_nothing_one_rule_a_stream(settings, found, facts):
+    found["notifications"] = BucketNotifications()
+    rules = [queue_rule(stream, QUEUE) for stream in settings.streams]
+    assert changes(5, facts(found)) == put({}, {"QueueConfigurations": rules}, NO_RULE)
+
+
+def test_keeps_what_is_there(settings, found, facts):
+    other = {"Id": "q", "QueueArn": "arn:aws:sqs:us-west-2:1:q", "Events": ["s3:ObjectRemoved:*"]}
+    before = {
+        "EventBridgeConfiguration": {},
+        "LambdaFunctionConfigurations": [THEIRS],
+        "QueueConfigurations": [other],
+    }
+    found["notifications"] = BucketNotifications(before)
+    rules = [queue_rule(stream, QUEUE) for stream in settings.streams]
+    assert changes(5, facts(found)) == put(
+        before, {**before, "QueueConfigurations": [other, *rules]}, NO_RULE
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"QueueArn": "arn:aws:sqs:us-west-2:1:old"}, "a rule of ours is not what its pipe needs"),
+        ({"Events": ["s3:ObjectCreated:Put"]}, "a rule of ours is not what its pipe needs"),
+        ({"Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "old/"}]}}}, "a rule of ours is not what its pipe needs"),
+        ({"Id": "theirs", "Events": ["s3:ObjectRemoved:*"]}, "no rule snowpipe-runbook:RAW.SNOWPLOW.EVENTS_PIPE"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_drifted_is_put_right(settings, found, facts, changed, why):
+    events, bad = (queue_rule(stream, QUEUE) for stream in settings.streams)
+    spoilt = {**events, **changed}
+    before = {"QueueConfigurations": [spoilt, bad]}
+    found["notifications"] = BucketNotifications(before)
+    kept = [spoilt] if changed.get("Id") else []
+    after = {"QueueConfigurations": [*kept, events, bad]}
+    assert changes(5, facts(found)) == put(before, after, why)
+
+
+def test_another_order_is_no_drift(settings, found, facts):
+    rules = [queue_rule(stream, QUEUE) for stream in settings.streams]
+    found["notifications"] = BucketNotifications({"QueueConfigurations": rules[::-1]})
+    assert changes(5, facts(found)) == []
+
+
+def test_a_rule_of_theirs_to_the_same_queue_is_enough(settings, found, facts):
+    whole = {"Id": "by hand", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}
+    for document in (
+        {"QueueConfigurations": [whole]},
+        {"QueueConfigurations": [whole], "EventBridgeConfiguration": {}},
+    ):
+        found["notifications"] = BucketNotifications(document)
+        assert changes(5, facts(found)) == []
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"Id": "all", "QueueArn": "arn:aws:sqs:us-west-2:1:lake", "Events": ["s3:ObjectCreated:*"]},
+        {"Id": "put", "QueueArn": "arn:aws:sqs:us-west-2:1:lake", "Events": ["s3:ObjectCreated:Put"]},
+        {"Id": "half", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:Put"]},
+    ],
+)
+def test_a_rule_of_theirs_that_s3_allows_no_second_beside_is_refused(found, facts, theirs):
+    found["notifications"] = BucketNotifications({"QueueConfigurations": [theirs]})
+    with pytest.raises(
+        Refused, match=f"The rule '{theirs['Id']}' .*theirs goes to {theirs['QueueArn']}.*SNS"
+    ):
+        changes(5, facts(found))
+
+
+def test_a_clash_of_another_kind_of_target_is_refused_too(settings, found, facts):
+    wide = {**THEIRS, "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "snowplow/"}]}}}
+    found["notifications"] = BucketNotifications({"LambdaFunctionConfigurations": [wide]})
+    with pytest.raises(Refused, match="thumbnails"):
+        changes(5, facts(found))
+
+
+def test_more_rules_than_s3_allows_are_refused(found, facts):
+    many = [
+        {**THEIRS, "Id": str(n), "Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": f"i{n}x/"}]}}}
+        for n in range(99)
+    ]
+    found["notifications"] = BucketNotifications({"LambdaFunctionConfigurations": many})
+    with pytest.raises(Refused, match="would have 101 notification rules; S3 allows 100"):
+        changes(5, facts(found))
+
+
+def test_a_queue_of_another_region_is_refused(settings, found, facts):
+    found["bucket"] = Bucket("snowplow-sandbox", "eu-west-1")
+    with pytest.raises(Refused, match="is in us-west-2, the bucket in eu-west-1"):
+        changes(5, facts(found))
+
+
+@pytest.mark.parametrize("missing", ["bucket", "notifications"])
+def test_a_bucket_that_is_not_there_is_never_made(found, facts, missing):
+    found[missing] = None
+    with pytest.raises(Refused, match="The bucket snowplow-sandbox does not exist"):
+        changes(5, facts(found))
+
+
+@pytest.mark.parametrize("channel", [None, "gone"])
+def test_is_blocked_until_there_is_a_queue(settings, found, facts, channel):
+    stream = settings.stream("events_bad")
+    pipes = {name: row for name, row in found["pipes"].items() if name != stream.pipe.name}
+    if channel is None:
+        pipes[stream.pipe.name] = pipe(settings, stream, notification_channel=None)
+    found["pipes"] = pipes
+    plan = plan_step(STEPS[4], facts(found))
+    assert (plan.blocked.by_step, plan.changes) == (4, ())
+
+
+def test_prefixes_are_compared_as_s3_matches_them(settings):
+    settings = read(written(streams__events__prefix="date=1/a b/"))
+    found = healthy(settings)
+    rows = found["notifications"].document["QueueConfigurations"]
+    assert rows[0]["Filter"]["Key"]["FilterRules"][0]["Value"] == "date%3D1/a+b/"
+    assert changes(5, Known(settings, found)) == []
