@@ -104,6 +104,7 @@ def plan(c: Context, format: str = "table", debug: bool = False) -> None:
         "wait": "seconds to wait for health, showing what is still red",
         "format": "table, json or junit",
         "output": "write the result to this file",
+        "all": "list every check, not only what did not pass",
         "debug": DEBUG,
     }
 )
@@ -114,6 +115,7 @@ def verify(
     wait: int = 0,
     format: str = "table",
     output: str = "",
+    all: bool = False,
     debug: bool = False,
 ) -> None:
     """Check everything; name the root cause and the command that mends it.
@@ -128,6 +130,7 @@ def verify(
         wait=wait,
         output_format=format,
         output=output or None,
+        every=all,
         debug=debug,
     )
 

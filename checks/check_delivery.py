@@ -14,7 +14,7 @@ THE_WAY = (
     "step4.stage-exists",
     "step4.stage-is-on-the-folder",
     "step4.stage-uses-the-integration",
-    "step2.integration-was-not-replaced",
+    "step4.stage-is-not-orphaned",
     "step4.pipe-exists",
     "step4.pipe-is-not-paused",
     "step4.loader-has-its-rights",
@@ -26,7 +26,7 @@ THE_WAY = (
 
 
 @pytest.mark.needs(
-    "step3.snowflake-gets-in", "step2.integration-was-not-replaced", "step4.stage-uses-the-integration"
+    "step3.snowflake-gets-in", "step4.stage-is-not-orphaned", "step4.stage-uses-the-integration"
 )
 def check_stage_can_be_listed(listing: Listing) -> None:
     """The stage lists its files.

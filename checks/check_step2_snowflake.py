@@ -4,7 +4,7 @@ import pytest
 
 from runbook.facts import Facts
 from runbook.facts.pipeline import integration_grants, missing_grants
-from runbook.facts.snowflake import ORPHANED_STAGE, StorageIntegration
+from runbook.facts.snowflake import StorageIntegration
 from runbook.settings import Settings
 
 
@@ -25,23 +25,6 @@ def check_integration_exists(facts: Facts) -> None:
     See: docs/runbook.md#integration
     """
     assert facts.integration is not None, "no integration of that name can be seen"
-
-
-def check_integration_was_not_replaced(facts: Facts, integration: StorageIntegration) -> None:
-    """The integration is the one the stages were made on.
-
-    Replacing it makes a new external ID, drops its grants and orphans every stage (error 3139).
-
-    Remedy: invoke step2-snowflake step3-aws step4-snowflake
-    See: docs/runbook.md#integration-replaced
-    """
-    listings = [(stream, facts.listing(stream)) for stream in facts.settings.streams]
-    orphaned = [
-        stream.stage.sql
-        for stream, listing in listings
-        if listing and listing.error and listing.error.errno == ORPHANED_STAGE
-    ]
-    assert orphaned == [], "the integration has been replaced since the stages were made"
 
 
 def check_integration_is_enabled(integration: StorageIntegration) -> None:
@@ -73,7 +56,7 @@ def check_integration_allows_the_folders(integration: StorageIntegration, settin
     assert closed == [], "a stage on that folder is refused (error 3127)"
 
 
-@pytest.mark.needs("step2.roles-exist", "step2.integration-was-not-replaced")
+@pytest.mark.needs("step2.roles-exist", "step4.stage-is-not-orphaned")
 def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
     """The owner, loader and operator roles have USAGE on the integration.
 

@@ -8,7 +8,7 @@ from runbook.facts.aws import Role
 from runbook.facts.snowflake import StorageIntegration
 
 
-@pytest.mark.needs("step2.integration-was-not-replaced")
+@pytest.mark.needs("step4.stage-is-not-orphaned")
 def check_trust_names_snowflakes_user(role: Role, integration: StorageIntegration) -> None:
     """The trust policy lets Snowflake's IAM user assume the role.
 
@@ -18,7 +18,7 @@ def check_trust_names_snowflakes_user(role: Role, integration: StorageIntegratio
     assert integration.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
 
 
-@pytest.mark.needs("step2.integration-was-not-replaced", "step3.trust-names-snowflakes-user")
+@pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
 def check_trust_external_id(role: Role, integration: StorageIntegration) -> None:
     """Snowflake's user is let in with the integration's external ID, and only with it.
 

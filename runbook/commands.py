@@ -58,6 +58,7 @@ def verify(
     wait: float,
     output_format: str,
     output: str | None,
+    every: bool = False,
 ) -> int:
     """Every check, or those of one step or stream; waits for health when asked. Only reads."""
     _known(output_format, ("table", *FORMATS))
@@ -71,7 +72,7 @@ def verify(
         facts.look()
         outcome = wait_until_healthy(facts, wait, _still_red, steps=steps, stream=stream)
     if output_format == "table":
-        write_output(as_table(outcome, Style.of(sys.stdout)), output, say)
+        write_output(as_table(outcome, Style.of(sys.stdout), every=every), output, say)
     else:
         write_output(FORMATS[output_format](outcome), output, say)
     return outcome.exit_code
@@ -163,7 +164,7 @@ def _one(run: Run, number: int) -> None:
 
 
 def _prove(run: Run, number: int, facts: Facts) -> None:
-    facts.look(delivery=number == 4, steps=(number,))
+    facts.look(delivery=number >= 4, steps=tuple(range(1, number + 1)))
     outcome = wait_until_healthy(facts, run.settings.checks.ready_within_seconds, _still_red, steps=(number,))
     if not outcome.is_healthy:
         raise _unproven(number, outcome)

@@ -58,7 +58,7 @@ class Demo:
         self.good, self.bad = self.settings.stream("events"), self.settings.stream("events_bad")
         self._events = loader_files(events(SEED, START), per_file=EVENTS_A_FILE, seed=SEED)
         self._bad = loader_files(
-            bad_rows(SEED, START), per_file=BAD_ROWS_A_FILE, layout=Layout(partition="{schema}"), seed=SEED
+            bad_rows(SEED, START), per_file=BAD_ROWS_A_FILE, layout=Layout(partition=""), seed=SEED
         )
 
     def arrive(self, *, good: int = 0, bad: int = 0) -> None:
@@ -206,7 +206,8 @@ def _sum(told: Demo, stream: Stream) -> dict[str, Any]:
         "files sent": len(sent.records),
         "files loaded": len({key for key, *_ in found}),
         "records sent": sent.rows,
-        f"rows in {stream.table.name}": sum(found.values()),
+        "table": str(stream.table.name),
+        "rows": sum(found.values()),
         "exact": "yes" if found == wanted else "NO",
     }
 

@@ -138,4 +138,4 @@ def _named(facts: Facts, stream: Stream, name: str, why: str) -> SqlChange:
 
 
 def _list(missing: list[str]) -> str:
-    return ", ".join(missing)
+    return missing[0] + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")

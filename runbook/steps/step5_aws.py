@@ -97,7 +97,7 @@ def _clash(bucket: str, theirs: Rule, ours: Rule) -> Refused:
     return Refused(
         f"The rule {theirs.id!r} of {bucket} already takes {', '.join(sorted(theirs.events))} "
         f"under {theirs.prefix or 'the whole bucket'}*{theirs.suffix}",
-        why=f"S3 allows no second rule for the same event under {ours.prefix}; theirs goes to {theirs.target}",
+        why=f"S3 allows no second rule for an event under {ours.prefix}; theirs goes to {theirs.target}",
         remedy="narrow that rule, or send its events through an SNS topic (docs/runbook.md#overlap)",
     )
 

@@ -103,7 +103,8 @@ class CheckRun:
         config.addinivalue_line("markers", "needs(*ids): the checks this one's claim stands on")
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        if self.steps is not None and items:
+        items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
+        if self.steps is not None:
             # what is not asked still explains what is: earlier steps stay, later ones go
             last = max(self.steps)
             items[:] = [item for item in items if (_step(item) or last + 1) <= last]

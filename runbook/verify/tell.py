@@ -6,18 +6,18 @@ from xml.etree import ElementTree as ET
 from tabulate import tabulate
 
 from runbook.terminal import Style, wrapped
-from runbook.verify.outcome import Outcome, Result
+from runbook.verify.outcome import Outcome, Result, Word
 
 SIGN = {"passed": "ok", "failed": "FAILED", "blocked": "blocked", "unknown": "unknown", "skipped": "-"}
 COLOUR = {"passed": "green", "failed": "red", "blocked": "yellow", "unknown": "yellow", "skipped": "dim"}
 
 
-def as_table(outcome: Outcome, style: Style) -> str:
-    """Root causes first with their evidence, then every check; fits the terminal's width."""
+def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
+    """Root causes first with their evidence, then what did not pass, or every check; fits the width."""
     parts = [_headline(outcome, style)]
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
     parts += [_unknown(result, style) for result in outcome.results if result.outcome == "unknown"]
-    parts.append(_all(outcome, style))
+    parts.append(_all(outcome, style, every=every))
     return "\n\n".join(parts)
 
 
@@ -67,19 +67,30 @@ def _unknown(result: Result, style: Style) -> str:
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
 
 
-def _all(outcome: Outcome, style: Style) -> str:
-    streams = list(dict.fromkeys(row.stream for row in outcome.results if row.stream))
-    ids = list(dict.fromkeys(row.id for row in outcome.results))
-    found = {(row.id, row.stream): row.outcome for row in outcome.results}
+def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
+    """One line an area with how many checks passed, and one for each check that did not."""
+    streams: list[str | None] = list(dict.fromkeys(row.stream for row in outcome.results if row.stream))
+    streams = streams or [None]
+    table: list[list[str]] = []
+    for area in dict.fromkeys(row.id.partition(".")[0] for row in outcome.results):
+        rows = [row for row in outcome.results if row.id.startswith(f"{area}.")]
+        table.append([area, *(_passed(rows, stream, style) for stream in streams)])
+        for check in dict.fromkeys(row.id for row in rows):
+            words = [_word(rows, check, stream) for stream in streams]
+            if every or {"failed", "blocked", "unknown"} & set(words):
+                name = f"  {check.removeprefix(area)[1:]}"
+                table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
+    return tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
 
-    def cell(word: str | None) -> str:
-        return style.paint(SIGN[word], COLOUR[word]) if word else ""
 
-    table = []
-    for check in ids:
-        whole = found.get((check, None))
-        table.append([check, *(cell(whole or found.get((check, stream))) for stream in streams or [""])])
-    return tabulate(table, headers=["check", *(streams or ["outcome"])], tablefmt="simple")
+def _passed(rows: list[Result], stream: str | None, style: Style) -> str:
+    mine = [row for row in rows if row.stream in (None, stream) and row.outcome != "skipped"]
+    good = sum(row.outcome == "passed" for row in mine)
+    return style.paint(f"{good} of {len(mine)} ok", "green" if good == len(mine) else "red")
+
+
+def _word(rows: list[Result], check: str, stream: str | None) -> Word | None:
+    return next((r.outcome for r in rows if r.id == check and r.stream in (None, stream)), None)
 
 
 def as_json(outcome: Outcome) -> str:

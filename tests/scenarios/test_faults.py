@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[Callable[[Installation], None], str]] = {
     "ListBucket taken out of the policy": (no_list_bucket, "step1.policy-lets-snowflake-read"),
     "notification rule deleted": (rule_deleted, "step5.rule-exists"),
     "pipe paused": (pipe_paused, "step4.pipe-is-not-paused"),
-    "integration replaced": (integration_replaced, "step2.integration-was-not-replaced"),
+    "integration replaced": (integration_replaced, "step4.stage-is-not-orphaned"),
     "USAGE on the stage revoked": (stage_usage_revoked, "step4.loader-has-its-rights"),
 }
 
