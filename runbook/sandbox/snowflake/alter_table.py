@@ -74,8 +74,14 @@ def _reshaped(shape: Shape, action: exp.Expression) -> Shape:
     """The shape after one action."""
     if isinstance(action, exp.ColumnDef):
         return _added(shape, action)
+    if isinstance(action, exp.Schema):
+        for each in action.expressions:
+            shape = _added(shape, each)
+        return shape
     if isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
-        return _dropped(shape, relations.stored(action.this.this), if_exists=bool(action.args.get("exists")))
+        for column in action.args.get("tables") or []:
+            shape = _dropped(shape, relations.stored(column.this), if_exists=bool(action.args.get("exists")))
+        return shape
     if isinstance(action, exp.RenameColumn):
         old, new = relations.stored(action.this.this), relations.stored(action.args["to"].this)
         _require(shape, old)
@@ -121,11 +127,14 @@ def _changed(shape: Shape, action: exp.AlterColumn) -> Shape:
 def _with_change(column: TableColumn, action: exp.AlterColumn) -> TableColumn:
     if action.args.get("dtype"):
         type_ = snowflake_type(action.args["dtype"])
-        if type_.partition("(")[0] != column.base_type or (column.length or 0) > (replace(column, type=type_).length or 0):
+        if type_.partition("(")[0] != column.base_type or (column.length or 0) > (
+            replace(column, type=type_).length or 0
+        ):
             raise errors.SnowflakeError(
                 2108,
                 "22000",
-                f"SQL compilation error:\ncannot change column {column.name} from type {column.type} to {type_}",
+                f"SQL compilation error:\ncannot change column {column.name} from type "
+                f"{column.type} to {type_}",
             )
         return replace(column, type=type_)
     if action.args.get("comment"):
@@ -146,7 +155,8 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     statements = [
         "BEGIN TRANSACTION",
         f"CREATE TABLE {fresh} ({', '.join(tables.column_sql(column) for column in columns)})",
-        f"INSERT INTO {fresh} ({', '.join(new for new, _ in kept)}) SELECT {', '.join(old for _, old in kept)} FROM {name}",
+        f"INSERT INTO {fresh} ({', '.join(new for new, _ in kept)}) "
+        f"SELECT {', '.join(old for _, old in kept)} FROM {name}",
         f"DROP TABLE {name}",
         f"ALTER TABLE {fresh} RENAME TO {tables.duckdb_name([table.name])}",
         "COMMIT",
@@ -190,7 +200,9 @@ def _swap(session: Session, one: Table, other: Table) -> None:
 
     def run() -> None:
         for old, new in ((first, aside), (second, first.name), ((*first[:2], aside), second.name)):
-            session.duck.execute(f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}")
+            session.duck.execute(
+                f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}"
+            )
 
     plain_sql.in_duckdb(session, run)
     with session.account.lock:

@@ -35,7 +35,7 @@ def read(given: Mapping[str, Any]) -> list[exp.Expression]:
     return [_value(str(each["type"]), each.get("value")) for each in columns]
 
 
-def _value(type_: str, value: str | None) -> exp.Expression:
+def _value(type_: str, value: str | None) -> exp.Expression:  # noqa: PLR0911 - one line a type
     """One value as a constant."""
     kind = type_.upper()
     if value is None:
@@ -77,7 +77,7 @@ def describe(session: Session, text: str, given: Mapping[str, Any]) -> tuple[Res
     if isinstance(statement, exp.Query):
         bound: Sequence[exp.Expression] = read(given) if given else [exp.Null()] * placeholders
         limited = exp.select("*").from_(plain_sql.bind(statement, bound).subquery("described")).limit(0)
-        names = plain_sql.projection_names(statement)
+        names = plain_sql.projection_names(statement, plain_sql.written_projections(text))
         described = plain_sql.select(session, limited)
         return _renamed(described, names), placeholders
     kinds = {

@@ -22,7 +22,9 @@ def get_ddl(session: Session, kind: str, name: str) -> str:
         if wanted == "PIPE":
             return pipes.ddl(resolve.pipe(account, session, parts))
         if wanted == "STAGE":
-            return stages.ddl(session, resolve.visible(account, session, account.catalog.stages, "Stage", parts))
+            return stages.ddl(
+                session, resolve.visible(account, session, account.catalog.stages, "Stage", parts)
+            )
         if wanted == "FILE FORMAT":
             found = resolve.visible(account, session, account.catalog.file_formats, "File format", parts)
             return file_formats.ddl(found)

@@ -41,7 +41,7 @@ def of_fakesnow(error: Exception) -> SnowflakeError | None:
 
 def _binder(message: str) -> SnowflakeError:
     column = re.search(
-        r'Referenced column "([^"]+)" not found|does not have a column named "([^"]+)"', message
+        r'Referenced column "([^"]+)" (?:was )?not found|does not have a column named "([^"]+)"', message
     )
     if column:
         return errors.invalid_identifier((column.group(1) or column.group(2)).upper())

@@ -60,7 +60,7 @@ def json_rows(result: Result) -> list[list[str | None]]:
     ]
 
 
-def _json_writer(type_: str) -> Callable[[Any], str]:
+def _json_writer(type_: str) -> Callable[[Any], str]:  # noqa: PLR0911 - one line a type
     if type_ == "BOOLEAN":
         return lambda value: "1" if value else "0"
     if type_ == "BINARY":

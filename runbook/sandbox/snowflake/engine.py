@@ -35,6 +35,7 @@ class Engine:
         """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes."""
         self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
         self._duckdb.execute(macros.creation_sql(HOME))
+        self._duckdb.execute(TIMESTAMP_MACROS)
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         self._ahead = timedelta(-1)
@@ -67,7 +68,39 @@ class Engine:
         self._duckdb.close()
 
 
+# fakesnow's own turns epoch seconds into the session's time zone; NTZ is UTC's wall clock.
+TIMESTAMP_MACROS = f"""
+CREATE OR REPLACE MACRO {HOME}.main._fs_to_timestamp(val, scale) AS (
+    CASE WHEN try_cast(val AS BIGINT) IS NOT NULL
+        THEN make_timestamp(CAST(CAST(val AS BIGINT) * power(10, 6 - scale) AS BIGINT))
+        ELSE CAST(val AS TIMESTAMP)
+    END
+);
+CREATE OR REPLACE MACRO {HOME}.main.sandbox_try_timestamp(val) AS (
+    CASE WHEN try_cast(val AS BIGINT) IS NOT NULL
+        THEN make_timestamp(CAST(val AS BIGINT) * 1000000)
+        ELSE TRY_CAST(val AS TIMESTAMP)
+    END
+);
+"""
+
+NTZ = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
+
+
+def try_timestamps(node: exp.Expression) -> exp.Expression:
+    """TRY_TO_TIMESTAMP, TRY_TO_TIMESTAMP_NTZ and TRY_CAST … AS TIMESTAMP_NTZ: NULL for what is no time."""
+    named = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+    if named in ("TRY_TO_TIMESTAMP", "TRY_TO_TIMESTAMP_NTZ") and len(node.expressions) == 1:
+        return exp.Anonymous(this="sandbox_try_timestamp", expressions=node.expressions)
+    if isinstance(node, exp.TryCast) and node.to.this in NTZ:
+        return exp.Anonymous(this="sandbox_try_timestamp", expressions=[node.this])
+    if named == "TO_TIMESTAMP_LTZ" and len(node.expressions) == 1:
+        return exp.cast(node.expressions[0], "TIMESTAMPTZ")
+    return node
+
+
 CHAIN = (
+    try_timestamps,
     transforms.upper_case_unquoted_identifiers,
     transforms.extract_comment_on_table,
     transforms.extract_comment_on_columns,

@@ -5,7 +5,7 @@ The catalogue is facts/snowflake.md §1.7; what that page does not list carries 
 
 
 class SnowflakeError(Exception):
-    """A statement's failure, as the wire reports it: ``errno`` (6 digits there), ``sqlstate``, ``message``."""
+    """A statement's failure, as the wire reports it: ``errno``, ``sqlstate``, ``message``."""
 
     def __init__(self, errno: int, sqlstate: str, message: str) -> None:
         super().__init__(message)
@@ -134,7 +134,9 @@ def remote_file_not_found(file: str) -> SnowflakeError:
 
 def invalid_identifier(name: str) -> SnowflakeError:
     """000904 (42000): a column that is not there."""
-    return SnowflakeError(904, "42000", f"SQL compilation error: error line 1 at position 0\ninvalid identifier '{name}'")
+    return SnowflakeError(
+        904, "42000", f"SQL compilation error: error line 1 at position 0\ninvalid identifier '{name}'"
+    )
 
 
 def unknown_function(name: str) -> SnowflakeError:

@@ -37,7 +37,7 @@ def stale_error(pipe: Pipe) -> SnowflakeError:
     return SnowflakeError(
         3194,
         "55000",
-        f"Pipe {pipe.full_name} cannot be resumed: it is stale, having been paused for more than 14 days. Use "
+        f"Pipe {pipe.full_name} cannot be resumed: it is stale, paused for more than 14 days. Use "
         "SYSTEM$PIPE_FORCE_RESUME with the argument 'staleness_check_override'.",
     )
 
@@ -47,8 +47,8 @@ def owner_changed_error(pipe: Pipe) -> SnowflakeError:
     return SnowflakeError(
         3195,
         "55000",
-        f"Pipe {pipe.full_name} cannot be resumed: its ownership was transferred. Use SYSTEM$PIPE_FORCE_RESUME "
-        "with the argument 'ownership_transfer_check_override'.",
+        f"Pipe {pipe.full_name} cannot be resumed: its ownership was transferred. Use "
+        "SYSTEM$PIPE_FORCE_RESUME with the argument 'ownership_transfer_check_override'.",
     )
 
 

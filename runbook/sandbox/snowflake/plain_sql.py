@@ -19,6 +19,7 @@ from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 from runbook.sandbox.snowflake import duckdb_errors, encoding, errors, functions, relations, result, views
 from runbook.sandbox.snowflake.datatypes import result_column, shown_type
 from runbook.sandbox.snowflake.engine import parse, translate
+from runbook.sandbox.snowflake.grammar.tokens import tokenize
 from runbook.sandbox.snowflake.queries import CURRENT
 from runbook.sandbox.snowflake.result import Result
 
@@ -47,6 +48,8 @@ def one_statement(text: str) -> exp.Expression:
             "0A000",
             f"Actual statement count {len(statements)} did not match the desired statement count 1.",
         )
+    for table in statements[0].find_all(exp.Table):
+        relations.read_identifier_call(table)
     return statements[0]
 
 
@@ -62,7 +65,7 @@ def run(session: Session, text: str, bindings: Sequence[exp.Expression] = ()) ->
     """Run one SELECT, INSERT, UPDATE, DELETE or MERGE."""
     statement = bind(one_statement(text), bindings)
     if isinstance(statement, exp.Query):
-        return select(session, statement)
+        return select(session, statement, text)
     if isinstance(statement, CHANGES):
         return change(session, statement)
     raise errors.not_emulated(text.strip()[:60])
@@ -74,11 +77,9 @@ def bind(statement: exp.Expression, bindings: Sequence[exp.Expression]) -> exp.E
         raise errors.not_emulated("session variables and $n outside COPY")
     if any(isinstance(each, exp.Tuple) for each in bindings):
         return _bind_rows(statement, bindings)
-    position = 0
-    for placeholder in list(statement.find_all(exp.Placeholder, bfs=False)):
+    for position, placeholder in enumerate(list(statement.find_all(exp.Placeholder, bfs=False))):
         number = placeholder.this
         index = int(number) - 1 if number and str(number).isdigit() else position
-        position += 1
         if not 0 <= index < len(bindings):
             raise errors.SnowflakeError(
                 2049, "42601", "SQL compilation error: error line 1 at position 0\nBind variable ? not set."
@@ -108,9 +109,9 @@ def _bind_rows(statement: exp.Expression, columns: Sequence[exp.Expression]) -> 
 # --- queries
 
 
-def select(session: Session, query: exp.Expression) -> Result:
-    """Run a query and keep its rows as an Arrow table."""
-    names = projection_names(query)
+def select(session: Session, query: exp.Expression, text: str = "") -> Result:
+    """Run a query and keep its rows as an Arrow table. ``text``: as written, for the columns' names."""
+    names = projection_names(query, written_projections(text))
     with prepared(session, query) as ready:
         (sql,) = translated(ready)
 
@@ -126,13 +127,36 @@ def select(session: Session, query: exp.Expression) -> Result:
     return Result(columns, statement_type=result.SELECT, table=table)
 
 
-def projection_names(query: exp.Expression) -> list[str | None]:
+def written_projections(text: str) -> list[str]:
+    """The expressions between the outermost SELECT and its FROM, as written; [] where that is not plain."""
+    tokens = tokenize(text)
+    if next(tokens).value != "SELECT":
+        return []
+    pieces: list[str] = []
+    depth, start, end = 0, -1, -1
+    for token in tokens:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.value, 0)
+        ends = token.kind == "end" or (depth == 0 and token.value in ("FROM", ";", "LIMIT", "UNION", "ORDER"))
+        if ends or (depth == 0 and token.value == "," and token.kind == "symbol"):
+            pieces.append(text[start:end])
+            start = -1
+            if ends:
+                return pieces
+        elif start < 0:
+            start = token.start
+        end = token.end
+    return pieces
+
+
+def projection_names(query: exp.Expression, written: Sequence[str] = ()) -> list[str | None]:
     """What Snowflake calls the columns: aliases, column names, else the expression's text in capitals.
 
-    None: the name DuckDB gives is right. Empty where a star hides how many there are.
+    Empty where a star hides how many there are.
     """
     names: list[str | None] = []
-    for projection in query.selects if isinstance(query, exp.Query) else []:
+    projections = query.selects if isinstance(query, exp.Query) else []
+    texts = list(written) if len(written) == len(projections) else [""] * len(projections)
+    for projection, piece in zip(projections, texts, strict=True):
         if projection.is_star:
             return []
         if isinstance(projection, exp.Alias):
@@ -140,7 +164,7 @@ def projection_names(query: exp.Expression) -> list[str | None]:
         elif isinstance(projection, exp.Column):
             names.append(relations.stored(projection.this))
         else:
-            names.append(projection.sql(dialect="snowflake").upper())
+            names.append((piece or projection.sql(dialect="snowflake")).upper())
     return names
 
 
@@ -153,13 +177,15 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
     with ExitStack() as stack:
         query = functions.evaluate(session, query)
         known = _place_system_relations(session, query, stack)
+        target = _target(query) if isinstance(query, CHANGES) else None
         for table in relations.named_tables(query):
-            if isinstance(table.parent, exp.From | exp.Join | exp.Subquery) or table.arg_key == "using":
+            if table is not target:
                 found = relations.use_table(session, table, "SELECT")
                 known |= {column.name for column in found.columns}
                 session.require_warehouse()
         if known:
             relations.check_quoted_columns(query, known)
+        functions.check_known(query)
         yield query
 
 
@@ -171,16 +197,15 @@ def _place_system_relations(session: Session, query: exp.Expression, stack: Exit
         if found is not None:
             known |= _place(session, node, found, stack)
     for table in relations.named_tables(query):
-        if table.arg_key == "this" and not isinstance(table.parent, exp.From | exp.Join | exp.Subquery):
-            continue
         name = relations.parts(table)
         if relations.is_system(name):
+            session.require_warehouse()
             known |= _place(session, table, views.view(session, name), stack, alias=name[-1])
     return known
 
 
 def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
-    """The rows of ``TABLE(...)``; None for FLATTEN, which DuckDB does. Raises not emulated for others."""
+    """The rows of ``TABLE(...)``; None for FLATTEN and GENERATOR, which DuckDB does."""
     call = node.this
     path: list[str] = []
     while isinstance(call, exp.Dot):
@@ -196,7 +221,7 @@ def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
         session.require_warehouse()
         database = path[0] if len(path) == 2 else None
         return views.table_function(session, database, functions.name_of(function), arguments)
-    if isinstance(node.this, exp.Explode) or functions.name_of(node.this) == "FLATTEN":
+    if isinstance(node.this, exp.Explode | exp.Generator) or functions.name_of(node.this) == "FLATTEN":
         return None
     if functions.name_of(node.this) == "RESULT_SCAN":
         return result_scan(session, functions.constant(session, node.this.expressions[0]))
@@ -235,7 +260,8 @@ def _place(
         converted = ", ".join(f'CAST("{name}" AS JSON) AS "{name}"' for name in variants)
         with session.lock:
             session.duck.execute(
-                f'CREATE OR REPLACE TEMP VIEW "{relation}_v" AS SELECT * REPLACE ({converted}) FROM "{relation}"'
+                f'CREATE OR REPLACE TEMP VIEW "{relation}_v" AS '
+                f'SELECT * REPLACE ({converted}) FROM "{relation}"'
             )
         relation += "_v"
     replacement = exp.Table(this=exp.to_identifier(relation, quoted=True), alias=wanted)

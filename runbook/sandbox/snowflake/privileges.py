@@ -159,7 +159,9 @@ class Privileges:
         for name in SYSTEM_ROLES:
             self.roles[name] = Role(name, "", now, granted=set(SYSTEM_HIERARCHY.get(name, ())))
             self.grants += [
-                Grant(privilege, "ACCOUNT", ACCOUNT_ID, name, grant_option=True, granted_by="", created_on=now)
+                Grant(
+                    privilege, "ACCOUNT", ACCOUNT_ID, name, grant_option=True, granted_by="", created_on=now
+                )
                 for privilege in SYSTEM_GRANTS.get(name, ())
             ]
 
@@ -259,19 +261,19 @@ class Privileges:
 
     # --- changes
 
-    def grant(self, privilege: str, target: Owned | None, role: str, granted_by: str, *, option: bool) -> None:
+    def grant(
+        self, privilege: str, target: Owned | None, role: str, granted_by: str, *, option: bool
+    ) -> None:
         """Give a privilege on an object, or on the account (None); giving it again changes nothing else."""
         kind, object_id = ("ACCOUNT", ACCOUNT_ID) if target is None else (kind_of(target), target.id)
         for index, held in enumerate(self.grants):
             if (held.privilege, held.kind, held.object_id, held.role) == (privilege, kind, object_id, role):
                 if option and not held.grant_option:
                     self.grants[index] = Grant(
-                        privilege, kind, object_id, role, True, granted_by, held.created_on
+                        privilege, kind, object_id, role, option, granted_by, held.created_on
                     )
                 return
-        self.grants.append(
-            Grant(privilege, kind, object_id, role, option, granted_by, self.clock.now())
-        )
+        self.grants.append(Grant(privilege, kind, object_id, role, option, granted_by, self.clock.now()))
 
     def revoke(self, privilege: str, target: Owned | None, role: str) -> None:
         """Take a privilege away; taking what is not there changes nothing."""

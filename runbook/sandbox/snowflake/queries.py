@@ -30,7 +30,12 @@ class Query:
     """A statement as clients ask about it: RUNNING until it has a result or an error."""
 
     def __init__(
-        self, session: Session, text: str, started_at: datetime, timeout_s: float | None, settings: dict[str, Any]
+        self,
+        session: Session,
+        text: str,
+        started_at: datetime,
+        timeout_s: float | None,
+        settings: dict[str, Any],
     ) -> None:
         self.id = str(uuid.uuid4())
         self.session = session

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors
 from runbook.sandbox.snowflake.catalog import Table
-from runbook.sandbox.snowflake.names import Name, qualify
+from runbook.sandbox.snowflake.names import Name, qualify, split
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
@@ -38,10 +38,24 @@ def named_tables(statement: exp.Expression) -> Iterator[exp.Table]:
     for table in list(statement.find_all(exp.Table)):
         if table.meta.get(PLACED):
             continue
-        if isinstance(table.this, exp.Identifier) and not _is_cte(table):
-            yield table
-        elif isinstance(table.this, (exp.Var, exp.Parameter)) and str(table.this.name).startswith("@"):
+        if str(table.this.name).startswith("@"):
             raise errors.not_emulated("a query over a stage's files (COPY INTO reads them)")
+        if not isinstance(table.this, exp.Identifier):
+            raise errors.not_emulated(f"FROM {table.sql(dialect='snowflake')[:60]}")
+        if not _is_cte(table):
+            yield table
+
+
+def read_identifier_call(table: exp.Table) -> None:
+    """Write the name in ``IDENTIFIER('db.schema.t')`` into the tree as if it stood there."""
+    call = table.this
+    if isinstance(call, exp.DynamicIdentifier):
+        literal = call.this
+        if not isinstance(literal, exp.Literal) or not literal.is_string:
+            raise errors.not_emulated("IDENTIFIER of anything but a string")
+        given = split(literal.this)
+        for key, part in zip(("this", "db", "catalog"), reversed(given), strict=False):
+            table.set(key, exp.to_identifier(part, quoted=True))
 
 
 def _is_cte(table: exp.Table) -> bool:

@@ -22,8 +22,8 @@ from runbook.sandbox.snowflake.catalog import (
     Stage,
     Table,
 )
-from runbook.sandbox.snowflake.names import Context, Name, dotted, qualify, quoted
 from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.names import Context, Name, dotted, qualify, quoted
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.account import Account

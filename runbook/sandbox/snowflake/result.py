@@ -12,7 +12,7 @@ USE, SHOW, DESCRIBE, LIST = 0x4300, 0x4400, 0x4500, 0x4700
 TRANSACTION = 0x5000
 DDL = 0x6000
 DML = (INSERT, UPDATE, DELETE, MERGE)
-"""Statement type ids, as clients know them (SFStatementType of snowflake-jdbc; fakesnow/statement_type.py)."""
+"""Statement type ids, as clients know them (snowflake-jdbc's SFStatementType, fakesnow)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,9 @@ class Session:
 
     def new_query(self, text: str, settings: dict[str, Any]) -> Query:
         """A query of this session; ``settings`` are session parameters for this statement alone."""
-        limit = int(settings.get("STATEMENT_TIMEOUT_IN_SECONDS", self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]))
+        limit = int(
+            settings.get("STATEMENT_TIMEOUT_IN_SECONDS", self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"])
+        )
         default = SESSION["STATEMENT_TIMEOUT_IN_SECONDS"].default
         timeout_s = None if limit in (0, int(default)) else float(limit)
         return Query(self, text, self.account.now(), timeout_s, settings)

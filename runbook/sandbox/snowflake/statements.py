@@ -54,9 +54,27 @@ COMMANDS: dict[str, Command] = {
 """Statements with a grammar of our own, by their first word."""
 
 KNOWN_ELSEWHERE = {
-    "CALL", "COMMENT", "DECLARE", "EXECUTE", "EXPLAIN", "GET", "PUT", "REMOVE", "RM", "SET", "UNDROP", "UNSET",
-    "LET", "FOR", "IF", "WHILE", "REPEAT", "CASE", "ANALYZE", "UNLOAD",
-}  # fmt: skip
+    "CALL",
+    "COMMENT",
+    "DECLARE",
+    "EXECUTE",
+    "EXPLAIN",
+    "GET",
+    "PUT",
+    "REMOVE",
+    "RM",
+    "SET",
+    "UNDROP",
+    "UNSET",
+    "LET",
+    "FOR",
+    "IF",
+    "WHILE",
+    "REPEAT",
+    "CASE",
+    "ANALYZE",
+    "UNLOAD",
+}
 """First words of documented statements that are not emulated."""
 
 
@@ -108,7 +126,7 @@ def execute(query: Query, bindings: Sequence[exp.Expression] = ()) -> None:
         query.succeed(outcome, account.now())
     except SnowflakeError as error:
         query.fail(error, account.now())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a fault of the sandbox is told, not hidden
         account.report(error)
         query.fail(_internal(error), account.now())
     finally:

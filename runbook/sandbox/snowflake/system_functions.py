@@ -103,7 +103,7 @@ def typeof(_session: Session, _value: Any = None) -> str:
 
 def get_ddl(session: Session, kind: str, name: str, _qualified: Any = None) -> str:
     """GET_DDL for a pipe, stage, file format, table or integration."""
-    from runbook.sandbox.snowflake import ddl_text  # noqa: PLC0415 - it renders what commands parse
+    from runbook.sandbox.snowflake import ddl_text
 
     return ddl_text.get_ddl(session, kind, name)
 

@@ -22,6 +22,7 @@ HARMLESS_PROPERTIES = (
     exp.TransientProperty,
     exp.CopyGrantsProperty,
     exp.SchemaCommentProperty,
+    exp.LikeProperty,
 )
 HARMLESS_SETTINGS = {"DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING"}
 MAX_CHECKED = 16777216
@@ -88,11 +89,9 @@ def _check_properties(statement: exp.Create) -> str:
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.SchemaCommentProperty):
             comment = each.this.name
-        elif isinstance(each, HARMLESS_PROPERTIES) or isinstance(each, exp.LikeProperty):
-            continue
-        elif type(each) is exp.Property and each.this.name.upper() in HARMLESS_SETTINGS:
-            continue
-        else:
+        elif not isinstance(each, HARMLESS_PROPERTIES) and not (
+            type(each) is exp.Property and each.this.name.upper() in HARMLESS_SETTINGS
+        ):
             raise errors.not_emulated(f"CREATE TABLE … {each.sql(dialect='snowflake')[:60]}")
     return comment
 
@@ -288,8 +287,8 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
 
 
 def alter(session: Session, statement: exp.Alter) -> Result:
-    """ALTER TABLE: ADD, DROP and RENAME COLUMN, a column's type or NOT NULL, RENAME TO, SWAP WITH, COMMENT."""
-    from runbook.sandbox.snowflake import alter_table  # noqa: PLC0415 - it builds on this module
+    """ALTER TABLE: columns added, dropped, renamed or changed; RENAME TO, SWAP WITH, COMMENT."""
+    from runbook.sandbox.snowflake import alter_table
 
     return alter_table.alter(session, statement)
 

@@ -32,8 +32,8 @@ def columns(text: str) -> list[Column]:
 
 
 PIPES = columns(
-    "PIPE_CATALOG PIPE_SCHEMA PIPE_NAME PIPE_OWNER DEFINITION IS_AUTOINGEST_ENABLED NOTIFICATION_CHANNEL_NAME "
-    "CREATED:L LAST_ALTERED:L COMMENT PATTERN"
+    "PIPE_CATALOG PIPE_SCHEMA PIPE_NAME PIPE_OWNER DEFINITION IS_AUTOINGEST_ENABLED "
+    "NOTIFICATION_CHANNEL_NAME CREATED:L LAST_ALTERED:L COMMENT PATTERN"
 )
 ACCOUNT_PIPES = columns(
     "PIPE_ID:N PIPE_NAME PIPE_SCHEMA_ID:N PIPE_SCHEMA PIPE_CATALOG_ID:N PIPE_CATALOG IS_AUTOINGEST_ENABLED "
@@ -44,8 +44,8 @@ TABLES = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_OWNER TABLE_TYPE IS_TRANSIENT ROW_COUNT:N CREATED:L COMMENT"
 )
 COLUMNS = columns(
-    "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:N COLUMN_DEFAULT IS_NULLABLE DATA_TYPE "
-    "CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N COMMENT"
+    "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:N COLUMN_DEFAULT IS_NULLABLE "
+    "DATA_TYPE CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N COMMENT"
 )
 SCHEMATA = columns("CATALOG_NAME SCHEMA_NAME SCHEMA_OWNER CREATED:L LAST_ALTERED:L COMMENT")
 
@@ -232,7 +232,7 @@ ACCOUNT_USAGE_VIEWS: dict[str, tuple[str, Callable[[Account], Result]]] = {
 
 
 def table_function(session: Session, database: str | None, name: str, arguments: Mapping[str, Any]) -> Result:
-    """The rows of ``TABLE(<database>.INFORMATION_SCHEMA.<name>(...))``. ``database`` None: the current one."""
+    """The rows of ``TABLE(<database>.INFORMATION_SCHEMA.<name>(...))``. ``database`` None: current."""
     database = database or session.database
     if database is None:
         raise errors.no_database("SELECT")
@@ -299,7 +299,7 @@ def _named_table(session: Session, database: str, arguments: Mapping[str, Any]) 
 
 
 def _copy_history(session: Session, database: str, arguments: Mapping[str, Any]) -> Result:
-    """COPY_HISTORY: the pipe's columns are NULL for a role without MONITOR on it (facts/snowflake.md §2.4)."""
+    """COPY_HISTORY: its pipe columns are NULL for a role without MONITOR on the pipe (facts §2.4)."""
     _known(arguments, "TABLE_NAME", "START_TIME", "END_TIME", "PIPE_NAME")
     table = _named_table(session, database, arguments)
     start, end = _range(session, arguments, "START_TIME", "END_TIME")

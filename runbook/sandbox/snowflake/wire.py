@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook.sandbox.snowflake import bindings, encoding, result, statements
+from runbook.sandbox.snowflake.commands import session_commands
 from runbook.sandbox.snowflake.errors import SnowflakeError, not_emulated
 from runbook.sandbox.snowflake.functions import VERSION
 from runbook.sandbox.snowflake.grammar.tokens import split_statements
@@ -55,6 +56,7 @@ def application(accounts: Mapping[str, Account]) -> Starlette:
         Route("/queries/{query_id}/result", wire.result, methods=["GET"]),
         Route("/queries/{query_id}/abort-request", wire.abort_by_id, methods=["POST"]),
         Route("/monitoring/queries/{query_id}", wire.monitor, methods=["GET"]),
+        Route("/monitoring/queries//{query_id}", wire.monitor, methods=["GET"]),  # as connector 5.2 asks
         Route("/telemetry/send", wire.telemetry, methods=["POST"]),
         Route("/telemetry/send/sessionless", wire.telemetry, methods=["POST"]),
     ]
@@ -119,24 +121,24 @@ class Wire:
         return found
 
     def _open(self, account: Account, data: Mapping[str, Any], asked: Mapping[str, str]) -> Response:
-        role = statements.session_commands.stored(asked.get("roleName")) or account.default_role
+        role = session_commands.stored(asked.get("roleName")) or account.default_role
         if not account.privileges.user_may_use(role):
             return refused(
                 "390189",
-                f"Role '{role}' specified in the connect string does not exist or not authorized. Contact your "
-                "local system administrator, or attempt to login with another role, e.g. PUBLIC.",
+                f"Role '{role}' specified in the connect string does not exist or not authorized. Contact "
+                "your local system administrator, or attempt to login with another role, e.g. PUBLIC.",
             )
         session = Session(
             account, account.user, role, SessionParameters(data.get("SESSION_PARAMETERS") or {})
         )
         session.client = f"{data.get('CLIENT_APP_ID', '')} {data.get('CLIENT_APP_VERSION', '')}".strip()
-        statements.session_commands.enter(session, asked)
+        session_commands.enter(session, asked)
         with self._lock:
             self._sessions[session.token] = session
         account.sessions.add(session)
-        return success(self._login_answer(session, data))
+        return success(self._login_answer(session))
 
-    def _login_answer(self, session: Session, data: Mapping[str, Any]) -> dict[str, Any]:
+    def _login_answer(self, session: Session) -> dict[str, Any]:
         return {
             "token": session.token,
             "masterToken": session.master_token,

@@ -1,4 +1,4 @@
-"""ALTER <kind> [IF EXISTS] <name> …"""
+"""ALTER <kind> [IF EXISTS] <name>, by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CREATE [OR REPLACE | OR ALTER] <kind> [IF NOT EXISTS] <name> …"""
+"""CREATE [OR REPLACE | OR ALTER] <kind> [IF NOT EXISTS] <name>, by kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mode:
     if_not_exists: bool = False
 
     def existing(self, name: str, *, exists: bool) -> Result | None:
-        """IF NOT EXISTS over something: the answer that changes nothing. Raises 002002 without either clause."""
+        """IF NOT EXISTS over something: the answer that changes nothing. 002002 without either clause."""
         if not exists or self.replace or self.or_alter:
             return None
         if self.if_not_exists:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def _table(kind: str) -> Callable[[Session, Tokens], Result]:
     def describe_table(session: Session, tokens: Tokens) -> Result:
         parts = tokens.name()
-        if tokens.take("TYPE", "="):
-            if tokens.one_of("COLUMNS", "STAGE") == "STAGE":
-                raise errors.not_emulated("DESC TABLE … TYPE = STAGE")
+        if tokens.take("TYPE", "=") and tokens.one_of("COLUMNS", "STAGE") == "STAGE":
+            raise errors.not_emulated("DESC TABLE … TYPE = STAGE")
         tokens.end()
         return tables.describe(session, parts, kind)
 

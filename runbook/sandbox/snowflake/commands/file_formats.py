@@ -31,7 +31,7 @@ def _written(tokens: Tokens) -> tuple[dict[str, Any], str | None]:
 
 
 def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
-    """CREATE FILE FORMAT. OR REPLACE gives a new hidden id; OR ALTER keeps it and resets what is not written."""
+    """CREATE FILE FORMAT. OR REPLACE gives a new hidden id; OR ALTER keeps it, resets what is left out."""
     parts = tokens.name()
     written, comment = _written(tokens)
     if "TYPE" not in written:
@@ -151,9 +151,16 @@ def show_row(found: FileFormat) -> tuple[Any, ...]:
     values = {row[0]: found.options[row[0]] for row in found.options.rows() if row[0] != "TYPE"}
     shown = json.dumps({"TYPE": found.options.type} | values, default=list, separators=(",", ":"))
     return (
-        found.created_on, found.name, found.database, found.schema, found.options.type, found.owner,
-        found.comment, shown, "ROLE",
-    )  # fmt: skip
+        found.created_on,
+        found.name,
+        found.database,
+        found.schema,
+        found.options.type,
+        found.owner,
+        found.comment,
+        shown,
+        "ROLE",
+    )
 
 
 def ddl(found: FileFormat) -> str:

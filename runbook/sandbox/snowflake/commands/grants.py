@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.snowflake import errors, resolve, result
-from runbook.sandbox.snowflake.catalog import Database, Integration, Pipe, Schema, SchemaObject, Warehouse
+from runbook.sandbox.snowflake.catalog import (
+    Database,
+    Integration,
+    Objects,
+    Pipe,
+    Schema,
+    SchemaObject,
+    Warehouse,
+)
 from runbook.sandbox.snowflake.commands import roles
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
-from runbook.sandbox.snowflake.names import quoted
+from runbook.sandbox.snowflake.names import qualify, quoted
 from runbook.sandbox.snowflake.privileges import (
     DATABASE_ROLES,
     OWNERSHIP,
@@ -33,18 +41,55 @@ SNOWFLAKE_IMPORTED = "SNOWFLAKE.IMPORTED"
 """Stands for IMPORTED PRIVILEGES on the SNOWFLAKE database among what a role inherits."""
 
 KNOWN_WORDS = {word for privileges in PRIVILEGES.values() for name in privileges for word in name.split()} | {
-    "OWNERSHIP", "ALL", "IMPORTED", "PRIVILEGES", "READ", "WRITE", "TASK", "STREAM", "FUNCTION", "PROCEDURE",
-    "SEQUENCE", "EXECUTE", "MANAGE", "APPLY", "ATTACH", "IMPORT", "OVERRIDE", "PURCHASE", "MANAGED", "REBUILD",
-    "EVOLVE", "SNOWPARK", "NOTIFICATION", "API", "SECURITY", "EXTERNAL", "MATERIALIZED", "DYNAMIC", "TEMPORARY",
-    "CATALOG", "SHARE", "USER", "NETWORK", "POLICY", "FAILOVER", "REPLICATION", "GROUP", "LISTING", "ACCOUNT",
-}  # fmt: skip
+    "OWNERSHIP",
+    "ALL",
+    "IMPORTED",
+    "PRIVILEGES",
+    "READ",
+    "WRITE",
+    "TASK",
+    "STREAM",
+    "FUNCTION",
+    "PROCEDURE",
+    "SEQUENCE",
+    "EXECUTE",
+    "MANAGE",
+    "APPLY",
+    "ATTACH",
+    "IMPORT",
+    "OVERRIDE",
+    "PURCHASE",
+    "MANAGED",
+    "REBUILD",
+    "EVOLVE",
+    "SNOWPARK",
+    "NOTIFICATION",
+    "API",
+    "SECURITY",
+    "EXTERNAL",
+    "MATERIALIZED",
+    "DYNAMIC",
+    "TEMPORARY",
+    "CATALOG",
+    "SHARE",
+    "USER",
+    "NETWORK",
+    "POLICY",
+    "FAILOVER",
+    "REPLICATION",
+    "GROUP",
+    "LISTING",
+    "ACCOUNT",
+}
+OPEN_KINDS = ("ACCOUNT", "SCHEMA", "DATABASE", "TABLE", "WAREHOUSE")
+"""Kinds with more privileges than the sandbox knows."""
+
 PLURALS = {
     "TABLES": "TABLE",
     "VIEWS": "VIEW",
     "STAGES": "STAGE",
     "PIPES": "PIPE",
     "SCHEMAS": "SCHEMA",
-    ("FILE", "FORMATS"): "FILE FORMAT",
 }
 
 
@@ -91,7 +136,9 @@ def _target(session: Session, tokens: Tokens) -> Target:
         tokens.expect("IN")
         scope_kind = tokens.one_of("SCHEMA", "DATABASE")
         parts = tokens.name(2 if scope_kind == "SCHEMA" else 1)
-        scope: Database | Schema = _schema(session, parts) if scope_kind == "SCHEMA" else _database(session, parts[0])
+        scope: Database | Schema = (
+            _schema(session, parts) if scope_kind == "SCHEMA" else _database(session, parts[0])
+        )
         return Target(None, kind, future=future, bulk=not future, scope=scope)
     found = _object(session, tokens)
     return Target(found, kind_of(found))
@@ -171,10 +218,10 @@ def _schema_object(session: Session, tokens: Tokens) -> SchemaObject:
     raise tokens.error()
 
 
-def _in_schema(session: Session, objects: resolve.Objects[resolve.SO], kind: str, tokens: Tokens) -> resolve.SO:
+def _in_schema(session: Session, objects: Objects[resolve.SO], kind: str, tokens: Tokens) -> resolve.SO:
     parts = tokens.name()
     if manages(session):
-        found = objects.get(resolve.qualify(parts, session))
+        found = objects.get(qualify(parts, session))
         if found is not None:
             return found
     return resolve.visible(session.account, session, objects, kind, parts)
@@ -285,7 +332,9 @@ def _objects(session: Session, target: Target) -> list[Owned | None]:
         inside = (
             isinstance(each, SchemaObject | Schema)
             and each.database == (scope.database if isinstance(scope, Schema) else scope.name)
-            and (isinstance(scope, Database) or (isinstance(each, SchemaObject) and each.schema == scope.name))
+            and (
+                isinstance(scope, Database) or (isinstance(each, SchemaObject) and each.schema == scope.name)
+            )
         )
         if inside and kind_of(each) == target.kind:
             found.append(each)
@@ -299,7 +348,7 @@ def _expanded(wanted: list[str], target: Target) -> list[str]:
         return list(known)
     for privilege in wanted:
         if privilege not in known:
-            if target.kind in ("ACCOUNT", "SCHEMA", "DATABASE", "TABLE", "WAREHOUSE") and privilege not in ("READ", "WRITE"):
+            if target.kind in OPEN_KINDS and privilege not in ("READ", "WRITE"):
                 raise errors.not_emulated(f"privilege {privilege} on {target.kind}")
             raise SnowflakeError(
                 1003,
@@ -352,7 +401,7 @@ def _add_future(session: Session, target: Target, privilege: str, role: str, *, 
 
 
 def _grant_ownership(session: Session, tokens: Tokens, target: Target, role: str) -> Result:
-    """GRANT OWNERSHIP … [REVOKE | COPY CURRENT GRANTS]. A pipe must be paused, and then needs force to resume."""
+    """GRANT OWNERSHIP: a pipe must be paused, and resumes only by force afterwards."""
     mode = tokens.one_of("REVOKE", "COPY") if tokens.sees("REVOKE") or tokens.sees("COPY") else ""
     if mode:
         tokens.expect("CURRENT", "GRANTS")
@@ -380,10 +429,10 @@ def _transfer(session: Session, obj: Owned, role: str, mode: str) -> None:
             3082,
             "42501",
             "SQL execution error: Dependent grant of privilege "
-            f"'{outbound[0].privilege}' on securable '{shown_name(obj)}' to role '{outbound[0].role}' exists. "
-            "It must be revoked first. More than one dependent grant may exist: use 'SHOW GRANTS' command to view "
-            "them. To revoke all dependent grants while transferring object ownership, use convenience command "
-            "'GRANT OWNERSHIP ON <target_objects> TO <target_role> REVOKE CURRENT GRANTS'.",
+            f"'{outbound[0].privilege}' on securable '{shown_name(obj)}' to role '{outbound[0].role}' "
+            "exists. It must be revoked first. More than one dependent grant may exist: use 'SHOW GRANTS' "
+            "command to view them. To revoke all dependent grants while transferring object ownership, use "
+            "convenience command 'GRANT OWNERSHIP ON <target_objects> TO <target_role> REVOKE CURRENT GRANTS'.",
         )
     if isinstance(obj, Pipe):
         _check_pipe_transfer(session, obj)
@@ -400,16 +449,16 @@ def _check_pipe_transfer(session: Session, pipe: Pipe) -> None:
         raise SnowflakeError(
             3193,
             "55000",
-            f"Cannot transfer ownership of pipe {pipe.full_name}: it is running. Pause it first with ALTER PIPE … "
-            "SET PIPE_EXECUTION_PAUSED = TRUE.",
+            f"Cannot transfer ownership of pipe {pipe.full_name}: it is running. Pause it first with ALTER "
+            "PIPE … SET PIPE_EXECUTION_PAUSED = TRUE.",
         )
     table = account.catalog.pipe_table(pipe)
     if table is not None and not account.privileges.has(session.role, "INSERT", table):
         raise SnowflakeError(
             3192,
             "42501",
-            "Pipe may have pending files that could be loaded into table when resumed. To do grant, use role with "
-            f"INSERT privilege on the target table {table.name}",
+            "Pipe may have pending files that could be loaded into table when resumed. To do grant, use role "
+            f"with INSERT privilege on the target table {table.name}",
         )
 
 
@@ -440,7 +489,9 @@ def _role_change(session: Session, tokens: Tokens, word: str) -> Result | None:
         parent = roles.find(session, grantee)
         if word == "TO" and privileges.holds_role(role.name, parent.name):
             raise SnowflakeError(
-                3007, "42501", f"SQL compilation error:\nGranting role '{role.name}' to '{grantee}' makes a circle."
+                3007,
+                "42501",
+                f"SQL compilation error:\nGranting role '{role.name}' to '{grantee}' makes a circle.",
             )
         change = parent.granted.add if word == "TO" else parent.granted.discard
     change(role.name)

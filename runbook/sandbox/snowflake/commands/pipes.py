@@ -259,19 +259,41 @@ def drop(session: Session, tokens: Tokens) -> Result:
 SHOWN = [
     result.Column("created_on", "TIMESTAMP_LTZ"),
     *result.texts(
-        "name", "database_name", "schema_name", "definition", "owner", "notification_channel", "comment",
-        "integration", "pattern", "error_integration", "owner_role_type", "invalid_reason", "kind",
+        "name",
+        "database_name",
+        "schema_name",
+        "definition",
+        "owner",
+        "notification_channel",
+        "comment",
+        "integration",
+        "pattern",
+        "error_integration",
+        "owner_role_type",
+        "invalid_reason",
+        "kind",
     ),
-]  # fmt: skip
+]
 
 
 def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
     """A row of SHOW PIPES, which DESC PIPE gives too."""
     return (
-        pipe.created_on, pipe.name, pipe.database, pipe.schema, pipe.definition, pipe.owner,
-        pipe.notification_channel, pipe.comment or None, None, pipe.copy.pattern, None, "ROLE",
-        invalid_reason(session, pipe), "STAGE",
-    )  # fmt: skip
+        pipe.created_on,
+        pipe.name,
+        pipe.database,
+        pipe.schema,
+        pipe.definition,
+        pipe.owner,
+        pipe.notification_channel,
+        pipe.comment or None,
+        None,
+        pipe.copy.pattern,
+        None,
+        "ROLE",
+        invalid_reason(session, pipe),
+        "STAGE",
+    )
 
 
 def invalid_reason(session: Session, pipe: Pipe) -> str | None:
@@ -291,7 +313,7 @@ DESCRIBED = [column for column in SHOWN if column.name != "owner_role_type"] + r
 
 
 def describe(session: Session, tokens: Tokens) -> Result:
-    """DESC PIPE: one row; owner_role_type comes last, as live clients receive it beyond the documented columns."""
+    """DESC PIPE: one row; owner_role_type, which is not documented, comes last."""
     parts = tokens.name()
     tokens.end()
     account = session.account

@@ -124,7 +124,7 @@ def _enter_schema(session: Session, database: str, schema: str) -> None:
 
 
 def alter_session(session: Session, tokens: Tokens) -> Result:
-    """ALTER SESSION SET name = value … | UNSET name, …"""
+    """ALTER SESSION SET name = value, or UNSET name."""
     if tokens.one_of("SET", "UNSET") == "UNSET":
         names = [tokens.identifier()]
         while tokens.take(","):

@@ -21,10 +21,16 @@ CREATED_ON = Column("created_on", "TIMESTAMP_LTZ")
 ON = [
     CREATED_ON,
     *result.texts(
-        "privilege", "granted_on", "name", "granted_to", "grantee_name", "grant_option", "granted_by_role_type",
+        "privilege",
+        "granted_on",
+        "name",
+        "granted_to",
+        "grantee_name",
+        "grant_option",
+        "granted_by_role_type",
         "granted_by",
     ),
-]  # fmt: skip
+]
 TO = [column for column in ON if column.name != "granted_by_role_type"]
 OF = [CREATED_ON, *result.texts("role", "granted_to", "grantee_name", "granted_by")]
 TO_USER = [CREATED_ON, *result.texts("role", "granted_to", "grantee_name", "granted_by")]
@@ -60,7 +66,9 @@ def _on(session: Session, tokens: Tokens) -> Result:
     lines = _account_lines(session) if target.obj is None else _object_lines(session, target.obj)
     rows = [
         (created, privilege, kind, name, "ROLE", role, _flag(option=option), "ROLE" if by else "", by)
-        for created, privilege, kind, name, role, option, by in sorted(lines, key=lambda line: (line[1], line[4]))
+        for created, privilege, kind, name, role, option, by in sorted(
+            lines, key=lambda line: (line[1], line[4])
+        )
     ]
     return Result(ON, rows, result.SHOW)
 
@@ -72,7 +80,15 @@ def _flag(*, option: bool) -> str:
 def _account_lines(session: Session) -> list[Line]:
     account = session.account
     return [
-        (held.created_on, held.privilege, "ACCOUNT", account.name, held.role, held.grant_option, held.granted_by)
+        (
+            held.created_on,
+            held.privilege,
+            "ACCOUNT",
+            account.name,
+            held.role,
+            held.grant_option,
+            held.granted_by,
+        )
         for held in account.privileges.grants
         if held.object_id == ACCOUNT_ID
     ]
@@ -103,10 +119,21 @@ def _to(session: Session, tokens: Tokens) -> Result:
     lines = [line for line in _all_lines(session) if line[4] == role.name]
     rows = [
         (created, privilege, kind, name, "ROLE", to, _flag(option=option), by)
-        for created, privilege, kind, name, to, option, by in sorted(lines, key=lambda line: (line[2], line[3], line[1]))
+        for created, privilege, kind, name, to, option, by in sorted(
+            lines, key=lambda line: (line[2], line[3], line[1])
+        )
     ]
     rows += [
-        (role.created_on, "USAGE", "DATABASE_ROLE" if "." in given else "ROLE", given, "ROLE", role.name, "false", "")
+        (
+            role.created_on,
+            "USAGE",
+            "DATABASE_ROLE" if "." in given else "ROLE",
+            given,
+            "ROLE",
+            role.name,
+            "false",
+            "",
+        )
         for given in sorted(role.granted)
     ]
     return Result(TO, rows, result.SHOW)
@@ -166,5 +193,15 @@ def show_future(session: Session, tokens: Tokens) -> Result:
                 continue
             kind = SHOWN_KIND.get(held.kind, held.kind)
             name = f"{shown_name(inside)}.<{kind}>"
-            rows.append((held.created_on, held.privilege, kind, name, "ROLE", held.role, _flag(option=held.grant_option)))
+            rows.append(
+                (
+                    held.created_on,
+                    held.privilege,
+                    kind,
+                    name,
+                    "ROLE",
+                    held.role,
+                    _flag(option=held.grant_option),
+                )
+            )
     return Result(FUTURE, rows, result.SHOW)

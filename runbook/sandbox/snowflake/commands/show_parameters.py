@@ -11,7 +11,7 @@ from runbook.sandbox.snowflake.parameters import PIPE_EXECUTION_PAUSED, SESSION,
 from runbook.sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
-    from runbook.sandbox.snowflake.catalog import Schema
+    from runbook.sandbox.snowflake.catalog import Pipe, Schema
     from runbook.sandbox.snowflake.sessions import Session
 
 SHOWN = result.texts("key", "value", "default", "level", "description", "type")
@@ -40,7 +40,7 @@ def _lines(session: Session, tokens: Tokens) -> list[Line]:
     if tokens.take("PIPE"):
         pipe = resolve.pipe(session.account, session, tokens.name())
         inside = session.account.catalog.schemas.get((pipe.database, pipe.schema))
-        return [_paused_line(session, inside, pipe.paused)]
+        return [_paused_line(session, inside, pipe)]
     if tokens.take("DATABASE"):
         resolve.database(session.account, session, tokens.identifier())
         return [_paused_line(session, None, None)]
@@ -58,10 +58,10 @@ def _session_line(session: Session, known: Parameter) -> Line:
     return _line(known, session.parameters[known.name], level)
 
 
-def _paused_line(session: Session, schema: Schema | None, pipe: bool | None) -> Line:
+def _paused_line(session: Session, schema: Schema | None, pipe: Pipe | None) -> Line:
     """PIPE_EXECUTION_PAUSED as it counts here: the lowest level that is set."""
     levels = [
-        ("PIPE", pipe),
+        ("PIPE", pipe.paused if pipe else None),
         ("SCHEMA", schema.pipe_execution_paused if schema else None),
         ("ACCOUNT", session.account.catalog.pipe_execution_paused),
     ]

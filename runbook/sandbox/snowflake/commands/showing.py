@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors, resolve, result, tables
 from runbook.sandbox.snowflake.catalog import Objects, SchemaObject
-from runbook.sandbox.snowflake.commands import file_formats, integrations, pipes, show_grants, show_parameters, stages
+from runbook.sandbox.snowflake.commands import (
+    file_formats,
+    integrations,
+    pipes,
+    show_grants,
+    show_parameters,
+    stages,
+)
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.result import Column, Result
 
@@ -44,7 +51,9 @@ def like_matches(pattern: str, name: str) -> bool:
     """SHOW … LIKE: without case, ``%`` and ``_`` are wildcards, a backslash escapes them."""
     parts = re.split(r"(\\.|%|_)", pattern)
     wild = {"%": ".*", "_": "."}
-    regex = "".join(wild.get(part) or re.escape(part[1:] if part.startswith("\\") else part) for part in parts)
+    regex = "".join(
+        wild.get(part) or re.escape(part[1:] if part.startswith("\\") else part) for part in parts
+    )
     return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
 
 
@@ -134,12 +143,16 @@ def _in_schemas(
 
 def _pipes(session: Session, tokens: Tokens) -> Rows:
     catalog = session.account.catalog
-    return pipes.SHOWN, _in_schemas(session, tokens, catalog.pipes, lambda each: pipes.show_row(session, each))
+    return pipes.SHOWN, _in_schemas(
+        session, tokens, catalog.pipes, lambda each: pipes.show_row(session, each)
+    )
 
 
 def _stages(session: Session, tokens: Tokens) -> Rows:
     catalog = session.account.catalog
-    return stages.SHOWN, _in_schemas(session, tokens, catalog.stages, lambda each: stages.show_row(session, each))
+    return stages.SHOWN, _in_schemas(
+        session, tokens, catalog.stages, lambda each: stages.show_row(session, each)
+    )
 
 
 def _file_formats(session: Session, tokens: Tokens) -> Rows:
@@ -153,21 +166,56 @@ TABLES_SHOWN = [
     Column("rows", "FIXED"),
     Column("bytes", "FIXED"),
     *result.texts(
-        "owner", "retention_time", "automatic_clustering", "change_tracking", "search_optimization",
-        "search_optimization_progress", "search_optimization_bytes", "is_external", "enable_schema_evolution",
-        "owner_role_type", "is_event", "budget", "is_hybrid", "is_iceberg", "is_dynamic", "is_immutable",
+        "owner",
+        "retention_time",
+        "automatic_clustering",
+        "change_tracking",
+        "search_optimization",
+        "search_optimization_progress",
+        "search_optimization_bytes",
+        "is_external",
+        "enable_schema_evolution",
+        "owner_role_type",
+        "is_event",
+        "budget",
+        "is_hybrid",
+        "is_iceberg",
+        "is_dynamic",
+        "is_immutable",
     ),
-]  # fmt: skip
+]
 """https://docs.snowflake.com/en/sql-reference/sql/show-tables."""
 
 
 def _tables(session: Session, tokens: Tokens) -> Rows:
     def row(each: Any) -> tuple[Any, ...]:
         return (
-            each.created_on, each.name, each.database, each.schema, "TABLE", each.comment, "",
-            tables.row_count(session, each), 0, each.owner, "1", "OFF", "OFF", "OFF", None, None, "N", "N", "ROLE",
-            "N", None, "N", "N", "N", "N",
-        )  # fmt: skip
+            each.created_on,
+            each.name,
+            each.database,
+            each.schema,
+            "TABLE",
+            each.comment,
+            "",
+            tables.row_count(session, each),
+            0,
+            each.owner,
+            "1",
+            "OFF",
+            "OFF",
+            "OFF",
+            None,
+            None,
+            "N",
+            "N",
+            "ROLE",
+            "N",
+            None,
+            "N",
+            "N",
+            "N",
+            "N",
+        )
 
     only_tables: Objects[Any] = Objects()
     for each in session.account.catalog.tables:
@@ -179,10 +227,18 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
 SCHEMAS_SHOWN = [
     CREATED_ON,
     *result.texts(
-        "name", "is_default", "is_current", "database_name", "owner", "comment", "options", "retention_time",
-        "owner_role_type", "budget",
+        "name",
+        "is_default",
+        "is_current",
+        "database_name",
+        "owner",
+        "comment",
+        "options",
+        "retention_time",
+        "owner_role_type",
+        "budget",
     ),
-]  # fmt: skip
+]
 
 
 def _schemas(session: Session, tokens: Tokens) -> Rows:
@@ -198,44 +254,86 @@ def _schemas(session: Session, tokens: Tokens) -> Rows:
     tokens.end()
     rows = [
         (
-            each.created_on, each.name, "N",
+            each.created_on,
+            each.name,
+            "N",
             "Y" if (each.database, each.name) == (session.database, session.schema) else "N",
-            each.database, each.owner, each.comment, "", "1", "ROLE", None,
+            each.database,
+            each.owner,
+            each.comment,
+            "",
+            "1",
+            "ROLE",
+            None,
         )
         for _, each in sorted(session.account.catalog.schemas.items())
         if database in (None, each.database)
         and wanted.passes(each.name)
         and session.account.privileges.sees(session.role, each)
-    ]  # fmt: skip
+    ]
     return SCHEMAS_SHOWN, rows
 
 
 DATABASES_SHOWN = [
     CREATED_ON,
     *result.texts(
-        "name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time", "kind",
-        "budget", "owner_role_type",
+        "name",
+        "is_default",
+        "is_current",
+        "origin",
+        "owner",
+        "comment",
+        "options",
+        "retention_time",
+        "kind",
+        "budget",
+        "owner_role_type",
     ),
-]  # fmt: skip
+]
 
 
 def _databases(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
     rows: list[tuple[Any, ...]] = [
         (
-            each.created_on, each.name, "N", "Y" if each.name == session.database else "N", "", each.owner,
-            each.comment, "", "1", "STANDARD", None, "ROLE",
+            each.created_on,
+            each.name,
+            "N",
+            "Y" if each.name == session.database else "N",
+            "",
+            each.owner,
+            each.comment,
+            "",
+            "1",
+            "STANDARD",
+            None,
+            "ROLE",
         )
         for _, each in sorted(session.account.catalog.databases.items())
         if wanted.passes(each.name) and session.account.privileges.sees(session.role, each)
-    ]  # fmt: skip
+    ]
     if wanted.passes("SNOWFLAKE") and session.account.privileges.closure(session.role) & {
-        "ACCOUNTADMIN", "SNOWFLAKE.IMPORTED", "SNOWFLAKE.USAGE_VIEWER", "SNOWFLAKE.OBJECT_VIEWER",
-    }:  # fmt: skip
+        "ACCOUNTADMIN",
+        "SNOWFLAKE.IMPORTED",
+        "SNOWFLAKE.USAGE_VIEWER",
+        "SNOWFLAKE.OBJECT_VIEWER",
+    }:
         rows.append(
-            (session.account.created_on, "SNOWFLAKE", "N", "N", "SNOWFLAKE.ACCOUNT_USAGE", "", "", "", "1", "APPLICATION",
-             None, "")
-        )  # fmt: skip
+            (
+                session.account.created_on,
+                "SNOWFLAKE",
+                "N",
+                "N",
+                "SNOWFLAKE.ACCOUNT_USAGE",
+                "",
+                "",
+                "",
+                "1",
+                "APPLICATION",
+                None,
+                "",
+            )
+        )
     return DATABASES_SHOWN, rows
 
 
@@ -255,22 +353,29 @@ def _roles(session: Session, tokens: Tokens) -> Rows:
     inherited = privileges.closure(session.role)
     rows = [
         (
-            each.created_on, each.name, "Y" if each.name == session.account.default_role else "N",
+            each.created_on,
+            each.name,
+            "Y" if each.name == session.account.default_role else "N",
             "Y" if each.name == session.role else "N",
             "Y" if each.name in inherited and each.name != session.role else "N",
             int(each.name in privileges.user_roles),
             sum(each.name in other.granted for other in privileges.roles.values()),
-            sum("." not in name for name in each.granted), each.owner, each.comment,
+            sum("." not in name for name in each.granted),
+            each.owner,
+            each.comment,
         )
         for _, each in sorted(privileges.roles.items())
         if wanted.passes(each.name)
-    ]  # fmt: skip
+    ]
     return ROLES_SHOWN, rows
 
 
 WAREHOUSES_SHOWN = [
     *result.texts("name", "state", "type", "size"),
-    *[Column(name, "FIXED") for name in ("min_cluster_count", "max_cluster_count", "started_clusters", "running", "queued")],
+    *[
+        Column(name, "FIXED")
+        for name in ("min_cluster_count", "max_cluster_count", "started_clusters", "running", "queued")
+    ],
     *result.texts("is_default", "is_current"),
     Column("auto_suspend", "FIXED"),
     *result.texts("auto_resume", "available", "provisioning", "quiescing", "other"),
@@ -284,14 +389,33 @@ def _warehouses(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
     rows = [
         (
-            each.name, "STARTED", "STANDARD", "X-Small", 1, 1, 1, 0, 0,
+            each.name,
+            "STARTED",
+            "STANDARD",
+            "X-Small",
+            1,
+            1,
+            1,
+            0,
+            0,
             "Y" if each.name == session.account.default_warehouse else "N",
-            "Y" if each.name == session.warehouse else "N", 600, "true", "100", "0", "0", "0", each.created_on,
-            each.created_on, each.created_on, each.owner, each.comment, "ROLE",
+            "Y" if each.name == session.warehouse else "N",
+            600,
+            "true",
+            "100",
+            "0",
+            "0",
+            "0",
+            each.created_on,
+            each.created_on,
+            each.created_on,
+            each.owner,
+            each.comment,
+            "ROLE",
         )
         for _, each in sorted(session.account.catalog.warehouses.items())
         if wanted.passes(each.name) and session.account.privileges.sees(session.role, each)
-    ]  # fmt: skip
+    ]
     return WAREHOUSES_SHOWN, rows
 
 

@@ -70,7 +70,7 @@ OPTIONS: dict[str, options.Reader] = {
 
 
 def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
-    """CREATE STAGE. OR REPLACE gives a new hidden id, which stops the pipes on the old one; OR ALTER keeps it."""
+    """CREATE STAGE. OR REPLACE gives a new hidden id, which stops its pipes; OR ALTER keeps the id."""
     parts = tokens.name()
     given = options.read_options(tokens, OPTIONS)
     account = session.account
@@ -184,8 +184,8 @@ def alter(session: Session, tokens: Tokens) -> Result:
             raise SnowflakeError(
                 2245,
                 "0A000",
-                "SQL compilation error:\nIntegration based stages are not allowed to be altered to use privatelink "
-                "endpoint. Please alter the storage integration instead",
+                "SQL compilation error:\nIntegration based stages are not allowed to be altered to use "
+                "privatelink endpoint. Please alter the storage integration instead",
             )
         given = options.read_options(tokens, OPTIONS)
         if not given:
@@ -286,21 +286,48 @@ def _format_rows(session: Session, stage: Stage) -> list[tuple[str, str, str, st
 SHOWN = [
     result.Column("created_on", "TIMESTAMP_LTZ"),
     *result.texts(
-        "name", "database_name", "schema_name", "url", "has_credentials", "has_encryption_key", "owner", "comment",
-        "region", "type", "cloud", "notification_channel", "storage_integration", "endpoint", "owner_role_type",
+        "name",
+        "database_name",
+        "schema_name",
+        "url",
+        "has_credentials",
+        "has_encryption_key",
+        "owner",
+        "comment",
+        "region",
+        "type",
+        "cloud",
+        "notification_channel",
+        "storage_integration",
+        "endpoint",
+        "owner_role_type",
         "directory_enabled",
     ),
-]  # fmt: skip
+]
 
 
 def show_row(session: Session, stage: Stage) -> tuple[Any, ...]:
     """A row of SHOW STAGES. An orphaned stage shows no integration."""
     integration = session.account.catalog.stage_integration(stage)
     return (
-        stage.created_on, stage.name, stage.database, stage.schema, stage.url, "N", "N", stage.owner, stage.comment,
-        stage.region or session.account.aws.region, "EXTERNAL", "AWS", None,
-        integration.name if integration else None, None, "ROLE", "Y" if stage.directory else "N",
-    )  # fmt: skip
+        stage.created_on,
+        stage.name,
+        stage.database,
+        stage.schema,
+        stage.url,
+        "N",
+        "N",
+        stage.owner,
+        stage.comment,
+        stage.region or session.account.aws.region,
+        "EXTERNAL",
+        "AWS",
+        None,
+        integration.name if integration else None,
+        None,
+        "ROLE",
+        "Y" if stage.directory else "N",
+    )
 
 
 def ddl(session: Session, stage: Stage) -> str:

@@ -71,7 +71,7 @@ def tokenize(text: str) -> Iterator[Token]:
         kind, raw = match.lastgroup, match.group()
         if kind == "space":
             continue
-        if raw in ("'", '"') or raw == "/" and text.startswith("/*", start):
+        if raw in ("'", '"') or (raw == "/" and text.startswith("/*", start)):
             line, column = _line_and_column(text, start)
             raise SnowflakeError(
                 1003,
