@@ -140,9 +140,13 @@ def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], No
         raise plan.blocked
     for done, change in enumerate(plan.changes):
         try:
-            tell(Applied(change, make(change, facts.reader, writer)))
+            receipts = make(change, facts.reader, writer)
         except (AwsFailed, SqlFailed, RunbookError) as error:
             raise _stopped(plan, change, done, error) from None
+        try:
+            tell(Applied(change, receipts))
+        except RunbookError as error:
+            raise _unrecorded(plan, change, done + 1, error) from None
     seen = facts.afresh()
     if plan.changes:
         left = plan_step(plan.step, seen)
@@ -166,7 +170,12 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
 
 def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> RunbookError:
     """A refusal as one paragraph; exit code 4 once something was changed, else 3."""
-    made = f"{done} of {len(plan.changes)} changes were made before it" if done else "nothing was changed"
+    if done:
+        made = f"{done} of {len(plan.changes)} changes were made before it"
+    elif isinstance(change, SqlChange):
+        made = "the file's statements before it may have been made"
+    else:
+        made = "nothing was changed"
     kind = NotConverged if done or isinstance(change, SqlChange) else CannotTell
     why = f"{error}; {made}" if isinstance(error, AwsFailed | SqlFailed) else f"{error} {made}"
     return kind(
@@ -174,6 +183,16 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
         where=f"step {plan.step.number}",
         why=why,
         remedy=f"{_advice(error)}then run `invoke {plan.step.task}` again",
+    )
+
+
+def _unrecorded(plan: Plan, change: Change, done: int, error: RunbookError) -> NotConverged:
+    """A change that was made and could not be noted."""
+    return NotConverged(
+        f"{change.title} was made, but {error.what[0].lower()}{error.what[1:]}",
+        where=error.where,
+        why=f"{error.why.rstrip('.')}. {done} of {len(plan.changes)} changes were made".lstrip(". "),
+        remedy=f"{error.remedy.partition(';')[0] or 'mend that'}, then run `invoke {plan.step.task}` again",
     )
 
 
@@ -207,13 +226,15 @@ def as_typed(service: str, operation: str, parameters: Mapping[str, Any]) -> str
     command = "s3api" if service == "s3" else service
     words = ["aws", command, xform_name(operation, "-")]
     for name, value in parameters.items():
-        words += [f"--{xform_name(name, '-')}", _argument(value)]
+        option = xform_name(name, "-")
+        if isinstance(value, bool):  # the aws command takes a switch, not a word after it
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", _argument(value)]
     return " ".join(words)
 
 
 def _argument(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, dict | list):
         return shlex.quote(text(value))
     return shlex.quote(str(value))
