@@ -64,6 +64,7 @@ __all__ = [
 NOTHING = "Copy executed with 0 files processed."
 LOADED_BEFORE = "File was loaded before."
 HEADS_AT_MOST = 20
+WAITING_S = 0.1
 COPY_TYPE = 0x3000 + 0x100
 
 OUTPUT = [
@@ -208,8 +209,13 @@ def run(account: Account, session: Session, statement: CopyStatement) -> Result:
     role = account.bucket.reach(compiled.integration)
     if statement.validation_mode is not None:
         return _validate(account, session, compiled, role)
-    with account.history.copying(compiled.table.id):
+    turn = account.history.copying(compiled.table.id)
+    while not turn.acquire(timeout=WAITING_S):
+        session.check_canceled()
+    try:
         return _Copy(account, session, compiled, role).run()
+    finally:
+        turn.release()
 
 
 @dataclass(slots=True)

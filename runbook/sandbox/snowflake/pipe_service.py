@@ -45,7 +45,10 @@ RECOMPILED_AFTER = timedelta(hours=1)
 FILES_PER_BATCH = 500
 BYTES_PER_BATCH = 64 * 1024 * 1024
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 5.0
+FIRST_PAUSE_S, BUSY_PAUSE_S, IDLE_PAUSE_S = 0.05, 1.0, 10.0
+BUSY_FOR_S = 60.0
+"""How long the thread waits between rounds: a second at most in the minute after there was work."""
+
 SETTLE_PAUSE_S = 0.02
 
 STORAGE_ERRORS = (3139, 3167, 91003, 3131)
@@ -104,6 +107,8 @@ class PipeService:
         state = self._state(pipe)
         if state.storage_error is not None:
             self._recheck_storage(pipe, state)
+        if state.compile_error is not None:
+            self._recheck_compilation(pipe, state)
         with self._lock:
             self._drop_old(state)
         return pipe_status.as_json(self, pipe, state)
@@ -179,14 +184,16 @@ class PipeService:
                 self._thread.start()
 
     def _run(self) -> None:
-        pause = FIRST_PAUSE_S
+        pause, last_work = FIRST_PAUSE_S, time.monotonic()
         while not self._closed:
             woken = self._wake.wait(pause)
             self._wake.clear()
             if self._closed:
                 return
-            busy = self._round()
-            pause = FIRST_PAUSE_S if busy or woken else min(pause * 1.5, LONGEST_PAUSE_S)
+            if self._round() or woken:
+                pause, last_work = FIRST_PAUSE_S, time.monotonic()
+            recently = time.monotonic() - last_work < BUSY_FOR_S
+            pause = min(pause * 1.5, BUSY_PAUSE_S if recently else IDLE_PAUSE_S)
 
     def _round(self) -> bool:
         """Receive and load all there is. Was there anything?"""
@@ -438,6 +445,15 @@ class PipeService:
             for each in batch
         ]
         self._finish(pipe, state, attempts)
+
+    def _recheck_compilation(self, pipe: Pipe, state: PipeState) -> None:
+        """Does the COPY compile again?"""
+        try:
+            self._compile(pipe, state)
+        except SnowflakeError as refused:
+            state.compile_error = refused.message
+        else:
+            state.compile_error = None
 
     def _recheck_storage(self, pipe: Pipe, state: PipeState) -> None:
         """Is the way to the bucket open again?"""

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import boto3
 import pyarrow as pa
+
 from runbook.sandbox.snowflake import statements
 from runbook.sandbox.snowflake.parameters import SessionParameters
 from runbook.sandbox.snowflake.sessions import Session

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loading_rig import TSV, World, zstd
+
 from runbook.sandbox.snowflake.copy_statement import CONTINUE, OnError, parse_copy
 from runbook.sandbox.snowflake.errors import SnowflakeError
 
@@ -22,10 +23,18 @@ ADVICE = (
     "'SKIP_FILE' or 'CONTINUE' for the ON_ERROR option. For more information on loading options, please run "
     "'info loading_data' in a SQL client."
 )
-OUTPUT = (
-    "file status rows_parsed rows_loaded error_limit errors_seen first_error first_error_line "
-    "first_error_character first_error_column_name"
-).split()
+OUTPUT = [
+    "file",
+    "status",
+    "rows_parsed",
+    "rows_loaded",
+    "error_limit",
+    "errors_seen",
+    "first_error",
+    "first_error_line",
+    "first_error_character",
+    "first_error_column_name",
+]
 BAD = "1,x\nNOPE,y\n3,z\n"
 
 
@@ -267,7 +276,8 @@ class TestCompiling:
             error = refusal(world, "COPY INTO T FROM @ST")
             assert error.errno == 91003
             assert error.message == (
-                "Failure using stage area. Cause: [Access Denied (Status Code: 403; Error Code: AccessDenied)]"
+                "Failure using stage area. "
+                "Cause: [Access Denied (Status Code: 403; Error Code: AccessDenied)]"
             )
             assert refusal(world, "LIST @ST").errno == 91003
             world.permit(without=["s3:GetObject"])
@@ -312,7 +322,7 @@ class TestColumns:
         world.put("in/a.csv", good + "".join(line + "\n" for line, *_ in bad))
         options = "FILE_FORMAT = (FIELD_DELIMITER = '|')"
         errors = world.dicts(f"COPY INTO T FROM @ST {options} VALIDATION_MODE = RETURN_ERRORS")
-        names = "N F O D S V C K".split()
+        names = list("NFODSVCK")
         assert [(each["ERROR"], each["CODE"], each["COLUMN_NAME"]) for each in errors] == [
             (message, code, f'"T"["{column}":{names.index(column) + 1}]') for _, message, code, column in bad
         ]
@@ -324,7 +334,7 @@ class TestColumns:
             1000.0,
             True,
             date(2024, 2, 29),
-            datetime(2024, 1, 2, 3, 4, 5, 678000),
+            datetime.fromisoformat("2024-01-02 03:04:05.678"),
             1,
             "abc",
             "k",
@@ -340,7 +350,8 @@ class TestColumns:
 
     def test_defaults_fill_the_columns_that_are_left_out(self, world):
         world.sql(
-            "CREATE OR REPLACE TABLE T (A NUMBER, B VARCHAR DEFAULT 'none', L TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP())"
+            "CREATE OR REPLACE TABLE T (A NUMBER, B VARCHAR DEFAULT 'none', "
+            "L TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP())"
         )
         world.put("in/a.csv", "1\n")
         before = world.account.now()
@@ -379,7 +390,7 @@ class TestTransformation:
             "TRY_TO_TIMESTAMP_NTZ(t.$4) FROM @ST t) FILE_FORMAT = (FIELD_DELIMITER = '|')"
         )
         assert world.sql("SELECT A, B, C, E FROM T ORDER BY A") == [
-            ("X", 7, "v", datetime(2024, 1, 2)),
+            ("X", 7, "v", datetime.fromisoformat("2024-01-02")),
             ("Y", None, "none", None),
         ]
 

@@ -197,15 +197,29 @@ class TestHistories:
         prepare(world)
         rows = world.history()
         (row,) = rows[BY_PIPE]
-        assert (
-            list(row)
-            == (
-                "FILE_NAME STAGE_LOCATION LAST_LOAD_TIME ROW_COUNT ROW_PARSED FILE_SIZE FIRST_ERROR_MESSAGE "
-                "FIRST_ERROR_LINE_NUMBER FIRST_ERROR_CHARACTER_POS FIRST_ERROR_COLUMN_NAME ERROR_COUNT "
-                "ERROR_LIMIT STATUS TABLE_CATALOG_NAME TABLE_SCHEMA_NAME TABLE_NAME PIPE_CATALOG_NAME "
-                "PIPE_SCHEMA_NAME PIPE_NAME PIPE_RECEIVED_TIME BYTES_BILLED"
-            ).split()
-        )
+        assert list(row) == [
+            "FILE_NAME",
+            "STAGE_LOCATION",
+            "LAST_LOAD_TIME",
+            "ROW_COUNT",
+            "ROW_PARSED",
+            "FILE_SIZE",
+            "FIRST_ERROR_MESSAGE",
+            "FIRST_ERROR_LINE_NUMBER",
+            "FIRST_ERROR_CHARACTER_POS",
+            "FIRST_ERROR_COLUMN_NAME",
+            "ERROR_COUNT",
+            "ERROR_LIMIT",
+            "STATUS",
+            "TABLE_CATALOG_NAME",
+            "TABLE_SCHEMA_NAME",
+            "TABLE_NAME",
+            "PIPE_CATALOG_NAME",
+            "PIPE_SCHEMA_NAME",
+            "PIPE_NAME",
+            "PIPE_RECEIVED_TIME",
+            "BYTES_BILLED",
+        ]
         assert (row["STATUS"], row["PIPE_NAME"], row["ROW_COUNT"], row["BYTES_BILLED"]) == (
             "Loaded",
             "P",

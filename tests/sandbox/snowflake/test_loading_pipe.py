@@ -1,4 +1,7 @@
-"""Pipes: an event's way to the table, pausing, stopping, stalling, refreshing (facts/snowflake.md §1.5, §2.1)."""
+"""Pipes: an event's way to the table, pausing, stopping, stalling, refreshing.
+
+Source: facts/snowflake.md §1.5, §2.1, §3.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +10,7 @@ from datetime import timedelta
 import boto3
 import pytest
 from loading_rig import World
+
 from runbook.sandbox.snowflake.pipe_events import created_objects
 
 GOOD = "1,a\n"
