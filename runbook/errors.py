@@ -54,7 +54,7 @@ class Blocked(RunbookError):
     exit_code = 2
 
     def __init__(self, what: str, *, by_step: int, remedy: str = "") -> None:
-        super().__init__(what, why=f"It is known after step {by_step}", remedy=remedy)
+        super().__init__(what, why=f"Step {by_step} comes first", remedy=remedy)
         self.by_step = by_step
 
 

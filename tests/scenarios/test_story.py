@@ -38,9 +38,9 @@ def test_a_plan_of_a_finished_installation_is_empty(healthy: Installation) -> No
 
 
 def test_a_step_too_early_names_the_step_it_waits_for(installation: Installation) -> None:
-    assert "step 1" in installation.run("step3-aws", expect=2).stderr
+    assert "Step 1" in installation.run("step3-aws", expect=2).stderr
     installation.run("step2-snowflake")
-    assert "step 3" in installation.run("step4-snowflake", expect=4).stderr
+    assert "Step 3" in installation.run("step4-snowflake", expect=2).stderr
 
 
 def test_files_arriving_are_rows_in_their_tables(healthy: Installation) -> None:
