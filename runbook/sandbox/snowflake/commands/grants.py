@@ -432,7 +432,8 @@ def _transfer(session: Session, obj: Owned, role: str, mode: str) -> None:
             f"'{outbound[0].privilege}' on securable '{shown_name(obj)}' to role '{outbound[0].role}' "
             "exists. It must be revoked first. More than one dependent grant may exist: use 'SHOW GRANTS' "
             "command to view them. To revoke all dependent grants while transferring object ownership, use "
-            "convenience command 'GRANT OWNERSHIP ON <target_objects> TO <target_role> REVOKE CURRENT GRANTS'.",
+            "convenience command 'GRANT OWNERSHIP ON <target_objects> TO <target_role> REVOKE CURRENT "
+            "GRANTS'.",
         )
     if isinstance(obj, Pipe):
         _check_pipe_transfer(session, obj)
