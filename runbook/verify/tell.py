@@ -78,7 +78,7 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
         for check in dict.fromkeys(row.id for row in rows):
             words = [_word(rows, check, stream) for stream in streams]
             if every or {"failed", "blocked", "unknown"} & set(words):
-                name = f"  {check.removeprefix(area)[1:]}"
+                name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
     return tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
 
