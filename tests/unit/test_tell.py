@@ -1,0 +1,220 @@
+"""The outcome for a person, for a program and for JUnit."""
+
+# ruff: noqa: E501 (results one a line)
+
+import json
+import re
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from junitparser import Error, Failure, JUnitXml, Skipped
+
+from runbook.session import one_line
+from runbook.terminal import Style, wrapped
+from runbook.verify.tell import FORMATS, as_json, as_junit, as_table
+from tests.unit.test_outcome import outcome, result
+
+PLAIN = Style(colour=False, width=80)
+COLOURFUL = Style(colour=True, width=80)
+
+
+def broken():
+    """A run with every outcome in it."""
+    return outcome(
+        result("step1.bucket-exists"),
+        result("step3.trust-has-the-external-id", "failed", observed="a", expected="b", cause="it differs", remedy="invoke step3-aws", see="docs/runbook.md#trust"),
+        result("step4.stage-exists", stream="events"),
+        result("step4.stage-exists", stream="events_bad"),
+        result("step4.pipe-is-not-paused", "failed", stream="events", cause="it is paused", remedy="invoke resume --stream events"),
+        result("step4.pipe-is-not-paused", "failed", stream="events_bad", cause="it is paused", remedy="invoke resume --stream events_bad"),
+        result("step4.pipe-runs", "failed", stream="events", needs=["step4.pipe-is-not-paused"]),
+        result("step5.rule-exists", "unknown", stream="events", cause="no permission", remedy="grant s3:GetBucketNotification"),
+        result("delivery.files-keep-arriving", "skipped", stream="events", cause="not set"),
+    )  # fmt: skip
+
+
+def test_the_table_says_first_what_is_wrong_and_what_to_do():
+    text = as_table(broken(), PLAIN)
+    assert text.startswith(
+        "not healthy: sandbox, 2 root causes (3 passed, 3 failed, 1 blocked, 1 unknown, 1 skipped)"
+    )
+    assert re.search(
+        r"root cause: step3\.trust-has-the-external-id\n  claim +step3.*\n  but +it differs", text
+    )
+    assert (
+        "  observed  a\n  expected  b\n  remedy    invoke step3-aws\n  see       docs/runbook.md#trust"
+        in text
+    )
+    assert "root cause: step4.pipe-is-not-paused  (events, events_bad)" in text
+    assert "  remedy    invoke resume --stream events && invoke resume --stream events_bad" in text
+    assert "  blocks    step4.pipe-runs" in text
+    assert "cannot tell: step5.rule-exists  (events)\n  because   no permission\n  remedy    grant" in text
+    assert text.count("root cause: ") == 2
+
+
+def rows_of(text):
+    """The table's rows by their first word, one column a stream."""
+    head, _, *lines = text.split("\n\n")[-1].replace("\n- ", "\n").splitlines()
+    rows = [line.removeprefix("- ").split() for line in lines]
+    return head.split(), {first: " ".join(rest) for first, *rest in rows}
+
+
+def test_every_area_is_counted_and_what_did_not_pass_has_its_line():
+    assert rows_of(as_table(broken(), PLAIN)) == (
+        ["events", "events_bad"],
+        {
+            "step1": "1 of 1 ok 1 of 1 ok",
+            "step3": "0 of 1 ok 0 of 1 ok",
+            "trust-has-the-external-id": "FAILED FAILED",
+            "step4": "1 of 3 ok 1 of 2 ok",
+            "pipe-is-not-paused": "FAILED FAILED",
+            "pipe-runs": "blocked",
+            "step5": "0 of 1 ok 0 of 0 ok",
+            "rule-exists": "unknown",
+            "delivery": "0 of 0 ok 0 of 0 ok",
+        },
+    )
+
+
+def test_every_check_has_its_line_when_asked():
+    _, rows = rows_of(as_table(broken(), PLAIN, every=True))
+    assert rows["bucket-exists"] == "ok ok"
+    assert rows["stage-exists"] == "ok ok"
+    assert rows["files-keep-arriving"] == "-"
+    assert len(rows) == 5 + 7
+
+
+def test_checks_stand_under_their_area():
+    lines = as_table(broken(), PLAIN).splitlines()
+    assert any(line.startswith("step4 ") for line in lines)
+    assert any(line.startswith("- pipe-runs ") for line in lines)
+
+
+def test_a_healthy_outcome_is_one_line_and_the_checks():
+    text = as_table(outcome(result("step1.a"), result("step1.b", "skipped")), PLAIN)
+    assert text.startswith("healthy: sandbox, 1 passed, 1 skipped\n\n")
+    assert "root cause" not in text
+
+
+def test_nothing_at_all_is_not_healthy():
+    assert as_table(outcome(), PLAIN).startswith("not healthy: sandbox, something cannot be told")
+
+
+@given(
+    st.lists(st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=12), max_size=60).map(
+        " ".join
+    )
+)
+def test_the_table_fits_eighty_columns(sentence):
+    rows = [
+        result("step2.integration-was-not-replaced", "failed", cause=sentence, observed=sentence, expected=sentence, remedy=sentence),
+        result("step5.rule-covers-the-stream", "unknown", stream="events", cause=sentence, remedy=sentence),
+        result("step5.rule-reaches-the-pipes-queue", "failed", stream="events_bad", cause=sentence),
+    ]  # fmt: skip
+    for line in as_table(outcome(*rows), PLAIN).splitlines():
+        assert len(line) <= 80
+
+
+def test_colour_changes_nothing_but_the_colour():
+    coloured = as_table(broken(), COLOURFUL)
+    assert "\x1b[31;1m" in coloured
+    without = re.sub(r"\x1b\[[\d;]*m", "", coloured)
+    assert without == as_table(broken(), PLAIN)
+    assert "\x1b" not in as_table(broken(), PLAIN)
+
+
+def test_colour_is_for_terminals_that_welcome_it(monkeypatch):
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert Style.of(Terminal()).colour
+    assert not Style.of(StringIO()).colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Style.of(Terminal()).colour
+    monkeypatch.setenv("NO_COLOR", "")
+    assert Style.of(Terminal()).colour
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Style.of(Terminal()).colour
+
+
+def test_the_json_reads_back_as_the_outcome():
+    assert json.loads(as_json(broken())) == broken().as_json()
+    assert set(FORMATS) >= {"json", "junit"}
+
+
+def test_a_junit_parser_reads_every_outcome_as_what_it_is():
+    (suite,) = JUnitXml.fromstring(as_junit(broken()).encode())
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (9, 3, 1, 2)
+    assert suite.time == pytest.approx(0.812)
+    found = {(case.classname, case.name): case for case in suite}
+    assert len(found) == 9
+    failure = found["step4", "pipe-is-not-paused[events_bad]"].result
+    assert [type(part) for part in failure] == [Failure]
+    assert failure[0].message == "it is paused"
+    assert "remedy: invoke resume --stream events_bad" in failure[0].text
+    assert [type(part) for part in found["step5", "rule-exists[events]"].result] == [Error]
+    blocked = found["step4", "pipe-runs[events]"].result
+    assert [(type(part), part.message) for part in blocked] == [
+        (Skipped, "blocked by step4.pipe-is-not-paused")
+    ]
+    assert [type(part) for part in found["delivery", "files-keep-arriving[events]"].result] == [Skipped]
+    assert found["step1", "bucket-exists"].result == []
+
+
+HOSTILE = [
+    "\x1b[2J\x1b[31mred",
+    "a\nb\r\nc",
+    "<&>\"'",
+    "]]>",
+    "\x00\x07\x08",
+    "\u202e\u2028\x85",
+    "\ud800",
+    "\uffff",
+    "日本 é",
+    "x" * 5000,
+]
+
+
+@given(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters())))
+def test_text_from_outside_becomes_one_line_that_commands_nothing(text):
+    line = one_line(text)
+    assert line.isprintable()
+    assert "\n" not in line
+    assert line == one_line(line)
+    line.encode()
+
+
+@given(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters())))
+def test_any_such_line_makes_well_formed_json_and_xml(text):
+    line = one_line(text)
+    row = result("step1.a", "failed", cause=line, observed=line, expected=line, remedy=line)
+    found = outcome(row, result("step1.b", "unknown", cause=line, remedy=line))
+    (suite,) = JUnitXml.fromstring(as_junit(found).encode())
+    assert [case.result[0].message for case in suite] == [line, line]
+    assert json.loads(as_json(found))["checks"][0]["cause"] == line
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\tb\n c", "a b c"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("", ""),
+        ("  x  ", "x"),
+        ("a\u202eb", "a\\x202eb"),
+    ],
+)
+def test_how_such_a_line_looks(text, line):
+    assert one_line(text) == line
+
+
+def test_a_long_word_stays_whole_to_be_copied():
+    arn = "arn:aws:iam::111122223333:role/" + "x" * 90
+    text = wrapped("  remedy  ", f"look at {arn} again", PLAIN)
+    assert arn in text.splitlines()[1]
+    assert [line[:10] for line in text.splitlines()] == ["  remedy  ", " " * 10, " " * 10]
