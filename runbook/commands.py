@@ -13,7 +13,7 @@ from runbook.running import Run, running, write_output
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
-from runbook.terminal import Style, note, say, wrapped
+from runbook.terminal import Style, counted, note, say, wrapped
 from runbook.verify import Outcome, wait_until_healthy
 from runbook.verify.tell import FORMATS, as_table
 
@@ -100,7 +100,7 @@ def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> 
         for each in _streams(run.settings, stream):
             facts = run.facts()
             found = refresh_plan(facts, each)
-            say(f"{each.name}: {found}")
+            say(wrapped(f"{each.name}: ", str(found), Style.of(sys.stdout)))
             if not found.files:
                 continue
             change = SqlChange(
@@ -114,7 +114,7 @@ def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> 
             run.ask(f"Refresh {each.pipe}?")
             _make(run, change)
             loaded_everywhere(run.facts(), each, found.files, run.settings.checks.ready_within_seconds)
-            say(f"{each.name}: {len(found.files)} files are in the load history now")
+            say(f"{each.name}: {counted(len(found.files), 'file')} more in the load history")
     return 0
 
 

@@ -26,7 +26,7 @@ from runbook.sandbox.snowplow.files import Layout, LoaderFile, compressed, loade
 from runbook.sandbox.snowplow.hard_cases import weird_events
 from runbook.session import Clouds
 from runbook.settings import Settings, Stream
-from runbook.terminal import say
+from runbook.terminal import counted, say
 
 SEED = 20260101
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -181,7 +181,8 @@ def _chapter(title: str, command: str = "") -> None:
 
 def _in_bucket(told: Demo) -> None:
     for name, sent in told.sent.items():
-        say(f"{name}: {len(sent.records)} files with {sent.rows} records in the bucket")
+        files, records = counted(len(sent.records), "file"), counted(sent.rows, "record")
+        say(f"{name}: {files} with {records} in the bucket")
 
 
 def _sums(told: Demo) -> int:

@@ -9,6 +9,7 @@ from runbook.facts import Facts
 from runbook.facts.delivery import LOADED, failed, named, never_loaded
 from runbook.facts.snowflake import REFRESH_DAYS, Listing, StagedFile
 from runbook.settings import Stream
+from runbook.terminal import counted
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,11 @@ class RefreshPlan:
     too_old: int
 
     def __str__(self) -> str:
-        said = f"{len(self.files)} files of the last {REFRESH_DAYS} days were never loaded"
+        files = counted(len(self.files), "file")
+        said = f"{files} of the last {REFRESH_DAYS} days not in any load history"
         if self.files:
             said += f" ({', '.join(named([file.key for file in self.files]))})"
-        return said + (f"; {self.too_old} older ones are beyond REFRESH" if self.too_old else "")
+        return said + (f"; {self.too_old} older beyond REFRESH" if self.too_old else "")
 
 
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:

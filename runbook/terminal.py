@@ -42,6 +42,11 @@ def wrapped(label: str, text: str, style: Style) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def say(text: str = "") -> None:
     """A line of the result, on standard output."""
     print(text, flush=True)  # noqa: T201 (the one place that writes to a terminal)

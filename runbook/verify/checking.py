@@ -113,8 +113,8 @@ class CheckRun:
         if report.failed:
             self.trouble = one_line(str(report.longrepr))[-LONGEST:]
 
-    def pytest_assertrepr_compare(self, left: Any, right: Any) -> None:
-        self._compared = (shown(left), shown(right))
+    def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
+        self._compared = ("absent", "present") if op in ("!=", "is not") else (shown(left), shown(right))
 
     def pytest_runtest_setup(self) -> None:
         self._compared = ("", "")

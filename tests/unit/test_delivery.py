@@ -206,7 +206,7 @@ def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, st
     made = refresh_plan(known, stream)
     assert (made.files, made.too_old) == ((young,), 1)
     assert str(made) == (
-        f"1 files of the last 7 days were never loaded ({P}young.gz); 1 older ones are beyond REFRESH"
+        f"1 file of the last 7 days not in any load history ({P}young.gz); 1 older beyond REFRESH"
     )
 
 
