@@ -176,7 +176,7 @@ def copy_history(
         name = attempt.table.name if attempt.table.id != identity.id else identity.name
         pipe_columns = tuple(shown_pipe.name) if shown_pipe else (None, None, None)
         received = attempt.received_at if shown_pipe else None
-        billed = attempt.bytes_read if attempt.pipe else None
+        billed = attempt.bytes_read if shown_pipe else None
         rows.append((*_first_13(attempt), *name, *pipe_columns, received, billed))
     return Result(COPY_HISTORY, rows)
 
