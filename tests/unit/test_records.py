@@ -1,0 +1,95 @@
+"""The record of a run: a line of JSON a change, on disk before the next, and no change without."""
+
+import json
+import re
+from datetime import datetime
+
+import pytest
+
+from runbook.errors import SettingsWrong
+from runbook.plan import Applied, AwsChange, Before, SqlChange
+from runbook.records import Record, new_run_id
+from runbook.session import Receipt
+
+SQL = SqlChange(
+    "step2_snowflake/10_roles.sql", "-- why\nUSE ROLE A;\nCREATE ROLE IF NOT EXISTS B;\n", "missing"
+)
+AWS = AwsChange("iam", "DeletePolicyVersion", {"VersionId": "v1"}, "old")
+
+
+def lines(record):
+    return [json.loads(line) for line in record.path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def record(settings, tmp_path):
+    return Record(settings, "step1-aws", "20261120T120000Z-abc123", folder=tmp_path / ".runbook")
+
+
+def test_nothing_is_written_before_the_first_change(record):
+    assert not record.path.parent.exists()
+
+
+def test_each_change_is_a_line_with_who_where_what_and_the_clouds_references(settings, record):
+    record.who = {"aws": "arn:aws:iam::111122223333:user/me", "snowflake": "ME@SANDBOX"}
+    record.applied(2, Applied(SQL, (Receipt("q1"), Receipt("q2"))))
+    record.applied(1, Applied(AWS, (Receipt("r1"),)))
+    sql, aws = lines(record)
+    assert datetime.fromisoformat(sql.pop("at")).tzinfo is not None
+    head = {
+        "run": "20261120T120000Z-abc123",
+        "command": "step1-aws",
+        "target": "sandbox",
+        "settings": settings.fingerprint,
+        "aws": "arn:aws:iam::111122223333:user/me",
+        "snowflake": "ME@SANDBOX",
+    }
+    assert sql == head | {
+        "step": 2,
+        "change": "sql/step2_snowflake/10_roles.sql",
+        "why": "missing",
+        "text": "USE ROLE A;\nCREATE ROLE IF NOT EXISTS B;",
+        "references": ["q1", "q2"],
+    }
+    assert (aws["change"], aws["references"]) == ("iam:DeletePolicyVersion", ["r1"])
+    assert aws["text"] == "aws iam delete-policy-version --version-id v1"
+    assert "before" not in aws
+
+
+def test_what_a_change_replaced_is_kept(record):
+    document = {"EventBridgeConfiguration": {}, "QueueConfigurations": [{"Id": "é\n"}]}
+    record.applied(5, Applied(AwsChange("s3", "Put", {}, "why", Before("Get", {}, document)), ()))
+    assert lines(record)[0]["before"] == document
+
+
+def test_hostile_text_stays_on_its_line(record):
+    record.note({"text": "a\nb\u2028c\x1b[31m\ud800"})
+    record.note({"text": "second"})
+    text = record.path.read_text(encoding="utf-8")
+    assert text.count("\n") == 2
+    assert text.isascii()
+    assert lines(record)[0]["text"] == "a\nb\u2028c\x1b[31m\ud800"
+
+
+def test_a_record_that_cannot_be_written_is_an_error_that_names_it(settings, tmp_path):
+    (tmp_path / "in the way").write_text("a file where the folder should be")
+    record = Record(settings, "step1-aws", "run", folder=tmp_path / "in the way")
+    with pytest.raises(SettingsWrong, match="The record of this run cannot be written") as refused:
+        record.note({})
+    assert str(record.path) in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_a_full_disk_is_that_same_error(settings, tmp_path):
+    record = Record(settings, "step1-aws", "run", folder=tmp_path)
+    record.path.parent.mkdir(parents=True)
+    record.path.symlink_to("/dev/full")
+    with pytest.raises(SettingsWrong, match="No space left on device"):
+        record.note({"a": 1})
+
+
+def test_a_runs_name_is_sortable_and_its_own():
+    names = {new_run_id() for _ in range(50)}
+    assert len(names) == 50
+    for name in names:
+        assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", name)
