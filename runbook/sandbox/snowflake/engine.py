@@ -15,6 +15,7 @@ import duckdb
 import sqlglot
 from fakesnow import macros, transforms
 from sqlglot import ErrorLevel, exp
+from sqlglot.dialects.snowflake import Snowflake
 
 from runbook.sandbox.clock import Clock
 
@@ -99,8 +100,16 @@ def try_timestamps(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def formatted_times(node: exp.Expression) -> exp.Expression:
+    """TO_CHAR and TO_VARCHAR of a time with a format; of a number it fails, DuckDB has no such formats."""
+    if isinstance(node, exp.ToChar) and isinstance(node.args.get("format"), exp.Literal):
+        return exp.TimeToStr(this=node.this, format=Snowflake.format_time(node.args["format"]))
+    return node
+
+
 CHAIN = (
     try_timestamps,
+    formatted_times,
     transforms.upper_case_unquoted_identifiers,
     transforms.extract_comment_on_table,
     transforms.extract_comment_on_columns,
@@ -171,7 +180,8 @@ def _split(statement: exp.Expression) -> list[exp.Expression]:
 def _translated(statement: exp.Expression) -> str:
     for transform in CHAIN:
         statement = statement.transform(transform, copy=False)
-    return str(statement.sql(dialect="duckdb", unsupported_level=ErrorLevel.RAISE))
+    # Everything is quoted: Snowflake allows names that are words of DuckDB's own.
+    return str(statement.sql(dialect="duckdb", identify=True, unsupported_level=ErrorLevel.RAISE))
 
 
 def parse(text: str) -> list[exp.Expression]:

@@ -28,7 +28,9 @@ def stored(identifier: exp.Expression | None) -> str:
 
 
 def parts(table: exp.Table) -> tuple[str, ...]:
-    """The stored parts of a table's name."""
+    """The stored parts of a table's name. Raises 001003 for more than three."""
+    if not isinstance(table.this, exp.Identifier) and table.this is not None:
+        raise errors.syntax_error(f"unexpected '{table.this.sql(dialect='snowflake')}'.")
     given = (table.args.get("catalog"), table.args.get("db"), table.this)
     return tuple(stored(part) for part in given if part is not None)
 

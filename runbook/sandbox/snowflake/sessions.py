@@ -90,6 +90,7 @@ class Session:
         """The session's own DuckDB connection, in its time zone. Hold :attr:`lock` while using it."""
         if self._duck is None:
             self._duck = self.account.engine.cursor()
+        self.account.engine.follow(self.account.clock)
         if self._timezone != self.parameters.timezone:
             self._timezone = self.parameters.timezone
             self._duck.execute(f"SET TimeZone = '{self._timezone}'")

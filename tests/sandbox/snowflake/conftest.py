@@ -53,7 +53,7 @@ class Sql:
         """The error the statement must raise."""
         import snowflake.connector
 
-        with pytest.raises(snowflake.connector.errors.ProgrammingError) as caught:
+        with pytest.raises(snowflake.connector.errors.DatabaseError) as caught:
             self(text, parameters)
         return caught.value
 
@@ -107,7 +107,11 @@ class Pipeline:
             RoleName=ROLE,
             PolicyName="read",
             PolicyDocument=document(
-                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": f"{bucket}/*"},
+                {
+                    "Effect": "Allow",
+                    "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+                    "Resource": f"{bucket}/*",
+                },
                 {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": bucket},
             ),
         )
@@ -123,7 +127,9 @@ class Pipeline:
                     "Principal": {"AWS": described["STORAGE_AWS_IAM_USER_ARN"]},
                     "Action": "sts:AssumeRole",
                     "Condition": {
-                        "StringEquals": {"sts:ExternalId": external_id or described["STORAGE_AWS_EXTERNAL_ID"]}
+                        "StringEquals": {
+                            "sts:ExternalId": external_id or described["STORAGE_AWS_EXTERNAL_ID"]
+                        }
                     },
                 }
             ),

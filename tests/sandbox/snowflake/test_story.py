@@ -8,7 +8,11 @@ def test_files_uploaded_after_the_five_steps_arrive(running: Any) -> None:
     running.put("two.tsv", ["3\tz"])
     running.settle()
 
-    assert running.sql("SELECT A, B FROM RAW.SNOWPLOW.EVENTS ORDER BY A") == [("1", "x"), ("2", "y"), ("3", "z")]
+    assert running.sql("SELECT A, B FROM RAW.SNOWPLOW.EVENTS ORDER BY A") == [
+        ("1", "x"),
+        ("2", "y"),
+        ("3", "z"),
+    ]
     status = running.status()
     assert status["executionState"] == "RUNNING"
     assert status["pendingFileCount"] == 0

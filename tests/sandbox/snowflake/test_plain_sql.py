@@ -1,0 +1,217 @@
+"""Plain SQL as this project's users write it, over tables, histories and system functions."""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def t(sql: Any) -> Any:
+    """A table with one row of everything."""
+    sql.run(
+        "CREATE DATABASE RAW",
+        "CREATE TABLE T (N INT, S VARCHAR(5), V VARIANT, TS TIMESTAMP_NTZ, L TIMESTAMP_LTZ, D NUMBER(10, 2))",
+        "ALTER SESSION SET TIMEZONE = 'UTC'",
+        'INSERT INTO T SELECT 1, \'a\', PARSE_JSON(\'{"b": {"c": [1, 2]}, "a": "x"}\'), '
+        "'2026-01-01 00:00:00.125', '2026-01-01 00:00:00', 1.5",
+    )
+    return sql
+
+
+def test_values_come_back_with_their_types(t: Any) -> None:
+    ((n, s, v, ts, local, d),) = t("SELECT * FROM T")
+    assert (n, s, d) == (1, "a", Decimal("1.50"))
+    assert v == '{\n  "a": "x",\n  "b": {\n    "c": [\n      1,\n      2\n    ]\n  }\n}'
+    assert ts == datetime.datetime(2026, 1, 1, 0, 0, 0, 125000)  # noqa: DTZ001
+    assert local == datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("TRY_TO_TIMESTAMP_NTZ('2026-01-01 00:00:00.5')", datetime.datetime(2026, 1, 1, 0, 0, 0, 500000)),  # noqa: DTZ001
+        ("TRY_TO_TIMESTAMP_NTZ('no time')", None),
+        ("TRY_PARSE_JSON('{')", None),
+        ("V:b.c[1]::INT", 2),
+        ("V:a::STRING", "x"),
+        ("V:missing", None),
+        ("COUNT_IF(N = 1)", 1),
+        ("SUM(N)", 1),
+        ("SUM(D)", Decimal("1.50")),
+        ("S RLIKE '[a-z]'", True),
+        ("'xa' RLIKE 'a'", False),
+        ("DATEDIFF('second', TS, L)", 0),
+        ("IFF(N = 1, 'one', 'other')", "one"),
+        (
+            "CONVERT_TIMEZONE('UTC', 'America/Los_Angeles', TS)",
+            datetime.datetime(2025, 12, 31, 16, 0, 0, 125000),  # noqa: DTZ001
+        ),
+        ("TO_TIMESTAMP_NTZ(0)", datetime.datetime(1970, 1, 1)),  # noqa: DTZ001
+        ("TO_VARCHAR(TS, 'YYYY-MM-DD HH24:MI')", "2026-01-01 00:00"),
+        ("SPLIT_PART('a/b/c', '/', -1)", "c"),
+        ("REGEXP_SUBSTR('run=2026-01-01/x', '[0-9-]+')", "2026-01-01"),
+        ("OBJECT_CONSTRUCT('a', 1)", '{\n  "a": 1\n}'),
+        ("TO_DATE('2026-01-01')", datetime.date(2026, 1, 1)),
+        ("7 % 4", 3),
+    ],
+)
+def test_functions_of_this_project(t: Any, expression: str, value: Any) -> None:
+    grouped = " GROUP BY ALL" if not expression.startswith(("COUNT", "SUM")) else ""
+    assert t.one(f"SELECT {expression} FROM T{grouped}") == value
+
+
+def test_qualify_keeps_one_row_a_group(t: Any) -> None:
+    t("INSERT INTO T (N, S) VALUES (1, 'b'), (2, 'c')")
+    rows = t("SELECT N, S FROM T QUALIFY ROW_NUMBER() OVER (PARTITION BY N ORDER BY S DESC) = 1 ORDER BY N")
+    assert rows == [(1, "b"), (2, "c")]
+
+
+def test_columns_are_called_as_snowflake_calls_them(t: Any) -> None:
+    assert t.columns("SELECT COUNT(*), n, s AS \"low\", Max(n), v:a::string FROM t GROUP BY ALL") == [
+        "COUNT(*)", "N", "low", "MAX(N)", "V:A::STRING",
+    ]  # fmt: skip
+
+
+def test_quoted_names_are_compared_with_their_case(t: Any) -> None:
+    assert t.errno('SELECT "n" FROM T') == 904
+    assert t.errno('SELECT * FROM "t"') == 2003
+    assert t.one('SELECT "N" FROM "T"') == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "errno"),
+    [
+        ("SELECT NOPE FROM T", 904),
+        ("SELECT NO_FUNCTION(1)", 2),
+        ("INSERT INTO T (S) VALUES ('too long for it')", 100078),
+        ("INSERT INTO T (N) VALUES ('x')", 100038),
+        ("INSERT INTO T VALUES (1)", 2020),
+        ("SELECT TO_NUMBER('x')", 100038),
+        ("CREATE TABLE T (A INT)", 2002),
+        ("CREATE TABLE U (A INT, A INT)", 2025),
+        ("DROP TABLE NOPE", 2003),
+        ("SELECT 1; SELECT 2", 8),
+    ],
+)
+def test_mistakes_have_snowflakes_numbers(t: Any, statement: str, errno: int) -> None:
+    assert t.errno(statement) == errno
+
+
+def test_not_null_is_enforced_and_keys_are_not(t: Any) -> None:
+    t("CREATE TABLE K (A INT NOT NULL, B INT UNIQUE)")
+    t("INSERT INTO K VALUES (1, 1), (1, 1)")
+    assert t.errno("INSERT INTO K VALUES (NULL, 1)") == 100072
+
+
+def test_a_transaction_is_seen_by_others_when_it_is_committed(t: Any, session_of: Any) -> None:
+    other = session_of()
+    t.run("BEGIN", "DELETE FROM T WHERE S = 'a'", "INSERT INTO T (S) VALUES ('b')")
+    assert other("SELECT S FROM RAW.PUBLIC.T") == [("a",)]
+    t("COMMIT")
+    assert other("SELECT S FROM RAW.PUBLIC.T") == [("b",)]
+    t.run("BEGIN", "TRUNCATE TABLE T", "ROLLBACK")
+    assert other("SELECT S FROM RAW.PUBLIC.T") == [("b",)]
+
+
+def test_ddl_commits_the_transaction(t: Any, session_of: Any) -> None:
+    t.run("BEGIN", "DELETE FROM T", "CREATE TABLE U (A INT)")
+    assert session_of().one("SELECT COUNT(*) FROM RAW.PUBLIC.T") == 0
+
+
+def test_merge_counts_what_it_did(t: Any) -> None:
+    rows = t.dicts(
+        "MERGE INTO T USING (SELECT 1 N, 'z' S UNION ALL SELECT 9, 'y') X ON T.N = X.N "
+        "WHEN MATCHED THEN UPDATE SET S = X.S WHEN NOT MATCHED THEN INSERT (N, S) VALUES (X.N, X.S)"
+    )
+    assert rows == [{"number of rows inserted": 1, "number of rows updated": 1}]
+    assert t("SELECT N, S FROM T ORDER BY N") == [(1, "z"), (9, "y")]
+
+
+def test_a_wide_table_is_made_and_described(t: Any) -> None:
+    fields = ", ".join(f"F{number} VARCHAR" for number in range(131))
+    t(f"CREATE TABLE WIDE ({fields}, ROW_NUMBER NUMBER(38, 0), LOADED TIMESTAMP_NTZ DEFAULT SYSDATE())")
+    described = t.dicts("DESC TABLE WIDE")
+    assert len(described) == 133
+    assert [row["type"] for row in described[130:]] == [
+        "VARCHAR(16777216)",
+        "NUMBER(38,0)",
+        "TIMESTAMP_NTZ(9)",
+    ]
+    t("INSERT INTO WIDE (F0) VALUES ('x')")
+    assert t.one("SELECT DATEDIFF('minute', LOADED, SYSDATE()) FROM WIDE") == 0
+
+
+def test_alter_table_keeps_rows_and_checks(t: Any) -> None:
+    t.run(
+        "ALTER TABLE T ADD COLUMN X VARCHAR(3) DEFAULT 'q'",
+        "ALTER TABLE T RENAME COLUMN S TO S2",
+        "ALTER TABLE T DROP COLUMN V",
+        "ALTER TABLE T ALTER COLUMN S2 SET DATA TYPE VARCHAR(10)",
+    )
+    assert [row[0] for row in t("DESC TABLE T")] == ["N", "S2", "TS", "L", "D", "X"]
+    t("INSERT INTO T (N, S2) VALUES (2, 'ten chars!')")
+    assert t("SELECT S2, X FROM T ORDER BY N") == [("a", "q"), ("ten chars!", "q")]
+    assert t.errno("INSERT INTO T (X) VALUES ('long')") == 100078
+
+
+def test_result_scan_reads_an_earlier_show(t: Any) -> None:
+    t("SHOW TABLES IN SCHEMA RAW.PUBLIC")
+    assert t('SELECT "name", "rows" FROM TABLE(RESULT_SCAN(LAST_QUERY_ID()))') == [("T", 1)]
+
+
+def test_information_schema_shows_what_the_role_may_see(t: Any) -> None:
+    t("CREATE TABLE HIDDEN (A INT)")
+    assert t.one("SELECT COUNT(*) FROM RAW.INFORMATION_SCHEMA.TABLES") == 2
+    t.run(
+        "CREATE ROLE R",
+        "GRANT ROLE R TO ROLE ACCOUNTADMIN",
+        "GRANT USAGE ON DATABASE RAW TO ROLE R",
+        "GRANT USAGE ON SCHEMA RAW.PUBLIC TO ROLE R",
+        "GRANT SELECT ON TABLE RAW.PUBLIC.T TO ROLE R",
+        "USE ROLE R",
+    )
+    rows = t("SELECT T.TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES T WHERE T.TABLE_SCHEMA = 'PUBLIC'")
+    assert rows == [("T",)]
+
+
+def test_time_is_the_tenants(t: Any, tenant: Any) -> None:
+    before = t.one("SELECT CURRENT_TIMESTAMP()")
+    tenant.control("POST", "/clock", {"advance_s": 10 * 86400})
+    assert t.one("SELECT SYSDATE()") > before.replace(tzinfo=None) + datetime.timedelta(days=9)
+    t.run(
+        "CREATE TABLE D (A INT, AT TIMESTAMP_LTZ DEFAULT CURRENT_TIMESTAMP())", "INSERT INTO D (A) VALUES (1)"
+    )
+    assert t.one("SELECT AT FROM D") > before + datetime.timedelta(days=9)
+
+
+def test_the_default_time_zone_is_snowflakes(session_of: Any) -> None:
+    assert session_of().one("SELECT CURRENT_TIMESTAMP()").utcoffset() < datetime.timedelta(0)
+
+
+def test_views_read_tables_and_need_their_own_privilege(t: Any) -> None:
+    t("CREATE VIEW W AS SELECT N, COUNT(*) AS HOW_MANY FROM T GROUP BY N")
+    assert t("SELECT * FROM W") == [(1, 1)]
+    assert [row[:2] for row in t("DESC VIEW W")] == [("N", "NUMBER(38,0)"), ("HOW_MANY", "NUMBER(38,0)")]
+    assert t.errno("INSERT INTO W VALUES (1, 1)") == 2
+
+
+def test_create_table_as_select_takes_the_querys_columns(t: Any) -> None:
+    t("CREATE TABLE C AS SELECT N, S AS NAME, COUNT(*) C FROM T GROUP BY ALL")
+    assert t("SELECT * FROM C") == [(1, "a", 1)]
+    assert [row[0] for row in t("DESC TABLE C")] == ["N", "NAME", "C"]
+
+
+def test_a_statement_over_a_table_needs_a_warehouse(t: Any) -> None:
+    t.run("CREATE WAREHOUSE W", "DROP WAREHOUSE W")
+    assert t.errno("SELECT * FROM T") == 606
+    assert t.one("SELECT 1") == 1
+    t("USE WAREHOUSE SANDBOX_WH")
+    assert t.one("SELECT COUNT(*) FROM T") == 1
+
+
+def test_a_database_and_schema_are_needed_for_unqualified_names(session_of: Any) -> None:
+    fresh = session_of()
+    assert fresh.errno("SELECT * FROM T") == 90105
+    assert fresh.errno("USE DATABASE NOPE") == 2043
