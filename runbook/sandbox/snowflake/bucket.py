@@ -218,7 +218,11 @@ class RoleSession:
                 page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=LIST_PAGE, **token)
             for each in page.get("Contents", ()):
                 yield StagedFile(
-                    bucket, each["Key"], each["Size"], each["ETag"].strip('"'), each["LastModified"].astimezone(UTC)
+                    bucket,
+                    each["Key"],
+                    each["Size"],
+                    each["ETag"].strip('"'),
+                    each["LastModified"].astimezone(UTC),
                 )
             if not page.get("IsTruncated"):
                 return
@@ -235,7 +239,11 @@ class RoleSession:
                 return None
             raise errors.stage_failure(cause(refused)) from None
         return StagedFile(
-            bucket, key, found["ContentLength"], found["ETag"].strip('"'), found["LastModified"].astimezone(UTC)
+            bucket,
+            key,
+            found["ContentLength"],
+            found["ETag"].strip('"'),
+            found["LastModified"].astimezone(UTC),
         )
 
     def open(self, file: StagedFile) -> tuple[StagedFile, IO[bytes]]:

@@ -9,9 +9,8 @@ COPY tests quote a live account: LOAD_SKIPPED rows, missing FILES, SIZE_LIMIT, V
 
 from __future__ import annotations
 
-import os.path
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -19,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from runbook.sandbox.snowflake import errors, load_errors, resolve
+from runbook.sandbox.snowflake import conversions, errors, load_errors, resolve
 from runbook.sandbox.snowflake import projection as projections
-from runbook.sandbox.snowflake.bucket import RoleSession, StagedFile
+from runbook.sandbox.snowflake.bucket import RoleSession
 from runbook.sandbox.snowflake.catalog import FileFormat, Integration, Stage, Table
 from runbook.sandbox.snowflake.copy_statement import (
     ABORT_STATEMENT,
@@ -37,6 +36,7 @@ from runbook.sandbox.snowflake.copy_statement import (
 )
 from runbook.sandbox.snowflake.datatypes import result_column
 from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.file_choice import Chosen, choose
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.formats import parse as parse_format
 from runbook.sandbox.snowflake.history import Attempt, PipeIdentity, TableIdentity
@@ -63,7 +63,6 @@ __all__ = [
 
 NOTHING = "Copy executed with 0 files processed."
 LOADED_BEFORE = "File was loaded before."
-HEADS_AT_MOST = 20
 WAITING_S = 0.1
 COPY_TYPE = 0x3000 + 0x100
 
@@ -129,7 +128,7 @@ def compile_statement(
     if table.kind != "TABLE":
         raise errors.not_emulated(f"COPY INTO a {table.kind.lower()}")
     pattern = java_pattern(statement.pattern)
-    projections.define_macros(account.engine)
+    conversions.define_macros(account.engine)
     cursor = account.engine.cursor(timezone)
     try:
         projection = projections.compile_copy(statement, columns, options, compiled_at, timezone, cursor)
@@ -228,7 +227,7 @@ class _Copy:
 
     def run(self) -> Result:
         self.started_at = self.account.clock.now()
-        chosen = _choose(self.account, self.compiled, self.role)
+        chosen = choose(self.account, self.compiled, self.role)
         plan = self.compiled.plan
         if chosen.missing and plan.on_error.mode == "ABORT_STATEMENT":
             raise missing_file(f"{self.compiled.prefix}{chosen.missing[0]}")
@@ -258,7 +257,7 @@ class _Copy:
 
         self.session.after_commit(remember)
 
-    def _output(self, load: Load, chosen: _Chosen) -> Result:
+    def _output(self, load: Load, chosen: Chosen) -> Result:
         rows: list[tuple[Any, ...]] = [_output_row(load, one) for one in load.files]
         rows += [
             (file.url, "LOAD_SKIPPED", 0, 0, None, 1, LOADED_BEFORE, None, None, None)
@@ -343,78 +342,13 @@ def attempt_of(
     )
 
 
-# -- which files ----------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Chosen:
-    """What a COPY found: files to load, named files loaded before, named files that are not there."""
-
-    files: list[StagedFile] = field(default_factory=list)
-    loaded_before: list[StagedFile] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-
-def _choose(
-    account: Account, compiled: Compiled, role: RoleSession, *, ignore_memory: bool = False
-) -> _Chosen:
-    statement = compiled.statement
-    chosen = _Chosen()
-    total = 0
-    for file in _candidates(compiled, role, chosen):
-        verdict = account.history.copy_verdict(compiled.table.id, file)
-        if not (statement.force or ignore_memory):
-            if verdict == "loaded":
-                if statement.files is not None:
-                    chosen.loaded_before.append(file)
-                continue
-            if verdict == "uncertain" and not statement.load_uncertain_files:
-                continue
-        if statement.size_limit is not None and chosen.files and total > statement.size_limit:
-            break
-        chosen.files.append(file)
-        total += file.size
-    return chosen
-
-
-def _candidates(compiled: Compiled, role: RoleSession, chosen: _Chosen) -> Iterator[StagedFile]:
-    """The files the statement names, or those under its prefix that match its PATTERN.
-
-    A COPY matches PATTERN against the whole path, a pipe against what is left behind its own
-    (facts/snowflake.md §1.5). FILES decides where both are given.
-    """
-    statement, bucket = compiled.statement, compiled.stage.bucket
-    if statement.files is None:
-        for file in role.list(bucket, compiled.prefix):
-            if compiled.pattern is None or compiled.pattern.fullmatch(file.key):
-                yield file
-        return
-    names = list(dict.fromkeys(statement.files))
-    for name, found in zip(names, _named(role, bucket, compiled.prefix, names), strict=True):
-        if found is None:
-            chosen.missing.append(name)
-        else:
-            yield found
-
-
-def _named(role: RoleSession, bucket: str, prefix: str, names: Sequence[str]) -> Iterable[StagedFile | None]:
-    """The named files in order: a few one by one, many out of one listing of what they have in common."""
-    keys = [prefix + name for name in names]
-    if len(keys) <= HEADS_AT_MOST:
-        return [role.head(bucket, key) for key in keys]
-    wanted = set(keys)
-    common = os.path.commonprefix(keys)  # noqa: RUF071 - character by character is what a prefix is
-    found = {file.key: file for file in role.list(bucket, common) if file.key in wanted}
-    return [found.get(key) for key in keys]
-
-
 # -- VALIDATION_MODE ------------------------------------------------------------------------------------
 
 
 def _validate(account: Account, session: Session, compiled: Compiled, role: RoleSession) -> Result:
     """VALIDATION_MODE: nothing is loaded, nothing is remembered."""
     mode = str(compiled.statement.validation_mode)
-    chosen = _choose(account, compiled, role, ignore_memory=mode == "RETURN_ALL_ERRORS")
+    chosen = choose(account, compiled, role, ignore_memory=mode == "RETURN_ALL_ERRORS")
     rows_wanted = re.fullmatch(r"RETURN_(\d+)_ROWS", mode)
     mode_on_error = OnError("ABORT_STATEMENT" if rows_wanted else "CONTINUE")
     if chosen.missing and rows_wanted:
@@ -443,7 +377,7 @@ def _validate(account: Account, session: Session, compiled: Compiled, role: Role
         reading.close()
 
 
-def _rejected(load: Load, chosen: _Chosen, prefix: str) -> list[tuple[Any, ...]]:
+def _rejected(load: Load, chosen: Chosen, prefix: str) -> list[tuple[Any, ...]]:
     rows = [
         validation_row(error, one.file.key, load.column_label(error) or "")
         for one in load.files

@@ -86,9 +86,11 @@ class _Reader:
         skip = self.options["SKIP_HEADER"] + (1 if self.options["PARSE_HEADER"] else 0)
         blocks = iter(blocks)
         ahead = _next_full(blocks)
+        while len(ahead) < len(BYTE_ORDER_MARK) and (more := _next_full(blocks)):
+            ahead += more
         if self.options["SKIP_BYTE_ORDER_MARK"] and ahead.startswith(BYTE_ORDER_MARK):
-            ahead = ahead[3:]
-            self.at.byte_offset = 3
+            ahead = ahead[len(BYTE_ORDER_MARK) :] or _next_full(blocks)
+            self.at.byte_offset = len(BYTE_ORDER_MARK)
         while ahead or rest:
             block, ahead = ahead, _next_full(blocks)
             buffer = rest + block

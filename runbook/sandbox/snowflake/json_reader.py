@@ -137,7 +137,7 @@ class _Reader:
             if first and self.options["SKIP_BYTE_ORDER_MARK"] and text.startswith("\ufeff"):
                 text = text[1:]
                 self.at.byte_offset = 3
-            first = False
+            first = first and not text
             self.at.feed(text)
             while self._next(rows, final=ahead is None):
                 if len(rows.documents) + len(rows.errors) >= ROWS_PER_CHUNK:

@@ -129,7 +129,7 @@ class _Part:
 
 
 class Load:
-    """One load of some files. ``cursor`` is a DuckDB connection with projection.MACROS."""
+    """One load of some files. ``cursor`` is a DuckDB connection with conversions.MACROS."""
 
     def __init__(self, plan: LoadPlan, cursor: Any, open_file: Open, now: Callable[[], datetime]) -> None:
         self.plan = plan

@@ -4,28 +4,24 @@ A projection is DuckDB SQL over a batch of rows (columns c1 … cN for $1 … $N
 expression for each target column, converted to its type, and beside it which column cannot be converted.
 
 Sources: [transform] https://docs.snowflake.com/en/user-guide/data-load-transform; [querying-metadata]
-https://docs.snowflake.com/en/user-guide/querying-metadata; facts/snowflake.md §1.5-1.6. That a text field
-loaded into a VARIANT column is parsed as JSON is not documented (facts/snowflake.md §9); a value that is no
-JSON is an error here, which is the unkind reading.
+https://docs.snowflake.com/en/user-guide/querying-metadata; facts/snowflake.md §1.5-1.6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from weakref import WeakSet
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from runbook.sandbox.snowflake import engine, errors, load_errors
+from runbook.sandbox.snowflake import conversions, engine, errors
 from runbook.sandbox.snowflake.catalog import TableColumn
 from runbook.sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
-from runbook.sandbox.snowflake.datatypes import duckdb_type
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.names import quoted
@@ -37,45 +33,6 @@ METADATA = {
     "METADATA$FILE_LAST_MODIFIED": "m_last_modified",
     "METADATA$START_SCAN_TIME": "m_start_scan_time",
 }
-
-MACROS = (
-    # A number as Snowflake reads one: no underscores, no hexadecimal, blanks around it allowed.
-    r"""CREATE MACRO IF NOT EXISTS load_is_number(x) AS
-        regexp_full_match(x, '\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*')""",
-    r"""CREATE MACRO IF NOT EXISTS load_boolean(x) AS CASE
-        WHEN lower(trim(x)) IN ('true', 't', 'yes', 'y', 'on', '1') THEN TRUE
-        WHEN lower(trim(x)) IN ('false', 'f', 'no', 'n', 'off', '0') THEN FALSE END""",
-    # TIMESTAMP_NTZ keeps the wall clock and drops an offset.
-    r"""CREATE MACRO IF NOT EXISTS load_timestamp_ntz(x) AS
-        TRY_CAST(regexp_replace(x, '\s*(Z|[+-][0-9]{2}:?[0-9]{2})$', '') AS TIMESTAMP)""",
-    "CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS TRY_CAST(x AS TIMESTAMPTZ)",
-    "CREATE MACRO IF NOT EXISTS load_date(x) AS TRY_CAST(x AS DATE)",
-    "CREATE MACRO IF NOT EXISTS load_time(x) AS TRY_CAST(x AS TIME)",
-    "CREATE MACRO IF NOT EXISTS load_json(x) AS CASE WHEN json_valid(x) THEN x::JSON END",
-    """CREATE MACRO IF NOT EXISTS load_binary(x) AS
-        CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END""",
-)
-"""Conversions that give NULL for what Snowflake would refuse."""
-
-_WITH_MACROS: WeakSet[engine.Engine] = WeakSet()
-
-
-def define_macros(duckdb_engine: engine.Engine) -> None:
-    """Make MACROS known in an account's database, once."""
-    if duckdb_engine in _WITH_MACROS:
-        return
-    cursor = duckdb_engine.cursor()
-    for macro in MACROS:
-        for attempt in range(20):
-            try:
-                cursor.execute(macro)
-                break
-            except duckdb.TransactionException:  # another thread is making the same one
-                if attempt == 19:
-                    raise
-    cursor.close()
-    _WITH_MACROS.add(duckdb_engine)
-
 
 _TRY = {
     "TRY_TO_TIMESTAMP": "LOAD_TIMESTAMP_NTZ",
@@ -421,9 +378,6 @@ METADATA_TYPES = {
 }
 
 
-# -- conversion to a column's type ----------------------------------------------------------------------
-
-
 def _target(
     column: TableColumn,
     position: int,
@@ -433,63 +387,5 @@ def _target(
     options: FormatOptions,
 ) -> Target:
     raw = f"({source.sql})"
-    converted, fails = _conversion(column, raw, type_, statement, options)
+    converted, fails = conversions.convert(column, raw, type_, statement, options)
     return Target(column, position, source.field, raw, converted, fails)
-
-
-def _conversion(
-    column: TableColumn, raw: str, type_: str, statement: CopyStatement, options: FormatOptions
-) -> tuple[str, str | None]:
-    """SQL that converts to the column's type, and SQL that is true where it cannot."""
-    wanted = duckdb_type(column.type)
-    base = column.base_type
-    if base == "VARCHAR":
-        return _text(column, raw, type_, statement)
-    if type_ == "VARCHAR":
-        _require_auto(base, options)
-        converted = _FROM_TEXT[base](raw, wanted)
-    elif base in ("VARIANT", "OBJECT", "ARRAY"):
-        return (raw if type_ == "JSON" else f"to_json({raw})"), None
-    elif type_ == "JSON":
-        text = f"({raw} ->> '$')"
-        converted = _FROM_TEXT[base](text, wanted)
-        raw = f"(CASE WHEN json_type({raw}) <> 'NULL' THEN {raw} END)"
-    elif type_ == wanted:
-        return raw, None
-    else:
-        converted = f"TRY_CAST({raw} AS {wanted})"
-    return converted, f"{raw} IS NOT NULL AND ({converted}) IS NULL"
-
-
-def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -> tuple[str, str | None]:
-    text = raw if type_ == "VARCHAR" else f"({raw} ->> '$')" if type_ == "JSON" else f"CAST({raw} AS VARCHAR)"
-    length = column.length or load_errors.MAX_VARCHAR
-    if length >= load_errors.MAX_VARCHAR:
-        return text, None
-    if statement.truncate_columns:
-        return f"left({text}, {length})", None
-    return text, f"length({text}) > {length}"
-
-
-def _require_auto(base: str, options: FormatOptions) -> None:
-    """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
-    option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
-    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ") and options[option].upper() != "AUTO":
-        raise errors.not_emulated(f"{option} = '{options[option]}'")
-    if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
-        raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")
-
-
-_FROM_TEXT: dict[str, Callable[[str, str], str]] = {
-    "NUMBER": lambda x, t: f"CASE WHEN load_is_number({x}) THEN TRY_CAST(trim({x}) AS {t}) END",
-    "FLOAT": lambda x, t: f"TRY_CAST({x} AS {t})",
-    "BOOLEAN": lambda x, _: f"load_boolean({x})",
-    "DATE": lambda x, _: f"load_date({x})",
-    "TIME": lambda x, _: f"load_time({x})",
-    "TIMESTAMP_NTZ": lambda x, _: f"load_timestamp_ntz({x})",
-    "TIMESTAMP_LTZ": lambda x, _: f"load_timestamp_ltz({x})",
-    "VARIANT": lambda x, _: f"load_json({x})",
-    "OBJECT": lambda x, _: f"load_json({x})",
-    "ARRAY": lambda x, _: f"load_json({x})",
-    "BINARY": lambda x, _: f"load_binary({x})",
-}

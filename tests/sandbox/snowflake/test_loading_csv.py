@@ -80,6 +80,7 @@ class TestDelimiters:
 
     def test_a_byte_order_mark_is_skipped_at_the_start_only(self):
         assert values(b"\xef\xbb\xbf1,a\n\xef\xbb\xbf2,b\n") == [("1", "a"), ("\ufeff2", "b")]
+        assert values(b"", blocks=[b"\xef", b"\xbb", b"\xbf1,a\n"]) == [("1", "a")]
         assert values(b"\xef\xbb\xbf1,a\n", SKIP_BYTE_ORDER_MARK=False) == [("\ufeff1", "a")]
 
 

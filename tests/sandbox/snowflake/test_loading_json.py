@@ -87,7 +87,9 @@ def test_invalid_utf8():
 
 
 def test_a_byte_order_mark_is_skipped():
-    assert read(b'\xef\xbb\xbf{"a":1}')[0] == ['{"a":1}']
+    data = b'\xef\xbb\xbf{"a":1}'
+    assert read(data)[0] == ['{"a":1}']
+    assert read(data, blocks=[data[:1], data[1:2], data[2:]])[0] == ['{"a":1}']
 
 
 DOCUMENTS = st.recursive(
