@@ -20,9 +20,11 @@ Value = Identifier | QualifiedName | str | int | bool | Sequence[str]
 FOLDER = Path(__file__).parent.parent / "sql"
 
 _PARAMETER = re.compile(r"<%\s*(\w+)\s*%>")
-# a statement's text: comments, literals and names may hold semicolons
+# a statement's text: comments, literals and names may hold semicolons; a name may hold $$
 _PIECE = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$|;|[^;'\"$/-]+|.", re.DOTALL
+    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|[A-Za-z_][\w$]*|\$\$.*?\$\$|;"
+    r"|[^;'\"$/\-A-Za-z_]+|.",
+    re.DOTALL,
 )
 
 
