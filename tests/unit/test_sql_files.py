@@ -89,6 +89,7 @@ def test_parameters_are_named_once_in_order():
         ("AS $$ a; 'b -- c $$; SELECT 2", ("AS $$ a; 'b -- c $$", "SELECT 2")),
         ("SELECT $1, 4 / 2 - 1; SELECT 2", ("SELECT $1, 4 / 2 - 1", "SELECT 2")),
         ("SELECT METADATA$FILENAME; SELECT 2", ("SELECT METADATA$FILENAME", "SELECT 2")),
+        ("USE ROLE A$$; USE ROLE B$$; SELECT 2", ("USE ROLE A$$", "USE ROLE B$$", "SELECT 2")),
     ],
 )
 def test_statements_are_cut_at_semicolons_that_are_statement_ends(text, statements):
