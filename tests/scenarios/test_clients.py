@@ -34,9 +34,9 @@ def test_a_script_with_the_installed_connector_counts_the_rows(healthy: Installa
 
 
 def test_the_same_script_with_connector_5_counts_the_rows(healthy: Installation) -> None:
-    python = os.environ.get("RUNBOOK_CONNECTOR5_PYTHON", "")
+    python = os.environ.get("SANDBOX_CONNECTOR_5_PYTHON", "")
     if not python or not Path(python).exists():
-        pytest.skip("RUNBOOK_CONNECTOR5_PYTHON names no Python with snowflake-connector-python 5.x")
+        pytest.skip("SANDBOX_CONNECTOR_5_PYTHON names no Python with snowflake-connector-python 5.x")
     assert rows_counted_by(python, healthy) == "5 0"
 
 
