@@ -132,11 +132,13 @@ class Control:
 
     def _set_faults(self, request: Request, body: Any) -> dict[str, Any]:
         """POST adds to the faults that are set, PUT replaces them, DELETE clears them."""
-        faults = self._of(request).realm.faults
+        tenant = self._of(request)
+        faults = tenant.realm.faults
         if request.method == "DELETE":
             faults.replace({})
         else:
             faults.replace({**faults.as_json(), **body} if request.method == "POST" else body)
+        tenant.account().bucket.credential_cache_s = faults.number("credential_cache_s")
         return faults.as_json()
 
     def _shutdown(self, _request: Request, _body: Any) -> dict[str, Any]:

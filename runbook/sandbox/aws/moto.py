@@ -5,6 +5,7 @@ The account is chosen by moto's own ``x-moto-account-id`` header, set here and n
 
 import io
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import moto.iam.models
+import moto.sqs.models
 from moto.moto_api._internal import mock_random
 from moto.server import DomainDispatcherApplication, create_backend_app
 
@@ -33,7 +35,14 @@ def _unique_id(size: int = 20) -> str:
     return "AIDA" + "".join(mock_random.choice(_UPPER) for _ in range(size - 3))
 
 
+def _is_retained(backend: Any, queue_name: str, message: Any) -> bool:
+    """moto's own rule; it would work out all of the queue's attributes for every message it looks at."""
+    retained_s = int(backend.get_queue(queue_name).message_retention_period)
+    return retained_s + float(message.sent_timestamp) / 1000 > time.time()
+
+
 moto.iam.models.random_resource_id = _unique_id
+moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period = _is_retained
 
 
 class Moto:
