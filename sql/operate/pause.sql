@@ -1,4 +1,5 @@
--- Operating, role <% loader_role %>: stop a pipe from loading; what is announced meanwhile waits up to 14 days.
+-- Operating, role <% loader_role %>: stop a pipe from loading.
+-- What is announced meanwhile waits up to 14 days.
 -- Needs: the pipe. A second run changes nothing.
 USE ROLE <% loader_role %>;
 

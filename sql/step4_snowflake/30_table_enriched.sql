@@ -1,4 +1,5 @@
--- Step 4, role <% owner_role %>: Snowplow's 131 fields in their order, as text, then where each row came from.
+-- Step 4, role <% owner_role %>: Snowplow's 131 fields in their order, as text, then
+-- where each row came from.
 -- Text without a length: Enrich lets values pass the documented limits, and a failed cast here
 -- would lose the row. Typed views belong on top (TRY_ casts).
 --   _file:        the object's key in the bucket
