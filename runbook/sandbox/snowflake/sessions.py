@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.snowflake import errors
+import duckdb
+
+from runbook.sandbox.snowflake import duckdb_errors, errors
 from runbook.sandbox.snowflake.parameters import SESSION, SessionParameters
 from runbook.sandbox.snowflake.queries import CURRENT, Query
 
@@ -129,10 +131,7 @@ class Session:
         with self.lock:
             if not self.in_transaction:
                 return
-            self.in_transaction = False
-            hooks, self._after_commit = self._after_commit, []
-            self.duck.execute("COMMIT")
-        self.account.locks.release(self)
+            hooks = self._end("COMMIT")
         for hook in hooks:
             hook()
 
@@ -140,10 +139,19 @@ class Session:
         """End the transaction, if any, and undo what it did."""
         with self.lock:
             if self.in_transaction:
-                self.in_transaction = False
-                self._after_commit = []
-                self.duck.execute("ROLLBACK")
-        self.account.locks.release(self)
+                self._end("ROLLBACK")
+
+    def _end(self, how: str) -> list[Callable[[], None]]:
+        """End the open transaction, whatever DuckDB says; what was to be done after it."""
+        hooks, self._after_commit = self._after_commit, []
+        self.in_transaction = False
+        try:
+            self.duck.execute(how)
+        except duckdb.Error as error:
+            raise duckdb_errors.translate(error) from None
+        finally:
+            self.account.locks.release(self)
+        return hooks
 
     def after_commit(self, what: Callable[[], None]) -> None:
         """Do this once the running transaction is committed (now, if none is open); never if it is undone."""

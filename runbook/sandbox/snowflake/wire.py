@@ -134,6 +134,7 @@ class Wire:
         session.client = f"{data.get('CLIENT_APP_ID', '')} {data.get('CLIENT_APP_VERSION', '')}".strip()
         session_commands.enter(session, asked)
         with self._lock:
+            self._sessions = {token: each for token, each in self._sessions.items() if not each.closed}
             self._sessions[session.token] = session
         account.sessions.add(session)
         return success(self._login_answer(session))

@@ -246,8 +246,9 @@ def locations(sql: Any, allowed: str, blocked: str = "") -> None:
     block = f"STORAGE_BLOCKED_LOCATIONS = ({blocked})" if blocked else ""
     sql.run(
         "CREATE DATABASE IF NOT EXISTS D",
-        "CREATE OR REPLACE STORAGE INTEGRATION I TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-        f"STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::111122223333:role/r' STORAGE_ALLOWED_LOCATIONS = ({allowed}) {block}",
+        "CREATE OR REPLACE STORAGE INTEGRATION I TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' "
+        "ENABLED = TRUE STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::111122223333:role/r' "
+        f"STORAGE_ALLOWED_LOCATIONS = ({allowed}) {block}",
     )
 
 
@@ -338,9 +339,21 @@ def test_16_show_like_ignores_case_and_underscore_is_a_wildcard(made: Any) -> No
 
 def test_16_show_pipes_has_the_documented_columns(made: Any) -> None:
     assert made.sql.columns("SHOW PIPES IN ACCOUNT") == [
-        "created_on", "name", "database_name", "schema_name", "definition", "owner", "notification_channel",
-        "comment", "integration", "pattern", "error_integration", "owner_role_type", "invalid_reason", "kind",
-    ]  # fmt: skip
+        "created_on",
+        "name",
+        "database_name",
+        "schema_name",
+        "definition",
+        "owner",
+        "notification_channel",
+        "comment",
+        "integration",
+        "pattern",
+        "error_integration",
+        "owner_role_type",
+        "invalid_reason",
+        "kind",
+    ]
     made.sql(f"CREATE PIPE RAW.SNOWPLOW.P COMMENT = 'c' AS {made.COPY} PATTERN = '.*gz'")
     (row,) = made.sql.dicts("DESC PIPE RAW.SNOWPLOW.P")
     assert row["definition"] == f"{made.COPY} PATTERN = '.*gz'"
@@ -355,16 +368,39 @@ def test_16_show_pipes_has_the_documented_columns(made: Any) -> None:
 
 def test_16_show_stages_and_integrations_have_the_documented_columns(made: Any) -> None:
     assert made.sql.columns("SHOW STAGES IN ACCOUNT") == [
-        "created_on", "name", "database_name", "schema_name", "url", "has_credentials", "has_encryption_key",
-        "owner", "comment", "region", "type", "cloud", "notification_channel", "storage_integration", "endpoint",
-        "owner_role_type", "directory_enabled",
-    ]  # fmt: skip
+        "created_on",
+        "name",
+        "database_name",
+        "schema_name",
+        "url",
+        "has_credentials",
+        "has_encryption_key",
+        "owner",
+        "comment",
+        "region",
+        "type",
+        "cloud",
+        "notification_channel",
+        "storage_integration",
+        "endpoint",
+        "owner_role_type",
+        "directory_enabled",
+    ]
     assert made.sql.columns("SHOW STORAGE INTEGRATIONS") == [
-        "name", "type", "category", "enabled", "comment", "created_on",
-    ]  # fmt: skip
+        "name",
+        "type",
+        "category",
+        "enabled",
+        "comment",
+        "created_on",
+    ]
     assert made.sql.columns("DESC STAGE RAW.SNOWPLOW.ST") == [
-        "parent_property", "property", "property_type", "property_value", "property_default",
-    ]  # fmt: skip
+        "parent_property",
+        "property",
+        "property_type",
+        "property_value",
+        "property_default",
+    ]
     rows = {(row[0], row[1]): row[3] for row in made.sql("DESC STAGE RAW.SNOWPLOW.ST")}
     assert rows["STAGE_LOCATION", "URL"] == json.dumps([made.url])
     assert rows["STAGE_FILE_FORMAT", "FIELD_DELIMITER"] == "\\t"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors, result
 from runbook.sandbox.snowflake.catalog import Database, Schema
-from runbook.sandbox.snowflake.commands import grants, roles
+from runbook.sandbox.snowflake.commands import grant_targets, roles
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.names import quoted
 from runbook.sandbox.snowflake.privileges import ACCOUNT_ID, OWNERSHIP, SHOWN_KIND, Owned, kind_of, shown_name
@@ -59,7 +59,7 @@ def show(session: Session, tokens: Tokens) -> Result:
 def _on(session: Session, tokens: Tokens) -> Result:
     if tokens.sees("ROLE"):
         raise errors.not_emulated("SHOW GRANTS ON ROLE")
-    target = grants._target(session, tokens)  # noqa: SLF001 - the same words name the same objects
+    target = grant_targets.read_target(session, tokens)
     tokens.end()
     if target.obj is None and target.kind != "ACCOUNT":
         raise tokens.error()
@@ -181,7 +181,9 @@ def show_future(session: Session, tokens: Tokens) -> Result:
             kind = tokens.one_of("SCHEMA", "DATABASE")
             parts = tokens.name(2 if kind == "SCHEMA" else 1)
             scope: Database | Schema = (
-                grants._schema(session, parts) if kind == "SCHEMA" else grants._database(session, parts[0])  # noqa: SLF001
+                grant_targets.schema(session, parts)
+                if kind == "SCHEMA"
+                else grant_targets.database(session, parts[0])
             )
             wanted = [scope.id]
         tokens.end()
