@@ -136,7 +136,7 @@ def check_pipe_exists(facts: Facts, stream: Stream) -> None:
 def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) -> None:
     """The pipe's COPY statement is the one in sql/step4_snowflake.
 
-    Remedy: invoke replace-pipe --stream STREAM
+    Remedy: replace the pipe by the procedure in the documentation
     See: docs/runbook.md#pipe-definition
     """
     wanted = pipe_definition(settings, stream)
@@ -207,7 +207,7 @@ def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe is running; a pipe that stopped for good must be replaced.
 
-    Remedy: invoke replace-pipe --stream STREAM
+    Remedy: replace the pipe by the procedure in the documentation
     See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state

@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
-from runbook.facts.documents import same, text
+from runbook.facts.documents import text
 from runbook.session import AwsFailed, Reader, Receipt, SqlFailed, Writer
 from runbook.sql import statements
 
@@ -68,7 +68,16 @@ class Before:
     def still_holds(self, reader: Reader, service: str) -> bool:
         """Whether the same question still has the same answer."""
         now = reader.aws(service, self.operation, **self.parameters)
-        return same({k: v for k, v in now.items() if k != "ResponseMetadata"}, self.answer)
+        found = {key: value for key, value in now.items() if key != "ResponseMetadata"}
+        return _unordered(found) == _unordered(self.answer)
+
+
+def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer whose lists may come in any order, as S3's rules do."""
+    return {
+        key: sorted(map(text, value)) if isinstance(value, list) else text(value)
+        for key, value in answer.items()
+    }
 
 
 Change = SqlChange | AwsChange

@@ -47,12 +47,26 @@ def excessive(document: Document, settings: Settings) -> list[str]:
         for action in (as_list(row.get("Action")) or ["NotAction"])
         if str(action).lower() not in _READING
     ]
-    outside = f"{aws.bucket_arn}/snowpipe-runbook-probe-outside-every-stream/{PROBE}"
-    if allowed(document, "s3:GetObject", outside, {}):
-        found.append("s3:GetObject outside the streams' folders")
-    if allowed(document, "s3:ListBucket", aws.bucket_arn, {"s3:prefix": ""}):
-        found.append("s3:ListBucket on the whole bucket")
+    places = _outside(settings)
+    read = (f for f in places if allowed(document, "s3:GetObject", f"{aws.bucket_arn}/{f}{PROBE}", {}))
+    listed = (f for f in places if allowed(document, "s3:ListBucket", aws.bucket_arn, {"s3:prefix": f}))
+    for action, folders in (("s3:GetObject", read), ("s3:ListBucket", listed)):
+        if (widest := next(folders, None)) is not None:
+            found.append(f"{action} under {widest or 'the whole bucket'}")
+    if allowed(document, "s3:GetObject", f"arn:{aws.partition}:s3:::not-{aws.bucket}/{PROBE}", {}):
+        found.append("s3:GetObject in other buckets")
     return found
+
+
+def _outside(settings: Settings) -> list[str]:
+    """Folders next to the streams' and above them, none of them a stream's: there nothing may be read."""
+    prefixes = [stream.prefix for stream in settings.streams]
+    places = [""]
+    for prefix in prefixes:
+        parts = prefix.rstrip("/").split("/")
+        places += ["/".join(parts[:depth]) + "/" for depth in range(1, len(parts))]
+        places.append(f"{prefix.rstrip('/')}_beside/")
+    return [place for place in dict.fromkeys(places) if not place.startswith(tuple(prefixes))]
 
 
 def allowed(document: Document, action: str, resource: str, context: Mapping[str, str]) -> bool:
