@@ -1,0 +1,42 @@
+"""The sandbox's tables: each emulated behaviour names a source and a test that exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TESTS = {
+    "sandbox-aws.md": ROOT / "tests" / "sandbox" / "aws",
+    "sandbox-loading.md": ROOT / "tests" / "sandbox" / "snowflake",
+    "sandbox-snowflake.md": ROOT / "tests" / "sandbox" / "snowflake",
+}
+PAGES = [name for name in TESTS if (ROOT / "docs" / name).is_file()]
+
+
+def rows(page: str) -> list[list[str]]:
+    """The table rows that speak of a behaviour: not heads, rules or headings inside a table."""
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("| \n").split(" | ")] for line in lines if line.startswith("|")
+    ]
+    return [
+        row
+        for row in cells
+        if len(row) >= 4 and row[0] not in ("behaviour", "what") and not row[0].startswith(("**", "---"))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_emulated_behaviour_has_a_source_and_a_test_that_exists(page: str) -> None:
+    found = rows(page)
+    assert len(found) > 20, page
+    for row in found:
+        assert row[1] or "refused" in row[2], f"{page}: no source for {row[0]}"
+        names = re.findall(r"(?:([\w/]+\.py)::)?(test_\w+)", " | ".join(row[2:]))
+        if "emulated" in row[2]:
+            assert names, f"{page}: no test for {row[0]}"
+        for file, name in names:
+            places = [TESTS[page] / file] if file else sorted(TESTS[page].glob("test_*.py"))
+            code = "".join(place.read_text() for place in places if place.is_file())
+            assert f"def {name}" in code, f"{page}: {row[0]}: no test {file}::{name}"
