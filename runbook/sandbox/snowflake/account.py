@@ -44,7 +44,7 @@ class Account:
     """A Snowflake account.
 
     ``lock`` guards the catalogue and the privileges: held while a statement looks objects up or changes
-    them, never while a file is read or AWS is called. ``duckdb()`` is safe from any thread.
+    them, never while a file is read, a query runs or AWS is called. ``duckdb()`` is safe from any thread.
     """
 
     def __init__(

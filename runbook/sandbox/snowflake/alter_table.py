@@ -37,8 +37,7 @@ def alter(session: Session, statement: exp.Alter) -> Result:
     actions = statement.args["actions"]
     session.account.locks.acquire(session, table.id)
     try:
-        with session.account.engine.ddl:
-            _apply(session, table, actions)
+        _apply(session, table, actions)
     finally:
         session.account.locks.release(session)
     session.account.pipes.wake_all()
@@ -153,24 +152,14 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     columns = [column for column, _ in shape]
     kept = [(tables.duckdb_name([column.name]), sql) for column, sql in shape if sql is not None]
     statements = [
-        "BEGIN TRANSACTION",
         f"CREATE TABLE {fresh} ({', '.join(tables.column_sql(column) for column in columns)})",
         f"INSERT INTO {fresh} ({', '.join(new for new, _ in kept)}) "
         f"SELECT {', '.join(old for _, old in kept)} FROM {name}",
         f"DROP TABLE {name}",
         f"ALTER TABLE {fresh} RENAME TO {tables.duckdb_name([table.name])}",
-        "COMMIT",
     ]
-
-    def run() -> None:
-        try:
-            for sql in statements:
-                session.duck.execute(sql)
-        except BaseException:
-            session.duck.execute("ROLLBACK")
-            raise
-
-    plain_sql.in_duckdb(session, run)
+    with session.account.engine.ddl:
+        tables.all_or_nothing(session, statements)
     with session.account.lock:
         table.columns = columns
 
@@ -184,7 +173,8 @@ def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:
         if session.account.catalog.tables.get(new) is not None:
             raise errors.already_exists(str(new))
     sql = f"ALTER TABLE {tables.duckdb_name(table.full_name)} RENAME TO {tables.duckdb_name([new.name])}"
-    plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
+    with session.account.engine.ddl:
+        plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
     with session.account.lock:
         session.account.catalog.tables.rename(table.full_name, new)
 
@@ -204,7 +194,8 @@ def _swap(session: Session, one: Table, other: Table) -> None:
                 f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}"
             )
 
-    plain_sql.in_duckdb(session, run)
+    with session.account.engine.ddl:
+        plain_sql.in_duckdb(session, run)
     with session.account.lock:
         catalog = session.account.catalog
         catalog.tables.rename(first, Name(first.database, first.schema, aside))

@@ -70,6 +70,12 @@ def _catalog(message: str) -> SnowflakeError:
     function = re.search(r"Function with name (\S+) does not exist", message)
     if function:
         return errors.unknown_function(function.group(1).upper())
+    table = re.search(r"Table with name (\S+) does not exist", message)
+    if table:
+        return errors.does_not_exist("Object", table.group(1).upper())
+    present = re.search(r'with name "([^"]+)" already exists', message)
+    if present:
+        return errors.already_exists(present.group(1))
     return errors.not_emulated(message[:300])
 
 

@@ -33,13 +33,17 @@ class Engine:
         # fakesnow's macros use the arrow for lambdas, as its own instance does.
         self._duckdb = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self.ddl = threading.RLock()
-        """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes."""
+        """Held while objects are made or dropped: DuckDB's catalogue refuses concurrent changes.
+
+        Locks are taken in the order account, this one, session; never the other way round.
+        """
         self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
         self._duckdb.execute(macros.creation_sql(HOME))
         self._duckdb.execute(TIMESTAMP_MACROS)
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         self._ahead = timedelta(-1)
+        self._following = threading.Lock()
         self.follow(clock)
 
     def cursor(self, timezone: str = "UTC") -> Any:
@@ -57,7 +61,7 @@ class Engine:
         ahead = clock.now() - datetime.now(UTC)
         if abs(ahead - self._ahead) < timedelta(seconds=1):
             return
-        with self.ddl:
+        with self._following:
             self._ahead = ahead
             self._duckdb.cursor().execute(
                 f"CREATE OR REPLACE MACRO {HOME}.main.sandbox_now() AS "

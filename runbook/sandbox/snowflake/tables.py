@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
 
+import duckdb
 from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors, functions, plain_sql, relations, resolve, result
@@ -40,7 +42,7 @@ def create(session: Session, statement: exp.Create) -> Result:
     """CREATE [OR REPLACE] TABLE or VIEW. Raises not emulated for properties without an emulation."""
     kind = str(statement.args["kind"]).upper()
     target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
-    name, schema = resolve_target(session, relations.parts(target), f"CREATE {kind}")
+    name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
     comment = _check_properties(statement)
     existing = session.account.catalog.tables.get(name)
     if existing is not None and statement.args.get("exists"):
@@ -49,7 +51,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         raise errors.already_exists(str(name))
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)
-    columns, select_sql, like = _shape(session, statement)
+    columns, select_sql = _shape(session, statement)
     table = Table(
         session.account.catalog.next_id(),
         *name,
@@ -62,24 +64,22 @@ def create(session: Session, statement: exp.Create) -> Result:
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
     with session.account.engine.ddl:
-        if existing is not None:
-            _drop_in_duckdb(session, existing)
-        _create_in_duckdb(session, table, select_sql)
+        old = [_drop_sql(existing)] if existing is not None else []
+        all_or_nothing(session, [*old, *_create_sql(table, select_sql)])
     with session.account.lock:
         if existing is not None:
             forget(session, existing, keep_grants_for=table if keep else None)
         session.account.catalog.tables.put(table)
         session.account.privileges.created(table)
     session.account.pipes.wake_all()
-    del schema, like
     what = "View" if kind == "VIEW" else "Table"
     return result.status(f"{what} {name.name} successfully created.")
 
 
-def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> tuple[Name, Any]:
+def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> Name:
     """The full name of a table or view to be made, in a schema where the role may make it."""
     with session.account.lock:
-        return resolve.schema_for_create(session.account, session, parts, privilege)
+        return resolve.schema_for_create(session.account, session, parts, privilege)[0]
 
 
 def _check_properties(statement: exp.Create) -> str:
@@ -96,13 +96,13 @@ def _check_properties(statement: exp.Create) -> str:
     return comment
 
 
-def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None, bool]:
+def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:
     """The columns, and the query that fills the table (for views: that defines it), if there is one."""
     if statement.args.get("clone"):
         raise errors.not_emulated("CREATE TABLE … CLONE")
     like = statement.find(exp.LikeProperty)
     if like is not None:
-        return list(relations.use_table(session, like.this, "SELECT").columns), None, True
+        return list(relations.use_table(session, like.this, "SELECT").columns), None
     if statement.expression:
         return _query_shape(session, statement)
     definitions = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
@@ -115,10 +115,10 @@ def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], 
             raise errors.SnowflakeError(
                 2025, "42S21", f"SQL compilation error:\nduplicate column name '{each}'"
             )
-    return columns, None, False
+    return columns, None
 
 
-def _query_shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str, bool]:
+def _query_shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str]:
     """The columns a query gives. System relations cannot be part of a view: refused."""
     query = statement.expression
     if statement.args["kind"] != "VIEW":
@@ -137,7 +137,7 @@ def _query_shape(session: Session, statement: exp.Create) -> tuple[list[TableCol
         columns = [TableColumn(name, shown_type(row[1])) for name, row in zip(final, described, strict=True)]
         if statement.args["kind"] != "VIEW" and ready.find(exp.Table) is not None:
             sql = _materialised(session, sql)
-        return columns, sql, False
+        return columns, sql
 
 
 def _materialised(session: Session, sql: str) -> str:
@@ -170,18 +170,29 @@ def column(definition: exp.ColumnDef) -> TableColumn:
     )
 
 
-def _create_in_duckdb(session: Session, table: Table, select_sql: str | None) -> None:
+def all_or_nothing(session: Session, statements: Sequence[str]) -> None:
+    """Run DuckDB statements on the session's connection in one transaction."""
+
+    def run() -> None:
+        try:
+            for sql in ("BEGIN TRANSACTION", *statements, "COMMIT"):
+                session.duck.execute(sql)
+        except BaseException:
+            with suppress(duckdb.TransactionException):  # a COMMIT that failed has undone everything
+                session.duck.execute("ROLLBACK")
+            raise
+
+    plain_sql.in_duckdb(session, run)
+
+
+def _create_sql(table: Table, select_sql: str | None) -> list[str]:
     name = duckdb_name(table.full_name)
     if table.kind == "VIEW":
         renamed = ", ".join(duckdb_name([each.name]) for each in table.columns)
-        plain_sql.in_duckdb(
-            session, lambda: session.duck.execute(f"CREATE VIEW {name} ({renamed}) AS {select_sql}")
-        )
-        return
+        return [f"CREATE VIEW {name} ({renamed}) AS {select_sql}"]
     body = ", ".join(column_sql(each) for each in table.columns)
-    plain_sql.in_duckdb(session, lambda: session.duck.execute(f"CREATE TABLE {name} ({body})"))
-    if select_sql is not None:
-        plain_sql.in_duckdb(session, lambda: session.duck.execute(f"INSERT INTO {name} {select_sql}"))
+    filled = [] if select_sql is None else [f"INSERT INTO {name} {select_sql}"]
+    return [f"CREATE TABLE {name} ({body})", *filled]
 
 
 def column_sql(each: TableColumn) -> str:
@@ -236,7 +247,7 @@ def drop(session: Session, statement: exp.Drop) -> Result:
         session.account.privileges.require_ownership(session.role, found)
     session.commit()
     with session.account.engine.ddl:
-        _drop_in_duckdb(session, found)
+        all_or_nothing(session, [_drop_sql(found)])
     with session.account.lock:
         session.account.catalog.tables.remove(found.full_name)
         forget(session, found)
@@ -244,9 +255,8 @@ def drop(session: Session, statement: exp.Drop) -> Result:
     return result.status(f"{found.name} successfully dropped.")
 
 
-def _drop_in_duckdb(session: Session, table: Table) -> None:
-    kind = "VIEW" if table.kind == "VIEW" else "TABLE"
-    plain_sql.in_duckdb(session, lambda: session.duck.execute(f"DROP {kind} {duckdb_name(table.full_name)}"))
+def _drop_sql(table: Table) -> str:
+    return f"DROP {'VIEW' if table.kind == 'VIEW' else 'TABLE'} {duckdb_name(table.full_name)}"
 
 
 def forget(session: Session, table: Table, keep_grants_for: Table | None = None) -> None:
@@ -336,5 +346,9 @@ def describe(session: Session, parts: Sequence[str], kind: str) -> Result:
 
 def row_count(session: Session, table: Table) -> int:
     """The rows a table has now."""
-    sql = f"SELECT count(*) FROM {duckdb_name(table.full_name)}"
-    return int(plain_sql.in_duckdb(session, lambda: session.duck.execute(sql).fetchall())[0][0])
+    with closing(session.account.engine.cursor()) as cursor:
+        try:
+            rows = cursor.execute(f"SELECT count(*) FROM {duckdb_name(table.full_name)}").fetchall()
+        except duckdb.CatalogException:  # dropped by somebody this moment
+            return 0
+    return int(rows[0][0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.snowflake import errors, pausing, plain_sql, resolve, result, tables
+import duckdb
+
+from runbook.sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result, tables
 from runbook.sandbox.snowflake.catalog import Database, Pipe, Schema, SchemaObject, Warehouse
 from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
@@ -73,8 +76,13 @@ def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:
 
 
 def _in_duckdb(session: Session, sql: str) -> None:
-    with session.account.engine.ddl:
-        plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
+    """Run DDL on a connection of its own: the session's may be busy, and the account's lock is held."""
+    engine = session.account.engine
+    with engine.ddl, closing(engine.cursor()) as cursor:
+        try:
+            cursor.execute(sql)
+        except duckdb.Error as error:
+            raise duckdb_errors.translate(error) from None
 
 
 def _add_schema(session: Session, database: str, name: str, comment: str) -> Schema:

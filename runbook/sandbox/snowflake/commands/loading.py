@@ -19,6 +19,8 @@ def copy(session: Session, tokens: Tokens) -> Result:
         raise errors.not_emulated("COPY INTO <location>")
     statement = parse_copy(tokens.text)
     session.require_warehouse()
+    if session.parameters["AUTOCOMMIT"] == "false":
+        session.begin()
     return copying.run(session.account, session, statement)
 
 
