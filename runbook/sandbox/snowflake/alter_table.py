@@ -185,17 +185,19 @@ def _swap(session: Session, one: Table, other: Table) -> None:
         session.account.privileges.require_ownership(session.role, other)
     if one.full_name[:2] != other.full_name[:2]:
         raise errors.not_emulated("ALTER TABLE … SWAP WITH a table of another schema")
+    with session.account.engine.renaming:
+        _exchange_names(session, one, other)
+
+
+def _exchange_names(session: Session, one: Table, other: Table) -> None:
     first, second = one.full_name, other.full_name
     aside = f"{one.name} (swapped)"
-
-    def run() -> None:
-        for old, new in ((first, aside), (second, first.name), ((*first[:2], aside), second.name)):
-            session.duck.execute(
-                f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}"
-            )
-
+    moves = ((first, aside), (second, first.name), ((*first[:2], aside), second.name))
+    renames = [
+        f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}" for old, new in moves
+    ]
     with session.account.engine.ddl:
-        plain_sql.in_duckdb(session, run)
+        tables.all_or_nothing(session, renames)
     with session.account.lock:
         catalog = session.account.catalog
         catalog.tables.rename(first, Name(first.database, first.schema, aside))

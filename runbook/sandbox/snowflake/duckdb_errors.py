@@ -13,6 +13,9 @@ import duckdb
 from runbook.sandbox.snowflake import errors
 from runbook.sandbox.snowflake.errors import SnowflakeError
 
+CLASH = 625
+"""The error for two changes DuckDB cannot put in an order; Snowflake would have let one wait."""
+
 
 def translate(error: duckdb.Error) -> SnowflakeError:
     """The Snowflake error for a DuckDB one."""
@@ -105,6 +108,6 @@ def _out_of_range(message: str) -> SnowflakeError:
 
 
 def _transaction(message: str) -> SnowflakeError:
-    if "Conflict" in message or "conflict" in message:
-        return SnowflakeError(625, "57014", f"Statement was aborted by a concurrent change: {message}")
+    if "onflict" in message or "Failed to commit" in message:
+        return SnowflakeError(CLASH, "57014", f"Statement was aborted by a concurrent change: {message}")
     return errors.not_emulated(f"going on in a transaction after an error ({message[:200]}); ROLLBACK first")

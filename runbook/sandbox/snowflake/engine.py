@@ -37,6 +37,8 @@ class Engine:
 
         Locks are taken in the order account, this one, session; never the other way round.
         """
+        self.renaming = threading.Lock()
+        """Held while tables get other names, from reading the old ones to storing the new ones."""
         self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
         self._duckdb.execute(macros.creation_sql(HOME))
         self._duckdb.execute(TIMESTAMP_MACROS)

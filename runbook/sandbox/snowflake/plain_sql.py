@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 COUNTED = {exp.Insert: ("inserted", result.INSERT), exp.Delete: ("deleted", result.DELETE)}
+CLASHES_BORNE = 10
 CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 MERGE_PRIVILEGES = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
@@ -297,10 +298,21 @@ def change(session: Session, statement: exp.Expression) -> Result:
         if not isinstance(ready, exp.Insert) or ready.args.get("overwrite"):
             session.account.locks.acquire(session, table.id)
         try:
-            return in_duckdb(session, lambda: _run_change(session, ready, parts))
+            return _until_no_clash(session, lambda: _run_change(session, ready, parts))
         finally:
             if not session.in_transaction:
                 session.account.locks.release(session)
+
+
+def _until_no_clash(session: Session, work: Callable[[], Result]) -> Result:
+    """Do a change again that clashed with a concurrent DDL; inside a transaction the clash is told."""
+    for _ in range(CLASHES_BORNE):
+        try:
+            return in_duckdb(session, work)
+        except errors.SnowflakeError as error:
+            if error.errno != duckdb_errors.CLASH or session.in_transaction:
+                raise
+    return in_duckdb(session, work)
 
 
 def _target(statement: exp.Expression) -> exp.Table:
