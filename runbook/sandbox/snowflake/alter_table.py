@@ -34,22 +34,22 @@ def alter(session: Session, statement: exp.Alter) -> Result:
     with session.account.lock:
         session.account.privileges.require_ownership(session.role, table)
     session.commit()
-    actions = statement.args["actions"]
     session.account.locks.acquire(session, table.id)
     try:
-        _apply(session, table, actions)
+        _apply(session, table, statement)
     finally:
         session.account.locks.release(session)
     session.account.pipes.wake_all()
     return result.status(DONE)
 
 
-def _apply(session: Session, table: Table, actions: list[exp.Expression]) -> None:
+def _apply(session: Session, table: Table, statement: exp.Alter) -> None:
+    actions = statement.args["actions"]
     first = actions[0]
     if isinstance(first, exp.AlterRename):
         _rename(session, table, relations.parts(first.this))
     elif isinstance(first, exp.SwapTable):
-        _swap(session, table, relations.find(session, relations.parts(first.this), "Table"))
+        _swap(session, relations.parts(statement.this), relations.parts(first.this))
     elif isinstance(first, exp.AlterSet):
         _set(table, first)
     elif isinstance(first, exp.ClusterProperty):
@@ -179,13 +179,15 @@ def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:
         session.account.catalog.tables.rename(table.full_name, new)
 
 
-def _swap(session: Session, one: Table, other: Table) -> None:
+def _swap(session: Session, name: tuple[str, ...], parts: tuple[str, ...]) -> None:
     """SWAP WITH: the two exchange their names; ids, and so load histories, go with the rows."""
-    with session.account.lock:
-        session.account.privileges.require_ownership(session.role, other)
-    if one.full_name[:2] != other.full_name[:2]:
-        raise errors.not_emulated("ALTER TABLE … SWAP WITH a table of another schema")
     with session.account.engine.renaming:
+        one, other = relations.find(session, name, "Table"), relations.find(session, parts, "Table")
+        with session.account.lock:
+            session.account.privileges.require_ownership(session.role, one)
+            session.account.privileges.require_ownership(session.role, other)
+        if one is other or one.full_name[:2] != other.full_name[:2]:
+            raise errors.not_emulated("ALTER TABLE … SWAP WITH itself, or a table of another schema")
         _exchange_names(session, one, other)
 
 
