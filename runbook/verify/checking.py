@@ -21,9 +21,19 @@ LONGEST = 400  # characters of an observed or expected value that are told
 
 
 def check(facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None) -> Outcome:
-    """The outcome of all checks, or of those of some steps or one stream. Only reads."""
+    """The outcome of all checks, or of those of some steps or one stream. Only reads.
+
+    What is not asked for is run only when something asked for did not pass, to explain it.
+    """
     started, begun = datetime.now(UTC), time.monotonic()
-    run = CheckRun(facts, steps, stream)
+    asked = _checked(CheckRun(facts, steps, stream, every=steps is None))
+    if steps is not None and not asked.healthy:
+        asked = _checked(CheckRun(facts, steps, stream, every=True))
+    return Outcome(facts.settings.target, started, time.monotonic() - begun, asked.outcome())
+
+
+def _checked(run: "CheckRun") -> "CheckRun":
+    """The run, with its results in it."""
     arguments = [
         str(FOLDER),
         f"--rootdir={FOLDER.parent}",
@@ -41,7 +51,7 @@ def check(facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | N
         code = pytest.main(arguments, plugins=[run])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise CannotTell(f"The checks could not be run ({run.trouble or pytest.ExitCode(code).name})")
-    return Outcome(facts.settings.target, started, time.monotonic() - begun, run.outcome())
+    return run
 
 
 @contextmanager
@@ -81,10 +91,13 @@ def wait_until_healthy(
 class CheckRun:
     """The pytest plugin of one run: hands the facts in, takes the results out."""
 
-    def __init__(self, facts: Facts, steps: tuple[int, ...] | None, stream: str | None) -> None:
+    def __init__(
+        self, facts: Facts, steps: tuple[int, ...] | None, stream: str | None, *, every: bool
+    ) -> None:
         self.facts = facts
         self.steps = steps
         self.stream = stream
+        self.every = every
         self.trouble = ""
         self._results: dict[str, Result] = {}
         self._compared: tuple[str, str] = ("", "")
@@ -93,6 +106,11 @@ class CheckRun:
         """Every result asked for, explained by all that were run."""
         rows = explained(self._results.values())
         return tuple(row for row in rows if self._asked(row))
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing that was run needs explaining."""
+        return all(row.outcome in ("passed", "skipped") for row in self._results.values())
 
     def _asked(self, row: Result) -> bool:
         of_step = self.steps is None or row.step in self.steps
@@ -104,10 +122,8 @@ class CheckRun:
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
-        if self.steps is not None:
-            # what is not asked still explains what is: earlier steps stay, later ones go
-            last = max(self.steps)
-            items[:] = [item for item in items if (_step(item) or last + 1) <= last]
+        if not self.every and self.steps is not None:
+            items[:] = [item for item in items if _step(item) in self.steps]
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
