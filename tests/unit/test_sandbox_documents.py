@@ -40,3 +40,15 @@ def test_every_emulated_behaviour_has_a_source_and_a_test_that_exists(page: str)
             places = [TESTS[page] / file] if file else sorted(TESTS[page].glob("test_*.py"))
             code = "".join(place.read_text() for place in places if place.is_file())
             assert f"def {name}" in code, f"{page}: {row[0]}: no test {file}::{name}"
+
+
+def test_every_source_the_code_names_is_listed() -> None:
+    text = (ROOT / "docs" / "sources.md").read_text()
+    listed = {
+        name: set(re.findall(r"^\| ([0-9.]+) \|", part, re.MULTILINE))
+        for name, part in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    }
+    for path in [*(ROOT / "runbook").rglob("*.py"), *(ROOT / "tests" / "sandbox").rglob("*.py")]:
+        for name, numbers in re.findall(r"sources: (\w+) ((?:[§0-9., -]|and)+)", path.read_text()):
+            for number in re.findall(r"§([0-9]+(?:\.[0-9]+)?)", numbers):
+                assert number in listed[name], f"{path}: {name} §{number}"

@@ -1,7 +1,7 @@
 """Snowflake's side of a bucket: an ordinary AWS client that assumes the integration's role.
 
 Trust, external ID and permissions are judged by AWS, never here. What AWS answers becomes Snowflake's errors
-(facts/snowflake.md §1.1, §1.7, §5.2).
+(sources: Snowflake §1.1, §1.7, §5.2).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class BucketReader:
         self._cached: dict[tuple[str, str], _Cached] = {}
         self._regions: dict[str, str] = {}
         self.credential_cache_s: float = 0.0
-        """How long a role's temporary credentials are reused; up to 3600 on real accounts (facts §1.1)."""
+        """How long a role's temporary credentials are reused; up to 3600 on real accounts (sources §1.1)."""
 
     # -- whose keys --------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class BucketReader:
     def validate(self, integration: Integration, url: str, file: str, action: str) -> dict[str, Any]:
         """The outcome of reading, writing, listing and deleting under ``url``, as the function's JSON.
 
-        ``write`` really writes the test file, and ``delete`` deletes it (facts/snowflake.md §1.2).
+        ``write`` really writes the test file, and ``delete`` deletes it (sources: Snowflake §1.2).
         """
         asked = ("READ", "DELETE", "LIST", "WRITE") if action == "all" else (action.upper(),)
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
@@ -272,7 +272,7 @@ _KMS = re.compile(r"kms[:.]", re.IGNORECASE)
 
 
 def _unreadable(file: StagedFile, refused: ClientError) -> load_errors.FileError:
-    """Why an object could not be got. A denied GET looks like a missing file (facts/snowflake.md §1.7)."""
+    """Why an object could not be got. A denied GET looks like a missing file (sources: Snowflake §1.7)."""
     error = refused.response.get("Error", {})
     if error.get("Code") == "InvalidObjectState":
         return load_errors.FileError(f"Failed to access remote file: {cause(refused)}", 91003)

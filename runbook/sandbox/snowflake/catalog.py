@@ -2,7 +2,7 @@
 
 A stage remembers its integration's id and a pipe its stage's and format's id, never their names:
 replacing an object gives the name a new id and leaves everything that knew the old one without it
-(facts/snowflake.md §1.1, §1.4, §8.3).
+(sources: Snowflake §1.1, §1.4, §8.3).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Integration:
     object_acl: str = ""
 
     def allows(self, url: str) -> bool:
-        """Does a stage at this URL pass? By string prefix; blocked wins (facts/snowflake.md §8.5)."""
+        """Does a stage at this URL pass? By string prefix; blocked wins (sources: Snowflake §8.5)."""
         allowed = any(place == "*" or url.startswith(place) for place in self.allowed_locations)
         return allowed and not any(url.startswith(place) for place in self.blocked_locations)
 
@@ -185,7 +185,7 @@ class Pipe(SchemaObject):
     altered_on: datetime | None = None
     dropped_on: datetime | None = None
     table: Name = field(kw_only=True)
-    """The target table, by name: a pipe follows the name, not the table's id (facts/snowflake.md §3.6)."""
+    """The target table, by name: a pipe follows the name, not the table's id (sources: Snowflake §3.6)."""
     stage_url: str = ""
     """The stage's URL when the pipe was made: another one now means STOPPED_STAGE_ALTERED."""
 

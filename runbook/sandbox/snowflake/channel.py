@@ -1,7 +1,7 @@
 """The queue that S3 sends an account's events to: one for each region, in Snowflake's own AWS account.
 
-Name and shape of its ARN: facts/snowflake.md §1.5. Its policy lets S3 send, and SNS for topics
-(facts/aws.md §3.5); only Snowflake's user reads it.
+Name and shape of its ARN: sources: Snowflake §1.5. Its policy lets S3 send, and SNS for topics
+(sources: AWS §3.5); only Snowflake's user reads it.
 """
 
 from __future__ import annotations

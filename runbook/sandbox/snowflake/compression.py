@@ -1,7 +1,7 @@
 """Compressed files as a stream of plain bytes, a few megabytes at a time.
 
 COMPRESSION = AUTO recognises gzip, bzip2, deflate, raw deflate and zstd, not Brotli
-(facts/snowflake.md §1.3): by the first bytes where the format has a signature, by the name otherwise.
+(sources: Snowflake §1.3): by the first bytes where the format has a signature, by the name otherwise.
 """
 
 from __future__ import annotations

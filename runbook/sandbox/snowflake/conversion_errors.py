@@ -3,7 +3,7 @@
 The whole batch is computed at once; only where DuckDB refuses it, because a strict cast or PARSE_JSON inside
 a transformation meets a bad value, it is halved until the bad rows stand alone.
 
-Texts and numbers: facts/snowflake.md §1.7; [frostlake] https://github.com/mlorek/frostlake; 100074 as in
+Texts and numbers: sources: Snowflake §1.7; [frostlake] https://github.com/mlorek/frostlake; 100074 as in
 snowflakedb/snowflake-connector-python#41.
 """
 

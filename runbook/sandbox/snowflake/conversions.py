@@ -1,9 +1,9 @@
 """SQL that converts a value to a column's type, and SQL that is true where it cannot.
 
 What Snowflake takes for a number, a boolean or a time is narrower here and wider there than what DuckDB
-takes; the macros below hold the difference. Source: facts/snowflake.md §1.3, §1.6;
+takes; the macros below hold the difference. Source: sources: Snowflake §1.3, §1.6;
 https://docs.snowflake.com/en/sql-reference/data-type-conversion. That a text field loaded into a VARIANT
-column is parsed as JSON is not documented (facts/snowflake.md §9); a value that is no JSON is an error here,
+column is parsed as JSON is not documented (sources: Snowflake §9); a value that is no JSON is an error here,
 which is the unkind reading.
 """
 

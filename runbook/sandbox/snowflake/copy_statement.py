@@ -1,7 +1,7 @@
 """COPY INTO <table> as written: its parts, its options, what a pipe's COPY may not have.
 
 Sources: [copy-into-table] https://docs.snowflake.com/en/sql-reference/sql/copy-into-table; [create-pipe]
-https://docs.snowflake.com/en/sql-reference/sql/create-pipe; facts/snowflake.md §1.5-1.6; [frostlake]
+https://docs.snowflake.com/en/sql-reference/sql/create-pipe; sources: Snowflake §1.5-1.6; [frostlake]
 https://github.com/mlorek/frostlake (values ON_ERROR takes and refuses, measured on a live account).
 """
 

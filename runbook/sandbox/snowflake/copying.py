@@ -3,7 +3,7 @@
 Compiling comes first and finds everything that can be wrong before a file is looked at: table, columns,
 stage, integration, format, privileges, numbers of columns. Then AWS is asked; then files are loaded.
 
-Sources: facts/snowflake.md §1.4 (LIST), §1.6 (COPY); [frostlake] https://github.com/mlorek/frostlake, whose
+Sources: sources: Snowflake §1.4 (LIST), §1.6 (COPY); [frostlake] https://github.com/mlorek/frostlake, whose
 COPY tests quote a live account: LOAD_SKIPPED rows, missing FILES, SIZE_LIMIT, VALIDATION_MODE's columns.
 """
 

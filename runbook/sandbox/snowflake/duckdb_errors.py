@@ -1,6 +1,6 @@
 """DuckDB's errors as the ones Snowflake gives for the same mistake.
 
-Numbers: facts/snowflake.md §1.7, and fakesnow's cursor for the ones it maps. What is neither a known
+Numbers: sources: Snowflake §1.7, and fakesnow's cursor for the ones it maps. What is neither a known
 mistake nor a known limit comes out as not emulated, with DuckDB's own words.
 """
 

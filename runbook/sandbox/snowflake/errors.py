@@ -1,6 +1,6 @@
 """Snowflake's errors as numbers, sqlstates and texts.
 
-The catalogue is facts/snowflake.md §1.7; what that page does not list carries its source beside it.
+The catalogue is sources: Snowflake §1.7; what that page does not list carries its source beside it.
 """
 
 

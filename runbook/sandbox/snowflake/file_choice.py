@@ -1,6 +1,6 @@
 """Which files a COPY takes: those it names or finds, less those it has loaded or cannot know about.
 
-Sources: facts/snowflake.md §1.5-1.6, §3.3; [frostlake] https://github.com/mlorek/frostlake (named files that
+Sources: sources: Snowflake §1.5-1.6, §3.3; [frostlake] https://github.com/mlorek/frostlake (named files that
 are missing or were loaded before, SIZE_LIMIT).
 """
 
@@ -57,7 +57,7 @@ def _candidates(compiled: Compiled, role: RoleSession, chosen: Chosen) -> Iterat
     """The files the statement names, or those under its prefix that match its PATTERN.
 
     A COPY matches PATTERN against the whole path, a pipe against what is left behind its own
-    (facts/snowflake.md §1.5). FILES decides where both are given.
+    (sources: Snowflake §1.5). FILES decides where both are given.
     """
     statement, bucket = compiled.statement, compiled.stage.bucket
     if statement.files is None:

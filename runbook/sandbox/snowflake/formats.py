@@ -1,7 +1,7 @@
 """File-format options: what may be written, what is meant when nothing is, and how DESC shows them.
 
 Sources: [create-file-format] https://docs.snowflake.com/en/sql-reference/sql/create-file-format
-(options, defaults, DESC columns) and facts/snowflake.md §1.3.
+(options, defaults, DESC columns) and sources: Snowflake §1.3.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""What was loaded: a pipe's memory, a table's memory, and the attempts that history functions show.
 
-The two memories never meet, except in REFRESH, which asks both (facts/snowflake.md §3.1-3.3):
+The two memories never meet, except in REFRESH, which asks both (sources: Snowflake §3.1-3.3):
 
 =================  ===============================  =====================================
 \\                  pipe                             table
@@ -34,7 +34,7 @@ PIPE_MEMORY = timedelta(days=14)
 TABLE_MEMORY = timedelta(days=64)
 ACCOUNT_USAGE_KEPT = timedelta(days=365)
 ACCOUNT_USAGE_LAG_S = 7200
-"""ACCOUNT_USAGE.COPY_HISTORY is normally up to two hours late (facts/snowflake.md §2.4)."""
+"""ACCOUNT_USAGE.COPY_HISTORY is normally up to two hours late (sources: Snowflake §2.4)."""
 
 Status = Literal["Load in progress", "Loaded", "Load failed", "Partially loaded", "Load skipped"]
 Verdict = Literal["load", "loaded", "uncertain"]
@@ -167,7 +167,7 @@ class LoadHistory:
         """What a COPY INTO without FORCE does with a file.
 
         "uncertain": too old to know. It is older than 64 days, the table's first load is too, and nothing is
-        remembered of it; COPY skips it without a word unless LOAD_UNCERTAIN_FILES (facts/snowflake.md §3.3).
+        remembered of it; COPY skips it without a word unless LOAD_UNCERTAIN_FILES (sources: Snowflake §3.3).
         """
         horizon = self._account.clock.now() - TABLE_MEMORY
         with self._lock:
@@ -199,7 +199,7 @@ class LoadHistory:
     def forget_table(self, table_id: int) -> None:
         """The table was dropped or replaced: nothing is looked up by its id again.
 
-        Its metadata stay here, for an UNDROP brings them back with the id (facts/snowflake.md §3.1).
+        Its metadata stay here, for an UNDROP brings them back with the id (sources: Snowflake §3.1).
         """
 
     # -- the pipe's memory -------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ class LoadHistory:
         """What the history functions still show of a table.
 
         Loads by COPY belong to the table's id and go with it; loads by a pipe belong to the pipe and go with
-        the pipe; TRUNCATE hides what was before it (facts/snowflake.md §2.4).
+        the pipe; TRUNCATE hides what was before it (sources: Snowflake §2.4).
         """
         with self._lock:
             memory = self._tables.get(table.id)

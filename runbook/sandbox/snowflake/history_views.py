@@ -1,6 +1,6 @@
 """COPY_HISTORY, LOAD_HISTORY, PIPE_USAGE_HISTORY and VALIDATE_PIPE_LOAD as rows.
 
-Columns, their order, the spellings of STATUS, and how far back each looks: facts/snowflake.md §2.4-2.5.
+Columns, their order, the spellings of STATUS, and how far back each looks: sources: Snowflake §2.4-2.5.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON files as rows: one document a row, in one column, its text as it stands in the file.
 
 Documents follow one another with or without anything between them (Data Firehose writes no newline unless
-told to: facts/snowplow.md §3.4). The text is kept, so big numbers and key order survive.
+told to: sources: Snowplow §3.4). The text is kept, so big numbers and key order survive.
 
 Sources: [create-file-format] https://docs.snowflake.com/en/sql-reference/sql/create-file-format;
 duplicate keys: https://docs.snowflake.com/en/sql-reference/data-types-semistructured ("duplicate object

@@ -1,6 +1,6 @@
 """What is wrong with a record, or with a whole file, in the words and numbers of COPY.
 
-Sources: facts/snowflake.md §1.6 and §1.7; [frostlake] = https://github.com/mlorek/frostlake, whose COPY tests
+Sources: sources: Snowflake §1.6 and §1.7; [frostlake] = https://github.com/mlorek/frostlake, whose COPY tests
 quote what a live account answered (CopyColumnCountTest, CopyDataSemanticsTest); [utf8] = public reports of
 ``Invalid UTF8 detected in string '...0xA0'``; [lob] =
 https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_08/bcr-1779 (too large a document or field).
@@ -149,7 +149,7 @@ def not_decompressed(file: str, compression: str, cause: str) -> FileError:
 
 
 def remote_file_missing(file: str) -> FileError:
-    """A file that is gone, as ``first_error`` reports it [frostlake]; number 091016 (facts §1.7)."""
+    """A file that is gone, as ``first_error`` reports it [frostlake]; number 091016 (sources §1.7)."""
     return FileError(
         f"Remote file '{file}' was not found. There are several potential causes. The file might not exist. "
         "The required credentials may be missing or invalid. If you are running a copy command, please make "
@@ -160,7 +160,7 @@ def remote_file_missing(file: str) -> FileError:
 
 
 def access_denied(file: str) -> FileError:
-    """A file S3 will not give: KMS or GetObject denied (facts/snowflake.md §5.2 row 8)."""
+    """A file S3 will not give: KMS or GetObject denied (sources: Snowflake §5.2 row 8)."""
     return FileError(
         f"Failed to access remote file: access denied. Please check your credentials (file '{file}')", 91003
     )

@@ -4,7 +4,7 @@ Files are read into batches of bounded size (many small files share one; a large
 is tried in DuckDB when a record in it could fail, and rows wait, on disk if there are many, until their file
 is judged. Only then are they written, by INSERT in the caller's transaction.
 
-Sources: facts/snowflake.md §1.6; [frostlake] https://github.com/mlorek/frostlake for what error_limit is, and
+Sources: sources: Snowflake §1.6; [frostlake] https://github.com/mlorek/frostlake for what error_limit is, and
 when a file is LOADED, PARTIALLY_LOADED or LOAD_FAILED.
 """
 

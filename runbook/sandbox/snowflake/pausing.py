@@ -1,6 +1,6 @@
-"""PIPE_EXECUTION_PAUSED, stale pipes and the resume that needs force (facts/snowflake.md §2.2, §1.5).
+"""PIPE_EXECUTION_PAUSED, stale pipes and the resume that needs force (sources: Snowflake §2.2, §1.5).
 
-The numbers and texts of the two refusals are not documented (facts/snowflake.md §9); the ones here are ours.
+The numbers and texts of the two refusals are not documented (sources: Snowflake §9); the ones here are ours.
 """
 
 from __future__ import annotations

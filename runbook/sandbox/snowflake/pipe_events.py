@@ -1,6 +1,6 @@
 """What S3 tells a pipe's queue, and which pipes it concerns.
 
-Message shapes: facts/aws.md §3.7. The way of an event: facts/snowflake.md §8.7.
+Message shapes: sources: AWS §3.7. The way of an event: sources: Snowflake §8.7.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 One round receives everything there is and loads everything that can be loaded; a thread of the account's
 own does rounds, often while there is work and ever less when there is none, and :meth:`PipeService.settle`
 does them in the caller's thread. A file is loaded by a pipe at most once: claimed while pending, and
-remembered for 14 days whatever became of it (facts/snowflake.md §3).
+remembered for 14 days whatever became of it (sources: Snowflake §3).
 
-Sources: facts/snowflake.md §1.5, §2.1, §3, §8.6-8.9.
+Sources: sources: Snowflake §1.5, §2.1, §3, §8.6-8.9.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 MESSAGE_KEPT = timedelta(days=14)
 REFRESH_RANGE = timedelta(days=7)
 RECOMPILED_AFTER = timedelta(hours=1)
-"""How long a compiled COPY serves: by so much CURRENT_TIMESTAMP may be early (facts/snowflake.md §1.5)."""
+"""How long a compiled COPY serves: by so much CURRENT_TIMESTAMP may be early (sources: Snowflake §1.5)."""
 
 FILES_PER_BATCH = 500
 BYTES_PER_BATCH = 64 * 1024 * 1024
@@ -77,7 +77,7 @@ class PipeService:
         """Give an AUTO_INGEST pipe its queue: assumes the role, finds the bucket's region.
 
         Sets the pipe's ``bucket_region`` and ``notification_channel``. Raises SnowflakeError 3139, 3167 or
-        091003: this is the one CREATE that asks AWS (facts/snowflake.md §1.1).
+        091003: this is the one CREATE that asks AWS (sources: Snowflake §1.1).
         """
         with self._account.lock:
             stage = self._account.catalog.stages.by_id(pipe.stage_id)
@@ -103,7 +103,7 @@ class PipeService:
         self._account.history.forget_pipe(pipe.id)
 
     def status(self, pipe: Pipe) -> dict[str, Any]:
-        """SYSTEM$PIPE_STATUS. Asking rechecks a storage error (facts/snowflake.md §2.1)."""
+        """SYSTEM$PIPE_STATUS. Asking rechecks a storage error (sources: Snowflake §2.1)."""
         state = self._state(pipe)
         if state.storage_error is not None:
             self._recheck_storage(pipe, state)
@@ -250,7 +250,7 @@ class PipeService:
         """An object was created: is it under the pipe's path, does PATTERN take it, is it new?
 
         A pipe without its table, stage or format loses the event; a paused one keeps it
-        (facts/snowflake.md §3.6, §8.7-8.9).
+        (sources: Snowflake §3.6, §8.7-8.9).
         """
         state = self._state(pipe)
         with self._account.lock:

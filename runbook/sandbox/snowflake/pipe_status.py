@@ -1,6 +1,6 @@
 """How a pipe stands: what waits for it, its execution state, SYSTEM$PIPE_STATUS.
 
-Keys, states and which of them clear by themselves: facts/snowflake.md §2.1.
+Keys, states and which of them clear by themselves: sources: Snowflake §2.1.
 """
 
 from __future__ import annotations

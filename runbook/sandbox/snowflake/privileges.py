@@ -1,6 +1,6 @@
 """Who may do what: roles and their hierarchy, grants by object id, ownership, future grants.
 
-Sources: facts/snowflake.md §4; https://docs.snowflake.com/en/user-guide/security-access-control-overview
+Sources: sources: Snowflake §4; https://docs.snowflake.com/en/user-guide/security-access-control-overview
 (role hierarchy, secured objects) and https://docs.snowflake.com/en/user-guide/security-access-control-privileges
 (privileges by kind of object). Grants are kept by the object's hidden id: replacing an object loses them.
 """
@@ -74,7 +74,7 @@ SYSTEM_GRANTS = {
 SYSTEM_HIERARCHY = {"ACCOUNTADMIN": {"SYSADMIN", "SECURITYADMIN"}, "SECURITYADMIN": {"USERADMIN"}}
 
 DATABASE_ROLES = ("SNOWFLAKE.USAGE_VIEWER", "SNOWFLAKE.OBJECT_VIEWER")
-"""Database roles of the SNOWFLAKE database whose views are emulated (facts/snowflake.md §4.1)."""
+"""Database roles of the SNOWFLAKE database whose views are emulated (sources: Snowflake §4.1)."""
 
 SHOWN_KIND = {"FILE FORMAT": "FILE_FORMAT"}
 
@@ -357,7 +357,7 @@ class Privileges:
         """What the pipe's owner lacks to run its COPY, as the error text Snowflake would give; None: nothing.
 
         What is missing altogether (stage, format, table) has states of its own and is not told here.
-        Source: facts/snowflake.md §4.1, "own a running pipe".
+        Source: sources: Snowflake §4.1, "own a running pipe".
         """
         role = pipe.owner
         stage = self.catalog.stages.by_id(pipe.stage_id)

@@ -4,7 +4,7 @@ A projection is DuckDB SQL over a batch of rows (columns c1 … cN for $1 … $N
 expression for each target column, converted to its type, and beside it which column cannot be converted.
 
 Sources: [transform] https://docs.snowflake.com/en/user-guide/data-load-transform; [querying-metadata]
-https://docs.snowflake.com/en/user-guide/querying-metadata; facts/snowflake.md §1.5-1.6.
+https://docs.snowflake.com/en/user-guide/querying-metadata; sources: Snowflake §1.5-1.6.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def compile_copy(
     """The projection of a COPY into a table of these columns.
 
     ``compiled_at``: what CURRENT_TIMESTAMP and its like say (the load's compilation, not its run:
-    facts/snowflake.md §1.5). ``cursor``: a connection to an engine with MACROS, for finding out types. Raises
+    sources: Snowflake §1.5). ``cursor``: a connection to an engine with MACROS, for finding out types. Raises
     SnowflakeError: an unknown or repeated column, another number of expressions than of columns, a function
     that is not emulated.
     """

@@ -1,7 +1,7 @@
 """From a name in a statement to an object the role may use for it, or the right error.
 
 A missing object and one the role may not know of are the same error (2003); what may be seen and not
-used is 3001 (facts/snowflake.md §1.7).
+used is 3001 (sources: Snowflake §1.7).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def stage_for_use(account: Account, context: Context, parts: Sequence[str]) -> t
 
     Raises 2003 for stage or integration, 3139 where the integration was replaced or dropped, 3001 where it
     is disabled. Does not call AWS. Needs USAGE on the stage, and on the integration unless the role that
-    owns the stage holds it (facts/snowflake.md §1.4, §4.1).
+    owns the stage holds it (sources: Snowflake §1.4, §4.1).
     """
     with account.lock:
         stage = visible(account, context, account.catalog.stages, "Stage", parts)

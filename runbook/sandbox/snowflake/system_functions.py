@@ -1,4 +1,4 @@
-"""SYSTEM$ functions and GET_DDL (facts/snowflake.md §1.2, §2.1-§2.3)."""
+"""SYSTEM$ functions and GET_DDL (sources: Snowflake §1.2, §2.1-§2.3)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FLAGS = {"STALENESS_CHECK_OVERRIDE", "OWNERSHIP_TRANSFER_CHECK_OVERRIDE"}
 def pipe_force_resume(session: Session, name: str, flags: str | None = None) -> str:
     """SYSTEM$PIPE_FORCE_RESUME: resume after a change of owner, or a pause longer than 14 days.
 
-    Without flags only the ownership check is overridden (facts/snowflake.md §2.2).
+    Without flags only the ownership check is overridden (sources: Snowflake §2.2).
     """
     pipe = _pipe(session, name)
     given = {flag.strip().upper() for flag in (flags or "OWNERSHIP_TRANSFER_CHECK_OVERRIDE").split(",")}

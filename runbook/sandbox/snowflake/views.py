@@ -1,6 +1,6 @@
 """Views and table functions of INFORMATION_SCHEMA and SNOWFLAKE.ACCOUNT_USAGE, as rows.
 
-A query that names one runs over its rows as an ordinary relation. Columns: facts/snowflake.md §2.4, §2.5;
+A query that names one runs over its rows as an ordinary relation. Columns: sources: Snowflake §2.4, §2.5;
 TABLES, COLUMNS and SCHEMATA: https://docs.snowflake.com/en/sql-reference/info-schema.
 """
 
@@ -180,7 +180,7 @@ def _load_history(session: Session, database: str) -> Result:
 
 
 def _account_pipes(account: Account) -> Result:
-    """One row a generation of a pipe; notification columns are reserved (facts/snowflake.md §2.5).
+    """One row a generation of a pipe; notification columns are reserved (sources: Snowflake §2.5).
 
     The view's latency of up to three hours: what is younger is not there yet.
     """
@@ -299,7 +299,7 @@ def _named_table(session: Session, database: str, arguments: Mapping[str, Any]) 
 
 
 def _copy_history(session: Session, database: str, arguments: Mapping[str, Any]) -> Result:
-    """COPY_HISTORY: its pipe columns are NULL for a role without MONITOR on the pipe (facts §2.4)."""
+    """COPY_HISTORY: its pipe columns are NULL for a role without MONITOR on the pipe (sources §2.4)."""
     _known(arguments, "TABLE_NAME", "START_TIME", "END_TIME", "PIPE_NAME")
     table = _named_table(session, database, arguments)
     start, end = _range(session, arguments, "START_TIME", "END_TIME")
@@ -338,7 +338,7 @@ def _pipe_usage(session: Session, _database: str, arguments: Mapping[str, Any]) 
 
 
 def _validate_pipe_load(session: Session, _database: str, arguments: Mapping[str, Any]) -> Result:
-    """VALIDATE_PIPE_LOAD: refused for a pipe whose COPY has a SELECT (facts/snowflake.md §2.5)."""
+    """VALIDATE_PIPE_LOAD: refused for a pipe whose COPY has a SELECT (sources: Snowflake §2.5)."""
     _known(arguments, "PIPE_NAME", "START_TIME", "END_TIME")
     if arguments.get("PIPE_NAME") is None:
         raise missing_argument("PIPE_NAME")

@@ -1,4 +1,4 @@
-"""Hidden identities and what follows from them: facts/snowflake.md §8, points 1-5, 15-17, 19, 21, 22."""
+"""Hidden identities and what follows from them: sources: Snowflake §8, points 1-5, 15-17, 19, 21, 22."""
 
 import json
 from typing import Any

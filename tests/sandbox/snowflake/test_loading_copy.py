@@ -1,4 +1,4 @@
-"""COPY INTO, VALIDATION_MODE and LIST (facts/snowflake.md §1.4, §1.6).
+"""COPY INTO, VALIDATION_MODE and LIST (sources: Snowflake §1.4, §1.6).
 
 Result rows and messages: https://github.com/mlorek/frostlake, whose COPY tests quote a live account.
 """

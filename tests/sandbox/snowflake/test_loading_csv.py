@@ -1,7 +1,7 @@
 """The CSV reader: what Snowflake makes of the bytes of a delimited file.
 
 Error texts, places and what counts as parsed: https://github.com/mlorek/frostlake (COPY measured on a live
-account), facts/snowflake.md §1.3 and §1.6, facts/snowplow.md §1.6-1.7.
+account), sources: Snowflake §1.3 and §1.6, sources: Snowplow §1.6-1.7.
 """
 
 import bz2

@@ -1,6 +1,6 @@
 """The JSON reader: documents one after the other, each a row, its text kept.
 
-Sources: facts/snowflake.md §1.3, facts/snowplow.md §3.4; error texts as json_reader.py names them.
+Sources: sources: Snowflake §1.3, sources: Snowplow §3.4; error texts as json_reader.py names them.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is loaded again and what is not: facts/snowflake.md §3.1-3.3, every cell of the table in §3.2.
+"""What is loaded again and what is not: sources: Snowflake §3.1-3.3, every cell of the table in §3.2.
 
 Four files, one for each column of the table, meet one action, also when 7, 14 and 64 days have passed.
 """

@@ -1,6 +1,6 @@
 """Pipes: an event's way to the table, pausing, stopping, stalling, refreshing.
 
-Source: facts/snowflake.md §1.5, §2.1, §3.
+Source: sources: Snowflake §1.5, §2.1, §3.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Roles, grants and what they allow: facts/snowflake.md §4."""
+"""Roles, grants and what they allow: sources: Snowflake §4."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ COPY = "COPY INTO RAW.SNOWPLOW.EVENTS FROM @RAW.SNOWPLOW.ST"
 @pytest.mark.parametrize(
     ("grants", "statement", "errno"),
     [
-        # facts/snowflake.md §4.1, row by row: what is missing, and the error it gives
+        # sources: Snowflake §4.1, row by row: what is missing, and the error it gives
         ((), "CREATE STORAGE INTEGRATION I TYPE = EXTERNAL_STAGE", 3001),
         ((), "CREATE DATABASE D", 3001),
         ((), "CREATE ROLE X", 3001),

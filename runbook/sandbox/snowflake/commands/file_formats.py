@@ -1,4 +1,4 @@
-"""File formats: CREATE, ALTER, DROP, DESC, SHOW (facts/snowflake.md §1.3)."""
+"""File formats: CREATE, ALTER, DROP, DESC, SHOW (sources: Snowflake §1.3)."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def objects_of(session: Session, target: Target) -> list[Owned | None]:
     if not target.bulk:
         return [target.obj]
     if target.kind == "PIPE":
-        # Bulk grants on pipes are not supported (facts/snowflake.md §4.1).
+        # Bulk grants on pipes are not supported (sources: Snowflake §4.1).
         raise SnowflakeError(2, "0A000", "Unsupported feature 'GRANT/REVOKE ON ALL PIPES'.")
     scope = scope_of(target)
     found: list[Owned | None] = []

@@ -1,4 +1,4 @@
-"""GRANT and REVOKE of privileges, also on later objects (facts/snowflake.md §4).
+"""GRANT and REVOKE of privileges, also on later objects (sources: Snowflake §4).
 
 Source: https://docs.snowflake.com/en/sql-reference/sql/grant-privilege.
 """

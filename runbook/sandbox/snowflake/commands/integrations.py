@@ -1,4 +1,4 @@
-"""Storage integrations: CREATE, ALTER, DROP, DESC, SHOW (facts/snowflake.md §1.1).
+"""Storage integrations: CREATE, ALTER, DROP, DESC, SHOW (sources: Snowflake §1.1).
 
 None of these calls AWS: only syntax and the role's ARN are checked.
 """

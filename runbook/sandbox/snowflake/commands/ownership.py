@@ -1,7 +1,7 @@
 """GRANT OWNERSHIP: who may give an object away, and what that does to a pipe.
 
 Source: https://docs.snowflake.com/en/sql-reference/sql/grant-ownership. The number for a running pipe is not
-documented; the text is ours (facts/snowflake.md §9).
+documented; the text is ours (sources: Snowflake §9).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def transfer(session: Session, obj: Owned, role: str, mode: str) -> None:
 
 
 def _check_pipe_transfer(session: Session, pipe: Pipe) -> None:
-    """The pipe is paused, and the granting role may insert into its table (facts/snowflake.md §4.1)."""
+    """The pipe is paused, and the granting role may insert into its table (sources: Snowflake §4.1)."""
     account = session.account
     if not account.catalog.pipe_is_paused(pipe):
         raise SnowflakeError(

@@ -1,4 +1,4 @@
-"""Pipes: CREATE, ALTER, REFRESH, DROP, DESC, SHOW (facts/snowflake.md §1.5)."""
+"""Pipes: CREATE, ALTER, REFRESH, DROP, DESC, SHOW (sources: Snowflake §1.5)."""
 
 from __future__ import annotations
 

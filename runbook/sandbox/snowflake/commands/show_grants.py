@@ -1,4 +1,4 @@
-"""SHOW GRANTS ON | TO | OF, and SHOW FUTURE GRANTS IN (facts/snowflake.md §2.5)."""
+"""SHOW GRANTS ON | TO | OF, and SHOW FUTURE GRANTS IN (sources: Snowflake §2.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""External stages on S3: CREATE, ALTER, DROP, DESC, SHOW (facts/snowflake.md §1.4).
+"""External stages on S3: CREATE, ALTER, DROP, DESC, SHOW (sources: Snowflake §1.4).
 
 Making or changing a stage never calls AWS: only privileges and the integration's locations are checked.
 """
