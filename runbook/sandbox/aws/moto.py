@@ -36,7 +36,7 @@ def _unique_id(size: int = 20) -> str:
 
 
 def _is_retained(backend: Any, queue_name: str, message: Any) -> bool:
-    """moto's own rule; it would work out all of the queue's attributes for every message it looks at."""
+    """The rule moto has, which would work out all of the queue's attributes for every message it looks at."""
     retained_s = int(backend.get_queue(queue_name).message_retention_period)
     return retained_s + float(message.sent_timestamp) / 1000 > time.time()
 
