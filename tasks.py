@@ -4,6 +4,9 @@
 sandbox, which starts by itself; `invoke -f environments/NAME.yaml TASK` works on a live one.
 """
 
+import sys
+from types import TracebackType
+
 from invoke import Collection, Context, Exit, task
 
 DRY_RUN = "only plan: print what would be done, and do nothing"
@@ -17,10 +20,25 @@ SWITCH_HELP = {"stream": STREAM, "dry_run": DRY_RUN, "yes": YES, "debug": DEBUG}
 
 def run(context: Context, command: str, *, debug: bool = False, **options: object) -> None:
     """Call ``runbook.cli``; imported late, so that `invoke --list` costs nothing but Invoke."""
-    from runbook.cli import run as runs
+    try:
+        from runbook.cli import run as runs
 
-    if code := runs(context.config, command, debug=debug, **options):
+        code = runs(context.config, command, debug=debug, **options)
+    except KeyboardInterrupt:  # Invoke itself would end silently, with 1
+        raise Exit("interrupted; nothing was changed by this command", code=130) from None
+    if code:
         raise Exit(code=code)
+
+
+def told(_: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Invoke trips over before a task runs, such as a broken -f file: a paragraph, exit code 2."""
+    from runbook.cli import unreadable
+
+    raise SystemExit(unreadable(error.with_traceback(trace), sys.argv))
+
+
+if sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py"):
+    sys.excepthook = told
 
 
 @task(help=STEP_HELP)
@@ -99,7 +117,7 @@ def plan(c: Context, format: str = "table", debug: bool = False) -> None:
 
 @task(
     help={
-        "step": "only the checks of this step, 1 to 5",
+        "step": "only the checks of this step, 1 to 5 (0: all)",
         "stream": STREAM,
         "wait": "seconds to wait for health, showing what is still red",
         "format": "table, json or junit",
@@ -165,10 +183,10 @@ def resume(
     run(c, "resume", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
-@task(help={"step": "2 or 4"})
-def sql(c: Context, step: int) -> None:
+@task(help={"step": "2 or 4", "debug": DEBUG})
+def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
-    run(c, "sql", step_number=step)
+    run(c, "sql", step_number=step, debug=debug)
 
 
 @task(help={"debug": DEBUG})

@@ -5,13 +5,18 @@ Part of the tasks: nothing else starts the sandbox.
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from runbook.errors import CannotTell
+from runbook import settings as reading
+from runbook.errors import CannotTell, SettingsWrong
 from runbook.running import ends
 from runbook.settings import SANDBOX
+from runbook.terminal import Style, note, say, wrapped
 
 SANDBOX_FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook")) / "sandbox"
 GIVEN = "RUNBOOK_SANDBOX_GIVEN"
@@ -20,7 +25,63 @@ GIVEN = "RUNBOOK_SANDBOX_GIVEN"
 
 def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> int:
     """The exit code of a command; errors are told, not raised."""
-    return ends(lambda: _call(config, command, options), debug=debug)
+    warnings.showwarning = _tell_warning
+    return ends(lambda: _call(config, command, options), debug=debug, leave=_leave)
+
+
+def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell what Invoke could not read before any task ran; the exit code."""
+
+    def told() -> int:
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if isinstance(error, ModuleNotFoundError):
+            raise SettingsWrong(
+                f"The package {error.name} is not installed", remedy="pip install -e '.[sandbox]'"
+            ) from error
+        raise SettingsWrong(
+            "The settings or the command line cannot be read",
+            where=_runtime_file(arguments),
+            why=_in_words(error),
+            remedy="invoke.yaml shows the sections, and invoke --help TASK the flags",
+        ) from error
+
+    return ends(told, debug="--debug" in arguments)
+
+
+def _runtime_file(arguments: Sequence[str]) -> str:
+    """The file after -f or --config, as far as the words tell."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word in ("-f", "--config"):
+            return following
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+    return os.environ.get("INVOKE_RUNTIME_CONFIG", "")
+
+
+def _in_words(error: BaseException) -> str:
+    from invoke.config import AmbiguousMergeError
+    from invoke.exceptions import UnknownFileType
+
+    if isinstance(error, AmbiguousMergeError):
+        return "A section (aws, snowflake, streams or one of them, checks) is a single value there"
+    if isinstance(error, UnknownFileType) or "_load_" in str(error):
+        return "A settings file's name ends in .yaml"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A library's warning as one paragraph, without the line of source that Python adds."""
+    style = Style.of(sys.stderr)
+    note(wrapped("warning: ", " ".join(str(message).split()), style, colour="yellow"))
+
+
+def _leave(code: int) -> None:
+    """End this process now: after Ctrl-C nobody waits for reads that are still under way."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
 
 
 def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
@@ -29,7 +90,10 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     if command == "demo":
         from runbook.demo import demo
 
-        return demo(settings_of(config), _asked("reset").tenant, point_at)
+        settings = settings_of(config)
+        if settings.get("target") != SANDBOX:
+            raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
+        return demo(settings, _asked("reset").tenant, point_at)
     from runbook import commands
 
     settings = settings_of(config)
@@ -40,11 +104,41 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """Our part of Invoke's configuration: everything Invoke does not use itself."""
+    """Our part of Invoke's configuration: everything Invoke does not use itself.
+
+    Raises SettingsWrong, before anything is started or contacted: a -f file that is not there, an
+    INVOKE_ variable that sets nothing (Invoke passes over both in silence), or a wrong setting.
+    """
     from invoke.config import Config
 
+    whole = {key: _plain(value) for key, value in dict(config).items()}
     theirs = Config.global_defaults()
-    return {key: _plain(value) for key, value in dict(config).items() if key not in theirs}
+    settings = {key: value for key, value in whole.items() if key not in theirs}
+    file = getattr(config, "_runtime_path", None)
+    if file and not getattr(config, "_runtime_found", True):
+        raise SettingsWrong("The settings file does not exist", where=str(file), remedy="correct -f")
+    known = {f"INVOKE_{name}" for name in _variables(whole)}
+    ours = {f"INVOKE_{name}" for name in _variables(settings)}
+    given = [name for name in os.environ if name.startswith("INVOKE_")]
+    for name in sorted(set(given) - known - {"INVOKE_RUNTIME_CONFIG", "INVOKE_DEBUG"}):
+        close = get_close_matches(name, ours, n=1)
+        raise SettingsWrong(
+            f"The variable {name} sets nothing",
+            why="No single value has that name in invoke.yaml",
+            remedy=f"unset it{f', or was {close[0]} meant' if close else ''}",
+        )
+    sources = ["invoke.yaml", *([str(file)] if file else []), *sorted(ours & set(given))]
+    reading.read(settings, source=", ".join(sources))
+    return settings
+
+
+def _variables(settings: Mapping[Any, Any], path: str = "") -> Iterator[str]:
+    """The names of the variables Invoke takes for these settings, without INVOKE_."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _variables(value, f"{path}{key}_")
+        else:
+            yield f"{path}{key}".upper()
 
 
 def _plain(value: Any) -> Any:
@@ -84,19 +178,19 @@ def _process() -> Any:
 
 def _start() -> int:
     _where(_asked("start"))
-    _say('talk to it with: eval "$(invoke sandbox.env)"')
+    say('talk to it with: eval "$(invoke sandbox.env)"')
     return 0
 
 
 def _stop() -> int:
-    _say("stopped" if _asked("stop") else "there was none")
+    say("stopped" if _asked("stop") else "there was none")
     return 0
 
 
 def _status() -> int:
     found = _asked("status")
     if found is None:
-        _say("not running; it starts by itself when a command needs it")
+        say("not running; it starts by itself when a command needs it")
         return 1
     _where(found)
     return 0
@@ -104,29 +198,24 @@ def _status() -> int:
 
 def _env() -> int:
     process = _process()
+    tenant = _asked("start").tenant
     for name in process.unset():
-        _say(f"unset {name}")
-    for name, value in process.env(SANDBOX_FOLDER, _asked("start").tenant).items():
-        _say(f"export {name}={shlex.quote(value)}")
+        say(f"unset {name}")
+    for name, value in process.env(SANDBOX_FOLDER, tenant).items():
+        say(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def _reset() -> int:
     _asked("reset")
-    _say("the sandbox is empty")
+    say("the sandbox is empty")
     return 0
 
 
 def _where(found: Any) -> None:
     snowflake = found.tenant["snowflake"]
-    _say(f"AWS side:       {found.tenant['aws']['endpoint_url']}")
-    _say(f"Snowflake side: http://{snowflake['host']}:{snowflake['port']} (connection sandbox)")
-
-
-def _say(text: str) -> None:
-    from runbook.terminal import say
-
-    say(text)
+    say(f"AWS side:       {found.tenant['aws']['endpoint_url']}")
+    say(f"Snowflake side: http://{snowflake['host']}:{snowflake['port']} (connection sandbox)")
 
 
 _SANDBOX: dict[str, Callable[[], int]] = {

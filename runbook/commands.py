@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.errors import Blocked, NotConverged, RunbookError, SettingsWrong, Unhealthy
+from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
@@ -63,10 +63,10 @@ def verify(
     """Every check, or those of one step or stream; waits for health when asked. Only reads."""
     _known(output_format, ("table", *FORMATS))
     if step_number is not None and step_number not in SIDES:
-        raise SettingsWrong(f"There is no step {step_number}", remedy="steps are 1 to 5")
-    with running(config, "verify", quiet=True) as run:
-        if stream is not None:
-            run.settings.stream(stream)
+        raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
+    if wait < 0:
+        raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
+    with running(config, "verify", stream=stream, quiet=True) as run:
         steps = None if step_number is None else (step_number,)
         facts = run.facts()
         facts.look()
@@ -96,7 +96,7 @@ def status(config: Config, *, output_format: str) -> int:
 
 def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
     """Queue what was never announced in the last 7 days, and wait until it is loaded. Writes."""
-    with running(config, "refresh", sides=("snowflake",), yes=yes) as run:
+    with running(config, "refresh", sides=("snowflake",), stream=stream, yes=yes) as run:
         for each in _streams(run.settings, stream):
             facts = run.facts()
             found = refresh_plan(facts, each)
@@ -135,7 +135,8 @@ def sql(config: Config, *, step_number: int) -> int:
 
     folder = {2: "step2_snowflake", 4: "step4_snowflake"}.get(step_number)
     if folder is None:
-        raise SettingsWrong(f"Step {step_number} has no SQL", remedy="--step 2 or --step 4")
+        said = f"Step {step_number} has no SQL" if step_number else "No step is given"
+        raise SettingsWrong(said, remedy="invoke sql --step 2, or --step 4")
     settings = reading.read(config)
     for name in files(folder):
         of_stream = {"table", "stage", "pipe", "file_format", "url"} & set(parameters(template(name)))
@@ -195,14 +196,24 @@ def _made(run: Run, number: int, applied: Applied) -> None:
 
 
 def _make(run: Run, change: SqlChange) -> None:
-    from runbook.plan import make
+    from runbook.plan import advice, make
+    from runbook.session import SqlFailed
 
-    _made(run, 0, Applied(change, make(change, run.reader, run.writer)))
+    try:
+        receipts = make(change, run.reader, run.writer)
+    except SqlFailed as error:
+        raise CannotTell(
+            f"{change.title} failed",
+            where=run.settings.target,
+            why=f"{error}; nothing was changed by it",
+            remedy=f"{advice(error)}then run `invoke {run.command}` again",
+        ) from None
+    _made(run, 0, Applied(change, receipts))
 
 
 def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_run: bool, yes: bool) -> int:
     want = command == "pause"
-    with running(config, command, sides=("snowflake",), yes=yes) as run:
+    with running(config, command, sides=("snowflake",), stream=stream, yes=yes) as run:
         for each in _streams(run.settings, stream):
             facts = run.facts()
             have = facts.pause(each)

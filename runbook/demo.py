@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from runbook import commands
 from runbook import settings as reading
-from runbook.errors import CannotTell, Unhealthy
+from runbook.errors import CannotTell, NotConverged, Unhealthy
 from runbook.facts.pipeline import columns as columns_of
 from runbook.sandbox.snowplow.bad_rows import bad_rows
 from runbook.sandbox.snowplow.events import events
@@ -123,6 +123,8 @@ def demo(
     try:
         _story(told)
         return _sums(told)
+    except KeyboardInterrupt:
+        raise NotConverged("The story was interrupted", remedy="invoke demo starts afresh") from None
     finally:
         told.clouds.close()
 

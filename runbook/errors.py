@@ -61,16 +61,25 @@ class Blocked(RunbookError):
 class CannotTell(RunbookError):
     """A cloud could not be reached or refused to answer.
 
-    ``missing_right`` names the IAM action or the Snowflake privilege, where that is the cause.
+    ``missing_right`` names the IAM action or the Snowflake privilege, where that is the cause;
+    ``unreachable`` says that nobody answered.
     """
 
     exit_code = 3
 
     def __init__(
-        self, what: str, *, where: str = "", why: str = "", remedy: str = "", missing_right: str = ""
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        remedy: str = "",
+        missing_right: str = "",
+        unreachable: bool = False,
     ) -> None:
         super().__init__(what, where=where, why=why, remedy=remedy)
         self.missing_right = missing_right
+        self.unreachable = unreachable
 
 
 class Unhealthy(RunbookError):

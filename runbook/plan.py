@@ -7,6 +7,7 @@ the manual procedure, and two plans can be compared with ``==``.
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import ModuleType
 from typing import Any
 
@@ -181,17 +182,17 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
     """A refusal as one paragraph; exit code 4 once something was changed, else 3."""
     if done:
         made = f"{done} of {len(plan.changes)} changes were made before it"
-    elif isinstance(change, SqlChange):
+    elif _may_have_changed(change, error):
         made = "the file's statements before it may have been made"
     else:
         made = "nothing was changed"
-    kind = NotConverged if done or isinstance(change, SqlChange) else CannotTell
+    kind = NotConverged if done or _may_have_changed(change, error) else CannotTell
     why = f"{error}; {made}" if isinstance(error, AwsFailed | SqlFailed) else f"{error} {made}"
     return kind(
         f"{change.title} failed",
         where=f"step {plan.step.number}",
         why=why,
-        remedy=f"{_advice(error)}then run `invoke {plan.step.task}` again",
+        remedy=f"{advice(error)}then run `invoke {plan.step.task}` again",
     )
 
 
@@ -205,7 +206,18 @@ def _unrecorded(plan: Plan, change: Change, done: int, error: RunbookError) -> N
     )
 
 
-def _advice(error: Exception) -> str:
+def _may_have_changed(change: Change, error: Exception) -> bool:
+    """Whether statements of the file went before the refused one; choosing a role changes nothing."""
+    if not isinstance(change, SqlChange):
+        return False
+    if not isinstance(error, SqlFailed):
+        return True
+    before = takewhile(lambda statement: statement != error.sql, statements(change.sql))
+    return not all(statement.upper().startswith("USE ") for statement in before)
+
+
+def advice(error: Exception) -> str:
+    """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
         known = {
             3001: "let a role with that privilege run it, ",

@@ -1,5 +1,7 @@
 """What each run changed, one line of JSON a change, under ``.runbook/runs/``. No secret is ever in it.
 
+``RUNBOOK_HOME`` is the folder, where it is not ``.runbook``.
+
 The values recorded are the plan's own: statements, documents and references. Credentials never
 pass through a plan, so none can reach a record.
 """
@@ -15,7 +17,7 @@ from runbook.errors import SettingsWrong
 from runbook.plan import Applied, AwsChange
 from runbook.settings import Settings
 
-FOLDER = Path(".runbook")
+FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook"))
 
 
 def new_run_id() -> str:

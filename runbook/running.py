@@ -6,7 +6,7 @@ A command's errors end here: one paragraph on standard error and the documented 
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,16 +69,21 @@ def running(
     adopt: bool = False,
     yes: bool = False,
     quiet: bool = False,
+    stream: str | None = None,
 ) -> Iterator[Run]:
     """A command on its target: reads the settings, confirms who we are, says where it is.
 
-    Raises SettingsWrong before anything is contacted when a setting is wrong.
+    Raises SettingsWrong before anything is contacted when a setting, or the ``stream`` that is
+    asked for, is wrong.
     """
     settings = reading.read(config)
+    if stream is not None:
+        settings.stream(stream)
     run_id = new_run_id()
     clouds = Clouds(settings, run_id=run_id, command=command)
     reader = Reader(clouds)
     run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
+    interrupted = False
     try:
         identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides)
         run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
@@ -91,37 +96,48 @@ def running(
             raise _after_changes(run, error) from error
         raise
     except KeyboardInterrupt:
-        if run.changed:
+        interrupted = True
+        if run.changed or run.writer.begun:
             raise _after_changes(run, RunbookError("Interrupted")) from None
         raise
     finally:
-        clouds.close()
+        if not interrupted:  # nobody waits for a cloud's goodbye after Ctrl-C
+            clouds.close()
 
 
 def _after_changes(run: Run, error: RunbookError) -> NotConverged:
     """The same error once something was changed: exit code 4, and what was done is on record."""
+    made = f"{run.changed} changes were made before" if run.changed else "Its first change was under way"
+    noted = f"; the changes made are in {run.record.path}" if run.changed else ""
     return NotConverged(
         error.what,
         where=error.where,
-        why=". ".join(
-            part for part in (error.why.rstrip("."), f"{run.changed} changes were made before") if part
-        ),
-        remedy=error.remedy or f"run `invoke {run.command}` again; the changes made are in {run.record.path}",
+        why=". ".join(part for part in (error.why.rstrip("."), made) if part),
+        remedy=error.remedy or f"run `invoke {run.command}` again{noted}",
     )
 
 
-def ends(action: Callable[[], int], *, debug: bool = False) -> int:
-    """The exit code of a command; tells its error as one paragraph, a traceback only on request."""
+def ends(
+    action: Callable[[], int], *, debug: bool = False, leave: Callable[[int], None] | None = None
+) -> int:
+    """The exit code of a command; tells its error as one paragraph, a traceback only on request.
+
+    ``leave`` is called with the exit code after Ctrl-C, when threads may still wait for a cloud.
+    """
     style = Style.of(sys.stderr)
     try:
         return action()
     except RunbookError as error:
         if debug:
             traceback.print_exc()
-        note(wrapped(style.paint("error: ", "red") if style.colour else "error: ", str(error), style))
+        note(wrapped("error: ", str(error), style, colour="red"))
+        if leave and isinstance(error.__context__, KeyboardInterrupt):
+            leave(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         note("interrupted; nothing was changed by this command")
+        if leave:
+            leave(INTERRUPTED)
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
@@ -137,15 +153,27 @@ def ends(action: Callable[[], int], *, debug: bool = False) -> int:
 
 
 def write_output(text: str, path: str | None, say: Callable[[str], None]) -> None:
-    """The result to a file, whole or not at all, or to standard output. Raises SettingsWrong."""
+    """The result to a file, whole or not at all, or to standard output. Raises SettingsWrong.
+
+    A device, a pipe or a link (/dev/stdout) is written to, never replaced by a file.
+    """
     if path is None:
         say(text)
         return
     target = Path(path)
-    part = target.with_name(target.name + ".part")
+    in_place = target.is_symlink() or (target.exists() and not target.is_file())
+    part = target if in_place else target.with_name(target.name + ".part")
     try:
         part.write_text(text + "\n", encoding="utf-8")
-        part.replace(target)
+        if not in_place:
+            part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SettingsWrong("The result cannot be written", where=path, why=str(error)) from None
+        if not in_place:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise SettingsWrong(
+            "The result cannot be written",
+            where=path,
+            why=error.strerror or str(error),
+            remedy="--output FILE in a folder that exists and has room",
+        ) from None

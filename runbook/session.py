@@ -7,9 +7,9 @@ after :meth:`Reader.confirm` has compared who we are with what the settings pin.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,9 @@ from runbook.settings import Settings
 
 APPLICATION = "snowpipe-runbook"
 STATEMENT_TIMEOUT_S = 3600
+# the connector repeats a request for ever where this is not set, and cancels a statement that takes longer
+NETWORK_TIMEOUT_S = 900
+NETWORK_TIMEOUT_OF_SANDBOX_S = 60
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 
 # Snowflake's error numbers; match the number, never the text (facts: connector 4.x and 5.x differ)
@@ -129,11 +132,18 @@ class Clouds:
                 why=str(error),
                 remedy="check AWS_PROFILE and the files of ~/.aws",
             ) from None
+        except ValueError as error:  # botocore's word on an endpoint that is no URL
+            raise SettingsWrong(
+                f"No client for {service} can be made",
+                where=self.settings.target,
+                why=str(error),
+                remedy="correct AWS_ENDPOINT_URL",
+            ) from None
         host = urlsplit(client.meta.endpoint_url).hostname
         if self.settings.is_sandbox and host not in ("127.0.0.1", "localhost", "::1"):
             raise SettingsWrong(
                 f"The target is the sandbox, but {service} would be asked at {client.meta.endpoint_url}",
-                remedy="unset AWS_ENDPOINT_URL and AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                remedy='eval "$(invoke sandbox.env)", or unset RUNBOOK_SANDBOX_GIVEN',
             )
         return client
 
@@ -159,14 +169,12 @@ class Clouds:
                     "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
                 },
                 login_timeout=30,
+                network_timeout=(
+                    NETWORK_TIMEOUT_OF_SANDBOX_S if self.settings.is_sandbox else NETWORK_TIMEOUT_S
+                ),
             )
         except errors.Error as error:
-            raise CannotTell(
-                f"Snowflake connection {name!r} cannot be used",
-                where=self.settings.target,
-                why=one_line(error.msg or str(error)),
-                remedy="check connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600",
-            ) from None
+            raise _no_connection(error, name, self.settings.target) from None
         except (OSError, ValueError) as error:
             raise SettingsWrong(
                 f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
@@ -186,8 +194,56 @@ class Clouds:
             self._connections.clear()
 
 
+def _no_connection(error: Any, name: str, target: str) -> RunbookError:
+    """Why a named connection does not come about: its file, its login, or the network.
+
+    Numbers: 390xxx is Snowflake's answer to a login, 250001 and 250003 the network, 251xxx and
+    none at all the connection's own settings (snowflake.connector.errorcode).
+    """
+    number = int(error.errno or 0)
+    why = one_line(error.msg or str(error)).replace("attempt(s).Aborting", "attempts")
+    what = f"Snowflake connection {name!r} cannot be used"
+    if number in (250001, 250003):
+        remedy = f"check the network, and account and host of [{name}] in connections.toml"
+        return CannotTell(what, where=target, why=why, remedy=remedy, unreachable=True)
+    kind: type[RunbookError] = CannotTell
+    if 390000 <= number < 400000:
+        remedy = f"check account, user, role and authentication of [{name}] in connections.toml"
+    else:
+        kind = SettingsWrong
+        remedy = "correct connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600"
+    return kind(what, where=target, why=why, remedy=remedy)
+
+
+def _hidden_from(row: Row) -> dict[str, str]:
+    """The role that reads, by whose things it may not see: "admin", "owner", neither or both.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/is_role_in_session
+    """
+    role = str(row["role_name"] or "a session without a role")
+    if row["is_admin"]:
+        return {}
+    return {"admin": role} if row["is_owner"] else {"admin": role, "owner": role}
+
+
+@contextmanager
+def side_by_side(width: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads for independent reads, all ended at the end; Ctrl-C waits for none of them."""
+    pool = ThreadPoolExecutor(width)
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
 class Reader:
-    """Everything that may be asked without changing anything. Safe to use from many threads."""
+    """Everything that may be asked without changing anything. Safe to use from many threads.
+
+    ``hidden_from``: whose things ("admin", "owner") the role that reads may not see, and that role;
+    :meth:`confirm` finds out. What such a role does not see may be there all the same.
+    """
 
     def __init__(
         self,
@@ -200,6 +256,7 @@ class Reader:
         self.settings = clouds.settings
         self.now = now
         self.sleep = sleep
+        self.hidden_from: Mapping[str, str] = {}
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
@@ -224,10 +281,24 @@ class Reader:
 
     def confirm(self, *, aws: bool = True, snowflake: bool = True) -> Identity:
         """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch."""
-        with ThreadPoolExecutor(2) as pool:
+        with self._sandbox_answers(), side_by_side(2) as pool:
             arn = pool.submit(self._confirm_aws) if aws else None
             user = pool.submit(self._confirm_snowflake) if snowflake else None
             return Identity(arn.result() if arn else "", user.result() if user else "")
+
+    @contextmanager
+    def _sandbox_answers(self) -> Iterator[None]:
+        """A sandbox out of reach is told as that, not as a cloud's trouble."""
+        try:
+            yield
+        except CannotTell as error:
+            if not self.settings.is_sandbox or not error.unreachable:
+                raise
+            raise CannotTell(
+                "The sandbox does not answer",
+                why=f"{error.what}: {error.why}",
+                remedy='invoke sandbox.start, then eval "$(invoke sandbox.env)" in this shell',
+            ) from None
 
     def _confirm_aws(self) -> str:
         try:
@@ -253,8 +324,12 @@ class Reader:
     def _confirm_snowflake(self) -> str:
         row = self.sql(
             "SELECT CURRENT_ACCOUNT() AS locator, CURRENT_ORGANIZATION_NAME() AS organization, "
-            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name"
+            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name, "
+            "CURRENT_ROLE() AS role_name, IS_ROLE_IN_SESSION(%s) AS is_admin, "
+            "IS_ROLE_IN_SESSION(%s) AS is_owner",
+            (self.settings.snowflake.admin_role, self.settings.snowflake.owner_role),
         )[0]
+        self.hidden_from = _hidden_from(row)
         names = {str(row["locator"]).upper(), f"{row['organization']}-{row['account_name']}".upper()}
         if self.settings.snowflake.account.upper() not in names:
             raise SettingsWrong(
@@ -278,15 +353,18 @@ class Writer:
 
     def __init__(self, clouds: Clouds) -> None:
         self.clouds = clouds
+        self.begun = 0  # writes that were sent, answered or not
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Receipt:
         """One AWS call that writes; raises AwsFailed."""
+        self.begun += 1
         answer = call_aws(self.clouds.aws(service), service, operation, parameters)
         return Receipt(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
     def sql(self, statement: str) -> Receipt:
         """One statement that writes; raises SqlFailed."""
         connection = self.clouds.snowflake("write")
+        self.begun += 1
         with translated_sql(statement), connection.cursor() as cursor:
             cursor.execute(statement)
             return Receipt(cursor.sfqid or "")
@@ -323,7 +401,10 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
             ) from None
         if isinstance(error, errors.Error | OSError):
             raise CannotTell(
-                "Snowflake cannot be reached", why=one_line(str(error)), remedy="run the command again"
+                "Snowflake cannot be reached",
+                why=one_line(str(error)),
+                remedy="run the command again",
+                unreachable=True,
             ) from None
 
 
@@ -360,6 +441,7 @@ class translated_aws:  # noqa: N801
                 f"AWS cannot be reached for {self.service}:{self.operation}",
                 why=one_line(str(error)),
                 remedy="run the command again",
+                unreachable=True,
             ) from None
 
 
@@ -373,8 +455,8 @@ def call_aws(client: Any, service: str, operation: str, parameters: Mapping[str,
 def _failed(service: str, operation: str, response: Mapping[str, Any]) -> AwsFailed:
     error = response.get("Error", {})
     # S3's notification errors say what is wrong only in extra keys: ArgumentName1, ArgumentValue1
-    details = [f"{key}={value}" for key, value in error.items() if key not in ("Code", "Message")]
-    message = "; ".join([str(error.get("Message", "")), *details])
+    details = [f"{key}={value}" for key, value in error.items() if key not in ("Code", "Message", "Type")]
+    message = "; ".join([str(error.get("Message", "")).rstrip("."), *details])
     return AwsFailed(
         service,
         operation,

@@ -202,6 +202,7 @@ class Snowflake(_Model):
 class StreamSettings(_Model):
     """One stream as it is written in the settings."""
 
+    enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
     kind: StreamKind
     prefix: Prefix
     suffix: Suffix = ".gz"
@@ -251,9 +252,9 @@ class Settings(_Model):
     @field_validator("stream_settings", mode="before")
     @classmethod
     def _without_removed(cls, value: object) -> object:
-        # an environment file drops a default stream by setting it to null
+        # an environment file drops a default stream by enabled: false; Invoke merges no null into a section
         if isinstance(value, Mapping):
-            return {name: stream for name, stream in value.items() if stream is not None}
+            return {name: stream for name, stream in value.items() if not _is_removed(stream)}
         return value
 
     @model_validator(mode="after")
@@ -330,6 +331,10 @@ class Settings(_Model):
             pipe=self.qualified(row.pipe),
             file_format=self.qualified(formats[row.kind]),
         )
+
+
+def _is_removed(stream: object) -> bool:
+    return stream is None or (isinstance(stream, Mapping) and stream.get("enabled") is False)
 
 
 def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:

@@ -4,8 +4,11 @@ import os
 import shutil
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
+
+from runbook.errors import SettingsWrong
 
 _CODES = {"red": "31;1", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -18,9 +21,10 @@ class Style:
     width: int
 
     @classmethod
-    def of(cls, stream: TextIO) -> "Style":
-        """Colour on a terminal unless NO_COLOR is set (https://no-color.org)."""
-        colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    def of(cls, stream: TextIO | None) -> "Style":
+        """Colour on a terminal unless NO_COLOR is set (https://no-color.org); a closed stream has none."""
+        terminal = stream is not None and stream.isatty()
+        colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         return cls(colour, min(shutil.get_terminal_size((80, 24)).columns, 140))
 
     def paint(self, text: str, colour: str) -> str:
@@ -28,18 +32,18 @@ class Style:
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.colour else text
 
 
-def wrapped(label: str, text: str, style: Style) -> str:
+def wrapped(label: str, text: str, style: Style, *, colour: str = "") -> str:
     """A labelled paragraph, its later lines under the first; long words stay whole to be copied."""
-    return "\n".join(
-        textwrap.wrap(
-            text,
-            width=max(style.width, 40),
-            initial_indent=label,
-            subsequent_indent=" " * len(label),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+    lines = textwrap.wrap(
+        text,
+        width=max(style.width, 40),
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    paragraph = "\n".join(lines)
+    return style.paint(label, colour) + paragraph.removeprefix(label) if colour else paragraph
 
 
 def counted(count: int, noun: str) -> str:
@@ -48,10 +52,33 @@ def counted(count: int, noun: str) -> str:
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on standard output."""
-    print(text, flush=True)  # noqa: T201 (the one place that writes to a terminal)
+    """A line of the result, on standard output; raises SettingsWrong when it takes no more.
+
+    A reader that went away (``| head -1``) has seen enough: the command goes on without it.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201 (the one place that writes to a terminal)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    except OSError as error:
+        _silence(sys.stdout)
+        raise SettingsWrong(
+            "The result cannot be written", where="standard output", why=error.strerror or str(error)
+        ) from None
 
 
 def note(text: str = "") -> None:
     """A line of progress or explanation, on standard error: never mixed into a result."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere: Python would complain about it at its end.
+
+    Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -6,14 +6,14 @@ be read raises :class:`~runbook.errors.CannotTell` with the reason.
 
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from runbook.facts import aws, snowflake
-from runbook.session import Reader
+from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
 
 T = TypeVar("T")
@@ -95,11 +95,15 @@ class Facts:
 
     def stage(self, stream: Stream) -> snowflake.Stage | None:
         """The stream's stage."""
-        return self._once("stages", lambda: snowflake.stages(self.reader)).get(stream.stage.name)
+        found = self._once("stages", lambda: snowflake.stages(self.reader)).get(stream.stage.name)
+        what, privilege = f"The stage {stream.stage}", f"USAGE on stage {stream.stage}"
+        return snowflake.seen(found, self.reader, what, "owner", privilege)
 
     def pipe(self, stream: Stream) -> snowflake.Pipe | None:
         """The stream's pipe."""
-        return self._once("pipes", lambda: snowflake.pipes(self.reader)).get(stream.pipe.name)
+        found = self._once("pipes", lambda: snowflake.pipes(self.reader)).get(stream.pipe.name)
+        what, privilege = f"The pipe {stream.pipe}", f"MONITOR on pipe {stream.pipe}"
+        return snowflake.seen(found, self.reader, what, "owner", privilege)
 
     def pipe_status(self, stream: Stream) -> snowflake.PipeStatus | None:
         """What the stream's pipe says of itself."""
@@ -122,7 +126,7 @@ class Facts:
 
         Reads only; what cannot be read shows when it is asked for.
         """
-        with ThreadPoolExecutor(WIDTH) as pool:
+        with side_by_side(WIDTH) as pool:
             for question in self._questions(delivery=delivery, steps=steps):
                 pool.submit(_unless_it_fails, question)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from runbook.errors import CannotTell
 from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, Row, SqlFailed
@@ -174,6 +174,26 @@ def ask(read: Callable[[], T], what: str, privilege: str) -> T | None:
         ) from None
 
 
+def seen(
+    found: T | None, reader: Reader, what: str, by: Literal["admin", "owner"], privilege: str
+) -> T | None:
+    """``found``, or None for what is surely not there; CannotTell where our role may just not see it.
+
+    Snowflake gives one answer for both: "does not exist or not authorized". The role that made a
+    thing, and the one above it, see it if it is there.
+    """
+    if found is None and (role := reader.hidden_from.get(by)):
+        snowflake = reader.settings.snowflake
+        sees = snowflake.admin_role if by == "admin" else snowflake.owner_role
+        raise CannotTell(
+            f"{what} is not there, or the role {role} may not see it",
+            why="Snowflake answers the same for both",
+            remedy=f"read with the role {sees} (role in connections.toml), or grant {role} {privilege}",
+            missing_right=privilege,
+        )
+    return found
+
+
 def now(reader: Reader) -> datetime:
     """Snowflake's time: ages are measured against the clock that wrote the history."""
     return _utc(reader.sql("SELECT SYSDATE() AS now")[0]["now"])
@@ -197,7 +217,8 @@ def integration(reader: Reader) -> StorageIntegration | None:
             blocked_locations=_locations(value.get("STORAGE_BLOCKED_LOCATIONS", "")),
         )
 
-    return ask(read, f"The integration {name}", f"USAGE on integration {name}")
+    what, privilege = f"The integration {name}", f"USAGE on integration {name}"
+    return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
 def _locations(text: str) -> frozenset[str]:
@@ -228,7 +249,9 @@ def schema_exists(reader: Reader) -> bool:
     statement = f"SHOW SCHEMAS IN DATABASE {snowflake.database.sql}"
     what = f"The schemas of {snowflake.database}"
     rows = ask(lambda: reader.sql(statement), what, f"USAGE on database {snowflake.database}")
-    return any(row["name"] == snowflake.schema_name for row in rows or ())
+    found = next((row for row in rows or () if row["name"] == snowflake.schema_name), None)
+    name = f"{snowflake.database.sql}.{snowflake.schema_name.sql}"
+    return seen(found, reader, f"The schema {name}", "owner", f"USAGE on schema {name}") is not None
 
 
 def file_format(reader: Reader, stream: Stream) -> FileFormat | None:
@@ -238,7 +261,8 @@ def file_format(reader: Reader, stream: Stream) -> FileFormat | None:
         rows = reader.sql(f"DESC FILE FORMAT {stream.file_format.sql}")
         return FileFormat({str(row["property"]): str(row["property_value"]) for row in rows})
 
-    return ask(read, f"The file format {stream.file_format}", f"USAGE on file format {stream.file_format}")
+    what, privilege = f"The file format {stream.file_format}", f"USAGE on file format {stream.file_format}"
+    return seen(ask(read, what, privilege), reader, what, "owner", privilege)
 
 
 def table(reader: Reader, stream: Stream) -> Table | None:
@@ -248,7 +272,8 @@ def table(reader: Reader, stream: Stream) -> Table | None:
         rows = reader.sql(f"DESC TABLE {stream.table.sql}")
         return Table(tuple((str(row["name"]), str(row["type"])) for row in rows))
 
-    return ask(read, f"The table {stream.table}", f"SELECT on table {stream.table}")
+    what, privilege = f"The table {stream.table}", f"SELECT on table {stream.table}"
+    return seen(ask(read, what, privilege), reader, what, "owner", privilege)
 
 
 def stages(reader: Reader) -> dict[str, Stage]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Absent, CannotTell
+from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.session import one_line
 from runbook.verify.outcome import Outcome, Result, Word, explained
@@ -49,6 +49,8 @@ def _checked(run: "CheckRun") -> "CheckRun":
     ]
     with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(arguments, plugins=[run])
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt  # pytest takes Ctrl-C and only says so
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise CannotTell(f"The checks could not be run ({run.trouble or pytest.ExitCode(code).name})")
     return run
@@ -158,7 +160,7 @@ class CheckRun:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
         observed, expected = self._compared if word == "failed" else ("", "")
-        if isinstance(excinfo.value, CannotTell):
+        if isinstance(excinfo.value, RunbookError):
             remedy = excinfo.value.remedy or remedy
         return Result(
             **{
@@ -179,7 +181,7 @@ def _meaning(error: BaseException) -> tuple[Word, tuple[str, ...], str]:
     match error:
         case Absent():
             return "blocked", (error.asserted_by,), str(error)
-        case CannotTell():
+        case RunbookError():
             return "unknown", (), f"{error.what}: {error.why}" if error.why else error.what
         case pytest.skip.Exception():
             return "skipped", (), str(error.msg)

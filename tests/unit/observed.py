@@ -49,6 +49,7 @@ class FakeReader:
     def __init__(self, settings: Settings, answers: Mapping[str, Any] | None = None) -> None:
         self.settings = settings
         self.answers = dict(answers or {})
+        self.hidden_from: dict[str, str] = {}
         self.asked: list[str] = []
         self.clock = 0.0
         self.slept: list[float] = []
@@ -87,6 +88,7 @@ class FakeWriter:
 
     def __init__(self, refuses: Callable[[str], Exception | None] = lambda _: None) -> None:
         self.written: list[str] = []
+        self.begun = 0
         self.refuses = refuses
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Receipt:

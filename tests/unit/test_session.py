@@ -225,7 +225,8 @@ def caller(account="111122223333", arn="arn:aws:iam::111122223333:user/me"):
 
 
 def snowflake_row(locator="AB12345", organization="ACME", account_name="SANDBOX"):
-    return {"locator": locator, "organization": organization, "account_name": account_name, "user_name": "ME"}
+    return {"locator": locator, "organization": organization, "account_name": account_name, "user_name": "ME",
+            "role_name": "ACCOUNTADMIN", "is_admin": True, "is_owner": True}  # fmt: skip
 
 
 @pytest.mark.parametrize("pinned", ["AB12345", "ab12345", "ACME-SANDBOX1", "acme-sandbox1"])
