@@ -327,7 +327,7 @@ class Reader:
             "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name, "
             "CURRENT_ROLE() AS role_name, IS_ROLE_IN_SESSION(%s) AS is_admin, "
             "IS_ROLE_IN_SESSION(%s) AS is_owner",
-            (self.settings.snowflake.admin_role, self.settings.snowflake.owner_role),
+            (str(self.settings.snowflake.admin_role), str(self.settings.snowflake.owner_role)),
         )[0]
         self.hidden_from = _hidden_from(row)
         names = {str(row["locator"]).upper(), f"{row['organization']}-{row['account_name']}".upper()}
