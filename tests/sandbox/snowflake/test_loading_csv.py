@@ -291,6 +291,7 @@ class TestCompression:
             ("cut.bz2", bz2.compress(DATA)[:30], "AUTO"),
             ("cut.zst", zstd(DATA)[:30], "AUTO"),
         ],
+        ids=["plain.gz", "cut.gz", "cut.bz2", "cut.zst"],
     )
     def test_a_broken_file_is_an_error_of_the_file(self, name, data, option):
         with pytest.raises(FileError, match="Invalid data encountered during decompression for file"):
