@@ -167,6 +167,56 @@ def refresh(
     run(c, "refresh", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
+@task(
+    help={
+        "pattern": "regular expression that matches the whole object key, as PATTERN in COPY",
+        "stream": STREAM,
+        "since": "only files last modified at this time or later (2026-01-31, 2026-01-31T08:00Z)",
+        "until": "only files last modified before this time",
+        "max_files": "refuse to load more files than this",
+        "reload_failed": "also failed, changed and partly loaded files; rows of the last two are replaced",
+        "reload_gone": "also files that were loaded once and whose rows are not in the table",
+        "dry_run": DRY_RUN,
+        "yes": YES,
+        "format": "table or json",
+        "debug": DEBUG,
+    }
+)
+def backfill(
+    c: Context,
+    pattern: str,
+    stream: str = "",
+    since: str = "",
+    until: str = "",
+    max_files: int = 10_000,
+    reload_failed: bool = False,
+    reload_gone: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    format: str = "table",
+    debug: bool = False,
+) -> None:
+    """Load what matches and is missing, each file once.
+
+    Exit code 0: nothing is missing. 1: something is, by name and reason. 4: run it again.
+    """
+    run(
+        c,
+        "backfill",
+        pattern=pattern,
+        stream=stream or None,
+        since=since or None,
+        until=until or None,
+        max_files=max_files,
+        reload_failed=reload_failed,
+        reload_gone=reload_gone,
+        dry_run=dry_run,
+        yes=yes,
+        output_format=format,
+        debug=debug,
+    )
+
+
 @task(help=SWITCH_HELP)
 def pause(
     c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
@@ -249,6 +299,7 @@ namespace = Collection(
     verify,
     status,
     refresh,
+    backfill,
     pause,
     resume,
     sql,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from runbook.backfill.command import backfill
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
@@ -16,6 +17,8 @@ from runbook.steps import STEPS
 from runbook.terminal import Style, counted, note, say, wrapped
 from runbook.verify import Outcome, wait_until_healthy
 from runbook.verify.tell import FORMATS, as_table
+
+__all__ = ["backfill", "pause", "plan", "refresh", "resume", "sql", "status", "step", "verify"]
 
 Config = Mapping[str, Any]
 
@@ -216,7 +219,7 @@ def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_
     with running(config, command, sides=("snowflake",), stream=stream, yes=yes) as run:
         for each in _streams(run.settings, stream):
             facts = run.facts()
-            have = facts.pause(each)
+            have = facts.pause(each) if facts.pipe(each) else None
             if have is None:
                 raise Blocked(
                     f"The pipe {each.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake"

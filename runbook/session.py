@@ -369,6 +369,15 @@ class Writer:
             cursor.execute(statement)
             return Receipt(cursor.sfqid or "")
 
+    def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
+        """One statement that writes, and the rows it answers with; raises SqlFailed."""
+        connection = self.clouds.snowflake("write")
+        with translated_sql(statement), connection.cursor() as cursor:
+            cursor.execute(statement)
+            names = [column.name.lower() for column in cursor.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return Receipt(cursor.sfqid or ""), rows
+
 
 def run_sql(connection: Any, statement: str, binds: Any = None) -> list[Row]:
     """The rows of a statement as dictionaries with lower-case keys."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from runbook.facts import aws, snowflake
+from runbook.facts import aws, history, snowflake
 from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
 
@@ -120,6 +120,19 @@ class Facts:
     def loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
         """The last 14 days of loads into the stream's table."""
         return self._once(("loads", stream.name), lambda: snowflake.loads(self.reader, stream))
+
+    def account_loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
+        """A year of loads into tables of that name; None when ACCOUNT_USAGE may not be read."""
+        return self._once(("account", stream.name), lambda: history.account_loads(self.reader, stream))
+
+    def table_rows(self, stream: Stream) -> history.TableRows | None:
+        """The rows of the stream's table, by file."""
+
+        def read() -> history.TableRows | None:
+            table = self.table(stream)
+            return history.table_rows(self.reader, stream, table.names) if table else None
+
+        return self._once(("rows", stream.name), read)
 
     def look(self, *, delivery: bool = True, steps: tuple[int, ...] = (1, 2, 3, 4, 5)) -> None:
         """Read side by side what the steps and checks will ask, so nobody waits for the other.

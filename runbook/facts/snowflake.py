@@ -196,7 +196,7 @@ def seen(
 
 def now(reader: Reader) -> datetime:
     """Snowflake's time: ages are measured against the clock that wrote the history."""
-    return _utc(reader.sql("SELECT SYSDATE() AS now")[0]["now"])
+    return utc(reader.sql("SELECT SYSDATE() AS now")[0]["now"])
 
 
 def integration(reader: Reader) -> StorageIntegration | None:
@@ -295,7 +295,7 @@ def pipes(reader: Reader) -> dict[str, Pipe]:
             definition=str(row["definition"]),
             owner=str(row["owner"]),
             notification_channel=row["notification_channel"] or None,
-            created_on=_utc(row["created_on"]),
+            created_on=utc(row["created_on"]),
             invalid_reason=row["invalid_reason"] or None,
         )
         for row in _in_schema(reader, "PIPES")
@@ -395,10 +395,11 @@ def loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
         f"TABLE_NAME => {literal(table.sql)}, START_TIME => {literal(since.isoformat())}::TIMESTAMP_LTZ))"
     )
     rows = ask(lambda: reader.sql(statement), f"The load history of {table}", f"SELECT on table {table}")
-    return None if rows is None else tuple(_load(row, stream) for row in rows)
+    return None if rows is None else tuple(load_of(row, stream) for row in rows)
 
 
-def _load(row: Row, stream: Stream) -> Load:
+def load_of(row: Row, stream: Stream) -> Load:
+    """One line of COPY_HISTORY, its path normalised to the object's key."""
     location, name = str(row["stage_location"] or ""), str(row["file_name"])
     # the slash between the two may stand at either one's end
     path = f"{location.rstrip('/')}/{name.lstrip('/')}" if location else name
@@ -407,7 +408,7 @@ def _load(row: Row, stream: Stream) -> Load:
     return Load(
         key=key or stream.prefix + name,
         status=str(row["status"]).upper().replace(" ", "_"),
-        loaded_at=_utc(row["last_load_time"]) if row["last_load_time"] else None,
+        loaded_at=utc(row["last_load_time"]) if row["last_load_time"] else None,
         rows=int(row["row_count"] or 0),
         rows_parsed=int(row["row_parsed"] or 0),
         errors=int(row["error_count"] or 0),
@@ -416,6 +417,7 @@ def _load(row: Row, stream: Stream) -> Load:
     )
 
 
-def _utc(value: Any) -> datetime:
+def utc(value: Any) -> datetime:
+    """A time as the connector gives it, aware and in UTC; one without a zone is UTC."""
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

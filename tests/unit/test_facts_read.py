@@ -408,7 +408,7 @@ def history(**row):
     ],
 )
 def test_a_load_names_the_same_key_as_the_listing_wherever_the_slash_stands(stream, location, name, key):
-    assert snowflake._load(history(stage_location=location, file_name=name), stream).key == key
+    assert snowflake.load_of(history(stage_location=location, file_name=name), stream).key == key
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_a_load_names_the_same_key_as_the_listing_wherever_the_slash_stands(stre
     ],
 )
 def test_every_spelling_of_a_status_is_one(stream, said, status):
-    assert snowflake._load(history(status=said), stream).status == status
+    assert snowflake.load_of(history(status=said), stream).status == status
 
 
 def test_the_load_history_of_a_table_is_asked_for_fourteen_days(settings, stream):

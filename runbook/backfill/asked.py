@@ -1,0 +1,78 @@
+"""What was asked for: pattern, time, and how far a backfill may go. Read before anything is contacted."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runbook.errors import SettingsWrong
+from runbook.facts.snowflake import StagedFile
+
+MAX_FILES = 10_000  # more is asked for on purpose
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One backfill as typed. ``since`` is included, ``until`` is not; both by LAST_MODIFIED."""
+
+    pattern: re.Pattern[str]
+    since: datetime | None = None
+    until: datetime | None = None
+    max_files: int = MAX_FILES
+    reload_failed: bool = False
+    reload_gone: bool = False
+
+    def matches(self, file: StagedFile) -> bool:
+        """Whether the pattern matches the object's whole key, as PATTERN does in COPY, and the time."""
+        return self.pattern.fullmatch(file.key) is not None and self.in_time(file)
+
+    def in_time(self, file: StagedFile) -> bool:
+        """Whether the file was last modified between ``since`` and ``until``."""
+        return (self.since is None or file.modified >= self.since) and (
+            self.until is None or file.modified < self.until
+        )
+
+
+def read(
+    pattern: str,
+    *,
+    since: str | None,
+    until: str | None,
+    max_files: int,
+    reload_failed: bool,
+    reload_gone: bool,
+) -> Asked:
+    r"""The command line as typed; raises SettingsWrong naming the flag that is wrong.
+
+    COPY's PATTERN is a Java regular expression that must match the whole path; what Python reads
+    differently (``\p{…}``) it refuses rather than guesses.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
+    """
+    if not pattern:
+        raise SettingsWrong("--pattern is missing", remedy="--pattern '.*' takes every file of a stream")
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise SettingsWrong(
+            f"--pattern {pattern!r} is no regular expression",
+            why=str(error),
+            remedy="a pattern must match the whole object key, such as '.*/2026-01-.*[.]gz'",
+        ) from None
+    if max_files < 1:
+        raise SettingsWrong(f"--max-files {max_files} is no number of files")
+    first, last = moment("--since", since), moment("--until", until)
+    if first and last and first >= last:
+        raise SettingsWrong(f"--since {since} is not before --until {until}")
+    return Asked(compiled, first, last, max_files, reload_failed, reload_gone)
+
+
+def moment(flag: str, text: str | None) -> datetime | None:
+    """An ISO 8601 time; UTC where it names no zone, midnight where it names no time."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsWrong(
+            f"{flag} {text!r} is no time", remedy=f"{flag} 2026-01-31 or {flag} 2026-01-31T08:00Z"
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

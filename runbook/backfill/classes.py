@@ -1,0 +1,255 @@
+"""Each file in one class, by what the histories, the table and the pipe say together. Pure functions."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from runbook.facts.delivery import FAILED, LOADED, PARTLY, belongs
+from runbook.facts.history import ACCOUNT_HISTORY_DAYS, ACCOUNT_HISTORY_LAG, RowsOfFile, TableRows
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.settings import Stream
+
+IN_PROGRESS = "LOAD_IN_PROGRESS"
+SKIPPED = "LOAD_SKIPPED"
+ARCHIVED_SAYS = "InvalidObjectState"  # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+
+REFRESHABLE = timedelta(days=REFRESH_DAYS) - timedelta(hours=1)
+"""Younger files are REFRESH's, older ones COPY's; an hour short of what REFRESH reaches."""
+
+
+class Kind(StrEnum):
+    """What a file is. The value is its name in the JSON."""
+
+    LOADED_BY_PIPE = "loaded_by_pipe"
+    LOADED_BY_EARLIER_PIPE = "loaded_by_earlier_pipe"
+    LOADED_BY_COPY = "loaded_by_copy"
+    IN_TABLE = "in_table"
+    EMPTY = "empty"
+    OTHER_SUFFIX = "other_suffix"
+    IN_FLIGHT = "in_flight"
+    NEVER_NOTIFIED = "never_notified"
+    BEFORE_PIPE = "before_pipe"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+    PARTLY_LOADED = "partly_loaded"
+    CHANGED = "changed"
+    ROWS_GONE = "rows_gone"
+    TOO_OLD_TO_KNOW = "too_old_to_know"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether something of the file is not in the table, or cannot be said to be."""
+        return self in _MISSING
+
+
+_MISSING = frozenset(list(Kind)[list(Kind).index(Kind.NEVER_NOTIFIED) :])
+
+SAYS = {
+    Kind.LOADED_BY_PIPE: "loaded by the pipe",
+    Kind.LOADED_BY_EARLIER_PIPE: "loaded by an earlier pipe of this name",
+    Kind.LOADED_BY_COPY: "loaded by COPY",
+    Kind.IN_TABLE: "in the table, though no history remembers",
+    Kind.EMPTY: "empty: it has no rows",
+    Kind.OTHER_SUFFIX: "not this stream's: another suffix, or a folder",
+    Kind.IN_FLIGHT: "in flight: being loaded, queued, or just arrived",
+    Kind.NEVER_NOTIFIED: "never announced to the pipe",
+    Kind.BEFORE_PIPE: "there before the pipe was made",
+    Kind.FAILED: "failed to load",
+    Kind.ARCHIVED: "archived: S3 must restore it first",
+    Kind.PARTLY_LOADED: "partly loaded",
+    Kind.CHANGED: "changed since it was loaded",
+    Kind.ROWS_GONE: "loaded once, and no row of it is in the table",
+    Kind.TOO_OLD_TO_KNOW: "too old to know",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that says whether a file of one stream is loaded, at one moment.
+
+    ``recent``: COPY_HISTORY of 14 days. ``account``: a year, or None when it may not be read.
+    ``patience``: how long a new file may take (checks.loaded_within_minutes).
+    """
+
+    stream: Stream
+    now: datetime
+    pipe: Pipe
+    status: PipeStatus
+    recent: tuple[Load, ...]
+    account: tuple[Load, ...] | None
+    table: TableRows
+    patience: timedelta
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[Load]]:
+        found: dict[str, list[Load]] = defaultdict(list)
+        for load in (*(self.account or ()), *self.recent):
+            found[load.key].append(load)
+        return found
+
+    @cached_property
+    def _recent_by_key(self) -> dict[str, list[Load]]:
+        found: dict[str, list[Load]] = defaultdict(list)
+        for load in self.recent:
+            found[load.key].append(load)
+        return found
+
+    def loads(self, key: str) -> list[Load]:
+        """Every load of a file that any history shows."""
+        return self._by_key.get(key, [])
+
+    def done(self, key: str) -> Load | None:
+        """The newest load that put rows in, wholly or partly."""
+        rows = [load for load in self.loads(key) if load.status in LOADED and load.loaded_at]
+        return max(rows, key=lambda load: load.loaded_at or self.now, default=None)
+
+    def rows(self, key: str) -> RowsOfFile | None:
+        """The file's rows in the table; None without rows, or where the table cannot say."""
+        return (self.table.files or {}).get(key)
+
+    @cached_property
+    def known_since(self) -> datetime | None:
+        """A file that arrived after this is known to be loaded or not; None: every file is.
+
+        Without the table as a witness and without ACCOUNT_USAGE, what an earlier pipe or table did
+        is on no record. ACCOUNT_USAGE remembers, but up to two days late.
+        """
+        if self.table.is_complete:
+            return None
+        made = max(self.pipe.created_on, self.table.created_on)
+        if self.account is None:
+            return max(self.now - timedelta(days=LOAD_HISTORY_DAYS), made)
+        year = self.now - timedelta(days=ACCOUNT_HISTORY_DAYS)
+        return made if self.now - made < ACCOUNT_HISTORY_LAG else year
+
+    def pipe_knows(self, file: StagedFile) -> bool:
+        """Whether the pipe as it is now has dealt with a file of that name, well or badly.
+
+        It remembers 14 days, also what TRUNCATE hides from COPY_HISTORY: the year's view still shows that.
+        """
+        oldest = max(self.pipe.created_on, self.now - timedelta(days=LOAD_HISTORY_DAYS))
+        return any(
+            load.pipe == self.stream.pipe.name and (load.loaded_at is None or load.loaded_at >= oldest)
+            for load in self.loads(file.key)
+        )
+
+    def table_knows(self, file: StagedFile) -> bool:
+        """Whether the table's own load memory says this very content was loaded by COPY."""
+        rows = self._recent_by_key.get(file.key, [])
+        return any(
+            load.pipe is None and load.status in LOADED and load.loaded_at and load.loaded_at >= file.modified
+            for load in rows
+        )
+
+    def is_young(self, file: StagedFile) -> bool:
+        """Whether the file belongs to REFRESH, by its age alone."""
+        return file.modified > self.now - REFRESHABLE
+
+    def may_be_queued(self, file: StagedFile) -> bool:
+        """Whether the file may be among those the pipe holds.
+
+        The pipe tells how many wait and since when, not which. Announced files wait since they
+        arrived; refreshed ones were up to 7 days old then. For a young file of a pipe that runs the
+        first is enough: what is refreshed twice is queued once.
+        """
+        if not self.status.pending_files:
+            return False
+        oldest = self.status.document.get("oldestFileTimestamp")
+        if not oldest:
+            return True
+        moves = self.is_young(file) and self.status.execution_state == "RUNNING"
+        before = self.patience if moves else timedelta(days=REFRESH_DAYS)
+        return file.modified >= datetime.fromisoformat(str(oldest).replace("Z", "+00:00")) - before
+
+    @cached_property
+    def earlier_pipe_loaded(self) -> bool:
+        """Whether something is in the table that the pipe as it is now does not remember."""
+        remembered = {load.key for load in self.recent}
+        return any(key not in remembered for key in self.table.files or ())
+
+    def may_be_half_way(self, file: StagedFile) -> bool:
+        """Whether an earlier pipe may be at it still: it arrived just before that pipe was replaced."""
+        made = self.pipe.created_on
+        return (
+            self.earlier_pipe_loaded
+            and made - self.patience < file.modified <= made
+            and self.now < made + self.patience
+        )
+
+    def with_rows(self, keys: Iterable[str], found: dict[str, RowsOfFile]) -> "Evidence":
+        """The same with the rows of these files read again."""
+        if self.table.files is None:
+            return self
+        files = dict(self.table.files)
+        for key in keys:
+            files.pop(key, None)
+        return replace(self, table=replace(self.table, files={**files, **found}))
+
+
+def classify(file: StagedFile, evidence: Evidence) -> Kind:
+    """The file's class."""
+    if not belongs(file, evidence.stream):
+        return Kind.OTHER_SUFFIX
+    loads = evidence.loads(file.key)
+    if any(load.status == IN_PROGRESS for load in loads):
+        return Kind.IN_FLIGHT
+    done, rows = evidence.done(file.key), evidence.rows(file.key)
+    if rows is not None:
+        return _present(file, evidence, done, rows)
+    if done is not None and not evidence.table.is_complete:
+        return _remembered(file, evidence, done)
+    if done is not None:
+        return Kind.EMPTY if done.rows == 0 and not _changed(file, done) else Kind.ROWS_GONE
+    return _not_loaded(file, evidence, loads)
+
+
+def _present(file: StagedFile, evidence: Evidence, done: Load | None, rows: RowsOfFile) -> Kind:
+    """Rows of the file are in the table."""
+    times = [moment for moment in (rows.read_at, done.loaded_at if done else None) if moment]
+    if times and file.modified > max(times):
+        return Kind.CHANGED
+    return Kind.IN_TABLE if done is None else _by_whom(evidence, done)
+
+
+def _remembered(file: StagedFile, evidence: Evidence, done: Load) -> Kind:
+    """A history says loaded, and the table cannot contradict."""
+    if done.loaded_at and done.loaded_at < evidence.table.created_on:
+        return Kind.TOO_OLD_TO_KNOW  # into an earlier table: whether its rows were kept, nobody says
+    if _changed(file, done):
+        return Kind.CHANGED
+    return Kind.EMPTY if done.rows == 0 else _by_whom(evidence, done)
+
+
+def _changed(file: StagedFile, done: Load) -> bool:
+    return done.loaded_at is not None and file.modified > done.loaded_at
+
+
+def _by_whom(evidence: Evidence, done: Load) -> Kind:
+    if done.status in PARTLY:
+        return Kind.PARTLY_LOADED
+    if done.pipe is None:
+        return Kind.LOADED_BY_COPY
+    if done.loaded_at and done.loaded_at < evidence.pipe.created_on:
+        return Kind.LOADED_BY_EARLIER_PIPE
+    return Kind.LOADED_BY_PIPE
+
+
+def _not_loaded(file: StagedFile, evidence: Evidence, loads: list[Load]) -> Kind:
+    """No rows, and no history of any."""
+    failures = [load for load in loads if load.status in FAILED]
+    if failures:
+        return Kind.ARCHIVED if ARCHIVED_SAYS in failures[-1].first_error else Kind.FAILED
+    if file.size == 0:
+        return Kind.EMPTY
+    since = evidence.known_since
+    if (since is not None and file.modified <= since) or any(load.status == SKIPPED for load in loads):
+        return Kind.TOO_OLD_TO_KNOW
+    before_pipe = file.modified <= evidence.pipe.created_on
+    if evidence.may_be_queued(file) or evidence.may_be_half_way(file):
+        return Kind.IN_FLIGHT
+    if not before_pipe and file.modified > evidence.now - evidence.patience:
+        return Kind.IN_FLIGHT
+    return Kind.BEFORE_PIPE if before_pipe else Kind.NEVER_NOTIFIED

@@ -1,0 +1,80 @@
+"""What a backfill of one stream planned and did, and the counts that show nothing is there twice."""
+
+from dataclasses import dataclass
+
+from runbook.backfill.loading import Loaded
+from runbook.backfill.planning import BackfillPlan, Verdict
+from runbook.session import Reader
+from runbook.settings import Stream
+from runbook.sql import literal
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Repetitions among the rows of a range of files; None where the table has not the columns."""
+
+    event_ids: int | None
+    rows_twice: int | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One stream: the plan, what was loaded (None after a dry run), and everything judged anew."""
+
+    stream: Stream
+    plan: BackfillPlan
+    now: BackfillPlan
+    loaded: Loaded | None = None
+    before: Counted = Counted(None, None)
+    after: Counted = Counted(None, None)
+
+    @property
+    def missing(self) -> tuple[Verdict, ...]:
+        """What is still not in the table."""
+        return self.now.missing
+
+    @property
+    def rows(self) -> int:
+        """Rows the loaded files have, by the table itself or, without names there, by the histories."""
+        rows = 0
+        for key in self.loaded.files if self.loaded else ():
+            found, done = self.now.evidence.rows(key), self.now.evidence.done(key)
+            rows += found.rows if found else done.rows if done else 0
+        return rows
+
+    @property
+    def event_ids(self) -> tuple[int, int] | None:
+        """event_ids that repeat in the range, before and after; None where that was not counted."""
+        if self.before.event_ids is None or self.after.event_ids is None:
+            return None
+        return self.before.event_ids, self.after.event_ids
+
+    @property
+    def rows_twice(self) -> int:
+        """Rows of the same file and row number that came to be there twice. More than none is an error."""
+        return max((self.after.rows_twice or 0) - (self.before.rows_twice or 0), 0)
+
+    def why(self, verdict: Verdict) -> str:
+        """Why a file is missing now."""
+        said = self.loaded.why.get(verdict.file.key, "") if self.loaded else ""
+        if said or verdict.why:
+            return said or verdict.why
+        if self.loaded is None:
+            return f"{verdict.way} would load it"
+        return "stopped before it" if self.loaded.stopped else "it came up meanwhile: run it again"
+
+
+def counted(reader: Reader, stream: Stream, columns: tuple[str, ...], keys: list[str]) -> Counted:
+    """Repetitions in the range of these files' names. Only reads.
+
+    An event_id may repeat in good data, a row of a file may not.
+    """
+    if "_FILE" not in columns or not keys:
+        return Counted(None, None)
+    events = "COUNT(event_id) - COUNT(DISTINCT event_id)" if "EVENT_ID" in columns else "NULL"
+    places = "COUNT(_file_row) - COUNT(DISTINCT _file, _file_row)" if "_FILE_ROW" in columns else "NULL"
+    row = reader.sql(
+        f"SELECT {events} AS e, {places} AS p FROM {stream.table.sql} "
+        f"WHERE _file >= {literal(min(keys))} AND _file <= {literal(max(keys))}"
+    )[0]
+    return Counted(*(None if row[name] is None else int(row[name]) for name in ("e", "p")))

@@ -1,0 +1,99 @@
+"""The statements of a backfill, made from the pipe's own COPY: what a dry run prints is what runs."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from runbook.errors import Refused
+from runbook.facts.snowflake import Pipe
+from runbook.plan import SqlChange
+from runbook.settings import Settings, Stream
+from runbook.sql import literal, written
+
+_LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$", re.DOTALL)
+
+
+def own_copy(stream: Stream, pipe: Pipe) -> str:
+    """The pipe's COPY, ready for FILES and options; raises Refused where FILES would mean another thing.
+
+    In a pipe ON_ERROR is SKIP_FILE unless written, in a COPY it is ABORT_STATEMENT: written out here.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+    """
+    text = pipe.definition.strip().rstrip(";").rstrip()
+    bare = _LITERAL.sub("''", text)
+    if re.search(r"\bPATTERN\s*=", bare, re.IGNORECASE):
+        raise Refused(
+            f"The COPY of {stream.pipe} has a PATTERN",
+            why="COPY with FILES does not look at it, and files it leaves out would be loaded",
+            remedy="backfill such a pipe by hand, with FILES",
+        )
+    found = re.search(r"@\s*((?:\"[^\"]*\"|[\w$])+(?:\.(?:\"[^\"]*\"|[\w$])+)*)(/[^\s)'\"]+)?", bare)
+    if found is None or found[2] or not _names(found[1], stream):
+        raise Refused(
+            f"The COPY of {stream.pipe} does not read @{stream.stage} as a whole",
+            why=f"it reads {found[0] if found else 'no stage'}, and file names would mean other files",
+            remedy="invoke verify --step 4",
+        )
+    return text if re.search(r"\bON_ERROR\s*=", bare, re.IGNORECASE) else f"{text}\nON_ERROR = SKIP_FILE"
+
+
+def _names(text: str, stream: Stream) -> bool:
+    """Whether a written name, qualified or not, is the stream's stage."""
+    parts = [
+        part[1:-1] if part.startswith('"') else part.upper() for part in re.findall(r'"[^"]*"|[\w$]+', text)
+    ]
+    full = [str(stream.stage.database), str(stream.stage.schema), str(stream.stage.name)]
+    return parts == full[-len(parts) :]
+
+
+def refresh(stream: Stream, settings: Settings, prefix: str, after: datetime) -> SqlChange:
+    """Queue what lies under a prefix; run by the pipe's owner, without a warehouse."""
+    path = f" PREFIX = {literal(prefix)}" if prefix else ""
+    when = literal(after.isoformat())
+    return SqlChange(
+        "operate/refresh.sql",
+        f"USE ROLE {settings.snowflake.loader_role.sql};\n"
+        f"ALTER PIPE {stream.pipe.sql} REFRESH{path} MODIFIED_AFTER = {when};",
+        f"{stream.name}: queue what lies under {stream.prefix}{prefix} and nothing remembers",
+    )
+
+
+def use(stream: Stream, settings: Settings) -> str:
+    """The table's owner, and the schema in which the pipe's COPY finds unqualified names."""
+    schema = f"{stream.pipe.database.sql}.{stream.pipe.schema.sql}"
+    return f"USE ROLE {settings.snowflake.owner_role.sql};\nUSE SCHEMA {schema};\n"
+
+
+def copy(
+    stream: Stream, settings: Settings, pipe: Pipe, keys: Sequence[str], *, uncertain: bool
+) -> SqlChange:
+    """Load up to 1,000 files by name. The table's memory skips what a COPY of somebody else loaded.
+
+    ``uncertain``: the files are older than the table's memory, and COPY would skip them without a word.
+    """
+    options = "\nLOAD_UNCERTAIN_FILES = TRUE" if uncertain else ""
+    return SqlChange(
+        "operate/backfill (generated)",
+        f"{use(stream, settings)}{own_copy(stream, pipe)}\nFILES = {_files(stream, keys)}{options};",
+        f"{stream.name}: load {len(keys)} files by name",
+    )
+
+
+def replace(stream: Stream, settings: Settings, pipe: Pipe, key: str) -> SqlChange:
+    """One file's rows deleted and loaded anew, in one transaction: never both in, never both out.
+
+    FORCE, because the table's memory may say loaded while, here, no row of the file is left.
+    """
+    return SqlChange(
+        "operate/backfill (generated)",
+        f"{use(stream, settings)}BEGIN;\n"
+        f"DELETE FROM {stream.table.sql} WHERE _file = {literal(key)};\n"
+        f"{own_copy(stream, pipe)}\nFILES = {_files(stream, [key])}\nFORCE = TRUE;\n"
+        "COMMIT;",
+        f"{stream.name}: replace the rows of {key}",
+    )
+
+
+def _files(stream: Stream, keys: Sequence[str]) -> str:
+    """Names behind the stage's URL: Snowflake glues the two together as plain text."""
+    return written([key[len(stream.prefix) :] for key in keys])
