@@ -1,7 +1,12 @@
-"""One identity everywhere, and documents that cannot drift from the code."""
+"""One identity everywhere: step = task = module = checks = SQL folder = heading; names lead somewhere."""
 
+import ast
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -16,147 +21,241 @@ from runbook.steps import STEPS
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 TASKS: dict[str, Any] = {name.replace("_", "-"): tasks.namespace[name] for name in tasks.namespace.task_names}
+PLACE = re.compile(r"docs/runbook\.md#([\w-]+)")
 
-CHECK = re.compile(r"def (check_\w+)\(.*?\"\"\"(.*?)\"\"\"", re.DOTALL)
+
+@dataclass(frozen=True)
+class Check:
+    """A check as it is written, before any fact is known."""
+
+    area: str
+    name: str
+    text: str
+    needs: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.area}.{self.name.removeprefix('check_').replace('_', '-')}"
+
+    def line(self, head: str) -> str:
+        """What stands behind ``Remedy:`` or ``See:`` in the docstring."""
+        found = re.search(rf"^ *{head}: *(\S.*)$", self.text, re.MULTILINE)
+        return found[1].strip() if found else ""
 
 
-def checks() -> list[tuple[str, str, str, str]]:
-    """Every check as (area, name, needs, docstring)."""
-    found = []
+def written() -> Iterator[Check]:
+    """Read, not imported: their marker is known only to the run that `verify` makes."""
     for path in sorted((ROOT / "checks").glob("check_*.py")):
         area = re.match(r"check_(step\d|delivery)", path.stem)
-        assert area, path
-        source = path.read_text()
-        blocks = ((block, CHECK.search(block)) for block in source.split("\n\n\n"))
-        found += [(area[1], m[1], block[: m.start()], m[2]) for block, m in blocks if m]
-    return found
+        assert area, f"{path.name} is of no step"
+        body = ast.parse(path.read_text()).body
+        named = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("check_"):
+                yield Check(area[1], node.name, ast.get_docstring(node) or "", tuple(needs(node, named)))
 
 
-CHECKS = checks()
-IDS = {f"{area}.{name.removeprefix('check_').replace('_', '-')}" for area, name, _, _ in CHECKS}
+def needs(function: ast.FunctionDef, named: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """The ids in ``@pytest.mark.needs(…)``, those of a module's own tuple (``*THE_WAY``) too."""
+    for mark in function.decorator_list:
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.needs":
+            for argument in mark.args:
+                if isinstance(argument, ast.Starred):
+                    yield from named[ast.unparse(argument.value)]
+                else:
+                    yield ast.literal_eval(argument)
+
+
+CHECKS = list(written())
+IDS = {check.id for check in CHECKS}
+each_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+
+
+def places() -> set[str]:
+    """Where a link into docs/runbook.md may lead: explicit anchors, and headings as GitHub names them."""
+    named = set(re.findall(r"<a id=\"([\w-]+)\"></a>", RUNBOOK))
+    headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
+    return named | {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+PLACES = places()
+
+
+def command_fault(line: str) -> str:
+    """What is wrong with an ``invoke …`` line: a task or flag that does not exist; empty if nothing."""
+    words = shlex.split(line, comments=True)[1:]
+    while words[:1] in (["-f"], ["--list"], ["--help"]):
+        words = words[1:] if words[0] == "--list" else words[2:]
+    task = ""
+    while words:
+        word = words.pop(0).rstrip(";")
+        if not word.startswith("-"):
+            task = word
+            if task not in TASKS:
+                return f"no task {task}"
+            continue
+        flags = {flag: arg for arg in TASKS[task].get_arguments() for flag in as_flags(arg)} if task else {}
+        if word not in flags:
+            return f"no flag {word} of {task or 'invoke'}"
+        if flags[word].takes_value and not (words and not words[0].startswith("-")):
+            return f"{word} of {task} needs a value"
+        if flags[word].takes_value:
+            words.pop(0)
+    return ""
+
+
+def as_flags(argument: Any) -> list[str]:
+    return [f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}" for name in argument.names]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("invoke step2-snowflake step3-aws", ""),
+        ("invoke refresh --stream STREAM --yes", ""),
+        ("invoke -f environments/prod.yaml verify --format json   # a comment", ""),
+        ("invoke step6-moon", "no task step6-moon"),
+        ("invoke up --fast", "no flag --fast of up"),
+        ("invoke --yes", "no flag --yes of invoke"),
+        ("invoke refresh --stream --yes", "--stream of refresh needs a value"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_found(line: str, fault: str) -> None:
+    assert command_fault(line) == fault
+
+
+# ---- one identity
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.task)
 def test_a_step_is_its_task_module_sql_folder_checks_and_heading(step: Any) -> None:
     stem = step.task.replace("-", "_")
+    side = {"aws": "AWS", "snowflake": "Snowflake"}[step.side]
+    assert step.task == f"step{step.number}-{step.side}"
     assert step.module.__name__ == f"runbook.steps.{stem}"
-    assert step.task in TASKS
+    assert step.title.startswith(f"Step {step.number}, {side}: ")
+    assert TASKS[step.task].__doc__.startswith(f"Step {step.number}, {side}: ")
     assert (ROOT / "checks" / f"check_{stem}.py").is_file()
     assert (FOLDER / stem).is_dir() == (step.side == "snowflake")
-    side = "AWS" if step.side == "aws" else "Snowflake"
     assert f"\n## Step {step.number}, {side}\n" in RUNBOOK
-    assert step.title.startswith(f"Step {step.number}, {side}: ")
 
 
-def test_there_are_checks() -> None:
-    assert len(CHECKS) > 35
+def test_nothing_else_calls_itself_a_step() -> None:
+    stems = {step.task.replace("-", "_") for step in STEPS}
+    assert {path.stem for path in (ROOT / "runbook" / "steps").glob("step*.py")} == stems
+    assert {path.stem.removeprefix("check_") for path in (ROOT / "checks").glob("check_step*.py")} == stems
+    assert {path.name for path in FOLDER.glob("step*")} <= stems
+    assert {task for task in TASKS if re.match(r"step\d", task)} == {step.task for step in STEPS}
+    assert [step.number for step in STEPS] == [1, 2, 3, 4, 5]
+    headings = re.findall(r"^## Step (\d), (AWS|Snowflake)$", RUNBOOK, re.MULTILINE)
+    assert headings == [
+        (str(step.number), {"aws": "AWS", "snowflake": "Snowflake"}[step.side]) for step in STEPS
+    ]
 
 
-@pytest.mark.parametrize(("area", "name", "needs", "text"), CHECKS, ids=lambda value: str(value)[:40])
-def test_a_check_has_its_sentence_remedy_and_place(area: str, name: str, needs: str, text: str) -> None:
-    assert text.strip().splitlines()[0].endswith("."), name
-    assert re.search(r"^    Remedy: \S", text, re.MULTILINE), name
-    see = re.search(r"^    See: docs/runbook.md#(\S+)", text, re.MULTILINE)
-    assert see, name
-    assert see[1] in anchors(), f"{name}: no place {see[1]}"
-    for need in re.findall(r"\"((?:step\d|delivery)\.[a-z-]+)\"", needs):
-        assert need in IDS, f"{name} needs {need}, which is no check"
+# ---- checks
 
 
-def anchors() -> set[str]:
-    named = set(re.findall(r"<a id=\"([a-z0-9-]+)\"></a>", RUNBOOK))
-    headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
-    return named | {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+def test_every_step_has_checks_and_so_has_delivery() -> None:
+    assert {check.area for check in CHECKS} == {*(f"step{step.number}" for step in STEPS), "delivery"}
+    assert len(IDS) == len(CHECKS)
 
 
-@pytest.mark.parametrize("path", ["runbook", "checks", "sql", "tasks.py", "README.md", "docs"])
-def test_every_place_named_in_the_runbook_exists(path: str) -> None:
-    where = ROOT / path
-    found = (
-        [where] if where.is_file() else [p for p in where.rglob("*") if p.suffix in (".py", ".sql", ".md")]
-    )
-    for file in found:
-        for anchor in re.findall(r"docs/runbook\.md#([a-z0-9-]+)", file.read_text()):
-            assert anchor in anchors(), f"{file}: {anchor}"
+@each_check
+def test_a_check_has_its_sentence_remedy_and_place(check: Check) -> None:
+    title = check.text.strip().split("\n\n")[0]
+    assert title.endswith("."), "the first paragraph is the claim, a sentence"
+    assert check.line("Remedy")
+    see = PLACE.fullmatch(check.line("See"))
+    assert see, "See: is not a place in docs/runbook.md"
+    assert see[1] in PLACES
 
 
-REMEDIES = sorted(
-    {m for _, _, _, text in CHECKS for m in re.findall(r"^    Remedy: (invoke .+)$", text, re.MULTILINE)}
-)
+@each_check
+def test_a_check_is_named_at_the_place_it_points_to(check: Check) -> None:
+    _, _, after = RUNBOOK.partition(f'<a id="{PLACE.fullmatch(check.line("See"))[1]}"></a>')  # type: ignore[index]
+    there = re.split(r"<a id=|\n## ", after)[0]
+    assert f"`{check.id}`" in there
 
 
-@pytest.mark.parametrize("line", REMEDIES)
-def test_a_remedy_that_is_a_command_is_one(line: str) -> None:
-    assert_command(line)
+@each_check
+def test_what_a_check_needs_are_checks(check: Check) -> None:
+    assert set(check.needs) <= IDS
+    assert check.id not in check.needs
 
 
-def assert_command(line: str) -> None:
-    words = line.split()[1:]
-    flags: set[str] = set()
-    while words:
-        word = words.pop(0)
-        if word.startswith("--"):
-            assert word in flags, f"{line}: no flag {word}"
-            if words and not words[0].startswith("--") and words[0] not in TASKS:
-                words.pop(0)
-        else:
-            assert word in TASKS, f"{line}: no task {word}"
-            flags = {flag for argument in TASKS[word].get_arguments() for flag in as_flags(argument)}
-
-
-def as_flags(argument: Any) -> list[str]:
-    return [f"--{name.replace('_', '-')}" for name in argument.names]
-
-
-@pytest.mark.parametrize("document", ["README.md", "docs/runbook.md", "docs/sandbox.md", "CONTRIBUTING.md"])
-def test_the_commands_a_document_names_exist(document: str) -> None:
-    text = (ROOT / document).read_text()
-    named = re.findall(r"`invoke ([a-z0-9.-]+)", text) + re.findall(
-        r"^    (?:\S+ )?invoke ([a-z0-9.]\S*)", text, re.MULTILINE
-    )
+def test_the_absence_of_a_thing_is_asserted_by_a_check_that_exists() -> None:
+    named = re.findall(r"\"((?:step\d|delivery)\.[\w-]+)\"", (ROOT / "checks" / "conftest.py").read_text())
     assert named
-    for task in named:
-        assert task.rstrip(";`") in TASKS, f"{document}: {task}"
+    assert set(named) <= IDS
 
 
-def test_no_numbered_file_replaces_anything() -> None:
-    for path in FOLDER.rglob("*.sql"):
-        code = re.sub(r"--[^\n]*", "", path.read_text())
-        assert not re.search(r"\bOR\s+REPLACE\b", code, re.IGNORECASE), path
+def test_checks_do_not_explain_each_other_in_a_circle() -> None:
+    TopologicalSorter({check.id: check.needs for check in CHECKS}).prepare()
 
 
-def test_every_parameter_of_every_file_is_provided_and_every_file_says_what_it_is() -> None:
+@each_check
+def test_a_remedy_that_is_a_command_is_one(check: Check) -> None:
+    remedy = check.line("Remedy")
+    if remedy.startswith("invoke "):
+        assert command_fault(remedy) == ""
+    assert not remedy.startswith(("invoke", "`invoke")) or remedy.startswith("invoke ")
+
+
+def test_some_remedies_are_commands() -> None:
+    assert sum(check.line("Remedy").startswith("invoke ") for check in CHECKS) > len(CHECKS) / 2
+
+
+def sources() -> list[Path]:
+    return [ROOT / "tasks.py", *(ROOT / "runbook").rglob("*.py"), *(ROOT / "checks").rglob("*.py")]
+
+
+def test_every_place_the_code_names_in_the_runbook_exists() -> None:
+    named = {(path.name, place) for path in sources() for place in PLACE.findall(path.read_text())}
+    assert len(named) > 20
+    assert {(name, place) for name, place in named if place not in PLACES} == set()
+
+
+def test_every_command_an_error_advises_exists() -> None:
+    """A remedy that begins with ``invoke`` goes on as prose; what stands between backticks is a command."""
+    told = {(path.name, path.read_text()) for path in sources()}
+    remedies = {
+        (name, task) for name, text in told for task in re.findall(r"remedy=\"invoke ([\w.-]+)", text)
+    }
+    commands = {(name, line) for name, text in told for line in re.findall(r"`(invoke [a-z][^`{\n]*)`", text)}
+    assert len(remedies) > 10
+    assert len(commands) > 3
+    assert {(name, task) for name, task in remedies if task not in TASKS} == set()
+    assert {(name, line) for name, line in commands if command_fault(line)} == set()
+
+
+# ---- SQL
+
+NUMBERED = [path for path in sorted(FOLDER.rglob("*.sql")) if re.match(r"\d\d_", path.name)]
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.name)
+def test_no_numbered_file_replaces_anything(path: Path) -> None:
+    code = re.sub(r"--[^\n]*", "", path.read_text())
+    assert not re.search(r"\bOR\s+(REPLACE|ALTER)\b", code, re.IGNORECASE)
+
+
+def test_every_file_of_a_steps_folder_is_numbered() -> None:
+    assert NUMBERED
+    assert {path for path in FOLDER.rglob("*.sql") if path.parent.name.startswith("step")} == set(NUMBERED)
+
+
+def test_every_parameter_of_every_file_is_provided_and_has_a_sample_for_the_linter() -> None:
     settings = reading.read(yaml.safe_load((ROOT / "invoke.yaml").read_text()))
     provided = set(values(settings, settings.streams[0]))
-    for folder in ("step2_snowflake", "step4_snowflake", "operate"):
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["sqlfluff"]["templater"]
+    for folder in [path.name for path in FOLDER.iterdir() if path.is_dir()]:
         for name in files(folder):
-            assert set(parameters(template(name))) <= provided, name
+            asked = set(parameters(template(name)))
+            assert asked <= provided, name
+            assert asked <= set(linter["placeholder"]), name
             assert template(name).startswith("-- "), name
-
-
-def test_dependencies_are_explained() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {(re.split(r"[\[<>=]", row)[0], "") for row in project["dependencies"]}
-    for extra, rows in project["optional-dependencies"].items():
-        wanted |= {(re.split(r"[\[<>=]", row)[0], extra) for row in rows}
-    table = (ROOT / "docs" / "dependencies.md").read_text()
-    found = {
-        (cells[1], cells[2])
-        for cells in (
-            [cell.strip() for cell in line.split("|")] for line in table.splitlines() if "|" in line
-        )
-        if cells[1] not in ("package", "---")
-    }
-    assert found == wanted
-
-
-def test_the_changes_name_the_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f"## {version} " in (ROOT / "CHANGELOG.md").read_text()
-
-
-def test_the_readme_is_one_page_and_its_links_lead_somewhere() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
-        for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document}: {link}"
