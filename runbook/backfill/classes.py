@@ -224,6 +224,7 @@ def _remembered(file: StagedFile, evidence: Evidence, done: Load) -> Kind:
 
 
 def _changed(file: StagedFile, done: Load) -> bool:
+    """Modified after the load; an overwrite in the very second of the load is not seen."""
     return done.loaded_at is not None and file.modified > done.loaded_at
 
 
