@@ -6,6 +6,7 @@ Part of the tasks: nothing else starts the sandbox.
 import os
 import shlex
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -26,6 +27,11 @@ GIVEN = "RUNBOOK_SANDBOX_GIVEN"
 def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> int:
     """The exit code of a command; errors are told, not raised."""
     warnings.showwarning = _tell_warning
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: >&-
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open as long as we run)
+    if not debug:
+        threading.excepthook = lambda _: None  # the connector's own threads; their caller tells what failed
     return ends(lambda: _call(config, command, options), debug=debug, leave=_leave)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from runbook.backfill.command import backfill
@@ -30,6 +30,8 @@ def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, 
     command = STEPS[numbers[0] - 1].task if len(numbers) == 1 else "up"
     sides = tuple(sorted({side for number in numbers for side in SIDES[number]}))
     with running(config, command, sides=sides, adopt=adopt, yes=yes) as run:
+        if {1, 5} & set(numbers):
+            _require_bucket(run)
         for number in numbers:
             if dry_run:
                 _tell_plan(plan_step(STEPS[number - 1], _looked(run, number)))
@@ -73,7 +75,7 @@ def verify(
         steps = None if step_number is None else (step_number,)
         facts = run.facts()
         facts.look()
-        outcome = wait_until_healthy(facts, wait, _still_red, steps=steps, stream=stream)
+        outcome = wait_until_healthy(facts, wait, _still_red(), steps=steps, stream=stream)
     if output_format == "table":
         write_output(as_table(outcome, Style.of(sys.stdout), every=every), output, say)
     else:
@@ -169,7 +171,8 @@ def _one(run: Run, number: int) -> None:
 
 def _prove(run: Run, number: int, facts: Facts) -> None:
     facts.look(delivery=number == 4, steps=(number,))
-    outcome = wait_until_healthy(facts, run.settings.checks.ready_within_seconds, _still_red, steps=(number,))
+    seconds = run.settings.checks.ready_within_seconds
+    outcome = wait_until_healthy(facts, seconds, _still_red(), steps=(number,))
     if not outcome.is_healthy:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)
@@ -185,6 +188,17 @@ def _unproven(number: int, outcome: Outcome) -> RunbookError:
         why=causes or (f"they wait for {', '.join(blocked)}" if blocked else unknown),
         remedy="`invoke verify` shows every cause with its remedy",
     )
+
+
+def _require_bucket(run: Run) -> None:
+    """Nothing is made for a bucket that is not there; raises SettingsWrong."""
+    if run.facts().bucket is None:
+        raise SettingsWrong(
+            f"There is no bucket {run.settings.aws.bucket}",
+            where=run.settings.target,
+            why="The runbook never creates one",
+            remedy="correct aws.bucket in the settings, or create the bucket",
+        )
 
 
 def _looked(run: Run, number: int) -> Facts:
@@ -280,9 +294,18 @@ def _plan_as_json(found: Plan) -> dict[str, Any]:
     }
 
 
-def _still_red(outcome: Outcome) -> None:
-    red = outcome.root_causes or [row for row in outcome.results if row.outcome in ("blocked", "unknown")]
-    note("  waiting: " + "; ".join(f"{row.id} ({row.cause})" for row in list(red)[:3]))
+def _still_red() -> Callable[[Outcome], None]:
+    """Tells what is waited for, once for as long as it stays the same."""
+    told = [""]
+
+    def tell(outcome: Outcome) -> None:
+        red = outcome.root_causes or [row for row in outcome.results if row.outcome in ("blocked", "unknown")]
+        causes = "; ".join(f"{row.id} ({row.cause})" for row in list(red)[:3])
+        if causes != told[-1]:
+            note(wrapped("  waiting: ", causes, Style.of(sys.stderr)))
+            told.append(causes)
+
+    return tell
 
 
 def _known(name: str, known: tuple[str, ...]) -> None:

@@ -63,7 +63,7 @@ class RefreshPlan:
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     """Where the stream's files are. Only reads."""
     listing, loads = facts.listing(stream) or Listing(), facts.loads(stream) or ()
-    status = facts.pipe_status(stream)
+    status = facts.pipe_status(stream) if facts.pipe(stream) else None
     done = [load for load in loads if load.status in LOADED]
     times = [load.loaded_at for load in done if load.loaded_at]
     return Whereabouts(

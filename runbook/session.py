@@ -5,13 +5,14 @@
 after :meth:`Reader.confirm` has compared who we are with what the settings pin.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from runbook.errors import CannotTell, RunbookError, SettingsWrong
@@ -19,9 +20,7 @@ from runbook.settings import Settings
 
 APPLICATION = "snowpipe-runbook"
 STATEMENT_TIMEOUT_S = 3600
-# the connector repeats a request for ever where this is not set, and cancels a statement that takes longer
-NETWORK_TIMEOUT_S = 900
-NETWORK_TIMEOUT_OF_SANDBOX_S = 60
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 
 # Snowflake's error numbers; match the number, never the text (facts: connector 4.x and 5.x differ)
@@ -44,6 +43,7 @@ AWS_NO_SESSION = (
 )
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -140,7 +140,7 @@ class Clouds:
                 remedy="correct AWS_ENDPOINT_URL",
             ) from None
         host = urlsplit(client.meta.endpoint_url).hostname
-        if self.settings.is_sandbox and host not in ("127.0.0.1", "localhost", "::1"):
+        if self.settings.is_sandbox and host not in LOOPBACK:
             raise SettingsWrong(
                 f"The target is the sandbox, but {service} would be asked at {client.meta.endpoint_url}",
                 remedy='eval "$(invoke sandbox.env)", or unset RUNBOOK_SANDBOX_GIVEN',
@@ -169,9 +169,8 @@ class Clouds:
                     "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
                 },
                 login_timeout=30,
-                network_timeout=(
-                    NETWORK_TIMEOUT_OF_SANDBOX_S if self.settings.is_sandbox else NETWORK_TIMEOUT_S
-                ),
+                # without it the connector repeats a request for ever; it also ends longer statements
+                network_timeout=STATEMENT_TIMEOUT_S,
             )
         except errors.Error as error:
             raise _no_connection(error, name, self.settings.target) from None
@@ -180,7 +179,7 @@ class Clouds:
                 f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
             ) from None
         host = getattr(connection, "host", "") or ""
-        if self.settings.is_sandbox and host not in ("127.0.0.1", "localhost"):
+        if self.settings.is_sandbox and host not in LOOPBACK:
             connection.close()
             raise SettingsWrong(f"The target is the sandbox, but the connection {name!r} goes to {host}")
         return connection
@@ -297,7 +296,8 @@ class Reader:
             raise CannotTell(
                 "The sandbox does not answer",
                 why=f"{error.what}: {error.why}",
-                remedy='invoke sandbox.start, then eval "$(invoke sandbox.env)" in this shell',
+                remedy="run the command again, it starts a new one; where RUNBOOK_SANDBOX_GIVEN is set, "
+                'first eval "$(invoke sandbox.env)"',
             ) from None
 
     def _confirm_aws(self) -> str:
@@ -365,26 +365,62 @@ class Writer:
         """One statement that writes; raises SqlFailed."""
         connection = self.clouds.snowflake("write")
         self.begun += 1
-        with translated_sql(statement), connection.cursor() as cursor:
-            cursor.execute(statement)
-            return Receipt(cursor.sfqid or "")
+        return Receipt(_executed(connection, statement)[0])
 
     def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
         """One statement that writes, and the rows it answers with; raises SqlFailed."""
         connection = self.clouds.snowflake("write")
-        with translated_sql(statement), connection.cursor() as cursor:
-            cursor.execute(statement)
-            names = [column.name.lower() for column in cursor.description or ()]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            return Receipt(cursor.sfqid or ""), rows
+        self.begun += 1
+        query_id, rows = _executed(connection, statement)
+        return Receipt(query_id), rows
 
 
 def run_sql(connection: Any, statement: str, binds: Any = None) -> list[Row]:
     """The rows of a statement as dictionaries with lower-case keys."""
-    with translated_sql(statement), connection.cursor() as cursor:
-        cursor.execute(statement, binds)
-        names = [column.name.lower() for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return _executed(connection, statement, binds)[1]
+
+
+def _executed(connection: Any, statement: str, binds: Any = None) -> tuple[str, list[Row]]:
+    """The query id and the rows of a statement; raises SqlFailed or CannotTell."""
+
+    def execute() -> tuple[str, list[Row]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, binds)
+            names = [column.name.lower() for column in cursor.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return str(getattr(cursor, "sfqid", "") or ""), rows
+
+    with translated_sql(statement):
+        if getattr(connection, "host", "") in LOOPBACK:
+            return _while_it_lives(connection.host, int(connection.port), execute)
+        return execute()
+
+
+def _while_it_lives(host: str, port: int, work: Callable[[], T]) -> T:
+    """``work()``, given up once nobody listens there any more: the connector would not give up.
+
+    A sandbox that was killed is known by its closed port; for a cloud nothing as sure exists.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (raised again where the result is asked for)
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait([done], timeout=1).done:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            raise CannotTell(
+                "The sandbox has gone away",
+                why=f"Nobody listens on {host}:{port} any more",
+                remedy="run the command again",
+                unreachable=True,
+            ) from None
+    return done.result()
 
 
 class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(...))

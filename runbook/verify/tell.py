@@ -16,7 +16,7 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     """Root causes first with their evidence, then what did not pass, or every check; fits the width."""
     parts = [_headline(outcome, style)]
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
-    parts += [_unknown(result, style) for result in outcome.results if result.outcome == "unknown"]
+    parts += [_unknown(rows, style) for rows in _by_cause(outcome)]
     parts.append(_all(outcome, style, every=every))
     return "\n\n".join(parts)
 
@@ -60,10 +60,20 @@ def _remedy(result: Result, streams: list[str | None]) -> str:
     return " && ".join(each)
 
 
-def _unknown(result: Result, style: Style) -> str:
-    where = f"  ({result.stream})" if result.stream else ""
-    head = style.paint(f"cannot tell: {result.id}", "yellow") + where
-    rows = [("because", result.cause), ("remedy", result.remedy)]
+def _by_cause(outcome: Outcome) -> list[list[Result]]:
+    """What cannot be told, together where one thing that could not be read is the reason."""
+    found: dict[str, list[Result]] = {}
+    for result in outcome.results:
+        if result.outcome == "unknown":
+            found.setdefault(result.cause, []).append(result)
+    return list(found.values())
+
+
+def _unknown(results: list[Result], style: Style) -> str:
+    first, ids = results[0], list(dict.fromkeys(row.id for row in results))
+    streams = ", ".join(dict.fromkeys(row.stream for row in results if row.stream))
+    head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
+    rows = [("because", first.cause), ("remedy", first.remedy), ("nor", ", ".join(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
 
 

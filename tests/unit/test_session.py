@@ -65,7 +65,7 @@ def test_a_reader_has_no_verb_that_writes():
     assert verbs == {"aws", "aws_pages", "confirm", "sql"}
     assert {
         name for name, _ in inspect.getmembers(Writer, inspect.isfunction) if not name.startswith("_")
-    } == {"aws", "sql"}
+    } == {"answer", "aws", "sql"}
 
 
 def refused(code="NoSuchEntity", **more):
