@@ -109,7 +109,7 @@ def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...
             f"A refresh would load {len(again)} files a second time ({', '.join(named(again))})",
             where=str(stream.pipe),
             why="their rows are in the table, and no load history remembers them: the pipe was re-created",
-            remedy="load only what is missing, by COPY INTO with FILES",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}",
         )
 
 
