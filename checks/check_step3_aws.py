@@ -33,7 +33,7 @@ def check_trust_external_id(role: Role, integration: StorageIntegration) -> None
 def check_trust_denies_nothing(role: Role, integration: StorageIntegration) -> None:
     """No statement of the trust policy denies Snowflake's user.
 
-    Remedy: invoke step3-aws
+    Remedy: take that statement out of the trust policy; the one of step 1 goes with invoke step3-aws
     See: docs/runbook.md#trust
     """
     assert trust_denies(role, integration) == [], "a Deny statement wins over any Allow"

@@ -130,7 +130,7 @@ def pause(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> in
 
 def resume(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
     """Take back a pipe's own pause; one on the schema or account is named, not overruled. Writes."""
-    return _switch(config, "resume", "step4_snowflake/70_resume.sql", stream, dry_run=dry_run, yes=yes)
+    return _switch(config, "resume", "operate/resume.sql", stream, dry_run=dry_run, yes=yes)
 
 
 def sql(config: Config, *, step_number: int) -> int:

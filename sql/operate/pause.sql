@@ -1,6 +1,6 @@
--- Operating, role <% loader_role %>: stop a pipe from loading.
+-- Operating, role <% operator_role %>: stop a pipe from loading.
 -- What is announced meanwhile waits up to 14 days.
 -- Needs: the pipe. A second run changes nothing.
-USE ROLE <% loader_role %>;
+USE ROLE <% operator_role %>;
 
 ALTER PIPE <% pipe %> SET PIPE_EXECUTION_PAUSED = TRUE;
