@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -18,6 +20,7 @@ import pytest
 from runbook import settings as reading
 from runbook.sandbox import process
 from runbook.settings import Settings, Stream
+from tests.scenarios.warm import Command, Warm
 
 ROOT = Path(__file__).parents[2]
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -31,40 +34,39 @@ class Installation:
     folder: Path
     environment: dict[str, str]
     settings: Settings
+    warm: Warm
     _connections: list[Any] = field(default_factory=list)
 
     def run(
         self, *arguments: str, expect: int | None = 0, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """`invoke …` as typed; asserts its exit code unless ``expect`` is None."""
-        done = subprocess.run(
-            [*INVOKE, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            running = self.warm.started(arguments, ROOT, self.environment, out, err)
+            try:
+                code = running.wait(timeout)
+            except TimeoutError:
+                running.kill()
+                running.wait()
+                raise
+            out.seek(0)
+            err.seek(0)
+            done = subprocess.CompletedProcess(arguments, code, out.read(), err.read())
         if expect is not None:
             assert done.returncode == expect, (
                 f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
             )
         return done
 
-    def started(self, *arguments: str) -> subprocess.Popen[str]:
-        """`invoke …` under way."""
-        return subprocess.Popen(
-            [*INVOKE, *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+    def started(self, *arguments: str) -> Command:
+        """`invoke …` under way; what it prints is thrown away."""
+        with Path(os.devnull).open("w") as nowhere:
+            return self.warm.started(arguments, ROOT, self.environment, nowhere, nowhere)
 
     def shell(self, line: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """A remedy as printed, run by a shell that finds `invoke`."""
+        """A remedy as printed; what is more than one `invoke …` is run by a shell that finds `invoke`."""
+        if line.startswith("invoke ") and not set(line) & set("|&;<>$`\n"):
+            return self.run(*shlex.split(line)[1:], expect=expect)
         path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
         done = subprocess.run(
             line,
@@ -175,9 +177,16 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proces
     process.stop(folder)
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    parent = Warm(tmp_path_factory.mktemp("warm"))
+    yield parent
+    parent.close()
+
+
 @pytest.fixture
 def new_installation(
-    sandbox_process: process.Status, tmp_path: Path
+    sandbox_process: process.Status, warm: Warm, tmp_path: Path
 ) -> Iterator[Callable[..., Installation]]:
     made: list[Installation] = []
 
@@ -191,7 +200,7 @@ def new_installation(
         )
         with urlopen(request, timeout=30) as answer:
             tenant = json.load(answer)
-        found = _installation(tenant, tmp_path / name, overrides)
+        found = _installation(tenant, tmp_path / name, overrides, warm)
         made.append(found)
         return found
 
@@ -214,7 +223,9 @@ def healthy(installation: Installation) -> Installation:
     return installation
 
 
-def _installation(tenant: dict[str, Any], folder: Path, overrides: dict[str, str]) -> Installation:
+def _installation(
+    tenant: dict[str, Any], folder: Path, overrides: dict[str, str], warm: Warm
+) -> Installation:
     folder.mkdir(parents=True)
     settings = {
         "INVOKE_AWS_ACCOUNT_ID": tenant["aws"]["account_id"],
@@ -236,7 +247,7 @@ def _installation(tenant: dict[str, Any], folder: Path, overrides: dict[str, str
         "NO_COLOR": "1",
         "COLUMNS": "100",
     }
-    return Installation(tenant, folder, environment, _read(settings))
+    return Installation(tenant, folder, environment, _read(settings), warm)
 
 
 def _read(environment: dict[str, str]) -> Settings:
@@ -249,6 +260,6 @@ def _read(environment: dict[str, str]) -> Settings:
     return reading.read(config)
 
 
-def kill(running: subprocess.Popen[str]) -> None:
+def kill(running: Command) -> None:
     running.send_signal(signal.SIGKILL)
     running.wait()

@@ -400,7 +400,9 @@ def test_a_killed_sandbox_is_told_or_started_again(installation: Installation, t
         for name, value in installation.environment.items()
         if not name.startswith(("INVOKE_", "AWS_", "SNOWFLAKE_")) and name != "RUNBOOK_SANDBOX_GIVEN"
     }
-    own = Installation({}, tmp_path, {**environment, "RUNBOOK_HOME": str(tmp_path)}, installation.settings)
+    own = Installation(
+        {}, tmp_path, {**environment, "RUNBOOK_HOME": str(tmp_path)}, installation.settings, installation.warm
+    )
     folder = tmp_path / "sandbox"
     try:
         first = process.start(folder)
