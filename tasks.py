@@ -217,6 +217,23 @@ def backfill(
     )
 
 
+@task(help={**SWITCH_HELP, "stream": "the stream whose pipe is replaced", "format": "table or json"})
+def replace_pipe(
+    c: Context,
+    stream: str,
+    dry_run: bool = False,
+    yes: bool = False,
+    format: str = "table",
+    debug: bool = False,
+) -> None:
+    """Bring a changed COPY statement live; nothing is lost or loaded twice.
+
+    Grants, comment, parameters and owner stay; what waits in the old pipe's queue is loaded by name.
+    Cut off anywhere, run it again.
+    """
+    run(c, "replace_pipe", stream=stream, dry_run=dry_run, yes=yes, output_format=format, debug=debug)
+
+
 @task(help=SWITCH_HELP)
 def pause(
     c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
@@ -300,6 +317,7 @@ namespace = Collection(
     status,
     refresh,
     backfill,
+    replace_pipe,
     pause,
     resume,
     sql,

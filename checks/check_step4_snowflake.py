@@ -138,7 +138,7 @@ def check_pipe_exists(facts: Facts, stream: Stream) -> None:
 def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) -> None:
     """The pipe's COPY statement is the one in sql/step4_snowflake.
 
-    Remedy: replace the pipe by the procedure in the documentation
+    Remedy: invoke replace-pipe --stream STREAM
     See: docs/runbook.md#pipe-definition
     """
     wanted = pipe_definition(settings, stream)
@@ -193,8 +193,20 @@ def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -
     assert level == "not paused", f"PIPE_EXECUTION_PAUSED is TRUE on the {pause.level.lower() or 'account'}"
 
 
+@pytest.mark.needs("step4.file-format-exists", "step4.stage-exists", "step4.stage-is-not-orphaned")
+def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) -> None:
+    """The pipe's stage and file format are those it was made on; otherwise it never loads again.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-stopped
+    """
+    state = pipe_status.execution_state if pipe_status.is_stopped_for_good else "not stopped for good"
+    assert state == "not stopped for good", f"the pipe is {state}: what it was made on is gone or another"
+
+
 @pytest.mark.needs(
     "step2.integration-may-be-used",
+    "step4.pipe-is-not-stopped-for-good",
     "step4.stage-is-not-orphaned",
     "step3.snowflake-gets-in",
     "step4.file-format-exists",
@@ -207,9 +219,9 @@ def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -
     "step4.pipe-is-not-paused",
 )
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
-    """The pipe is running; a pipe that stopped for good must be replaced.
+    """The pipe is running.
 
-    Remedy: replace the pipe by the procedure in the documentation
+    Remedy: mend what the pipe's error names; it then goes on by itself
     See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state

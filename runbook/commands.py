@@ -10,6 +10,7 @@ from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, Sett
 from runbook.facts import Facts
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
+from runbook.replacing.command import replace_pipe
 from runbook.running import Run, running, write_output
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
@@ -18,7 +19,18 @@ from runbook.terminal import Style, counted, note, say, wrapped
 from runbook.verify import Outcome, wait_until_healthy
 from runbook.verify.tell import FORMATS, as_table
 
-__all__ = ["backfill", "pause", "plan", "refresh", "resume", "sql", "status", "step", "verify"]
+__all__ = [
+    "backfill",
+    "pause",
+    "plan",
+    "refresh",
+    "replace_pipe",
+    "resume",
+    "sql",
+    "status",
+    "step",
+    "verify",
+]
 
 Config = Mapping[str, Any]
 

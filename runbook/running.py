@@ -14,7 +14,7 @@ from typing import Any
 from runbook import settings as reading
 from runbook.errors import NotConverged, RunbookError, SettingsWrong
 from runbook.facts import Facts
-from runbook.plan import Applied
+from runbook.plan import Applied, Change, make
 from runbook.records import Record, new_run_id
 from runbook.session import Clouds, Reader, Writer
 from runbook.settings import Settings
@@ -44,6 +44,10 @@ class Run:
         """Note and tell one change that was made."""
         self.record.applied(step, applied)
         self.changed += 1
+
+    def make(self, change: Change) -> None:
+        """Make one change and note it; raises SqlFailed or AwsFailed. Writes."""
+        self.applied(0, Applied(change, make(change, self.reader, self.writer)))
 
     def ask(self, question: str) -> None:
         """Go on only when a person says yes; the sandbox needs no asking. Raises SettingsWrong."""

@@ -12,7 +12,10 @@ MAX_FILES = 10_000  # more is asked for on purpose
 
 @dataclass(frozen=True)
 class Asked:
-    """One backfill as typed. ``since`` is included, ``until`` is not; both by LAST_MODIFIED."""
+    """One backfill as typed. ``since`` is included, ``until`` is not; both by LAST_MODIFIED.
+
+    ``queue_while_paused`` (replace-pipe's own): a paused pipe is given the files for when it is resumed.
+    """
 
     pattern: re.Pattern[str]
     since: datetime | None = None
@@ -20,6 +23,7 @@ class Asked:
     max_files: int = MAX_FILES
     reload_failed: bool = False
     reload_gone: bool = False
+    queue_while_paused: bool = False
 
     def matches(self, file: StagedFile) -> bool:
         """Whether the pattern matches the object's whole key, as PATTERN does in COPY, and the time."""

@@ -51,7 +51,7 @@ def backfill(
         plans = _plans(run, asked, stream)
         _within_the_ceiling(plans, asked)
         # what cannot be copied by name is refused before anything is loaded
-        texts = [_statements(each, run.settings) for each in plans]
+        texts = [every_statement(each, run.settings) for each in plans]
         if not quiet:
             _tell(plans, texts if dry_run else None)
         if dry_run:
@@ -107,7 +107,7 @@ def _within_the_ceiling(plans: list[BackfillPlan], asked: Asked) -> None:
         )
 
 
-def _statements(plan: BackfillPlan, settings: Settings) -> list[SqlChange]:
+def every_statement(plan: BackfillPlan, settings: Settings) -> list[SqlChange]:
     """Every statement of the plan, in order, as it would run now; raises Refused."""
     stream, pipe = plan.evidence.stream, plan.evidence.pipe
     found = [

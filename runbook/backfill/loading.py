@@ -159,7 +159,8 @@ class Loader:
             self.loaded.queued |= {key for key in keys - left if key.startswith(start)}
         for key in left:
             self.loaded.why[key] = "a file whose name goes on from this one appeared meanwhile: run it again"
-        self._wait()
+        if evidence.status.execution_state == "RUNNING":
+            self._wait()
 
     def _wait(self) -> None:
         """Until the pipe has dealt with what was queued, or nothing happens any more. Only reads."""

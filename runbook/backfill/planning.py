@@ -112,7 +112,7 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     if kind in FAILURES and not asked.reload_failed:
         return Verdict(file, kind, why=f"{_error(file, evidence)}; --reload-failed tries it again")
     if kind in WITHOUT_ASKING or kind in FAILURES:
-        return _tool(file, kind, evidence)
+        return _tool(file, kind, evidence, asked)
     if kind in REPLACED:
         return _replaced(file, kind, evidence, asked)
     if kind is Kind.ROWS_GONE:
@@ -125,19 +125,21 @@ def _error(file: StagedFile, evidence: Evidence) -> str:
     return errors[-1] if errors else "no error is on record"
 
 
-def _tool(file: StagedFile, kind: Kind, evidence: Evidence) -> Verdict:
+def _tool(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) -> Verdict:
     """COPY for what the pipe has dealt with or is too old for it, else REFRESH: it asks both memories."""
     if evidence.pipe_knows(file):
         return Verdict(file, kind, Way.COPY)
     if evidence.is_young(file):
         state = evidence.status.execution_state
-        if state != "RUNNING":
+        if state != "RUNNING" and not (state == "PAUSED" and asked.queue_while_paused):
             return Verdict(
                 file, kind, why=f"the pipe is {state or 'not running'}, and the file is its to load"
             )
         return Verdict(file, kind, Way.REFRESH)
     if evidence.may_be_queued(file):
         return Verdict(file, kind, why="it may be waiting in the pipe's queue")
+    if asked.queue_while_paused:
+        return Verdict(file, kind, why="it is too old for a paused pipe's queue")
     return Verdict(file, kind, Way.COPY)
 
 
@@ -172,7 +174,7 @@ def _gone(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
             why=f"{why}, and the table's own load memory ({TABLE_MEMORY_DAYS} days) skips it: "
             "only COPY with FILES and FORCE = TRUE would load it",
         )
-    return _tool(file, Kind.ROWS_GONE, evidence)
+    return _tool(file, Kind.ROWS_GONE, evidence, asked)
 
 
 def _unknown(evidence: Evidence) -> str:

@@ -17,6 +17,15 @@ T = TypeVar("T")
 LOAD_HISTORY_DAYS = 14  # https://docs.snowflake.com/en/sql-reference/functions/copy_history
 REFRESH_DAYS = 7  # https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
 
+STOPPED_FOR_GOOD = (
+    "STOPPED_CLONED",
+    "STOPPED_STAGE_ALTERED",
+    "STOPPED_STAGE_DROPPED",
+    "STOPPED_FILE_FORMAT_DROPPED",
+    "STOPPED_NOTIFICATION_INTEGRATION_DROPPED",
+)
+"""Only another pipe loads again. https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts"""
+
 ORPHANED_STAGE = 3139  # the stage's integration was dropped or replaced
 
 
@@ -77,6 +86,7 @@ class Pipe:
     notification_channel: str | None
     created_on: datetime
     invalid_reason: str | None
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,11 @@ class PipeStatus:
         return str(self.document.get("executionState", ""))
 
     @property
+    def is_stopped_for_good(self) -> bool:
+        """Whether the pipe will never load again: it must be replaced."""
+        return self.execution_state in STOPPED_FOR_GOOD
+
+    @property
     def error(self) -> str:
         """The current compilation or stage error."""
         return str(self.document.get("error", ""))
@@ -99,6 +114,11 @@ class PipeStatus:
     def pending_files(self) -> int:
         """How many files are queued or being loaded."""
         return int(self.document.get("pendingFileCount", 0))
+
+    def time(self, key: str) -> datetime | None:
+        """One of its times, such as oldestFileTimestamp; None where the key is missing."""
+        text = self.document.get(key)
+        return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None
 
 
 @dataclass(frozen=True, order=True)
@@ -297,6 +317,7 @@ def pipes(reader: Reader) -> dict[str, Pipe]:
             notification_channel=row["notification_channel"] or None,
             created_on=utc(row["created_on"]),
             invalid_reason=row["invalid_reason"] or None,
+            comment=str(row["comment"] or ""),
         )
         for row in _in_schema(reader, "PIPES")
     }

@@ -138,7 +138,9 @@ class Control:
             faults.replace({})
         else:
             faults.replace({**faults.as_json(), **body} if request.method == "POST" else body)
-        tenant.account().bucket.credential_cache_s = faults.number("credential_cache_s")
+        account = tenant.account()
+        account.bucket.credential_cache_s = faults.number("credential_cache_s")
+        account.pipes.channels.new_each_time = bool(faults.number("new_queue_each_time"))
         return faults.as_json()
 
     def _shutdown(self, _request: Request, _body: Any) -> dict[str, Any]:

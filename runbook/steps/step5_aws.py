@@ -20,6 +20,11 @@ MOST_RULES = 100  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventN
 
 def plan(facts: Facts) -> Iterator[Change]:
     """Add the streams' rules to the bucket's event notifications."""
+    yield from plan_rules(facts, facts.settings.streams)
+
+
+def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
+    """The same for some streams; the others' rules stay as they are."""
     have = facts.notifications
     if have is None or facts.bucket is None:
         raise Refused(
@@ -27,7 +32,7 @@ def plan(facts: Facts) -> Iterator[Change]:
             why="the runbook never creates a bucket",
             remedy="correct aws.bucket, or create it",
         )
-    rules = _rules(facts, have)
+    rules = _rules(facts, have, streams)
     want = have.with_queue_rules(rules)
     if want == have.document or _only_order_differs(want, have):
         return
@@ -42,10 +47,10 @@ def plan(facts: Facts) -> Iterator[Change]:
     )
 
 
-def _rules(facts: Facts, have: BucketNotifications) -> dict[str, Document]:
+def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...]) -> dict[str, Document]:
     """Our rules by Id; a stream whose files already reach the right queue needs none."""
     found: dict[str, Document] = {}
-    for stream in facts.settings.streams:
+    for stream in streams:
         queue = _queue(facts, stream)
         if not _already_told(have, stream, queue):
             found[stream.rule_id] = queue_rule(stream, queue)

@@ -48,12 +48,32 @@ def stage_usage_revoked(at: Installation) -> None:
     at.sql("REVOKE USAGE ON STAGE RAW.SNOWPLOW.ENRICHED_STAGE FROM ROLE SNOWPLOW_LOADER")
 
 
+def stage_replaced(at: Installation) -> None:
+    stage = at.stream("events")
+    at.sql(
+        f"CREATE OR REPLACE STAGE {stage.stage} URL = '{stage.url}' STORAGE_INTEGRATION = SNOWPLOW_S3",
+        "SYSADMIN",
+    )
+    for role in ("SNOWPLOW_LOADER", "SNOWPLOW_OPERATOR"):
+        at.sql(f"GRANT USAGE ON STAGE {stage.stage} TO ROLE {role}", "SYSADMIN")
+
+
+def copy_changed(at: Installation) -> None:
+    pipe = "RAW.SNOWPLOW.EVENTS_PIPE"
+    text = next(row[4] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
+    text = text.replace("ON_ERROR = SKIP_FILE", "ON_ERROR = CONTINUE")
+    at.sql(f"CREATE OR REPLACE PIPE {pipe} AUTO_INGEST = TRUE AS {text}", "SNOWPLOW_LOADER")
+    at.sql(f"GRANT MONITOR, OPERATE ON PIPE {pipe} TO ROLE SNOWPLOW_OPERATOR", "SNOWPLOW_LOADER")
+
+
 FAULTS: dict[str, tuple[Callable[[Installation], None], str]] = {
     "wrong external ID in the trust policy": (wrong_external_id, "step3.trust-external-id"),
     "ListBucket taken out of the policy": (no_list_bucket, "step1.policy-lets-snowflake-read"),
     "notification rule deleted": (rule_deleted, "step5.rule-exists"),
     "pipe paused": (pipe_paused, "step4.pipe-is-not-paused"),
     "integration replaced": (integration_replaced, "step4.stage-is-not-orphaned"),
+    "stage replaced": (stage_replaced, "step4.pipe-is-not-stopped-for-good"),
+    "another COPY": (copy_changed, "step4.pipe-loads-as-written"),
     "USAGE on the stage revoked": (stage_usage_revoked, "step4.loader-has-its-rights"),
 }
 

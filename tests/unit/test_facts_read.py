@@ -227,6 +227,7 @@ def test_stages_and_pipes_of_the_schema_by_name(settings):
             "notification_channel": "",
             "created_on": made.replace(tzinfo=None),
             "invalid_reason": "",
+            "comment": None,
         },
         {
             "name": "Q",
@@ -235,6 +236,7 @@ def test_stages_and_pipes_of_the_schema_by_name(settings):
             "notification_channel": QUEUE,
             "created_on": made.astimezone(),
             "invalid_reason": "gone",
+            "comment": "ours",
         },
     ]
     reader = FakeReader(
@@ -242,6 +244,7 @@ def test_stages_and_pipes_of_the_schema_by_name(settings):
     )
     assert snowflake.stages(reader) == {"A": Stage("s3://b/", None, "SYSADMIN")}
     found = snowflake.pipes(reader)
+    assert (found["P"].comment, found["Q"].comment) == ("", "ours")
     assert (found["P"].notification_channel, found["P"].invalid_reason, found["P"].created_on) == (
         None,
         None,

@@ -180,6 +180,7 @@ class Pipe(SchemaObject):
     bucket_region: str | None = None
     paused: bool | None = None
     paused_since: datetime | None = None
+    log_event_level: str | None = None
     owner_changed: bool = False
     cloned: bool = False
     altered_on: datetime | None = None

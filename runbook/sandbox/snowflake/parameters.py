@@ -89,6 +89,9 @@ PIPE_EXECUTION_PAUSED = Parameter(
 )
 
 
+LOG_EVENT_LEVEL = Parameter("LOG_EVENT_LEVEL", "STRING", "OFF", "Severity of events that a pipe logs.")
+
+
 class SessionParameters:
     """What one session has set; everything else has its default."""
 

@@ -425,6 +425,19 @@ def test_19_grants_are_lost_on_replace_and_future_grants_come_back(made: Any) ->
     assert grants == {("OWNERSHIP", "ACCOUNTADMIN"), ("MONITOR", "ALWAYS"), ("OPERATE", "ALWAYS")}
 
 
+def test_19_the_event_level_is_lost_on_replace(made: Any) -> None:
+    def level() -> tuple[str, str]:
+        (row,) = made.sql.dicts("SHOW PARAMETERS LIKE 'LOG_EVENT_LEVEL' IN PIPE RAW.SNOWPLOW.P")
+        return row["value"], row["level"]
+
+    made.sql(f"CREATE PIPE RAW.SNOWPLOW.P AS {made.COPY}")
+    assert level() == ("OFF", "")
+    made.sql("ALTER PIPE RAW.SNOWPLOW.P SET LOG_EVENT_LEVEL = 'error'")
+    assert level() == ("ERROR", "PIPE")
+    made.sql(f"CREATE OR REPLACE PIPE RAW.SNOWPLOW.P AS {made.COPY}")
+    assert level() == ("OFF", "")
+
+
 def test_19_grants_on_the_schema_beat_those_on_the_database(made: Any) -> None:
     made.sql.run(
         "CREATE ROLE A",

@@ -30,9 +30,11 @@ CREATE_OPTIONS: dict[str, options.Reader] = {
 SET_OPTIONS: dict[str, options.Reader] = {
     "PIPE_EXECUTION_PAUSED": options.boolean,
     "ERROR_INTEGRATION": NO_ERROR_INTEGRATION,
-    "LOG_EVENT_LEVEL": options.refused("LOG_EVENT_LEVEL"),
+    "LOG_EVENT_LEVEL": options.string,
     "COMMENT": options.string,
 }
+EVENT_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF")
+"""https://docs.snowflake.com/en/sql-reference/parameters#log-level"""
 
 
 class OwnContext:
@@ -187,11 +189,20 @@ def alter(session: Session, tokens: Tokens) -> Result:
         _may_alter(session, pipe, {*given, *unset})
         if "PIPE_EXECUTION_PAUSED" in given or "PIPE_EXECUTION_PAUSED" in unset:
             pausing.set_paused(account, pipe, paused=given.get("PIPE_EXECUTION_PAUSED"))
+        if "LOG_EVENT_LEVEL" in given:
+            pipe.log_event_level = _event_level(given["LOG_EVENT_LEVEL"])
         if "COMMENT" in given or "COMMENT" in unset:
             pipe.comment = given.get("COMMENT", "")
         pipe.altered_on = account.now()
     account.pipes.wake(pipe)
     return result.status("Statement executed successfully.")
+
+
+def _event_level(text: str) -> str:
+    """A level of LOG_EVENT_LEVEL, which here only is what SHOW PARAMETERS says. Raises 001008."""
+    if text.upper() not in EVENT_LEVELS:
+        raise errors.invalid_value(text, "LOG_EVENT_LEVEL")
+    return text.upper()
 
 
 def _may_alter(session: Session, pipe: Pipe, changed: set[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runbook.sandbox.snowflake import errors, resolve, result
 from runbook.sandbox.snowflake.commands import showing
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
-from runbook.sandbox.snowflake.parameters import PIPE_EXECUTION_PAUSED, SESSION, Parameter
+from runbook.sandbox.snowflake.parameters import LOG_EVENT_LEVEL, PIPE_EXECUTION_PAUSED, SESSION, Parameter
 from runbook.sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _lines(session: Session, tokens: Tokens) -> list[Line]:
     if tokens.take("PIPE"):
         pipe = resolve.pipe(session.account, session, tokens.name())
         inside = session.account.catalog.schemas.get((pipe.database, pipe.schema))
-        return [_paused_line(session, inside, pipe)]
+        return [_event_level_line(pipe), _paused_line(session, inside, pipe)]
     if tokens.take("DATABASE"):
         resolve.database(session.account, session, tokens.identifier())
         return [_paused_line(session, None, None)]
@@ -56,6 +56,12 @@ def _line(known: Parameter, value: str, level: str) -> Line:
 def _session_line(session: Session, known: Parameter) -> Line:
     level = "SESSION" if session.parameters.is_set(known.name) else ""
     return _line(known, session.parameters[known.name], level)
+
+
+def _event_level_line(pipe: Pipe) -> Line:
+    """LOG_EVENT_LEVEL: here it can be set on a pipe only."""
+    level = "PIPE" if pipe.log_event_level else ""
+    return _line(LOG_EVENT_LEVEL, pipe.log_event_level or LOG_EVENT_LEVEL.default, level)
 
 
 def _paused_line(session: Session, schema: Schema | None, pipe: Pipe | None) -> Line:

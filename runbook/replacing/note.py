@@ -1,0 +1,68 @@
+"""What a pipe's comment carries while the pipe is being replaced."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from runbook.errors import Refused
+from runbook.facts.belongings import Belongings, PipeGrant
+from runbook.settings import Stream
+
+MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
+
+
+@dataclass(frozen=True)
+class Note:
+    """Everything that must be given back, and what was missed meanwhile.
+
+    ``since``: files last modified before were dealt with by the former pipe. ``channel``: its queue.
+    ``rule_changed_at``: when the bucket's rule was pointed at another queue.
+    """
+
+    comment: str
+    belongings: Belongings
+    channel: str | None
+    since: datetime
+    rule_changed_at: datetime | None = None
+
+    def __str__(self) -> str:
+        document = {
+            "comment": self.comment,
+            "parameters": self.belongings.parameters,
+            "grants": [list(asdict(grant).values()) for grant in self.belongings.grants],
+            "options": self.belongings.options,
+            "channel": self.channel,
+            "since": self.since.isoformat(),
+            "rule_changed_at": self.rule_changed_at.isoformat() if self.rule_changed_at else None,
+        }
+        return MARK + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+    def no_later_than(self, moment: datetime) -> "Note":
+        """The same, with ``since`` moved back where the moment is earlier."""
+        return replace(self, since=min(self.since, moment))
+
+
+def read(comment: str, stream: Stream) -> Note | None:
+    """The note in a comment; None in any other comment. Raises Refused where it was altered by hand."""
+    if not comment.startswith(MARK):
+        return None
+    try:
+        document = json.loads(comment.removeprefix(MARK))
+        changed = document["rule_changed_at"]
+        return Note(
+            document["comment"],
+            Belongings(
+                document["parameters"],
+                tuple(PipeGrant(*row) for row in document["grants"]),
+                document["options"],
+            ),
+            document["channel"],
+            datetime.fromisoformat(document["since"]),
+            datetime.fromisoformat(changed) if changed else None,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(
+            f"The comment of {stream.pipe} cannot be read",
+            why=f"a replacement was cut off and its note is damaged: {error}",
+            remedy="give the pipe its grants and its comment back by hand, then run the command again",
+        ) from None

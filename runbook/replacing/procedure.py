@@ -1,0 +1,280 @@
+"""The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runbook.backfill import looking
+from runbook.backfill.asked import Asked
+from runbook.backfill.classes import Evidence
+from runbook.backfill.loading import Loaded, Loader, Stop
+from runbook.backfill.planning import BackfillPlan, plan_files
+from runbook.errors import Blocked, NotConverged, Refused
+from runbook.facts import Facts
+from runbook.facts.belongings import Belongings, belongings, in_progress
+from runbook.facts.pipeline import pipe_definition, same_statement
+from runbook.facts.snowflake import REFRESH_DAYS, Pipe, PipeStatus
+from runbook.plan import AwsChange, SqlChange
+from runbook.replacing import statements
+from runbook.replacing.note import Note, read
+from runbook.running import Run
+from runbook.session import SqlFailed
+from runbook.settings import Stream
+from runbook.steps.step5_aws import plan_rules
+from runbook.terminal import note as tell
+
+ACTIVATION = timedelta(minutes=5)
+"""How long a changed rule may take to work.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
+
+PAUSED = "PIPE_EXECUTION_PAUSED"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What is left to do. ``why`` is empty where the pipe need not be replaced (any more).
+
+    ``note``: what must be given back; None where nothing was begun and nothing is to do.
+    """
+
+    stream: Stream
+    pipe: Pipe
+    status: PipeStatus
+    definition: str
+    have: Belongings
+    why: str
+    note: Note | None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the pipe loads nothing and cannot be paused."""
+        return self.status.is_stopped_for_good
+
+    @property
+    def stays_paused(self) -> bool:
+        """Whether somebody else paused it, and it is to be paused afterwards."""
+        return self.note is not None and self.note.belongings.parameters.get(PAUSED) == "TRUE"
+
+
+def look(facts: Facts, stream: Stream) -> Replacement:
+    """What is left to do now. Only reads; raises Blocked without a pipe, Refused where it cannot go well."""
+    have = belongings(facts.reader, stream) if _exists(facts.afresh(), stream) else None
+    # read after the parameters: who sees our pause then also sees our note
+    pipe, status = facts.pipe(stream), facts.pipe_status(stream)
+    if have is None or pipe is None or status is None:
+        raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    definition = pipe_definition(facts.settings, stream)
+    begun, why = read(pipe.comment, stream), ""
+    if not same_statement(pipe.definition, definition):
+        why = "its COPY is not the one in sql/step4_snowflake"
+    elif status.is_stopped_for_good:
+        why = f"it is {status.execution_state}, and only another pipe loads again"
+    note = begun
+    if why:
+        note = begun or Note(pipe.comment, have, pipe.notification_channel, facts.now)
+        note = note.no_later_than(_missed_since(facts, pipe, status))
+    return Replacement(stream, pipe, status, definition, have, why, note)
+
+
+def _exists(facts: Facts, stream: Stream) -> bool:
+    return facts.pipe(stream) is not None
+
+
+def _missed_since(facts: Facts, pipe: Pipe, status: PipeStatus) -> datetime:
+    """From when on a file may be one that the pipe will not have dealt with when it is replaced.
+
+    What waits in its queue was announced since ``oldestFileTimestamp``, or was up to 7 days old when a
+    REFRESH put it there. A pipe that is stopped lost everything since its last load.
+    """
+    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
+    since: datetime = facts.now
+    if status.is_stopped_for_good:
+        since = status.time("lastIngestedTimestamp") or pipe.created_on
+    if status.pending_files:
+        oldest = status.time("oldestFileTimestamp") or since
+        since = min(since, oldest - timedelta(days=REFRESH_DAYS))
+    return since - patience
+
+
+def refuse_what_cannot_be_told(facts: Facts, found: Replacement) -> None:
+    """Stop before anything is done where nobody could say afterwards which files are missing."""
+    stream, rows = found.stream, facts.table_rows(found.stream)
+    if rows is None:
+        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    if not rows.is_complete:
+        raise Refused(
+            f"{stream.table} cannot say which files it holds",
+            why="it has no _file column, or rows without a file name, and a new pipe forgets what the old "
+            "one loaded: a file that waits in its queue could not be told from one that is loaded",
+            remedy="add the columns _file, _file_row and _loaded_at and let the pipe fill them, "
+            "or replace the pipe by the documented procedure while no file arrives",
+        )
+    oldest = found.status.time("oldestFileTimestamp")
+    if found.stays_paused and oldest and facts.now - oldest > timedelta(days=REFRESH_DAYS, hours=-1):
+        raise Refused(
+            f"{stream.pipe} is paused, and files wait in its queue since {oldest:%Y-%m-%d %H:%M} UTC",
+            why=f"a new pipe, paused as well, can only be given files of {REFRESH_DAYS} days",
+            remedy=f"invoke resume --stream {stream.name}, then run the command again",
+        )
+
+
+@dataclass
+class Replacing:
+    """One pipe's replacement under way."""
+
+    run: Run
+    stream: Stream
+
+    def work(self, found: Replacement) -> BackfillPlan | None:
+        """Do what is left; the files looked at afterwards. Writes.
+
+        Raises NotConverged with what is missing until it is done.
+        """
+        if found.why:
+            refuse_what_cannot_be_told(self.run.facts(), found)
+            self._replace(found)
+        found = look(self.run.facts(), self.stream)
+        if found.note is None:
+            return None  # somebody else has ended it
+        self._give_back(found, found.note)
+        note = self._point_the_rule_at(found, found.note)
+        plan = self._load(found, note)
+        self._wait_for_the_rule(note)
+        self._make(statements.end(self.stream, found.pipe, note))
+        return plan
+
+    # -- 1 to 3: hold, wait, replace -------------------------------------------------------------------
+
+    def _replace(self, found: Replacement) -> None:
+        if found.note is None:
+            raise AssertionError("a replacement without a note")
+        note = found.note
+        if not found.is_stopped:
+            self._make(statements.hold(self.stream, found.pipe, note))
+            self._wait_for_quiet(found)
+        now = look(self.run.facts(), self.stream)
+        if not now.why or now.note is None:
+            return  # somebody else has replaced it meanwhile
+        note = now.note.no_later_than(note.since)
+        change = statements.create(self.stream, now.pipe, note, now.definition)
+        try:
+            self._make(change)
+        except SqlFailed as error:
+            self._undo(now, note)
+            raise Refused(
+                f"Snowflake does not take the new COPY of {self.stream.pipe}",
+                why=f"{error}; the pipe is as it was",
+                remedy="correct the statement in sql/step4_snowflake, or what it needs, and run it again",
+            ) from None
+
+    def _wait_for_quiet(self, found: Replacement) -> None:
+        """Until the paused pipe loads nothing any more. A paused pipe's queue need not drain."""
+        reader, pause = self.run.reader, 0.1
+        deadline = reader.now() + self.run.settings.checks.ready_within_seconds
+        while True:
+            status = self.run.facts().pipe_status(self.stream)
+            state = status.execution_state if status else ""
+            if status and status.is_stopped_for_good:
+                return
+            if state == "PAUSED" and not in_progress(reader, self.stream):
+                return
+            if reader.now() > deadline:
+                self._undo(found, found.note)
+                raise NotConverged(
+                    f"{self.stream.pipe} did not come to rest",
+                    why=f"it is {state or 'not there'}, or a load is still under way; it was resumed",
+                    remedy="run the same command again when fewer files arrive",
+                )
+            reader.sleep(pause)
+            pause = min(pause * 1.5, 5)
+
+    def _undo(self, found: Replacement, note: Note | None) -> None:
+        """The old pipe as it was before."""
+        if note is None:
+            return
+        have = belongings(self.run.reader, self.stream)
+        for change in statements.parameters(self.stream, found.pipe, note.belongings, have):
+            self._make(change)
+        self._make(statements.end(self.stream, found.pipe, note))
+
+    # -- 4: what the new pipe lost ---------------------------------------------------------------------
+
+    def _give_back(self, found: Replacement, note: Note) -> None:
+        for change in restored(found, note):
+            self._make(change)
+
+    def _point_the_rule_at(self, found: Replacement, note: Note) -> Note:
+        """The bucket's rule, when the queue is another one; noted, for it takes minutes to work."""
+        if found.pipe.notification_channel == note.channel or note.rule_changed_at:
+            return note
+        self.run.reader.confirm(aws=True, snowflake=False)
+        facts = self.run.facts()
+        for change in plan_rules(facts, (self.stream,)):
+            self._make(change)
+        note = replace(note, rule_changed_at=facts.now)
+        self._make(statements.keep(self.stream, found.pipe, note))
+        return note
+
+    # -- 5: what waited in the old queue ---------------------------------------------------------------
+
+    def _load(self, found: Replacement, note: Note) -> BackfillPlan:
+        """Load what is missing since then; raises NotConverged where it is not loaded yet."""
+        plan = self._plan(note, paused=found.stays_paused)
+        loaded = Loaded()
+        if plan.to_load:
+            tell(f"{self.stream.name}: {len(plan.to_load)} files waited for the former pipe")
+            with Stop().listening() as stop:
+                loaded = Loader(self.run, self.stream, plan, stop, lambda _: None).load()
+            plan = self._plan(note, paused=found.stays_paused)
+        if plan.to_load and not found.stays_paused:
+            first = plan.to_load[0].file.key
+            raise NotConverged(
+                f"{self.stream.pipe} is replaced; {len(plan.to_load)} files that waited are not loaded yet",
+                where=first,
+                why=loaded.why.get(first, "it came up meanwhile"),
+                remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again: it goes on",
+            )
+        return plan
+
+    def _plan(self, note: Note, *, paused: bool) -> BackfillPlan:
+        facts = self.run.facts()
+        asked = waited(note, paused=paused)
+        files = looking.listed(facts, self.stream)
+        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream)))
+
+    def _wait_for_the_rule(self, note: Note) -> None:
+        """What was announced to the old queue before the rule worked is loaded by another run."""
+        if note.rule_changed_at is None:
+            return
+        works_at = note.rule_changed_at + ACTIVATION
+        if self.run.facts().now < works_at:
+            raise NotConverged(
+                f"The queue of {self.stream.pipe} is another one, and the bucket's rule was pointed at it",
+                why="S3 may take five minutes until the new rule works, and what it announces to the old "
+                "queue until then reaches no pipe",
+                remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again "
+                f"after {works_at:%H:%M:%S} UTC: it loads those files and ends",
+            )
+
+    def _make(self, change: SqlChange | AwsChange) -> None:
+        self.run.make(change)
+
+
+def waited(note: Note, *, paused: bool) -> Asked:
+    """Every file that the former pipe may not have dealt with."""
+    return Asked(re.compile(".*", re.DOTALL), since=note.since, queue_while_paused=paused)
+
+
+def at_rest(evidence: Evidence) -> Evidence:
+    """The evidence where nothing is half-way: the old pipe was paused and at rest, and REFRESH is harmless.
+
+    A file that the new pipe hears of by its event as well is loaded once: it remembers its name.
+    """
+    return replace(evidence, patience=timedelta(0))
+
+
+def restored(found: Replacement, note: Note) -> Iterator[SqlChange]:
+    """Parameters and grants as they were before."""
+    yield from statements.parameters(found.stream, found.pipe, note.belongings, found.have)
+    yield from statements.grants(found.stream, found.pipe, note.belongings, found.have)

@@ -1,0 +1,81 @@
+"""The statements of a replacement, each by the pipe's own owner: what a dry run prints is what runs."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from runbook.facts.belongings import Belongings
+from runbook.facts.snowflake import Pipe
+from runbook.plan import SqlChange
+from runbook.replacing.note import Note
+from runbook.settings import Identifier, Stream
+from runbook.sql import literal
+
+FILE = "operate/replace-pipe (generated)"
+
+
+def _by_owner(stream: Stream, pipe: Pipe, statement: str, why: str) -> SqlChange:
+    return SqlChange(FILE, f"USE ROLE {Identifier(pipe.owner).sql};\n{statement};", f"{stream.name}: {why}")
+
+
+def hold(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
+    """Pause, and note what to give back: in one statement, so neither is there without the other."""
+    statement = (
+        f"ALTER PIPE {stream.pipe.sql} SET PIPE_EXECUTION_PAUSED = TRUE COMMENT = {literal(str(note))}"
+    )
+    return _by_owner(stream, pipe, statement, "pause the pipe; its comment notes what it will lose")
+
+
+def create(stream: Stream, pipe: Pipe, note: Note, definition: str) -> SqlChange:
+    """The new pipe in the old one's place, with the note; it runs at once."""
+    options = "".join(f"\n  {name} = {value}" for name, value in sorted(note.belongings.options.items()))
+    statement = (
+        f"CREATE OR REPLACE PIPE {stream.pipe.sql}\n  AUTO_INGEST = TRUE{options}\n"
+        f"  COMMENT = {literal(str(note))}\nAS\n{definition}"
+    )
+    return _by_owner(stream, pipe, statement, "replace the pipe by one with the COPY as written")
+
+
+def keep(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
+    """The note as it is now."""
+    statement = f"ALTER PIPE {stream.pipe.sql} SET COMMENT = {literal(str(note))}"
+    return _by_owner(stream, pipe, statement, "note when the bucket's rule was changed")
+
+
+def parameters(stream: Stream, pipe: Pipe, want: Belongings, have: Belongings) -> Iterator[SqlChange]:
+    """The pipe's own parameters as they were; what nobody had set is taken off again."""
+    for name, value in want.parameters.items():
+        if have.parameters.get(name) != value:
+            statement = f"ALTER PIPE {stream.pipe.sql} SET {name} = {value}"
+            yield _by_owner(stream, pipe, statement, f"{name} as it was")
+    for name in have.parameters:
+        if name not in want.parameters:
+            statement = f"ALTER PIPE {stream.pipe.sql} UNSET {name}"
+            yield _by_owner(stream, pipe, statement, f"{name} was not set on the pipe")
+
+
+def grants(stream: Stream, pipe: Pipe, want: Belongings, have: Belongings) -> Iterator[SqlChange]:
+    """The privileges that are missing, a statement for each role."""
+    missing = sorted(set(want.grants) - set(have.grants))
+    for (to, role, with_option), rows in groupby(
+        missing, key=lambda row: (row.to, row.role, row.with_option)
+    ):
+        privileges = ", ".join(row.privilege for row in rows)
+        kind = to.replace("_", " ")
+        statement = (
+            f"GRANT {privileges} ON PIPE {stream.pipe.sql} TO {kind} {_role(to, role)}"
+            f"{' WITH GRANT OPTION' if with_option else ''}"
+        )
+        yield _by_owner(stream, pipe, statement, f"{role} has {privileges} again")
+
+
+def _role(to: str, role: str) -> str:
+    """A role's name as it is written; a database role's is qualified already."""
+    if to == "DATABASE_ROLE":
+        return ".".join(Identifier(part).sql for part in role.split("."))
+    return Identifier(role).sql
+
+
+def end(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
+    """The comment as it was: the last statement, after which nothing is left to do."""
+    change = f"SET COMMENT = {literal(note.comment)}" if note.comment else "UNSET COMMENT"
+    return _by_owner(stream, pipe, f"ALTER PIPE {stream.pipe.sql} {change}", "the comment as it was: done")

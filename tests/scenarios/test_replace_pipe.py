@@ -1,0 +1,115 @@
+"""replace-pipe from outside: a changed COPY comes live, and nothing is lost, repeated or forgotten."""
+
+import json
+from typing import Any
+
+from tests.scenarios.conftest import Installation
+from tests.scenarios.test_backfill import PIPE, assert_once, definition, put, requests_so_far, silence
+
+OLD = "ON_ERROR = CONTINUE"
+
+
+def by_hand(at: Installation, old: str = OLD) -> None:
+    """The pipe as somebody made it: with another COPY than the one in sql/step4_snowflake."""
+    text = definition(at).replace("ON_ERROR = SKIP_FILE", old)
+    at.sql(f"CREATE OR REPLACE PIPE {PIPE} AUTO_INGEST = TRUE COMMENT = 'ours' AS {text}", "SNOWPLOW_LOADER")
+    at.sql(f"GRANT MONITOR, OPERATE ON PIPE {PIPE} TO ROLE SNOWPLOW_OPERATOR", "SNOWPLOW_LOADER")
+
+
+def shown(at: Installation) -> dict[str, Any]:
+    """Everything about the pipe that must be as it was."""
+    pipe = next(row for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
+    return {
+        "owner": pipe[5],
+        "channel": pipe[6],
+        "comment": pipe[7],
+        "grants": sorted(row[1:8:2] for row in at.sql(f"SHOW GRANTS ON PIPE {PIPE}")),
+        "parameters": sorted((row[0], row[1], row[3]) for row in at.sql(f"SHOW PARAMETERS IN PIPE {PIPE}")),
+    }
+
+
+def replace_pipe(at: Installation, *arguments: str, expect: int | None = 0) -> Any:
+    done = at.run("replace-pipe", "--stream", "events", "--format", "json", *arguments, expect=expect)
+    return json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_a_changed_copy_comes_live_with_everything_else_as_it_was(healthy: Installation) -> None:
+    by_hand(healthy)
+    healthy.sql("CREATE ROLE WATCHER")
+    healthy.sql(f"GRANT MONITOR ON PIPE {PIPE} TO ROLE WATCHER WITH GRANT OPTION", "SNOWPLOW_LOADER")
+    healthy.sql(f"ALTER PIPE {PIPE} SET LOG_EVENT_LEVEL = 'ERROR'", "SNOWPLOW_LOADER")
+    keys = put(healthy, "loaded-1.gz", "loaded-2.gz")
+    healthy.settle()
+    healthy.advance(minutes=1)
+    before, so_far = shown(healthy), requests_so_far(healthy)
+
+    planned = replace_pipe(healthy, "--dry-run")
+    assert healthy.writes_since(so_far) == []
+    assert planned["replace"] is True
+    assert set(planned) == {
+        *("dry_run", "missing", "pipe", "replace", "since", "statements", "stream", "target", "to_end", "why")
+    }
+    whole = "\n".join(planned["statements"])
+    for text in ("PIPE_EXECUTION_PAUSED = TRUE", "CREATE OR REPLACE PIPE", "LOG_EVENT_LEVEL = 'ERROR'"):
+        assert text in whole
+    assert "GRANT MONITOR ON PIPE RAW.SNOWPLOW.EVENTS_PIPE TO ROLE WATCHER WITH GRANT OPTION" in whole
+
+    done = replace_pipe(healthy)
+    assert done["missing"] == []
+    assert "ON_ERROR = SKIP_FILE" in definition(healthy)
+    assert shown(healthy) == before
+    keys += put(healthy, "after.gz")
+    healthy.settle()
+    assert_once(healthy, keys)
+    healthy.assert_healthy()
+    assert replace_pipe(healthy)["to_end"] is False
+
+
+def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(healthy: Installation) -> None:
+    by_hand(healthy)
+    keys = put(healthy, "day=1/loaded.gz")
+    healthy.settle()
+    healthy.advance(minutes=1)
+    healthy.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE", "SNOWPLOW_LOADER")
+    keys += put(healthy, "day=1/waits.gz", "day=2/waits.gz")
+    healthy.settle()
+    before = shown(healthy)
+    replace_pipe(healthy)
+    assert shown(healthy) == before
+    assert_once(healthy, keys[:1])
+    healthy.run("resume", "--stream", "events")
+    healthy.settle()
+    assert_once(healthy, keys)
+
+
+def test_another_queue_is_told_of_by_the_bucket_s_rule_and_nothing_between_is_lost(
+    healthy: Installation,
+) -> None:
+    by_hand(healthy)
+    healthy.control("POST", "/faults", {"new_queue_each_time": 1})
+    theirs = {"Id": "theirs", "QueueArn": shown(healthy)["channel"], "Events": ["s3:ObjectRemoved:*"]}
+    s3, bucket = healthy.aws("s3"), healthy.settings.aws.bucket
+    rules = s3.get_bucket_notification_configuration(Bucket=bucket)
+    rules.pop("ResponseMetadata")
+    rules["QueueConfigurations"].append(theirs)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=rules)
+    other = healthy.stream("events_bad").rule_id
+    old = {row["Id"]: row["QueueArn"] for row in rules["QueueConfigurations"]}
+
+    said = replace_pipe(healthy, expect=4)
+    assert "five minutes" in " ".join(said.split())
+    now = {
+        row["Id"]: row["QueueArn"]
+        for row in s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
+    }
+    mine = healthy.stream("events").rule_id
+    assert now == {**old, mine: shown(healthy)["channel"]}
+    assert now[mine] != old[mine]
+    assert now[other] == old[other]
+
+    silence(healthy)  # the new rule does not work yet
+    keys = put(healthy, "between.gz")
+    healthy.advance(minutes=6)
+    replace_pipe(healthy)
+    assert shown(healthy)["comment"] == "ours"
+    assert_once(healthy, keys)
