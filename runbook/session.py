@@ -147,6 +147,13 @@ class Clouds:
             )
         return client
 
+    def ca_bundle(self) -> str | None:
+        """The certificates that boto3 trusts, where the environment or the profile names some."""
+        from botocore.session import Session
+
+        found: str | None = Session().get_config_variable("ca_bundle")
+        return found
+
     def snowflake(self, purpose: str) -> Any:
         """A connection; ``read`` and ``write`` have one each, so a role used to write never reads."""
         with self._lock:

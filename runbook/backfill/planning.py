@@ -10,6 +10,7 @@ from functools import cached_property
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.facts.history import TABLE_MEMORY_DAYS
+from runbook.facts.ranges import common
 from runbook.facts.snowflake import StagedFile
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
@@ -227,26 +228,20 @@ def exact_prefixes(wanted: frozenset[str], others: Iterable[str]) -> tuple[list[
     while stack:
         keys = stack.pop()
         inside = [key for key in keys if key in wanted]
-        common = _common(keys[0], keys[-1])
+        shared = common(keys[0], keys[-1])
         if not inside:
             continue
         if len(inside) == len(keys):
-            found.append(common)
+            found.append(shared)
             continue
-        if keys[0] == common:
-            left.update({common} & wanted)
+        if keys[0] == shared:
+            left.update({shared} & wanted)
             keys = keys[1:]
         groups: dict[str, list[str]] = {}
         for key in keys:
-            groups.setdefault(key[len(common)], []).append(key)
+            groups.setdefault(key[len(shared)], []).append(key)
         stack.extend(groups.values())
     return sorted(found), frozenset(left)
-
-
-def _common(first: str, last: str) -> str:
-    """What two keys begin with, character by character; of sorted keys, what all begin with."""
-    at = next((n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
-    return first[: min(len(first), len(last))] if at is None else first[:at]
 
 
 # -- COPY, in batches -------------------------------------------------------------------------------------
