@@ -9,6 +9,7 @@ What is not listed here is refused as not emulated.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
@@ -143,7 +144,44 @@ _SUBRESOURCES = {
     "renameObject", "replication", "requestPayment", "restore", "retention", "select", "session", "tagging",
     "torrent", "uploadId", "uploads", "versioning", "versions", "website",
 }  # fmt: skip
+_KINDS = {
+    # the resource an action is about, where it has one (Service Authorization Reference)
+    "sqs": "queue",
+    "sns": "topic",
+    "kms": "key",
+    "ssm": "parameter",
+}
+_ABOUT_THE_ACCOUNT = {
+    "s3:ListAllMyBuckets", "sts:GetCallerIdentity", "sqs:ListQueues", "sns:ListTopics", "kms:CreateKey",
+    "sns:ListSubscriptions", "kms:ListKeys", "kms:ListAliases", "ssm:DescribeParameters", "iam:ListRoles",
+    "iam:ListUsers", "iam:ListGroups", "iam:ListPolicies", "iam:ListAccountAliases",
+}  # fmt: skip
 _VERSIONED = {"GetObject", "DeleteObject", "GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"}
+
+
+@cache
+def _s3_actions() -> frozenset[str]:
+    actions = {action for table in _S3.values() for _, _, action in table}
+    return frozenset(actions | {action.replace("Object", "ObjectVersion") for action in _VERSIONED & actions})
+
+
+def resource_kind(action: str) -> str | None:
+    """``s3``, ``role``, ``queue``, …: what ``s3:GetObject`` is about; "" for none, None if not known here."""
+    service, _, name = action.partition(":")
+    s3_actions = {known for table in _S3.values() for _, _, known in table}
+    known = (
+        s3_actions | {f"{one}Version" for one in _VERSIONED} if service == "s3" else OPERATIONS.get(service)
+    )
+    if known is None or name not in known:
+        return None
+    if action in _ABOUT_THE_ACCOUNT:
+        return ""
+    if service == "s3":
+        return "s3"
+    if service in ("iam", "sts"):
+        kinds = {"Principal": "entity", "Role": "role", "User": "user", "AccessKey": "user", "Group": "group"}
+        return next((kind for word, kind in kinds.items() if word in name), "policy")
+    return _KINDS[service]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from runbook.sandbox.aws.principals import Directory
 from runbook.sandbox.aws.realm import Realm, Realms
 from runbook.sandbox.aws.s3 import S3
 from runbook.sandbox.aws.signature import Credential, credential_of, signature_matches
+from runbook.sandbox.aws.simulation import simulate
 from runbook.sandbox.aws.stores import bucket_named, forget_accounts
 
 log = logging.getLogger(__name__)
@@ -248,6 +249,8 @@ class Gateway:
 
     def _run_iam(self, asked: _Asked, _: str) -> HttpResponse:
         call, principal = asked.call, asked.caller.principal
+        if call.operation == "SimulatePrincipalPolicy":
+            return simulate(call, self.identities.view(principal.account, asked.judge.at))
         if call.access == "read":
             IamRules(call, principal, self.directory.exists).check()
             return self.moto.call(call, principal.account)

@@ -9,7 +9,7 @@ Principal element
 Organisations' SCPs and RCPs are not emulated: an account of the sandbox is in no organisation.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -104,13 +104,16 @@ def _applies(document: Document, statement: Mapping[str, Any], request: Request)
     )
 
 
+def applying(document: Document, effect: str, request: Request) -> Iterator[Mapping[str, Any]]:
+    """The statements of an identity policy that have ``effect`` (Allow, Deny) for the request."""
+    for statement in statements(document):
+        if statement.get("Effect") == effect and _applies(document, statement, request):
+            yield statement
+
+
 def says(documents: Iterable[Document], effect: str, request: Request) -> bool:
-    """Whether any statement of identity policies has ``effect`` (Allow, Deny) for the request."""
-    return any(
-        statement.get("Effect") == effect and _applies(document, statement, request)
-        for document in documents
-        for statement in statements(document)
-    )
+    """Whether any statement of identity policies has ``effect`` for the request."""
+    return any(True for document in documents for _ in applying(document, effect, request))
 
 
 def _aws_grant(name: str, principal: Principal) -> Grant:

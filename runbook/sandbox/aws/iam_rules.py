@@ -13,7 +13,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from runbook.sandbox.aws.calls import Call
-from runbook.sandbox.aws.errors import AwsError, NotEmulated
+from runbook.sandbox.aws.errors import AwsError
 from runbook.sandbox.aws.iam import Principal
 from runbook.sandbox.aws.identities import aws_managed_policy
 from runbook.sandbox.aws.validation import (
@@ -250,6 +250,3 @@ class IamRules:
         user = self._backend.users.get(self._call.text("UserName"))
         if user is not None and user.access_keys:
             raise AwsError("DeleteConflict", "Cannot delete entity, must delete access keys first.", 409)
-
-    def _check_SimulatePrincipalPolicy(self) -> None:  # noqa: N802
-        raise NotEmulated("iam:SimulatePrincipalPolicy")

@@ -9,8 +9,8 @@ import json
 import secrets
 import string
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -34,15 +34,24 @@ def parsed(document: str) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A user or role as its policies stand: documents as text; ``boundary`` None means there is none."""
+    """A user or role as its policies stand: documents as text; ``boundary`` None means there is none.
+
+    ``sources`` says of each document which policy it is, as IAM's simulator names them.
+    """
 
     arn: str
     unique_id: str
     policies: tuple[str, ...]
+    sources: tuple[str, ...]
     boundary: str | None
     trust: str = ""
     max_session: timedelta = timedelta(hours=1)
     tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Without the path."""
+        return self.arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +121,11 @@ def _aws_managed_policies() -> dict[str, Any]:
     return found
 
 
-def _entity(thing: Any, managed: Mapping[str, Any], trust: str = "") -> Entity:
-    documents = [*thing.policies.values(), *map(_default_document, thing.managed_policies.values())]
+def _entity(thing: Any, managed: Mapping[str, Any], trust: str = "", groups: Sequence[Any] = ()) -> Entity:
+    kind = "role" if ":role/" in thing.arn else "user"
+    documents = _documents(thing, kind)
+    for group in groups:
+        documents |= _documents(group, "group")
     boundary_arn = getattr(thing, "permissions_boundary_arn", None)
     boundary = None
     if boundary_arn:
@@ -122,7 +134,22 @@ def _entity(thing: Any, managed: Mapping[str, Any], trust: str = "") -> Entity:
     seconds = int(getattr(thing, "max_session_duration", None) or 3600)
     tags = getattr(thing, "tags", None) or []
     pairs = tuple((tag["Key"], tag["Value"]) for tag in tags)
-    return Entity(thing.arn, thing.id, tuple(documents), boundary, trust, timedelta(seconds=seconds), pairs)
+    return Entity(
+        thing.arn,
+        thing.id,
+        tuple(documents.values()),
+        tuple(documents),
+        boundary,
+        trust,
+        timedelta(seconds=seconds),
+        pairs,
+    )
+
+
+def _documents(thing: Any, kind: str) -> dict[str, str]:
+    """What a user, role or group holds, by the policy's name in the simulator; one attached twice is one."""
+    inline = {f"{kind}_{thing.name}_{name}": str(text) for name, text in thing.policies.items()}
+    return inline | {policy.name: _default_document(policy) for policy in thing.managed_policies.values()}
 
 
 def _default_document(policy: Any) -> str:
@@ -135,17 +162,11 @@ def _current(account: str) -> View:
     for backend in iam_backends[account].values():
         managed = backend.managed_policies
         for user in backend.users.values():
-            entity = _entity(user, managed)
             groups = [group for group in backend.groups.values() if user in group.users]
-            of_groups = [document for group in groups for document in _entity_of_group(group)]
-            found[user.id] = replace(entity, policies=entity.policies + tuple(of_groups))
+            found[user.id] = _entity(user, managed, groups=groups)
         for role in backend.roles.values():
             found[role.id] = _entity(role, managed, str(role.assume_role_policy_document))
     return View(found)
-
-
-def _entity_of_group(group: Any) -> list[str]:
-    return [*group.policies.values(), *(_default_document(p) for p in group.managed_policies.values())]
 
 
 def _random(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:

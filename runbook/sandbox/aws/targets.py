@@ -135,7 +135,11 @@ def targets_of(call: Call, caller: Principal, identities: Identities, at: dateti
     if call.name == "sts:AssumeRole":
         return [_role_target(call, identities, at)]
     if call.service == "iam":
-        return [Target(call.iam_action, iam_resource(call, caller), caller.account)]
+        resource = iam_resource(call, caller)
+        account = caller.account
+        if call.operation == "SimulatePrincipalPolicy" and resource.count(":") >= 5:
+            account = resource.split(":")[4]
+        return [Target(call.iam_action, resource, account)]
     if call.service in ("sqs", "sns", "kms", "ssm"):
         return [_OTHERS[call.service](call, caller)]
     return []
@@ -190,6 +194,8 @@ _IAM_KINDS = (("RoleName", "role", "roles"), ("UserName", "user", "users"), ("Gr
 
 def iam_resource(call: Call, caller: Principal) -> str:
     """The ARN an IAM call is about; ``*`` for calls about the account."""
+    if call.operation == "SimulatePrincipalPolicy":
+        return call.text("PolicySourceArn")
     if call.text("PolicyArn") and not any(call.text(name) for name, _, _ in _IAM_KINDS):
         return call.text("PolicyArn")
     prefix = f"arn:{caller.partition}:iam::{caller.account}"
