@@ -83,7 +83,7 @@ NOT_EMULATED = [
     ("s3", "put_bucket_acl", {"ACL": "private"}),
     ("s3", "restore_object", {"Key": "a"}),
     ("iam", "create_saml_provider", {"Name": "x", "SAMLMetadataDocument": "x" * 1000}),
-    ("iam", "simulate_principal_policy", {"PolicySourceArn": "arn:aws:iam::111122223333:role/x", "ActionNames": ["s3:*"]}),
+    ("iam", "simulate_custom_policy", {"PolicyInputList": ["{}"], "ActionNames": ["s3:*"]}),
     ("sts", "get_session_token", {}),
     ("sqs", "add_permission", {"QueueUrl": "http://x/1/q", "Label": "l", "AWSAccountIds": ["1"], "Actions": ["*"]}),
     ("events", "list_rules", {}),
