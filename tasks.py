@@ -116,22 +116,25 @@ def plan(c: Context, format: str = "table", debug: bool = False) -> None:
 
 
 @task(
+    iterable=["format"],
     help={
         "step": "only the checks of this step, 1 to 5 (0: all)",
         "stream": STREAM,
+        "deep": "also the checks that need a warehouse",
         "wait": "seconds to wait for health, showing what is still red",
-        "format": "table, json or junit",
-        "output": "write the result to this file",
+        "format": "table, json, junit, tap, nagios or prometheus; NAME=FILE for a file; may be repeated",
+        "output": "the file of the format that names none",
         "all": "list every check, not only what did not pass",
         "debug": DEBUG,
-    }
+    },
 )
 def verify(
     c: Context,
+    format: list[str],
     step: int = 0,
     stream: str = "",
+    deep: bool = False,
     wait: int = 0,
-    format: str = "table",
     output: str = "",
     all: bool = False,
     debug: bool = False,
@@ -145,8 +148,9 @@ def verify(
         "verify",
         step_number=step or None,
         stream=stream or None,
+        deep=deep,
         wait=wait,
-        output_format=format,
+        formats=format,
         output=output or None,
         every=all,
         debug=debug,

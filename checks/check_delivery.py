@@ -50,6 +50,7 @@ def check_queue_is_worked_off(
     assert waiting == [], "an announced file has not been loaded for too long"
 
 
+@pytest.mark.deep
 @pytest.mark.needs(*THE_WAY, "delivery.stage-can-be-listed", "delivery.queue-is-worked-off")
 def check_files_are_loaded(
     facts: Facts,
@@ -68,6 +69,7 @@ def check_files_are_loaded(
     assert found == [], "these files were never announced, or the announcement was lost"
 
 
+@pytest.mark.deep
 @pytest.mark.needs("delivery.stage-can-be-listed")
 def check_no_file_failed(listing: Listing, loads: tuple[Load, ...], stream: Stream) -> None:
     """No file that is still in the bucket failed to load.
@@ -80,6 +82,7 @@ def check_no_file_failed(listing: Listing, loads: tuple[Load, ...], stream: Stre
     assert failed(listing, loads) == [], "Snowflake could not load these files"
 
 
+@pytest.mark.deep
 @pytest.mark.needs("delivery.stage-can-be-listed")
 def check_no_file_is_partly_loaded(listing: Listing, loads: tuple[Load, ...], stream: Stream) -> None:
     """No file lost rows while it was loaded.

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runbook.backfill.command import backfill
@@ -11,13 +11,13 @@ from runbook.facts import Facts
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
 from runbook.replacing.command import replace_pipe
-from runbook.running import Run, running, write_output
+from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.terminal import Style, counted, note, say, wrapped
 from runbook.verify import Outcome, wait_until_healthy
-from runbook.verify.tell import FORMATS, as_table
+from runbook.verify.command import still_red, verify
 
 __all__ = [
     "backfill",
@@ -67,40 +67,12 @@ def plan(config: Config, *, output_format: str) -> int:
     return 0
 
 
-def verify(
-    config: Config,
-    *,
-    step_number: int | None,
-    stream: str | None,
-    wait: float,
-    output_format: str,
-    output: str | None,
-    every: bool = False,
-) -> int:
-    """Every check, or those of one step or stream; waits for health when asked. Only reads."""
-    _known(output_format, ("table", *FORMATS))
-    if step_number is not None and step_number not in SIDES:
-        raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
-    if wait < 0:
-        raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
-    with running(config, "verify", stream=stream, quiet=True) as run:
-        steps = None if step_number is None else (step_number,)
-        facts = run.facts()
-        facts.look()
-        outcome = wait_until_healthy(facts, wait, _still_red(), steps=steps, stream=stream)
-    if output_format == "table":
-        write_output(as_table(outcome, Style.of(sys.stdout), every=every), output, say)
-    else:
-        write_output(FORMATS[output_format](outcome), output, say)
-    return outcome.exit_code
-
-
 def status(config: Config, *, output_format: str) -> int:
     """Where the files and rows of every stream are. Only reads."""
     _known(output_format, ("table", "json"))
     with running(config, "status", sides=("snowflake",), quiet=True) as run:
         facts = run.facts()
-        facts.look(steps=(4,))
+        facts.look(deep=True, steps=(4,))
         rows = [whereabouts(facts, stream) for stream in run.settings.streams]
     if output_format == "json":
         say(json.dumps([row.as_json() for row in rows], indent=1))
@@ -182,9 +154,8 @@ def _one(run: Run, number: int) -> None:
 
 
 def _prove(run: Run, number: int, facts: Facts) -> None:
-    facts.look(delivery=number == 4, steps=(number,))
     seconds = run.settings.checks.ready_within_seconds
-    outcome = wait_until_healthy(facts, seconds, _still_red(), steps=(number,))
+    outcome = wait_until_healthy(facts, seconds, still_red(), steps=(number,))
     if not outcome.is_healthy:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)
@@ -304,20 +275,6 @@ def _plan_as_json(found: Plan) -> dict[str, Any]:
         "known_after_step": found.blocked.by_step if found.blocked else None,
         "blocked": found.blocked.what if found.blocked else None,
     }
-
-
-def _still_red() -> Callable[[Outcome], None]:
-    """Tells what is waited for, once for as long as it stays the same."""
-    told = [""]
-
-    def tell(outcome: Outcome) -> None:
-        red = outcome.root_causes or [row for row in outcome.results if row.outcome in ("blocked", "unknown")]
-        causes = "; ".join(f"{row.id} ({row.cause})" for row in list(red)[:3])
-        if causes != told[-1]:
-            note(wrapped("  waiting: ", causes, Style.of(sys.stderr)))
-            told.append(causes)
-
-    return tell
 
 
 def _known(name: str, known: tuple[str, ...]) -> None:

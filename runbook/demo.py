@@ -108,10 +108,8 @@ class Demo:
             return json.load(answer)
 
     def verify(self) -> int:
-        """`invoke verify`, as a person would run it."""
-        return commands.verify(
-            self.config, step_number=None, stream=None, wait=0, output_format="table", output=None
-        )
+        """`invoke verify --deep`, as a person would run it."""
+        return commands.verify(self.config, formats=["table"], deep=True)
 
 
 def demo(
@@ -147,7 +145,7 @@ def _story(told: Demo) -> None:
     _in_bucket(told)
     commands.status(told.config, output_format="table")
 
-    _chapter("Is everything as it should be?", "invoke verify")
+    _chapter("Is everything as it should be?", "invoke verify --deep")
     _expect(told.verify() == 0, "the new installation is not healthy")
 
     _chapter("Somebody overwrites the bucket's notifications: the rule of events_bad is gone")
@@ -157,20 +155,20 @@ def _story(told: Demo) -> None:
     told.wait_minutes(told.settings.checks.loaded_within_minutes + 5)
     say("Files keep arriving. Nothing complains: both pipes are RUNNING.")
 
-    _chapter("verify names the cause", "invoke verify")
+    _chapter("verify names the cause", "invoke verify --deep")
     _expect(told.verify() == 1, "the missing rule was not noticed")
 
     _chapter("The remedy it printed", "invoke step5-aws")
     commands.step(told.config, (5,), dry_run=False, yes=True, adopt=False)
 
-    _chapter("What was missed meanwhile is found", "invoke verify")
+    _chapter("What was missed meanwhile is found", "invoke verify --deep")
     _expect(told.verify() == 1, "the files that were never announced were not noticed")
 
     _chapter("The remedy it printed", "invoke refresh --stream events_bad")
     commands.refresh(told.config, stream="events_bad", dry_run=False, yes=True)
     told.settle()
 
-    _chapter("And now?", "invoke verify")
+    _chapter("And now?", "invoke verify --deep")
     _expect(told.verify() == 0, "the installation is not healthy after the remedies")
 
 

@@ -74,8 +74,11 @@ def running(
     yes: bool = False,
     quiet: bool = False,
     stream: str | None = None,
+    partly: bool = False,
 ) -> Iterator[Run]:
     """A command on its target: reads the settings, confirms who we are, says where it is.
+
+    ``partly`` goes on with one cloud when the other does not let us in.
 
     Raises SettingsWrong before anything is contacted when a setting, or the ``stream`` that is
     asked for, is wrong.
@@ -89,7 +92,7 @@ def running(
     run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
     interrupted = False
     try:
-        identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides)
+        identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides, partly=partly)
         run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
         if not quiet:
             who = ", ".join(part for part in (identity.aws, identity.snowflake) if part)

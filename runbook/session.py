@@ -249,6 +249,7 @@ class Reader:
 
     ``hidden_from``: whose things ("admin", "owner") the role that reads may not see, and that role;
     :meth:`confirm` finds out. What such a role does not see may be there all the same.
+    ``closed``: the sides ("aws", "snowflake") that did not let us in, and why; asking them raises that.
     """
 
     def __init__(
@@ -263,15 +264,18 @@ class Reader:
         self.now = now
         self.sleep = sleep
         self.hidden_from: Mapping[str, str] = {}
+        self.closed: dict[str, CannotTell] = {}
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):
             raise AssertionError(f"{service}:{operation} is not a read")
+        self._open("aws")
         return call_aws(self.clouds.aws(service), service, operation, parameters)
 
     def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a paginated read."""
+        self._open("aws")
         client = self.clouds.aws(service)
         items: list[Any] = []
         with translated_aws(service, operation):
@@ -283,14 +287,33 @@ class Reader:
         """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
+        self._open("snowflake")
         return run_sql(self.clouds.snowflake("read"), statement, binds)
 
-    def confirm(self, *, aws: bool = True, snowflake: bool = True) -> Identity:
-        """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch."""
+    def _open(self, side: str) -> None:
+        if side in self.closed:
+            raise self.closed[side]
+
+    def confirm(self, *, aws: bool = True, snowflake: bool = True, partly: bool = False) -> Identity:
+        """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch.
+
+        ``partly``: a side that does not let us in is ``closed`` instead of raised, unless both are.
+        """
         with self._sandbox_answers(), side_by_side(2) as pool:
-            arn = pool.submit(self._confirm_aws) if aws else None
-            user = pool.submit(self._confirm_snowflake) if snowflake else None
-            return Identity(arn.result() if arn else "", user.result() if user else "")
+            asked = {"aws": pool.submit(self._confirm_aws)} if aws else {}
+            if snowflake:
+                asked["snowflake"] = pool.submit(self._confirm_snowflake)
+            who = {"aws": "", "snowflake": ""}
+            closed: dict[str, CannotTell] = {}
+            for side, answer in asked.items():
+                try:
+                    who[side] = answer.result()
+                except CannotTell as error:
+                    closed[side] = error
+            if closed and (not partly or len(closed) == len(asked)):
+                raise next(iter(closed.values()))
+            self.closed = closed
+            return Identity(**who)
 
     @contextmanager
     def _sandbox_answers(self) -> Iterator[None]:

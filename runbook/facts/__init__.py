@@ -134,16 +134,19 @@ class Facts:
 
         return self._once(("rows", stream.name), read)
 
-    def look(self, *, delivery: bool = True, steps: tuple[int, ...] = (1, 2, 3, 4, 5)) -> None:
+    def look(
+        self, *, delivery: bool = True, deep: bool = False, steps: tuple[int, ...] = (1, 2, 3, 4, 5)
+    ) -> None:
         """Read side by side what the steps and checks will ask, so nobody waits for the other.
 
-        Reads only; what cannot be read shows when it is asked for.
+        ``delivery`` also lists the files; ``deep`` also reads the load history, which needs a
+        warehouse. Reads only; what cannot be read shows when it is asked for.
         """
         with side_by_side(WIDTH) as pool:
-            for question in self._questions(delivery=delivery, steps=steps):
+            for question in self._questions(delivery=delivery, deep=deep, steps=steps):
                 pool.submit(_unless_it_fails, question)
 
-    def _questions(self, *, delivery: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
+    def _questions(self, *, delivery: bool, deep: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
         nouns = {
             1: ("role", "policy", "bucket"),
             2: ("integration", "roles"),
@@ -161,7 +164,9 @@ class Facts:
         elif 5 in steps:
             per_stream += [self.pipe]
         if delivery:
-            per_stream += [self.listing, self.loads]
+            per_stream += [self.listing]
+        if deep:
+            per_stream += [self.loads]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
         return questions
 

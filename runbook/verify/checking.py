@@ -19,18 +19,25 @@ from runbook.verify.outcome import Outcome, Result, Word, explained
 FOLDER = Path(__file__).parent.parent.parent / "checks"
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
 UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
+ALL_STEPS = (1, 2, 3, 4, 5)
+NOT_ASKED = "needs a warehouse: ask for it with --deep"
 LONGEST = 400  # characters of an observed or expected value that are told
 
 
-def check(facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None) -> Outcome:
+def check(
+    facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None, deep: bool = False
+) -> Outcome:
     """The outcome of all checks, or of those of some steps or one stream. Only reads.
 
-    What is not asked for is run only when something asked for did not pass, to explain it.
+    What is not asked for is run only when something asked for did not pass, to explain it. The
+    checks marked ``deep`` need a warehouse, and are skipped unless asked for.
     """
     started, begun = datetime.now(UTC), time.monotonic()
-    asked = _checked(CheckRun(facts, steps, stream, every=steps is None))
+    facts.look(delivery=steps is None or 4 in steps, deep=deep, steps=steps or ALL_STEPS)
+    asked = _checked(CheckRun(facts, steps, stream, every=steps is None, deep=deep))
     if steps is not None and not asked.healthy:
-        asked = _checked(CheckRun(facts, steps, stream, every=True))
+        facts.look(deep=deep)
+        asked = _checked(CheckRun(facts, steps, stream, every=True, deep=deep))
     return Outcome(facts.settings.target, started, time.monotonic() - begun, asked.outcome())
 
 
@@ -65,6 +72,7 @@ def wait_until_healthy(
     *,
     steps: tuple[int, ...] | None = None,
     stream: str | None = None,
+    deep: bool = False,
 ) -> Outcome:
     """Check again, with growing pauses, until healthy or the time is over. Only reads.
 
@@ -73,7 +81,7 @@ def wait_until_healthy(
     reader = facts.reader
     deadline, pause = reader.now() + seconds, 0.5
     while True:
-        outcome = check(facts, steps=steps, stream=stream)
+        outcome = check(facts, steps=steps, stream=stream, deep=deep)
         if outcome.is_healthy or reader.now() + pause > deadline:
             return outcome
         tell(outcome)
@@ -86,12 +94,19 @@ class CheckRun:
     """The pytest plugin of one run: hands the facts in, takes the results out."""
 
     def __init__(
-        self, facts: Facts, steps: tuple[int, ...] | None, stream: str | None, *, every: bool
+        self,
+        facts: Facts,
+        steps: tuple[int, ...] | None,
+        stream: str | None,
+        *,
+        every: bool,
+        deep: bool = False,
     ) -> None:
         self.facts = facts
         self.steps = steps
         self.stream = stream
         self.every = every
+        self.deep = deep
         self.trouble = ""
         self._results: dict[str, Result] = {}
         self._compared: tuple[str, str] = ("", "")
@@ -113,6 +128,7 @@ class CheckRun:
     def pytest_configure(self, config: Any) -> None:
         config.runbook_facts = self.facts  # checks/conftest.py makes fixtures of them
         config.addinivalue_line("markers", "needs(*ids): the checks this one's claim stands on")
+        config.addinivalue_line("markers", "deep: needs a warehouse")
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
@@ -126,8 +142,11 @@ class CheckRun:
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
         self._compared = ("absent", "present") if op in ("!=", "is not") else (shown(left), shown(right))
 
-    def pytest_runtest_setup(self) -> None:
+    @pytest.hookimpl(tryfirst=True)  # before the fixtures: a check that is not asked for reads nothing
+    def pytest_runtest_setup(self, item: Any) -> None:
         self._compared = ("", "")
+        if not self.deep and item.get_closest_marker("deep"):
+            pytest.skip(NOT_ASKED)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Word = Literal["passed", "failed", "blocked", "unknown", "skipped"]
+WORDS: tuple[Word, ...] = ("passed", "failed", "blocked", "unknown", "skipped")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,25 @@ class Outcome:
         return tuple(first.values())
 
     @property
+    def unknown_causes(self) -> tuple[Result, ...]:
+        """What could not be told, one result a reason."""
+        first: dict[str, Result] = {}
+        for result in self.results:
+            if result.outcome == "unknown":
+                first.setdefault(result.cause, result)
+        return tuple(first.values())
+
+    @property
+    def counts(self) -> dict[Word, int]:
+        """How many checks had each outcome, also those that none had."""
+        return {word: sum(row.outcome == word for row in self.results) for word in WORDS}
+
+    @property
+    def summary(self) -> str:
+        """The counts in words: ``40 passed, 1 failed``."""
+        return ", ".join(f"{count} {word}" for word, count in self.counts.items() if count)
+
+    @property
     def is_healthy(self) -> bool:
         """Whether every check passed or had nothing to judge; never by default."""
         words = {result.outcome for result in self.results}
@@ -83,6 +103,20 @@ class Outcome:
             "root_causes": [result.id for result in self.root_causes],
             "checks": [result.as_json() for result in self.results],
         }
+
+
+def untold(target: str, started_at: datetime, duration_s: float, what: str, remedy: str) -> Outcome:
+    """The outcome of a run that could not ask anything: one unknown, and why."""
+    row = Result(
+        id="verify.ran",
+        step=None,
+        stream=None,
+        title="The checks could be run.",
+        outcome="unknown",
+        cause=what,
+        remedy=remedy,
+    )
+    return Outcome(target, started_at, duration_s, (row,))
 
 
 def explained(results: Iterable[Result]) -> tuple[Result, ...]:

@@ -1,7 +1,7 @@
-"""The outcome as a table for a person, as JSON, and as JUnit XML."""
+"""The outcome for a person: root causes first, with their evidence and remedy; fits the width."""
 
-import json
-from xml.etree import ElementTree as ET
+import textwrap
+from itertools import zip_longest
 
 from tabulate import tabulate
 
@@ -16,14 +16,14 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     """Root causes first with their evidence, then what did not pass, or every check; fits the width."""
     parts = [_headline(outcome, style)]
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
-    parts += [_unknown(rows, style) for rows in _by_cause(outcome)]
+    parts += [_unknown(rows, style) for rows in _by_cause(outcome, "unknown")]
+    parts += [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]
     parts.append(_all(outcome, style, every=every))
     return "\n\n".join(parts)
 
 
 def _headline(outcome: Outcome, style: Style) -> str:
-    counted = {word: sum(row.outcome == word for row in outcome.results) for word in SIGN}
-    said = ", ".join(f"{count} {word}" for word, count in counted.items() if count)
+    said = outcome.summary
     if outcome.is_healthy:
         return f"{style.paint('healthy', 'green')}: {outcome.target}, {said}"
     causes = len(outcome.root_causes)
@@ -35,19 +35,33 @@ def _cause(result: Result, outcome: Outcome, style: Style) -> str:
     streams = [row.stream for row in outcome.results if row.id == result.id and row.outcome == "failed"]
     where = ", ".join(stream for stream in streams if stream)
     lines = [style.paint(f"root cause: {result.id}", "red") + (f"  ({where})" if where else "")]
-    rows = [
-        ("claim", result.title),
-        ("but", result.cause),
-        ("observed", result.observed),
-        ("expected", result.expected),
-        ("remedy", _remedy(result, streams)),
-        ("see", result.see),
-    ]
+    rows = [("claim", result.title), ("but", result.cause)]
+    evidence = _beside(result.observed, result.expected, style)
+    if not evidence:
+        rows += [("observed", result.observed), ("expected", result.expected)]
+    after = [("remedy", _remedy(result, streams)), ("see", result.see)]
     blocked = sorted({row.id for row in outcome.results if result.id in row.blocked_by})
     if blocked:
-        rows.append(("blocks", ", ".join(blocked)))
-    lines += [wrapped(f"  {name:<9} ", text, style) for name, text in rows if text]
+        after.append(("blocks", ", ".join(blocked)))
+    lines += _labelled(rows, style) + evidence + _labelled(after, style)
     return "\n".join(lines)
+
+
+def _labelled(rows: list[tuple[str, str]], style: Style) -> list[str]:
+    return [wrapped(f"  {name:<9} ", text, style) for name, text in rows if text]
+
+
+def _beside(observed: str, expected: str, style: Style) -> list[str]:
+    """The two side by side, where no word is too long for its half; else nothing."""
+    half = (max(style.width, 40) - 5) // 2
+    texts = [("observed", observed), ("expected", expected)]
+    if not (observed and expected) or any(len(word) > half for _, text in texts for word in text.split()):
+        return []
+    columns = [
+        [f"{name:<{half}}", *(f"{line:<{half}}" for line in textwrap.wrap(text, half))]
+        for name, text in texts
+    ]
+    return [f"  {left} {right}".rstrip() for left, right in zip_longest(*columns, fillvalue=" " * half)]
 
 
 def _remedy(result: Result, streams: list[str | None]) -> str:
@@ -60,11 +74,11 @@ def _remedy(result: Result, streams: list[str | None]) -> str:
     return " && ".join(each)
 
 
-def _by_cause(outcome: Outcome) -> list[list[Result]]:
-    """What cannot be told, together where one thing that could not be read is the reason."""
+def _by_cause(outcome: Outcome, word: Word) -> list[list[Result]]:
+    """What cannot be told, or was skipped, together where one thing is the reason."""
     found: dict[str, list[Result]] = {}
     for result in outcome.results:
-        if result.outcome == "unknown":
+        if result.outcome == word:
             found.setdefault(result.cause, []).append(result)
     return list(found.values())
 
@@ -75,6 +89,11 @@ def _unknown(results: list[Result], style: Style) -> str:
     head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
     rows = [("because", first.cause), ("remedy", first.remedy), ("nor", ", ".join(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
+
+
+def _skipped(results: list[Result], style: Style) -> str:
+    ids = ", ".join(dict.fromkeys(row.id for row in results))
+    return wrapped("skipped   ", f"{ids}: {results[0].cause}", style)
 
 
 def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
@@ -101,47 +120,3 @@ def _passed(rows: list[Result], stream: str | None, style: Style) -> str:
 
 def _word(rows: list[Result], check: str, stream: str | None) -> Word | None:
     return next((r.outcome for r in rows if r.id == check and r.stream in (None, stream)), None)
-
-
-def as_json(outcome: Outcome) -> str:
-    """One JSON document, stable: see docs/runbook.md#verify."""
-    return json.dumps(outcome.as_json(), indent=1, ensure_ascii=False)
-
-
-def as_junit(outcome: Outcome) -> str:
-    """JUnit XML: failed is a failure, unknown an error, blocked and skipped are skipped."""
-    counts = {word: sum(row.outcome == word for row in outcome.results) for word in SIGN}
-    suite = ET.Element(
-        "testsuite",
-        name=f"snowpipe-runbook {outcome.target}",
-        tests=str(len(outcome.results)),
-        failures=str(counts["failed"]),
-        errors=str(counts["unknown"]),
-        skipped=str(counts["blocked"] + counts["skipped"]),
-        timestamp=outcome.started_at.strftime("%Y-%m-%dT%H:%M:%S"),
-        time=f"{outcome.duration_s:.3f}",
-    )
-    for row in outcome.results:
-        area, _, name = row.id.partition(".")
-        title = f"{name}[{row.stream}]" if row.stream else name
-        case = ET.SubElement(suite, "testcase", classname=area, name=title, time="0")
-        _judge(case, row)
-    root = ET.Element("testsuites")
-    root.append(suite)
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode")
-
-
-def _judge(case: ET.Element, row: Result) -> None:
-    if row.outcome == "failed":
-        element = ET.SubElement(case, "failure", message=row.cause)
-        element.text = f"observed: {row.observed}\nexpected: {row.expected}\nremedy: {row.remedy}"
-    elif row.outcome == "unknown":
-        ET.SubElement(case, "error", message=row.cause).text = f"remedy: {row.remedy}"
-    elif row.outcome == "blocked":
-        ET.SubElement(case, "skipped", message=f"blocked by {', '.join(row.blocked_by)}")
-    elif row.outcome == "skipped":
-        ET.SubElement(case, "skipped", message=row.cause)
-
-
-FORMATS = {"json": as_json, "junit": as_junit}

@@ -133,7 +133,7 @@ def test_a_traceback_only_with_debug(installation: Installation, tmp_path: Path)
 
 def test_credentials_and_pins(installation: Installation, tmp_path: Path) -> None:
     key, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-    assert "no AWS credentials" in said(installation, "verify", code=3, without=(key, secret))
+    assert "no AWS credentials" in said(installation, "up", code=3, without=(key, secret))
     assert "cannot be used" in said(installation, "verify", code=2, without=(secret,))
     unknown = said(installation, "up", code=3, AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN00")
     assert "InvalidClientTokenId" in unknown

@@ -15,8 +15,11 @@ def result(name, outcome="passed", *, stream=None, needs=(), blocked_by=(), **mo
     return Result(name, step, stream, f"{name}.", outcome, tuple(needs), tuple(blocked_by), **more)
 
 
+STARTED = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
 def outcome(*results):
-    return Outcome("sandbox", datetime(2026, 11, 20, 12, tzinfo=UTC), 0.8123, explained(results))
+    return Outcome("sandbox", STARTED, 0.8123, explained(results))
 
 
 def causes(*results):

@@ -1,19 +1,17 @@
-"""The outcome for a person, for a program and for JUnit."""
+"""The outcome for a person."""
 
 # ruff: noqa: E501 (results one a line)
 
-import json
 import re
 from io import StringIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from junitparser import Error, Failure, JUnitXml, Skipped
 
 from runbook.session import one_line
 from runbook.terminal import Style, wrapped
-from runbook.verify.tell import FORMATS, as_json, as_junit, as_table
+from runbook.verify.tell import as_table
 from tests.unit.test_outcome import outcome, result
 
 PLAIN = Style(colour=False, width=80)
@@ -44,14 +42,29 @@ def test_the_table_says_first_what_is_wrong_and_what_to_do():
         r"root cause: step3\.trust-has-the-external-id\n  claim +step3.*\n  but +it differs", text
     )
     assert (
-        "  observed  a\n  expected  b\n  remedy    invoke step3-aws\n  see       docs/runbook.md#trust"
-        in text
+        "  observed                              expected\n"
+        "  a                                     b\n"
+        "  remedy    invoke step3-aws\n  see       docs/runbook.md#trust" in text
     )
     assert "root cause: step4.pipe-is-not-paused  (events, events_bad)" in text
     assert "  remedy    invoke resume --stream events && invoke resume --stream events_bad" in text
     assert "  blocks    step4.pipe-runs" in text
     assert "cannot tell: step5.rule-exists  (events)\n  because   no permission\n  remedy    grant" in text
     assert text.count("root cause: ") == 2
+
+
+def test_evidence_is_side_by_side_unless_a_word_is_too_long_for_its_half():
+    arn = "arn:aws:iam::111122223333:user/abcdefghijklmnop"
+    row = result("step3.a", "failed", observed="one two", expected=arn, cause="it differs")
+    narrow, wide = (as_table(outcome(row), Style(colour=False, width=width)) for width in (80, 140))
+    assert f"  observed  one two\n  expected  {arn}\n" in narrow
+    assert [line.split() for line in wide.splitlines() if "one two" in line] == [["one", "two", arn]]
+
+
+def test_what_was_skipped_is_said_once_a_reason():
+    rows = [result(f"delivery.{name}", "skipped", cause="needs a warehouse") for name in "ab"]
+    text = as_table(outcome(result("step1.a"), *rows), PLAIN)
+    assert "skipped   delivery.a, delivery.b: needs a warehouse" in text
 
 
 def rows_of(text):
@@ -142,30 +155,6 @@ def test_colour_is_for_terminals_that_welcome_it(monkeypatch):
     assert not Style.of(Terminal()).colour
 
 
-def test_the_json_reads_back_as_the_outcome():
-    assert json.loads(as_json(broken())) == broken().as_json()
-    assert set(FORMATS) >= {"json", "junit"}
-
-
-def test_a_junit_parser_reads_every_outcome_as_what_it_is():
-    (suite,) = JUnitXml.fromstring(as_junit(broken()).encode())
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (9, 3, 1, 2)
-    assert suite.time == pytest.approx(0.812)
-    found = {(case.classname, case.name): case for case in suite}
-    assert len(found) == 9
-    failure = found["step4", "pipe-is-not-paused[events_bad]"].result
-    assert [type(part) for part in failure] == [Failure]
-    assert failure[0].message == "it is paused"
-    assert "remedy: invoke resume --stream events_bad" in failure[0].text
-    assert [type(part) for part in found["step5", "rule-exists[events]"].result] == [Error]
-    blocked = found["step4", "pipe-runs[events]"].result
-    assert [(type(part), part.message) for part in blocked] == [
-        (Skipped, "blocked by step4.pipe-is-not-paused")
-    ]
-    assert [type(part) for part in found["delivery", "files-keep-arriving[events]"].result] == [Skipped]
-    assert found["step1", "bucket-exists"].result == []
-
-
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
     "a\nb\r\nc",
@@ -187,16 +176,6 @@ def test_text_from_outside_becomes_one_line_that_commands_nothing(text):
     assert "\n" not in line
     assert line == one_line(line)
     line.encode()
-
-
-@given(st.one_of(st.sampled_from(HOSTILE), st.text(st.characters())))
-def test_any_such_line_makes_well_formed_json_and_xml(text):
-    line = one_line(text)
-    row = result("step1.a", "failed", cause=line, observed=line, expected=line, remedy=line)
-    found = outcome(row, result("step1.b", "unknown", cause=line, remedy=line))
-    (suite,) = JUnitXml.fromstring(as_junit(found).encode())
-    assert [case.result[0].message for case in suite] == [line, line]
-    assert json.loads(as_json(found))["checks"][0]["cause"] == line
 
 
 @pytest.mark.parametrize(
