@@ -23,7 +23,9 @@ from runbook.settings import Settings, Stream
 from tests.scenarios.warm import Command, Warm
 
 ROOT = Path(__file__).parents[2]
-INVOKE = [sys.executable, "-m", "invoke"]
+# another environment's, where SCENARIO_PYTHON says so: the sandbox then stays the installed one
+PYTHON = os.environ.get("SCENARIO_PYTHON") or sys.executable
+INVOKE = [PYTHON, "-m", "invoke"]
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Installation:
         """A remedy as printed; what is more than one `invoke …` is run by a shell that finds `invoke`."""
         if line.startswith("invoke ") and not set(line) & set("|&;<>$`\n"):
             return self.run(*shlex.split(line)[1:], expect=expect)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{self.environment['PATH']}"
+        path = f"{Path(PYTHON).parent}{os.pathsep}{self.environment['PATH']}"
         done = subprocess.run(
             line,
             shell=True,
@@ -179,7 +181,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proces
 
 @pytest.fixture(scope="session")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
-    parent = Warm(tmp_path_factory.mktemp("warm"))
+    parent = Warm(tmp_path_factory.mktemp("warm"), PYTHON)
     yield parent
     parent.close()
 
