@@ -254,6 +254,22 @@ def resume(
     run(c, "resume", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 
+@task(
+    help={
+        "output": "write it to this file, beside what the other side wrote there",
+        "ssm": "write it to the Systems Manager parameter of this name instead",
+        "yes": YES,
+        "debug": DEBUG,
+    }
+)
+def handoff(c: Context, output: str = "", ssm: str = "", yes: bool = False, debug: bool = False) -> None:
+    """What one cloud's administrator gives the other's: role, user and external ID, queues.
+
+    One side's credentials are enough. Goes where the setting handoff says; without one it is printed.
+    """
+    run(c, "handoff", output=output or None, ssm=ssm or None, yes=yes, debug=debug)
+
+
 @task(help={"step": "2 or 4", "debug": DEBUG})
 def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
@@ -324,6 +340,7 @@ namespace = Collection(
     replace_pipe,
     pause,
     resume,
+    handoff,
     sql,
     demo,
     lint,

@@ -5,38 +5,38 @@ import pytest
 from runbook.facts import Facts
 from runbook.facts.access import open_to_others, trust_denies
 from runbook.facts.aws import Role
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned")
-def check_trust_names_snowflakes_user(role: Role, integration: StorageIntegration) -> None:
+def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUser) -> None:
     """The trust policy lets Snowflake's IAM user assume the role.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#trust
     """
-    assert integration.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
+    assert snowflakes_user.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
-def check_trust_external_id(role: Role, integration: StorageIntegration) -> None:
+def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
     """Snowflake's user is let in with the integration's external ID, and only with it.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#external-id
     """
-    ids = sorted(role.external_ids(integration.iam_user_arn))
-    assert ids == [integration.external_id], "the external ID is not the integration's"
+    ids = sorted(role.external_ids(snowflakes_user.iam_user_arn))
+    assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
 
 
 @pytest.mark.needs("step3.trust-names-snowflakes-user")
-def check_trust_denies_nothing(role: Role, integration: StorageIntegration) -> None:
+def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> None:
     """No statement of the trust policy denies Snowflake's user.
 
     Remedy: take that statement out of the trust policy; the one of step 1 goes with invoke step3-aws
     See: docs/runbook.md#trust
     """
-    assert trust_denies(role, integration) == [], "a Deny statement wins over any Allow"
+    assert trust_denies(role, snowflakes_user) == [], "a Deny statement wins over any Allow"
 
 
 def check_trust_is_closed_to_others(role: Role) -> None:

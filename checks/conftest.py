@@ -15,6 +15,7 @@ from runbook.facts.snowflake import (
     Pause,
     Pipe,
     PipeStatus,
+    SnowflakesUser,
     Stage,
     StorageIntegration,
     Table,
@@ -75,6 +76,11 @@ def integration(facts: Facts) -> StorageIntegration:
 
 
 @pytest.fixture
+def snowflakes_user(facts: Facts) -> SnowflakesUser:
+    return there(facts.snowflakes_user, "The integration", "step2.integration-exists")
+
+
+@pytest.fixture
 def loader_grants_held(facts: Facts) -> frozenset[Grant]:
     return there(
         facts.grants_to(facts.settings.snowflake.loader_role), "The loader role", "step2.roles-exist"
@@ -106,6 +112,11 @@ def stage(facts: Facts, stream: Stream) -> Stage:
 @pytest.fixture
 def pipe(facts: Facts, stream: Stream) -> Pipe:
     return there(facts.pipe(stream), "The pipe", "step4.pipe-exists")
+
+
+@pytest.fixture
+def channel(facts: Facts, stream: Stream) -> str:
+    return there(facts.channel(stream), "The pipe", "step4.pipe-exists")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 from runbook.backfill.command import backfill
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
+from runbook.handoff import handoff, origin, tell_stale
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
 from runbook.replacing.command import replace_pipe
@@ -21,6 +22,7 @@ from runbook.verify.command import still_red, verify
 
 __all__ = [
     "backfill",
+    "handoff",
     "pause",
     "plan",
     "refresh",
@@ -34,14 +36,16 @@ __all__ = [
 
 Config = Mapping[str, Any]
 
+BOTH = ("aws", "snowflake")
 SIDES = {1: ("aws",), 2: ("snowflake",), 3: ("aws", "snowflake"), 4: ("snowflake",), 5: ("aws", "snowflake")}
 
 
 def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, adopt: bool) -> int:
     """Plan, apply and prove steps in order; ``dry_run`` only plans. Writes unless dry."""
     command = STEPS[numbers[0] - 1].task if len(numbers) == 1 else "up"
-    sides = tuple(sorted({side for number in numbers for side in SIDES[number]}))
-    with running(config, command, sides=sides, adopt=adopt, yes=yes) as run:
+    sides = tuple(sorted({STEPS[number - 1].side for number in numbers}))
+    spare = tuple(sorted({side for number in numbers for side in SIDES[number]} - set(sides)))
+    with running(config, command, sides=sides, spare=spare, adopt=adopt, yes=yes) as run:
         if {1, 5} & set(numbers):
             _require_bucket(run)
         for number in numbers:
@@ -55,10 +59,10 @@ def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, 
 def plan(config: Config, *, output_format: str) -> int:
     """What every step would change. Only reads."""
     _known(output_format, ("table", "json"))
-    with running(config, "plan", quiet=output_format == "json") as run:
+    with running(config, "plan", sides=(), spare=BOTH, quiet=output_format == "json") as run:
         facts = run.facts()
         facts.look(delivery=False)
-        plans = [plan_step(each, facts) for each in STEPS]
+        plans = [plan_step(each, facts) for each in STEPS if each.side not in run.reader.absent]
     if output_format == "json":
         say(json.dumps([_plan_as_json(each) for each in plans], indent=1, ensure_ascii=False))
     else:
@@ -142,6 +146,7 @@ def _for_all(name: str) -> bool:
 def _one(run: Run, number: int) -> None:
     """One step: plan, tell, apply, observe again, prove."""
     this = STEPS[number - 1]
+    _tell_origin(run)
     facts = _looked(run, number)
     found = plan_step(this, facts)
     _tell_plan(found, whole=not run.settings.is_sandbox)
@@ -151,15 +156,24 @@ def _one(run: Run, number: int) -> None:
         run.ask(f"Apply step {number} on {run.settings.target}?")
     facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
     _prove(run, number, facts)
+    tell_stale(facts)
+
+
+def _tell_origin(run: Run) -> None:
+    """Where the other side's values come from; raises Refused when they do not fit our settings."""
+    if run.reader.absent and (told := run.facts().handoff):
+        note(origin(run.settings, told))
 
 
 def _prove(run: Run, number: int, facts: Facts) -> None:
     seconds = run.settings.checks.ready_within_seconds
     outcome = wait_until_healthy(facts, seconds, still_red(), steps=(number,))
-    if not outcome.is_healthy:
+    if not outcome.is_well_from_here:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)
     note(f"step {number} proven: {passed} checks passed")
+    if theirs := [row.id for row in outcome.results if row.elsewhere]:
+        note(f"  for the other administrator to see: {', '.join(theirs)} (invoke verify --step {number})")
 
 
 def _unproven(number: int, outcome: Outcome) -> RunbookError:

@@ -5,6 +5,7 @@
     ├── Refused         2  decide: going on would harm something; nothing was touched
     ├── Blocked         2  run the earlier step that brings the missing value; nothing was touched
     ├── CannotTell      3  a cloud could not be reached, or did not let us look
+    │   └── NoCredentials  it is the other administrator's to see
     ├── Unhealthy       1  a check failed
     └── NotConverged    4  some changes were made; run the same command again
 
@@ -80,6 +81,10 @@ class CannotTell(RunbookError):
         super().__init__(what, where=where, why=why, remedy=remedy)
         self.missing_right = missing_right
         self.unreachable = unreachable
+
+
+class NoCredentials(CannotTell):
+    """Nobody here has credentials of that cloud; the other administrator does."""
 
 
 class Unhealthy(RunbookError):

@@ -4,6 +4,7 @@ A change is what an operator would otherwise type: an SQL file, or an AWS call. 
 the manual procedure, and two plans can be compared with ``==``.
 """
 
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,8 +70,14 @@ class Before:
     def still_holds(self, reader: Reader, service: str) -> bool:
         """Whether the same question still has the same answer."""
         now = reader.aws(service, self.operation, **self.parameters)
-        found = {key: value for key, value in now.items() if key != "ResponseMetadata"}
-        return _unordered(found) == _unordered(self.answer)
+        return _unordered(answer_of(now)) == _unordered(self.answer)
+
+
+def answer_of(response: Mapping[str, Any]) -> dict[str, Any]:
+    """What AWS answered, as it can be compared and recorded: times as text, without the request's data."""
+    kept = {key: value for key, value in response.items() if key != "ResponseMetadata"}
+    found: dict[str, Any] = json.loads(json.dumps(kept, default=str))
+    return found
 
 
 def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from runbook.errors import NotConverged, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.plan import Applied, Change, make
 from runbook.records import Record, new_run_id
-from runbook.session import Clouds, Reader, Writer
-from runbook.settings import Settings
+from runbook.session import Clouds, Reader, Writer, not_ours
+from runbook.settings import SSM, Settings
 from runbook.terminal import Style, note, wrapped
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -70,6 +70,8 @@ def running(
     command: str,
     *,
     sides: tuple[str, ...] = ("aws", "snowflake"),
+    spare: tuple[str, ...] = (),
+    alone: bool = False,
     adopt: bool = False,
     yes: bool = False,
     quiet: bool = False,
@@ -79,6 +81,8 @@ def running(
     """A command on its target: reads the settings, confirms who we are, says where it is.
 
     ``partly`` goes on with one cloud when the other does not let us in.
+    ``spare`` are sides a handoff can stand in for: where the settings name one (or ``alone``, without),
+    they are asked only if there are credentials for them.
 
     Raises SettingsWrong before anything is contacted when a setting, or the ``stream`` that is
     asked for, is wrong.
@@ -92,6 +96,7 @@ def running(
     run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
     interrupted = False
     try:
+        sides = _with_credentials(reader, sides, spare, alone=alone)
         identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides, partly=partly)
         run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
         if not quiet:
@@ -110,6 +115,33 @@ def running(
     finally:
         if not interrupted:  # nobody waits for a cloud's goodbye after Ctrl-C
             clouds.close()
+
+
+def _with_credentials(
+    reader: Reader, sides: tuple[str, ...], spare: tuple[str, ...], *, alone: bool
+) -> tuple[str, ...]:
+    """The sides to ask; the others are left to the other administrator.
+
+    With nobody's credentials all are asked, and the first to refuse says why. A handoff in a
+    parameter is AWS's to read, whatever the command is about.
+    """
+    handoff = reader.settings.handoff
+    if not handoff and not alone:
+        return (*sides, *spare)
+    wanted = (*spare, "aws") if (handoff or "").startswith(SSM) else spare
+    there = [side for side in dict.fromkeys(wanted) if side not in sides and has(reader, side)]
+    if not sides and not there:
+        return spare
+    asked = (*sides, *there)
+    for side in ("aws", "snowflake"):
+        if side not in asked and not has(reader, side):
+            reader.closed[side] = not_ours(side)
+    return asked
+
+
+def has(reader: Reader, side: str) -> bool:
+    """Whether there are credentials for a side."""
+    return reader.clouds.has_credentials(side)
 
 
 def _after_changes(run: Run, error: RunbookError) -> NotConverged:

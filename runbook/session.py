@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from runbook.errors import CannotTell, RunbookError, SettingsWrong
+from runbook.errors import CannotTell, NoCredentials, RunbookError, SettingsWrong
 from runbook.settings import Settings
 
 APPLICATION = "snowpipe-runbook"
@@ -191,6 +191,20 @@ class Clouds:
             raise SettingsWrong(f"The target is the sandbox, but the connection {name!r} goes to {host}")
         return connection
 
+    def has_credentials(self, side: str) -> bool:
+        """Whether there is anything to sign in with on a side; says nothing of whether it still works."""
+        if side == "aws":
+            import boto3
+
+            return boto3.Session().get_credentials() is not None
+        from snowflake.connector import errors
+        from snowflake.connector.config_manager import CONFIG_MANAGER
+
+        try:
+            return self.settings.snowflake.connection in CONFIG_MANAGER["connections"]
+        except errors.Error:
+            return True  # a connections.toml that cannot be read is told when it is used
+
     def close(self) -> None:
         """End the Snowflake sessions; errors are of no interest any more."""
         with self._lock:
@@ -244,6 +258,14 @@ def side_by_side(width: int) -> Iterator[ThreadPoolExecutor]:
         raise
 
 
+def not_ours(side: str) -> NoCredentials:
+    """Why a side that is the other administrator's cannot be asked."""
+    name = {"aws": "AWS", "snowflake": "Snowflake"}[side]
+    return NoCredentials(
+        f"There are no {name} credentials here", remedy=f"{name}'s administrator runs the same command"
+    )
+
+
 class Reader:
     """Everything that may be asked without changing anything. Safe to use from many threads.
 
@@ -265,6 +287,11 @@ class Reader:
         self.sleep = sleep
         self.hidden_from: Mapping[str, str] = {}
         self.closed: dict[str, CannotTell] = {}
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The sides that are the other administrator's: nobody has credentials of them here."""
+        return frozenset(side for side, why in self.closed.items() if isinstance(why, NoCredentials))
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
@@ -312,7 +339,7 @@ class Reader:
                     closed[side] = error
             if closed and (not partly or len(closed) == len(asked)):
                 raise next(iter(closed.values()))
-            self.closed = closed
+            self.closed |= closed
             return Identity(**who)
 
     @contextmanager

@@ -32,6 +32,8 @@ SANDBOX_ACCOUNT = "SANDBOXORG-SANDBOX"
 SANDBOX_BUCKET = "snowplow-sandbox"
 MANAGED_BY = "snowpipe-runbook"
 
+SSM = "ssm:"
+
 _UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _STORED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
 
@@ -114,9 +116,22 @@ def _suffix(suffix: str) -> str:
     return suffix
 
 
+def _place(place: str) -> str:
+    """A file's path, or ``ssm:`` and a name as Systems Manager takes it.
+
+    Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    """
+    if not place.isprintable() or not place:
+        raise ValueError("is not the path of a file")
+    if place.startswith(SSM) and not re.fullmatch(r"[A-Za-z0-9_.\-/]{1,1011}", place.removeprefix(SSM)):
+        raise ValueError(f"{place!r} is not {SSM} and a parameter's name: letters, digits, and _.-/")
+    return place
+
+
 Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
 Prefix = Annotated[str, AfterValidator(_one_prefix)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
+Place = Annotated[str, AfterValidator(_place)]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
 StreamKind = Literal["enriched", "bad_rows"]
 
@@ -248,6 +263,7 @@ class Settings(_Model):
     snowflake: Snowflake
     stream_settings: dict[str, StreamSettings] = Field(alias="streams", min_length=1)
     checks: Checks = Checks()
+    handoff: Place | None = None
 
     @field_validator("stream_settings", mode="before")
     @classmethod
@@ -311,8 +327,17 @@ class Settings(_Model):
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change when any setting does."""
-        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _digest(self.model_dump(mode="json", by_alias=True))[:12]
+
+    @cached_property
+    def agreed(self) -> dict[str, str]:
+        """What both administrators must mean alike, as eight hexadecimal digits a section.
+
+        Left out is what is each one's own: the connection's name, the target's, how long to wait.
+        """
+        written = self.model_dump(mode="json", by_alias=True)
+        written["snowflake"].pop("connection")
+        return {name: _digest(written[name])[:8] for name in ("aws", "snowflake", "streams")}
 
     def _stream(self, name: str, row: StreamSettings) -> Stream:
         formats = {
@@ -333,6 +358,10 @@ class Settings(_Model):
         )
 
 
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _is_removed(stream: object) -> bool:
     return stream is None or (isinstance(stream, Mapping) and stream.get("enabled") is False)
 
@@ -351,7 +380,7 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
             )
 
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks")
+SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff")
 
 
 def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:

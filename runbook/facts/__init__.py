@@ -12,7 +12,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from runbook.errors import Blocked, CannotTell
 from runbook.facts import aws, history, snowflake
+from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
 
@@ -64,6 +66,35 @@ class Facts:
     def integration(self) -> snowflake.StorageIntegration | None:
         """The storage integration."""
         return self._once("integration", lambda: snowflake.integration(self.reader))
+
+    @property
+    def handoff(self) -> Handoff | None:
+        """What the other administrator has handed over; None where nothing is, or nobody does."""
+        return self._once("handoff", lambda: fitting(self.reader))
+
+    @property
+    def snowflakes_user(self) -> snowflake.SnowflakesUser | None:
+        """Whom the trust policy lets in: as the integration says, or as it was handed over."""
+
+        def look() -> snowflake.SnowflakesUser | None:
+            return self.integration
+
+        def tell(told: FromSnowflake) -> snowflake.SnowflakesUser:
+            return told
+
+        return self._looked_or_told(look, tell, "Snowflake's user and external ID", by_step=2)
+
+    def channel(self, stream: Stream) -> str | None:
+        """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""
+
+        def look() -> str | None:
+            pipe = self.pipe(stream)
+            return (pipe.notification_channel or "") if pipe else None
+
+        what = f"The queue of the pipe {stream.pipe}"
+        return self._looked_or_told(
+            look, lambda told: told.notification_channels.get(stream.name), what, by_step=4
+        )
 
     @property
     def entry(self) -> snowflake.Entry | None:
@@ -169,6 +200,33 @@ class Facts:
             per_stream += [self.loads]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
         return questions
+
+    def _looked_or_told(
+        self,
+        look: Callable[[], T | None],
+        tell: Callable[[FromSnowflake], T | None],
+        what: str,
+        *,
+        by_step: int,
+    ) -> T | None:
+        """What we see; where we may not look, what Snowflake's administrator handed over.
+
+        Raises CannotTell where nothing is handed over at all, Blocked where it is not there yet.
+        """
+        try:
+            return look()
+        except CannotTell as error:
+            if error.unreachable or not self.settings.handoff:
+                raise
+        found = self.handoff
+        told = tell(found.snowflake) if found and found.snowflake else None
+        if told is None:
+            raise Blocked(
+                f"{what} cannot be read here, and is not in the handoff {self.settings.handoff}",
+                by_step=by_step,
+                remedy=f"Snowflake's administrator runs `invoke step{by_step}-snowflake handoff`",
+            )
+        return told
 
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         with self._lock:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.facts.aws import Role
 from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.snowflake import SnowflakesUser
 from runbook.settings import Settings
 
 PROBE = "2026-01-31/part-0001.gz"
@@ -77,13 +77,13 @@ def allowed(document: Document, action: str, resource: str, context: Mapping[str
     return any(row.get("Effect") == "Allow" and _condition(row, context, unknown=False) for row in matching)
 
 
-def trust_denies(role: Role, integration: StorageIntegration) -> list[str]:
+def trust_denies(role: Role, user: SnowflakesUser) -> list[str]:
     """The Sids of Deny statements that keep Snowflake's user from assuming the role."""
     found = []
     for row in role.trust_statements:
         principal = row.get("Principal", {})
         names = principal.get("AWS") if isinstance(principal, Mapping) else principal
-        hit = {"*", integration.iam_user_arn} & set(map(str, as_list(names)))
+        hit = {"*", user.iam_user_arn} & set(map(str, as_list(names)))
         assuming = _takes_in(row, "Action", "sts:AssumeRole", str.lower)
         if row.get("Effect") == "Deny" and hit and assuming and not row.get("Condition"):
             found.append(str(row.get("Sid", "(without Sid)")))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from runbook.errors import CannotTell
 from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, Row, SqlFailed
@@ -27,6 +27,18 @@ STOPPED_FOR_GOOD = (
 """Only another pipe loads again. https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts"""
 
 ORPHANED_STAGE = 3139  # the stage's integration was dropped or replaced
+
+
+class SnowflakesUser(Protocol):
+    """Whom a trust policy lets in: Snowflake's IAM user, and the external ID it brings."""
+
+    @property
+    def iam_user_arn(self) -> str:
+        """STORAGE_AWS_IAM_USER_ARN."""
+
+    @property
+    def external_id(self) -> str:
+        """STORAGE_AWS_EXTERNAL_ID."""
 
 
 @dataclass(frozen=True)

@@ -11,40 +11,40 @@ from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.facts.aws import NOBODY_SID, TRUST_SID, Role
 from runbook.facts.documents import Document, same, text
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.snowflake import SnowflakesUser
 from runbook.plan import AwsChange, Change
 
 
 def plan(facts: Facts) -> Iterator[Change]:
     """Put our statement into the trust policy, in place of the one that denies everybody."""
-    role, integration = facts.role, facts.integration
+    role, user = facts.role, facts.snowflakes_user
     if role is None:
         raise Blocked(
             "There is no role whose trust policy could be set", by_step=1, remedy="invoke step1-aws"
         )
-    if integration is None:
+    if user is None:
         raise Blocked(
             "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
         )
     if not role.is_ours:
         raise Refused(f"The role {role.arn} was not made by this project", remedy="invoke step1-aws --adopt")
-    want = trust(role, integration)
+    want = trust(role, user)
     if not same(role.trust, want):
         yield AwsChange(
             "iam",
             "UpdateAssumeRolePolicy",
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
-            why=_difference(role, integration),
+            why=_difference(role, user),
         )
 
 
-def trust(role: Role, integration: StorageIntegration) -> Document:
+def trust(role: Role, user: SnowflakesUser) -> Document:
     """The role's trust policy with ours in place; other people's statements as they are."""
     theirs = [row for row in role.trust_statements if row.get("Sid") not in (NOBODY_SID, TRUST_SID)]
-    return {"Version": "2012-10-17", "Statement": [*theirs, ours(integration)]}
+    return {"Version": "2012-10-17", "Statement": [*theirs, ours(user)]}
 
 
-def ours(integration: StorageIntegration) -> Document:
+def ours(user: SnowflakesUser) -> Document:
     """The statement that lets Snowflake's user in.
 
     StringEquals is false when no external ID is given, so the condition also demands that one is.
@@ -53,15 +53,15 @@ def ours(integration: StorageIntegration) -> Document:
     return {
         "Sid": TRUST_SID,
         "Effect": "Allow",
-        "Principal": {"AWS": integration.iam_user_arn},
+        "Principal": {"AWS": user.iam_user_arn},
         "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": integration.external_id}},
+        "Condition": {"StringEquals": {"sts:ExternalId": user.external_id}},
     }
 
 
-def _difference(role: Role, integration: StorageIntegration) -> str:
+def _difference(role: Role, user: SnowflakesUser) -> str:
     if role.denies_everybody:
         return "the role is assumable by nobody"
-    if integration.iam_user_arn not in role.trusted_principals:
+    if user.iam_user_arn not in role.trusted_principals:
         return "Snowflake's user is not trusted"
     return "the external ID, or another part of our statement, is not what the integration needs"

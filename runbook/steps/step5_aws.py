@@ -58,19 +58,19 @@ def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...])
 
 
 def _queue(facts: Facts, stream: Stream) -> str:
-    pipe = facts.pipe(stream)
-    if pipe is None or pipe.notification_channel is None:
+    queue = facts.channel(stream)
+    if not queue:
         raise Blocked(
             f"The queue of the pipe {stream.pipe} is not there", by_step=4, remedy="invoke step4-snowflake"
         )
-    region = pipe.notification_channel.split(":")[3]
+    region = queue.split(":")[3]
     if facts.bucket and region != facts.bucket.region:
         raise Refused(
             f"The queue of {stream.pipe} is in {region}, the bucket in {facts.bucket.region}",
             why="S3 only notifies queues of the bucket's own region",
             remedy="correct aws.region, or send the events through an SNS topic",
         )
-    return pipe.notification_channel
+    return queue
 
 
 def _already_told(have: BucketNotifications, stream: Stream, queue: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Absent, CannotTell, RunbookError
+from runbook.errors import Absent, CannotTell, NoCredentials, RunbookError
 from runbook.facts import Facts
 from runbook.session import one_line
 from runbook.verify.outcome import Outcome, Result, Word, explained
@@ -74,7 +74,7 @@ def wait_until_healthy(
     stream: str | None = None,
     deep: bool = False,
 ) -> Outcome:
-    """Check again, with growing pauses, until healthy or the time is over. Only reads.
+    """Check again, with growing pauses, until well (from here) or the time is over. Only reads.
 
     ``tell`` hears each outcome that is not healthy yet.
     """
@@ -82,7 +82,7 @@ def wait_until_healthy(
     deadline, pause = reader.now() + seconds, 0.5
     while True:
         outcome = check(facts, steps=steps, stream=stream, deep=deep)
-        if outcome.is_healthy or reader.now() + pause > deadline:
+        if outcome.is_well_from_here or reader.now() + pause > deadline:
             return outcome
         tell(outcome)
         reader.sleep(pause)
@@ -183,6 +183,7 @@ class CheckRun:
                 "cause": cause,
                 "remedy": remedy.replace("STREAM", base.stream or ""),
                 "see": see,
+                "elsewhere": isinstance(excinfo.value, NoCredentials),
             }
         )
 

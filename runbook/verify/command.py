@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runbook.errors import RunbookError, SettingsWrong
+from runbook.handoff import tell_stale
 from runbook.running import running, write_output
 from runbook.terminal import Style, note, say, wrapped
 from runbook.verify.checking import wait_until_healthy
@@ -80,11 +81,20 @@ def verify(
         raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
     started, begun = datetime.now(UTC), time.monotonic()
     try:
-        with running(config, "verify", stream=stream, quiet=True, partly=True) as run:
+        with running(
+            config,
+            "verify",
+            sides=(),
+            spare=("aws", "snowflake"),
+            stream=stream,
+            quiet=True,
+            partly=True,
+        ) as run:
             steps = None if step_number is None else (step_number,)
             outcome = wait_until_healthy(
                 run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep
             )
+            tell_stale(run.facts())
     except RunbookError as error:
         target = str(config.get("target", ""))
         told = untold(target, started, time.monotonic() - begun, _reason(error), error.remedy)

@@ -25,6 +25,7 @@ class Result:
     cause: str = ""
     remedy: str = ""
     see: str = ""
+    elsewhere: bool = False  # unknown because that cloud is the other administrator's
 
     def as_json(self) -> dict[str, Any]:
         """The result as ``verify --format json`` writes it."""
@@ -87,6 +88,12 @@ class Outcome:
         return "passed" in words and words <= {"passed", "skipped"}
 
     @property
+    def is_well_from_here(self) -> bool:
+        """Whether all is well but for what only the other administrator may see."""
+        words = {result.outcome for result in self.results if not result.elsewhere}
+        return "passed" in words and words <= {"passed", "skipped"}
+
+    @property
     def exit_code(self) -> int:
         """0 healthy, 1 a check failed, 3 nothing failed but something could not be told."""
         if self.is_healthy:
@@ -145,9 +152,14 @@ def _roots(row: Result, rows: tuple[Result, ...], seen: frozenset[str]) -> list[
         if need in seen:
             continue
         for other in rows:
-            if other.id == need and _meets(row, other) and other.outcome not in ("passed", "skipped"):
+            if other.id == need and _meets(row, other) and _explains(other):
                 found += _roots(other, rows, seen | {row.id}) or [other.id]
     return found
+
+
+def _explains(other: Result) -> bool:
+    """Whether a need that did not pass is a reason; what nobody here may see explains nothing."""
+    return other.outcome not in ("passed", "skipped") and not other.elsewhere
 
 
 def _meets(row: Result, other: Result) -> bool:

@@ -257,9 +257,17 @@ def _read(environment: dict[str, str]) -> Settings:
 
     config = yaml.safe_load((ROOT / "invoke.yaml").read_text())
     for name, value in environment.items():
-        section, _, key = name.removeprefix("INVOKE_").lower().partition("_")
-        config[section][key] = value
+        _set(config, name.removeprefix("INVOKE_").lower(), value)
     return reading.read(config)
+
+
+def _set(config: dict[str, Any], name: str, value: str) -> None:
+    """One value by its variable's name: sections and key joined with ``_``, as Invoke joins them."""
+    for key, inner in config.items():
+        if key == name:
+            config[key] = value
+        elif isinstance(inner, dict) and name.startswith(f"{key}_"):
+            _set(inner, name.removeprefix(f"{key}_"), value)
 
 
 def kill(running: Command) -> None:

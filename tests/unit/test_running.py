@@ -63,6 +63,7 @@ def test_no_error_has_an_exit_code_that_is_not_documented():
         "Refused": 2,
         "Blocked": 2,
         "CannotTell": 3,
+        "NoCredentials": 3,
         "Unhealthy": 1,
         "NotConverged": 4,
     }
