@@ -20,7 +20,7 @@ from runbook.settings import Identifier, Settings, Stream
 
 T = TypeVar("T")
 
-WIDTH = 12  # reads under way at once
+WIDTH = 48  # reads under way at once: what is independent is asked in one round trip
 
 
 class Facts:
@@ -195,6 +195,7 @@ class Facts:
         elif 5 in steps:
             per_stream += [self.pipe]
         if delivery:
+            questions.append(partial(getattr, self, "now"))
             per_stream += [self.listing]
         if deep:
             per_stream += [self.loads]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -396,15 +396,14 @@ def entry(reader: Reader) -> Entry | None:
     places = [stream.url for stream in reader.settings.streams]
 
     def read() -> Entry:
-        for url in places:
-            answer = reader.sql(
-                f"SELECT SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(url)}, "
-                "'snowpipe-runbook.probe', 'list') AS answer"
-            )
-            found = _entry(json.loads(answer[0]["answer"]), url)
-            if not found.succeeded:
-                return found
-        return Entry(succeeded=True, message="")
+        calls = [
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(url)}, "
+            f"'snowpipe-runbook.probe', 'list') AS answer_{number}"
+            for number, url in enumerate(places)
+        ]
+        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        answers = [_entry(json.loads(row[f"answer_{number}"]), url) for number, url in enumerate(places)]
+        return next((found for found in answers if not found.succeeded), Entry(succeeded=True, message=""))
 
     return ask(read, "Whether Snowflake gets into the bucket", f"USAGE on integration {name}")
 
@@ -418,14 +417,17 @@ def _entry(answer: dict[str, Any], url: str) -> Entry:
 
 
 def loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
-    """The last 14 days of loads into the stream's table, by pipe and by COPY; None without a table."""
-    since = now(reader) - timedelta(days=LOAD_HISTORY_DAYS) + timedelta(minutes=5)
+    """The last 14 days of loads into the stream's table, by pipe and by COPY; None without a table.
+
+    Needs a warehouse. Source: https://docs.snowflake.com/en/sql-reference/info-schema
+    """
+    since = f"DATEADD('minute', {5 - LOAD_HISTORY_DAYS * 24 * 60}, CURRENT_TIMESTAMP())"
     table = stream.table
     statement = (
         "SELECT file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
         "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name "
         f"FROM TABLE({table.database.sql}.INFORMATION_SCHEMA.COPY_HISTORY("
-        f"TABLE_NAME => {literal(table.sql)}, START_TIME => {literal(since.isoformat())}::TIMESTAMP_LTZ))"
+        f"TABLE_NAME => {literal(table.sql)}, START_TIME => {since}))"
     )
     rows = ask(lambda: reader.sql(statement), f"The load history of {table}", f"SELECT on table {table}")
     return None if rows is None else tuple(load_of(row, stream) for row in rows)

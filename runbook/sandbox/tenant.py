@@ -71,6 +71,7 @@ class Tenant:
                     identity,
                     self.realm.clock,
                     self.realm.requests,
+                    self.realm.faults.latency_s,
                 )
             return self._account
 

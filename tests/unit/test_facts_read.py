@@ -351,26 +351,26 @@ def test_a_stage_that_cannot_be_listed_keeps_the_reason(settings, stream):
             Entry(False, "s3://snowplow-sandbox/snowplow/enriched/bad/: denied"),
         ),
         (
-            ['{"status":"failure","actions":[{"name":"LIST","message":"denied"}]}'],
+            ['{"status":"failure","actions":[{"name":"LIST","message":"denied"}]}', '{"status":"success"}'],
             Entry(False, "s3://snowplow-sandbox/snowplow/enriched/stream/: denied"),
         ),
         (
-            ['{"status":"failure","message":"no role"}'],
+            ['{"status":"failure","message":"no role"}'] * 2,
             Entry(False, "s3://snowplow-sandbox/snowplow/enriched/stream/: no role"),
         ),
-        (['{"status":"failure"}'], Entry(False, "")),
+        (['{"status":"failure"}'] * 2, Entry(False, "")),
     ],
 )
 def test_whether_snowflake_gets_in_is_asked_for_every_stream_and_never_by_writing(settings, answers, entry):
-    left = list(answers)
-
     def validate(statement):
-        assert statement.endswith("'snowpipe-runbook.probe', 'list') AS answer")
-        assert "('SNOWPLOW_S3', 's3://snowplow-sandbox/snowplow/enriched/" in statement
-        return [{"answer": left.pop(0)}]
+        for number, stream in enumerate(settings.streams):
+            asked = f"('SNOWPLOW_S3', '{stream.url}', 'snowpipe-runbook.probe', 'list') AS answer_{number}"
+            assert asked in statement
+        return [{f"answer_{number}": answer for number, answer in enumerate(answers)}]
 
-    assert snowflake.entry(FakeReader(settings, {"SELECT SYSTEM$VALIDATE": validate})) == entry
-    assert left == []
+    reader = FakeReader(settings, {"SELECT SYSTEM$VALIDATE": validate})
+    assert snowflake.entry(reader) == entry
+    assert len(reader.asked) == 1
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -7,6 +7,7 @@ import secrets
 import string
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +56,7 @@ class Account:
         aws: AwsIdentity,
         clock: Clock,
         requests: RequestLog,
+        latency_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name = name.upper()
         self.organization = organization.upper()
@@ -63,6 +65,7 @@ class Account:
         self.aws = aws
         self.clock = clock
         self.requests = requests
+        self.latency_s = latency_s
         self.created_on = clock.now()
         self.default_role = "ACCOUNTADMIN"
         self.default_warehouse = "SANDBOX_WH"

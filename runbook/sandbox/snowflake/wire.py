@@ -12,8 +12,10 @@ import gzip
 import json
 import secrets
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -107,7 +109,8 @@ class Wire:
         user = str(data.get("LOGIN_NAME", "")).upper()
         if user != account.user or not secrets.compare_digest(str(given), account.password):
             return refused("390100", "Incorrect username or password was specified.")
-        return await asyncio.to_thread(self._open, account, data, dict(request.query_params))
+        async with noted(account, "LOGIN", user):
+            return await asyncio.to_thread(self._open, account, data, dict(request.query_params))
 
     def _account(self, name: str) -> Account | None:
         """The account called ``name`` or ``organization-name``, without case."""
@@ -211,15 +214,19 @@ class Wire:
         if session is None:
             return _gone()
         if request.query_params.get("delete") == "true":
-            await asyncio.to_thread(session.close)
+            async with noted(session.account, "LOGOUT", f"{session.user}/{session.role}"):
+                await asyncio.to_thread(session.close)
             with self._lock:
                 self._sessions = {
                     token: each for token, each in self._sessions.items() if each is not session
                 }
         return success(None)
 
-    async def telemetry(self, _request: Request) -> Response:
-        """Clients' telemetry is thrown away."""
+    async def telemetry(self, request: Request) -> Response:
+        """Clients' telemetry is thrown away; sending it takes its time all the same."""
+        if session := self._session(request):
+            async with noted(session.account, "TELEMETRY", f"{session.user}/{session.role}"):
+                pass
         return success("Log Received")
 
     # --- queries
@@ -321,6 +328,17 @@ class Wire:
         return await then(query)
 
 
+@asynccontextmanager
+async def noted(account: Account, operation: str, caller: str) -> AsyncIterator[None]:
+    """A request that is no statement: held back by the tenant's latency, and in its log."""
+    started = account.now()
+    await asyncio.sleep(account.latency_s())
+    try:
+        yield
+    finally:
+        account.requests.append("snowflake", caller, operation, "read", "", "success", started, account.now())
+
+
 async def wait_for(event: threading.Event, seconds: float) -> bool:
     """Wait for a thread's event without a thread: look often at first, then every 50 ms."""
     loop = asyncio.get_running_loop()
@@ -336,6 +354,7 @@ async def wait_for(event: threading.Event, seconds: float) -> bool:
 
 def run_one(query: Query, given: Mapping[str, Any]) -> None:
     """Run a query of one statement, once for every row of an array binding."""
+    time.sleep(query.session.account.latency_s())
     try:
         bound = bindings.read(given)
     except SnowflakeError as error:
@@ -351,6 +370,7 @@ def run_several(query: Query, wanted: int, given: Mapping[str, Any]) -> None:
     Each statement is a query of its own; the outer one carries their ids.
     """
     session = query.session
+    time.sleep(session.account.latency_s())
     texts = split_statements(query.text)
     if given:
         query.fail(not_emulated("bindings in multi-statement requests"), session.account.now())
