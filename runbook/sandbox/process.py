@@ -229,7 +229,8 @@ def env(directory: Path, tenant: dict[str, Any]) -> dict[str, str]:
     """
     aws = tenant["aws"]
     home = _snowflake_home(directory, tenant)
-    return {
+    token = {"AWS_SESSION_TOKEN": aws["session_token"]} if aws.get("session_token") else {}
+    return token | {
         "AWS_ENDPOINT_URL": aws["endpoint_url"],
         "AWS_ACCESS_KEY_ID": aws["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": aws["secret_access_key"],

@@ -95,6 +95,7 @@ class Tenant:
                 "account_id": self.admin.account_id,
                 "access_key_id": self.admin.access_key_id,
                 "secret_access_key": self.admin.secret_access_key,
+                "session_token": self.admin.session_token,
                 "region": self.region,
                 "bucket": self.bucket,
             },

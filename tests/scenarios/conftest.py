@@ -105,6 +105,7 @@ class Installation:
             region_name=aws["region"],
             aws_access_key_id=aws["access_key_id"],
             aws_secret_access_key=aws["secret_access_key"],
+            aws_session_token=aws["session_token"] or None,
         )
 
     def sql(self, statement: str, role: str | None = None) -> list[tuple[Any, ...]]:
@@ -202,7 +203,7 @@ def new_installation(
         )
         with urlopen(request, timeout=30) as answer:
             tenant = json.load(answer)
-        found = _installation(tenant, tmp_path / name, overrides, warm)
+        found = installation_of(tenant, tmp_path / name, overrides, warm)
         made.append(found)
         return found
 
@@ -225,9 +226,10 @@ def healthy(installation: Installation) -> Installation:
     return installation
 
 
-def _installation(
+def installation_of(
     tenant: dict[str, Any], folder: Path, overrides: dict[str, str], warm: Warm
 ) -> Installation:
+    """The tenant as a person has it, in a folder of its own."""
     folder.mkdir(parents=True)
     settings = {
         "INVOKE_AWS_ACCOUNT_ID": tenant["aws"]["account_id"],

@@ -26,13 +26,14 @@ SNOWFLAKE_POLICY = json.dumps(
 
 @dataclass(frozen=True, slots=True)
 class AccountUser:
-    """An IAM user with an access key."""
+    """An IAM user with an access key; a session of a role where there is a token."""
 
     account_id: str
     name: str
     arn: str
     access_key_id: str
     secret_access_key: str
+    session_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

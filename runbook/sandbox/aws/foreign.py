@@ -1,8 +1,9 @@
 """Another AWS-compatible endpoint instead of the gateway: set up and used by its public API alone.
 
 Chosen by SANDBOX_AWS_ENDPOINT, with credentials that may manage IAM in two of its accounts:
-SANDBOX_AWS_CUSTOMER_KEY/_SECRET and SANDBOX_AWS_SNOWFLAKE_KEY/_SECRET. What only our gateway has (faults,
-the tenant's clock, the request log of AWS calls, more accounts) is refused or absent there.
+SANDBOX_AWS_CUSTOMER_KEY/_SECRET (and _TOKEN, if they are a role's) and SANDBOX_AWS_SNOWFLAKE_KEY/_SECRET.
+What only our gateway has (faults, the tenant's clock, the request log of AWS calls, more accounts) is refused
+or absent there.
 """
 
 import contextlib
@@ -25,10 +26,11 @@ _NEEDED = ("CUSTOMER_KEY", "CUSTOMER_SECRET", "SNOWFLAKE_KEY", "SNOWFLAKE_SECRET
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """An access key and its secret."""
+    """An access key and its secret; a session's also have a token."""
 
     key: str
     secret: str
+    token: str = ""
 
 
 class ForeignAws:
@@ -53,6 +55,7 @@ class ForeignAws:
             region_name=region,
             aws_access_key_id=keys.key,
             aws_secret_access_key=keys.secret,
+            aws_session_token=keys.token or None,
             config=Config(s3={"addressing_style": "path"}),
         )
 
@@ -66,6 +69,7 @@ class ForeignAws:
                 identity["Arn"],
                 self._customer.key,
                 self._customer.secret,
+                self._customer.token,
             )
             user = self._make_snowflake_user(region)
             if bucket is not None:
@@ -121,6 +125,6 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> ForeignAws 
     key = {name: environment[f"{_PREFIX}{name}"] for name in _NEEDED}
     return ForeignAws(
         endpoint,
-        Keys(key["CUSTOMER_KEY"], key["CUSTOMER_SECRET"]),
+        Keys(key["CUSTOMER_KEY"], key["CUSTOMER_SECRET"], environment.get(f"{_PREFIX}CUSTOMER_TOKEN", "")),
         Keys(key["SNOWFLAKE_KEY"], key["SNOWFLAKE_SECRET"]),
     )
