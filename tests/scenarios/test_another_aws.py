@@ -1,8 +1,8 @@
 """The story on an AWS endpoint that is not ours: ministack, which judges every call by IAM (AUTH=true).
 
 It knows nothing of our gateway and is met by its public API alone, as AWS would be. What it does not judge
-(1.5.33), and these tests therefore do not show: overlapping rules, ExpectedBucketOwner, encoded filter values,
-and whether a trust policy's principals exist.
+(1.5.33), and these tests therefore do not show: overlapping rules, ExpectedBucketOwner, encoded filter
+values, and whether a trust policy's principals exist.
 """
 
 import gzip
