@@ -109,6 +109,23 @@ def up(
     run(c, "step", numbers=(1, 2, 3, 4, 5), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
 
+@task(
+    help={
+        "dry_run": DRY_RUN,
+        "yes": "ask nothing (a live target also wants --name)",
+        "name": "the target's name, where nobody can be asked to type it",
+        "debug": DEBUG,
+    }
+)
+def down(c: Context, dry_run: bool = False, yes: bool = False, name: str = "", debug: bool = False) -> None:
+    """Take back what the steps made, in reverse; tables, buckets and data stay.
+
+    Shows first what goes, what stays and what is lost for good. Touches only what carries this
+    project's tag, comment or Id.
+    """
+    run(c, "down", dry_run=dry_run, yes=yes, name=name, debug=debug)
+
+
 @task(help={"format": "table or json", "debug": DEBUG})
 def plan(c: Context, format: str = "table", debug: bool = False) -> None:
     """What every step would change; changes nothing."""
@@ -332,6 +349,7 @@ namespace = Collection(
     step4_snowflake,
     step5_aws,
     up,
+    down,
     plan,
     verify,
     status,

@@ -16,12 +16,14 @@ from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
+from runbook.taking_back.command import down as taken_down
 from runbook.terminal import Style, counted, note, say, wrapped
 from runbook.verify import Outcome, wait_until_healthy
 from runbook.verify.command import still_red, verify
 
 __all__ = [
     "backfill",
+    "down",
     "handoff",
     "pause",
     "plan",
@@ -54,6 +56,11 @@ def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, 
             else:
                 _one(run, number)
     return 0
+
+
+def down(config: Config, *, dry_run: bool, yes: bool, name: str) -> int:
+    """Remove what the steps made, in reverse, and prove that it is gone. Writes unless dry."""
+    return taken_down(config, dry_run=dry_run, yes=yes, name=name, tell=_tell_plan)
 
 
 def plan(config: Config, *, output_format: str) -> int:

@@ -31,6 +31,8 @@ SANDBOX_ACCOUNT_ID = "111122223333"
 SANDBOX_ACCOUNT = "SANDBOXORG-SANDBOX"
 SANDBOX_BUCKET = "snowplow-sandbox"
 MANAGED_BY = "snowpipe-runbook"
+ADOPTED_BY = "AdoptedBy"
+"""The tag on what somebody else made and `--adopt` took over: taking back leaves it there."""
 
 SSM = "ssm:"
 

@@ -75,6 +75,11 @@ class Role:
         return statements(self.trust)
 
     @property
+    def others_statements(self) -> list[Document]:
+        """The trust statements that no step wrote."""
+        return [row for row in self.trust_statements if row.get("Sid") not in (NOBODY_SID, TRUST_SID)]
+
+    @property
     def denies_everybody(self) -> bool:
         """Whether the closed statement of step 1 is still there."""
         return any(row.get("Sid") == NOBODY_SID for row in self.trust_statements)
@@ -185,6 +190,12 @@ class BucketNotifications:
             for rule_id, row in wanted.items()
         ]
         return {**self.document, "QueueConfigurations": [*theirs, *ours]}
+
+    def without_queue_rules(self, ids: set[str]) -> Document:
+        """The document without the queue rules of those Ids; everything else as it was read."""
+        theirs = [row for row in self.document.get("QueueConfigurations", ()) if row.get("Id") not in ids]
+        rest = {kind: rows for kind, rows in self.document.items() if kind != "QueueConfigurations"}
+        return {**rest, "QueueConfigurations": theirs} if theirs else rest
 
 
 def queue_rule(stream: Stream, queue_arn: str) -> Document:

@@ -12,7 +12,7 @@ from runbook.facts import Facts
 from runbook.facts.aws import NOBODY_SID, Policy, Role
 from runbook.facts.documents import Document, same, text
 from runbook.plan import AwsChange, Change
-from runbook.settings import MANAGED_BY, Settings
+from runbook.settings import ADOPTED_BY, MANAGED_BY, Settings
 
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
@@ -43,7 +43,7 @@ def _policy(settings: Settings, have: Policy | None, *, adopt: bool) -> Iterator
     if not have.is_ours:
         if not adopt:
             raise _not_ours(f"The policy {have.arn}", same(have.document, want))
-        yield AwsChange("iam", "TagPolicy", {"PolicyArn": have.arn, "Tags": tags(settings)}, why="adopted")
+        yield AwsChange("iam", "TagPolicy", {"PolicyArn": have.arn, "Tags": adopted(settings)}, why="adopted")
     if same(have.document, want):
         return
     if len(have.versions) >= MOST_VERSIONS:
@@ -88,7 +88,9 @@ def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Cha
     elif not have.is_ours:
         if not adopt:
             raise _not_ours(f"The role {have.arn}", aws.policy_arn in have.attached_policies)
-        yield AwsChange("iam", "TagRole", {"RoleName": aws.role_name, "Tags": tags(settings)}, why="adopted")
+        yield AwsChange(
+            "iam", "TagRole", {"RoleName": aws.role_name, "Tags": adopted(settings)}, why="adopted"
+        )
     if (
         have is not None
         and aws.permissions_boundary
@@ -170,6 +172,11 @@ def nobody() -> Document:
 def tags(settings: Settings) -> list[dict[str, Any]]:
     """ManagedBy, which marks what this project may change and delete, and the settings' own."""
     return [{"Key": k, "Value": v} for k, v in {**settings.aws.tags, "ManagedBy": MANAGED_BY}.items()]
+
+
+def adopted(settings: Settings) -> list[dict[str, Any]]:
+    """The same for what somebody else made, marked as adopted: `invoke down` leaves it there."""
+    return [*tags(settings), {"Key": ADOPTED_BY, "Value": MANAGED_BY}]
 
 
 def _not_ours(what: str, fits: bool) -> Refused:  # noqa: FBT001 (a private sentence)

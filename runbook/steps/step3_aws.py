@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.aws import NOBODY_SID, TRUST_SID, Role
+from runbook.facts.aws import TRUST_SID, Role
 from runbook.facts.documents import Document, same, text
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.plan import AwsChange, Change
@@ -40,8 +40,8 @@ def plan(facts: Facts) -> Iterator[Change]:
 
 def trust(role: Role, user: SnowflakesUser) -> Document:
     """The role's trust policy with ours in place; other people's statements as they are."""
-    theirs = [row for row in role.trust_statements if row.get("Sid") not in (NOBODY_SID, TRUST_SID)]
-    return {"Version": "2012-10-17", "Statement": [*theirs, ours(user)]}
+    statements = [*role.others_statements, ours(user)]
+    return {"Version": "2012-10-17", **role.trust, "Statement": statements}
 
 
 def ours(user: SnowflakesUser) -> Document:

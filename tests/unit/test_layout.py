@@ -244,9 +244,11 @@ def test_no_numbered_file_replaces_anything(path: Path) -> None:
     assert not re.search(r"\bOR\s+(REPLACE|ALTER)\b", code, re.IGNORECASE)
 
 
-def test_every_file_of_a_steps_folder_is_numbered() -> None:
+def test_every_file_of_a_folder_that_runs_in_order_is_numbered() -> None:
     assert NUMBERED
-    assert {path for path in FOLDER.rglob("*.sql") if path.parent.name.startswith("step")} == set(NUMBERED)
+    assert {path for path in FOLDER.rglob("*.sql") if path.parent.name.startswith(("step", "down"))} == set(
+        NUMBERED
+    )
 
 
 def test_every_parameter_of_every_file_is_provided_and_has_a_sample_for_the_linter() -> None:

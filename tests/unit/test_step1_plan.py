@@ -210,10 +210,11 @@ def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, 
     found["role"] = role(settings, tags={}, attached_policies=frozenset())
     found["policy"] = policy(settings, tags={}, document={"Statement": []})
     arn, name = settings.aws.policy_arn, settings.aws.role_name
+    adopted = [*TAGS, {"Key": "AdoptedBy", "Value": "snowpipe-runbook"}]
     assert changes(1, facts(found, adopt=True)) == [
-        AwsChange("iam", "TagPolicy", {"PolicyArn": arn, "Tags": TAGS}, why="adopted"),
+        AwsChange("iam", "TagPolicy", {"PolicyArn": arn, "Tags": adopted}, why="adopted"),
         new_version(settings),
-        AwsChange("iam", "TagRole", {"RoleName": name, "Tags": TAGS}, why="adopted"),
+        AwsChange("iam", "TagRole", {"RoleName": name, "Tags": adopted}, why="adopted"),
         AwsChange(
             "iam",
             "AttachRolePolicy",

@@ -1,0 +1,181 @@
+"""What carries this project's mark, and who else uses it: what taking back may and may not touch.
+
+AWS: the tag ManagedBy, and AdoptedBy on what somebody else had made. Snowflake: a comment that ends in
+the mark. The bucket: a rule's Id.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from runbook.errors import CannotTell
+from runbook.facts.aws import Policy, Role
+from runbook.facts.aws import ask as ask_aws
+from runbook.facts.pipeline import integration_grants, loader_grants, operator_grants
+from runbook.facts.snowflake import Grant, ask
+from runbook.session import Reader, Row
+from runbook.settings import ADOPTED_BY, MANAGED_BY, Identifier, QualifiedName, Settings
+
+MARK = f"({MANAGED_BY})"
+KINDS = {"pipe": "PIPES", "stage": "STAGES", "file_format": "FILE FORMATS"}
+
+
+def is_marked(comment: object) -> bool:
+    """Whether a Snowflake comment is one this project writes."""
+    return str(comment or "").rstrip().endswith(MARK)
+
+
+def marked(reader: Reader, kind: str) -> frozenset[str]:
+    """The names in the installation's schema that carry our mark; ``kind`` as in KINDS. Only reads."""
+    schema = _schema(reader.settings)
+    rows = ask(
+        lambda: reader.sql(f"SHOW {KINDS[kind]} IN SCHEMA {schema}"),
+        f"The {KINDS[kind].lower()} of {schema}",
+        f"USAGE on schema {schema}",
+    )
+    return frozenset(str(row["name"]) for row in rows or () if is_marked(row["comment"]))
+
+
+def marked_roles(reader: Reader) -> frozenset[str]:
+    """The account's roles that carry our mark. Only reads."""
+    rows = ask(lambda: reader.sql("SHOW ROLES"), "The roles", "USAGE on a role")
+    return frozenset(str(row["name"]) for row in rows or () if is_marked(row["comment"]))
+
+
+def integration_is_marked(reader: Reader) -> bool:
+    """Whether the integration is there and carries our mark. Only reads."""
+    name = reader.settings.snowflake.integration
+    rows = ask(
+        lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
+        f"The integration {name}",
+        f"USAGE on integration {name}",
+    )
+    return any(row["property"] == "COMMENT" and is_marked(row["property_value"]) for row in rows or ())
+
+
+def used_by_others(reader: Reader) -> list[str]:
+    """Other people's stages on our integration, and their pipes on our stages and formats. Only reads.
+
+    Raises CannotTell where our role does not see the whole account.
+    """
+    settings = reader.settings
+    if role := reader.hidden_from.get("admin"):
+        admin = settings.snowflake.admin_role
+        raise CannotTell(
+            "Who else uses what would be removed cannot be told",
+            why=f"the role {role} does not see everybody's stages and pipes",
+            remedy=f"connect with the role {admin} (role in connections.toml)",
+            missing_right=f"being granted the role {admin}",
+        )
+    mine = {(kind, str(name)) for stream in settings.streams for kind, name in _objects(stream)}
+    stages = _everywhere(reader, "STAGES")
+    pipes = _everywhere(reader, "PIPES")
+    return [
+        f"the stage {name.sql}"
+        for row, name in stages
+        if row["storage_integration"] == settings.snowflake.integration and ("stage", str(name)) not in mine
+    ] + [
+        f"the pipe {name.sql}"
+        for row, name in pipes
+        if ("pipe", str(name)) not in mine and _names_ours(str(row["definition"]), name, settings)
+    ]
+
+
+def _objects(stream: Any) -> Iterator[tuple[str, QualifiedName]]:
+    yield "stage", stream.stage
+    yield "pipe", stream.pipe
+
+
+def _everywhere(reader: Reader, kind: str) -> list[tuple[Row, QualifiedName]]:
+    rows = ask(lambda: reader.sql(f"SHOW {kind} IN ACCOUNT"), f"The {kind.lower()} of the account", "") or []
+    return [
+        (row, QualifiedName(*(Identifier(row[key]) for key in ("database_name", "schema_name", "name"))))
+        for row in rows
+    ]
+
+
+def _names_ours(definition: str, pipe: QualifiedName, settings: Settings) -> bool:
+    """Whether a pipe's COPY names a stage or format of ours: in full, or bare within the same schema."""
+    ours = {name for stream in settings.streams for name in (stream.stage, stream.file_format)}
+    here = (pipe.database, pipe.schema) == (settings.snowflake.database, settings.snowflake.schema_name)
+    found = definition.upper()
+    return any(
+        re.search(rf"(?<![\w$\".]){re.escape(text.upper())}(?![\w$\".])", found)
+        for name in ours
+        for text in ((name.sql, f"{name.schema.sql}.{name.name.sql}", name.name.sql) if here else (name.sql,))
+    )
+
+
+def held_beyond(held: frozenset[Grant] | None, settings: Settings) -> list[Grant]:
+    """What a role of ours holds that no step of this installation gave it, in order."""
+    given = set(integration_grants(settings))
+    schema = _schema(settings)
+    given.add(Grant("CREATE PIPE", "SCHEMA", schema))
+    for stream in settings.streams:
+        given |= {*loader_grants(settings, stream), *operator_grants(settings, stream)}
+        given.add(Grant("OWNERSHIP", "PIPE", stream.pipe.sql))
+    return sorted((held or frozenset()) - given)
+
+
+def granted_to(reader: Reader, role: Identifier) -> list[str]:
+    """Who has been granted a role, beside the owner role: ``USER BOB``. Only reads."""
+    rows = ask(
+        lambda: reader.sql(f"SHOW GRANTS OF ROLE {role.sql}"),
+        f"The grants of {role}",
+        f"being granted the role {role}",
+    )
+    holders = sorted(f"{row['granted_to']} {row['grantee_name']}" for row in rows or ())
+    return [name for name in holders if name != f"ROLE {reader.settings.snowflake.owner_role}"]
+
+
+def _schema(settings: Settings) -> str:
+    return f"{settings.snowflake.database.sql}.{settings.snowflake.schema_name.sql}"
+
+
+def role_is_used(reader: Reader, role: Role) -> tuple[str, ...]:
+    """What others have put on the role: why it stays when ours is taken back. Only reads."""
+    name = reader.settings.aws.role_name
+    inline = _pages(reader, "ListRolePolicies", "PolicyNames", RoleName=name)
+    profiles = _pages(reader, "ListInstanceProfilesForRole", "InstanceProfiles", RoleName=name)
+    found = ["it was adopted, not made by a step"] if is_adopted(role.tags) else []
+    if theirs := role.others_statements:
+        sids = ", ".join(str(row.get("Sid", "without Sid")) for row in theirs)
+        found.append(f"others' statements are in its trust policy ({sids})")
+    if attached := sorted(role.attached_policies - {reader.settings.aws.policy_arn}):
+        found.append(f"others' policies are attached to it ({', '.join(attached)})")
+    if inline:
+        found.append(f"it has inline policies ({', '.join(sorted(map(str, inline)))})")
+    if profiles:
+        found.append("instance profiles hold it")
+    return tuple(found)
+
+
+def policy_is_used(reader: Reader, policy: Policy) -> tuple[str, ...]:
+    """Who else holds the policy: why it stays when ours is taken back. Only reads.
+
+    The first page is enough: where there are more, there are others.
+    """
+    found = ["it was adopted, not made by a step"] if is_adopted(policy.tags) else []
+    answer = ask_aws(
+        lambda: reader.aws("iam", "ListEntitiesForPolicy", PolicyArn=policy.arn),
+        f"Who holds the policy {policy.arn}",
+    )
+    holders = [
+        f"{kind.lower()} {row[f'{kind}Name']}"
+        for kind in ("Role", "User", "Group")
+        for row in (answer or {}).get(f"Policy{kind}s", ())
+    ]
+    others = [name for name in holders if name != f"role {reader.settings.aws.role_name}"]
+    if others:
+        found.append(f"others hold it ({', '.join(others)})")
+    return tuple(found)
+
+
+def is_adopted(tags: dict[str, str]) -> bool:
+    """Whether somebody else made it and ``--adopt`` took it over."""
+    return tags.get(ADOPTED_BY) == MANAGED_BY
+
+
+def _pages(reader: Reader, operation: str, key: str, **parameters: Any) -> list[Any]:
+    what = f"What iam:{operation} tells of {', '.join(map(str, parameters.values()))}"
+    return ask_aws(lambda: reader.aws_pages("iam", operation, key, **parameters), what) or []

@@ -1,0 +1,145 @@
+"""`invoke down`: show what goes, what stays and what is lost; ask; remove; prove that it is gone."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from runbook.errors import NotConverged, SettingsWrong
+from runbook.facts import Facts
+from runbook.facts.ours import granted_to, integration_is_marked, marked, marked_roles
+from runbook.plan import Applied, Plan, Step, apply, plan_step
+from runbook.running import Run, running
+from runbook.taking_back import BACKWARDS
+from runbook.taking_back.integration import FILES, others_things
+from runbook.terminal import Style, counted, note, say, wrapped
+
+Tell = Callable[[Plan], None]
+
+
+def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell: Tell) -> int:
+    """Remove what the steps made, in reverse. Writes unless dry.
+
+    ``name``: the target's name, as typed where nobody can be asked. Everything is planned before
+    anything is removed, so that a refusal leaves all of it in place.
+    """
+    with running(config, "down", yes=yes) as run:
+        facts = _looked(run)
+        plans = [plan_step(step, facts) for step in BACKWARDS]
+        count = sum(len(each.changes) for each in plans)
+        for each in plans:
+            tell(each)
+        _say_all("stays: ", stays(facts))
+        if not count:
+            say("nothing here was made by this project")
+            return 0
+        _say_all("lost for good: ", lost(facts))
+        if dry_run:
+            return 0
+        _confirm(run, name, count)
+        for step in BACKWARDS:
+            _taken_back(run, step)
+        _prove_absence(_looked(run))
+    say(f"{counted(count, 'change')} made; nothing of this project is left")
+    return 0
+
+
+def _looked(run: Run) -> Facts:
+    facts = run.facts()
+    facts.look(delivery=False)
+    return facts
+
+
+def _taken_back(run: Run, step: Step) -> None:
+    """One step's opposite, planned afresh and observed again afterwards."""
+
+    def made(applied: Applied) -> None:
+        run.applied(step.number, applied)
+        note(f"  done: {applied.change.title}")
+
+    facts = run.facts()
+    apply(plan_step(step, facts), facts, run.writer, made)
+
+
+def _prove_absence(facts: Facts) -> None:
+    """Everything is asked for once more at the end; raises NotConverged naming what is there (again)."""
+    left = [change for step in BACKWARDS for change in plan_step(step, facts).changes]
+    if left:
+        raise NotConverged(
+            "Something of this project is still there, or there again",
+            why="; ".join(f"{change.title}: {change.why}" for change in left),
+            remedy="run `invoke down` again; if it stays, somebody else is setting it up",
+        )
+
+
+def _confirm(run: Run, name: str, count: int) -> None:
+    """Go on only when the target's name is typed; the sandbox needs no asking. Raises SettingsWrong."""
+    target = run.settings.target
+    if run.settings.is_sandbox or name == target:
+        return
+    if name or run.yes:
+        said = f"--name {name} is not this target's" if name else "--yes is not enough on a live target"
+        raise SettingsWrong(said, where=target, remedy=f"type it: --name {target}")
+    if not sys.stdin.isatty():
+        raise SettingsWrong(
+            "There is nobody to ask", where=target, remedy=f"run it with --name {target}, or --dry-run first"
+        )
+    note()
+    if input(f"{counted(count, 'change')}. To go on, type the target's name: ").strip() != target:
+        raise SettingsWrong("Nothing was changed: that is not the target's name", where=target)
+
+
+def lost(facts: Facts) -> Iterator[str]:
+    """What nobody can bring back, as far as it is there now. Only reads."""
+    pipes = marked(facts.reader, "pipe")
+    for stream in facts.settings.streams:
+        if stream.pipe.name not in pipes:
+            continue
+        status = facts.pipe_status(stream)
+        waiting = counted(status.pending_files, "file") if status and status.pending_files else ""
+        yield (
+            f"the load history of {stream.pipe.sql}: a pipe made again does not know what is loaded"
+            + (f"; {waiting} that it has not loaded yet" if waiting else "")
+        )
+    if facts.integration is not None and integration_is_marked(facts.reader):
+        yield (
+            f"the external ID of {facts.integration.name}: made again, the integration has another, "
+            "and whoever trusts this one must be told"
+        )
+    there = marked_roles(facts.reader)
+    for setting in FILES:
+        role = getattr(facts.settings.snowflake, setting)
+        if role in there and not others_things(facts, role) and (holders := granted_to(facts.reader, role)):
+            yield f"the role {role.sql} for {', '.join(holders)}"
+
+
+def stays(facts: Facts) -> Iterator[str]:
+    """What is left in place, with the reason. Only reads."""
+    settings = facts.settings
+    yield f"the bucket {settings.aws.bucket} with every object"
+    for stream in settings.streams:
+        if facts.table(stream) is not None:
+            yield f"the table {stream.table.sql} with its rows"
+    for stream in settings.streams:
+        for kind, found in (("pipe", facts.pipe(stream)), ("stage", facts.stage(stream))):
+            name = getattr(stream, kind)
+            if found is not None and name.name not in marked(facts.reader, kind):
+                yield f"the {kind} {name.sql}: its comment is not this project's"
+    if facts.integration is not None and not integration_is_marked(facts.reader):
+        yield f"the integration {facts.integration.name}: its comment is not this project's"
+    there = marked_roles(facts.reader)
+    for setting in FILES:
+        role = getattr(settings.snowflake, setting)
+        if role in there and (beyond := others_things(facts, role)):
+            held = beyond[0]
+            yield f"the role {role.sql}: it also holds {held.privilege} on {held.on.lower()} {held.name}"
+        elif role in facts.roles and role not in there:
+            yield f"the role {role.sql}, with its grants: its comment is not this project's"
+    for what, have in (("role", facts.role), ("policy", facts.policy)):
+        if have is not None and not have.is_ours:
+            yield f"the {what} {have.arn}: it has no tag ManagedBy of this project"
+
+
+def _say_all(label: str, lines: Iterator[str]) -> None:
+    style = Style.of(sys.stdout)
+    for line in lines:
+        say(wrapped(f"  {label}", line, style))

@@ -1,0 +1,61 @@
+"""Step 4 taken back, Snowflake: pipes, stages and file formats. Tables and their rows stay."""
+
+from collections.abc import Iterator
+
+from runbook.errors import Refused
+from runbook.facts import Facts
+from runbook.facts.ours import marked, used_by_others
+from runbook.plan import Change, SqlChange
+from runbook.replacing import note
+from runbook.settings import QualifiedName, Stream
+from runbook.sql import rendered
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Drop what carries our comment: what stands on something goes before it.
+
+    Raises Refused where somebody else's stage or pipe uses what would go, and where a replacement of
+    a pipe was cut off.
+    """
+    _refuse_half_replaced(facts)
+    found = [
+        (kind, name, stream)
+        for kind in ("pipe", "stage", "file_format")
+        for name, stream in _present(facts, kind).items()
+    ]
+    if found:
+        refuse_others_use(facts)
+    for kind, name, stream in found:
+        path = f"down/{_FILES[kind]}"
+        yield SqlChange(path, rendered(path, facts.settings, stream), f"{name.sql} was made by step 4")
+
+
+_FILES = {"pipe": "10_pipe.sql", "stage": "20_stage.sql", "file_format": "30_file_format.sql"}
+
+
+def _present(facts: Facts, kind: str) -> dict[QualifiedName, Stream]:
+    """The streams' objects of a kind that are there and carry our comment, each once."""
+    there = marked(facts.reader, kind)
+    named = {getattr(stream, kind): stream for stream in facts.settings.streams}
+    return {name: stream for name, stream in named.items() if name.name in there}
+
+
+def refuse_others_use(facts: Facts) -> None:
+    """Raises Refused where somebody else's stage or pipe would stop."""
+    if others := used_by_others(facts.reader):
+        raise Refused(
+            f"Others use what would be removed: {', '.join(others)}",
+            why="without it they stop for good",
+            remedy="move them to an integration and stages of their own, or drop them, then run it again",
+        )
+
+
+def _refuse_half_replaced(facts: Facts) -> None:
+    for stream in facts.settings.streams:
+        pipe = facts.pipe(stream)
+        if pipe is not None and pipe.comment.startswith(note.MARK):
+            raise Refused(
+                f"The pipe {stream.pipe} is half replaced",
+                why="its comment holds what a replacement that was cut off must still give back",
+                remedy=f"first run `invoke replace-pipe --stream {stream.name}`",
+            )

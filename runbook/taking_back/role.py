@@ -1,0 +1,65 @@
+"""Step 1 taken back, AWS: the role and its permissions policy, or only our part of them."""
+
+from collections.abc import Iterator
+
+from runbook.facts import Facts
+from runbook.facts.aws import Policy, Role
+from runbook.facts.ours import is_adopted, policy_is_used, role_is_used
+from runbook.plan import AwsChange, Change
+from runbook.settings import ADOPTED_BY
+
+OUR_TAGS = ["ManagedBy", ADOPTED_BY]
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Delete what the steps made and nobody else uses; from the rest, take our tags and our policy.
+
+    The tags go last: whatever is left after a cut is still known as ours by the next run.
+    """
+    role, policy = facts.role, facts.policy
+    if role is not None and role.is_ours:
+        yield from _role(facts, role, policy)
+    if policy is not None and policy.is_ours:
+        yield from _policy(facts, policy)
+
+
+def _role(facts: Facts, role: Role, policy: Policy | None) -> Iterator[Change]:
+    name, policy_arn = facts.settings.aws.role_name, facts.settings.aws.policy_arn
+    used = role_is_used(facts.reader, role)
+    ours = policy is not None and policy.is_ours and not is_adopted(policy.tags)
+    if policy_arn in role.attached_policies and (ours or not used):
+        yield AwsChange(
+            "iam",
+            "DetachRolePolicy",
+            {"RoleName": name, "PolicyArn": policy_arn},
+            why="the role holds the policy no more",
+        )
+    if used:
+        yield AwsChange(
+            "iam",
+            "UntagRole",
+            {"RoleName": name, "TagKeys": OUR_TAGS},
+            why=f"the role stays, no longer ours: {'; '.join(used)}",
+        )
+    else:
+        yield AwsChange("iam", "DeleteRole", {"RoleName": name}, why="it was made by step 1")
+
+
+def _policy(facts: Facts, policy: Policy) -> Iterator[Change]:
+    if used := policy_is_used(facts.reader, policy):
+        yield AwsChange(
+            "iam",
+            "UntagPolicy",
+            {"PolicyArn": policy.arn, "TagKeys": OUR_TAGS},
+            why=f"the policy stays, no longer ours: {'; '.join(used)}",
+        )
+        return
+    for version in policy.versions:
+        if version != policy.default_version:
+            yield AwsChange(
+                "iam",
+                "DeletePolicyVersion",
+                {"PolicyArn": policy.arn, "VersionId": version},
+                why="a policy goes after its versions",
+            )
+    yield AwsChange("iam", "DeletePolicy", {"PolicyArn": policy.arn}, why="it was made by step 1")

@@ -1,0 +1,6 @@
+-- Taking back, role <% admin_role %>: the role that operated the pipes, and with it everything granted to it.
+-- Needs: that it owns nothing any more: what it owns would become the admin role's.
+-- A second run changes nothing.
+USE ROLE <% admin_role %>;
+
+DROP ROLE IF EXISTS <% operator_role %>;
