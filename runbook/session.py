@@ -26,6 +26,7 @@ QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameter
 # Snowflake's error numbers; match the number, never the text (facts: connector 4.x and 5.x differ)
 DOES_NOT_EXIST = (2003, 2043)
 NO_PRIVILEGE = (3001,)
+NO_WAREHOUSE = (606,)
 ROLE_NOT_ASSUMED = (3167,)
 
 _READING_AWS = ("Get", "List", "Head", "Describe", "Simulate")

@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from runbook.errors import CannotTell
-from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, Row, SqlFailed
+from runbook.facts.rights import first_missing
+from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, NO_WAREHOUSE, Reader, Row, SqlFailed
 from runbook.settings import Identifier, Stream
 from runbook.sql import literal
 
@@ -198,11 +199,12 @@ def ask(read: Callable[[], T], what: str, privilege: str) -> T | None:
         if error.errno in DOES_NOT_EXIST:
             return None
         missing = privilege if error.errno in NO_PRIVILEGE else ""
+        remedy = f"grant {missing}" if missing else "run the command again"
+        if error.errno in NO_WAREHOUSE:
+            missing = "USAGE on a warehouse"
+            remedy = f"name a warehouse in connections.toml (warehouse = …) and grant {missing} of that name"
         raise CannotTell(
-            f"{what} cannot be read",
-            why=str(error),
-            remedy=f"grant {missing}" if missing else "run the command again",
-            missing_right=missing,
+            f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
         ) from None
 
 
@@ -217,11 +219,16 @@ def seen(
     if found is None and (role := reader.hidden_from.get(by)):
         snowflake = reader.settings.snowflake
         sees = snowflake.admin_role if by == "admin" else snowflake.owner_role
+        database, schema = snowflake.database.sql, snowflake.schema_name.sql
+        way = (
+            () if by == "admin" else (f"USAGE on database {database}", f"USAGE on schema {database}.{schema}")
+        )
+        missing = first_missing(reader, role, (*way, privilege))
         raise CannotTell(
             f"{what} is not there, or the role {role} may not see it",
             why="Snowflake answers the same for both",
-            remedy=f"read with the role {sees} (role in connections.toml), or grant {role} {privilege}",
-            missing_right=privilege,
+            remedy=f"read with the role {sees} (role in connections.toml), or grant {role} {missing}",
+            missing_right=missing,
         )
     return found
 

@@ -1,0 +1,38 @@
+"""Which right keeps a role from seeing something: the first it does not hold on the way there."""
+
+from runbook.errors import CannotTell
+from runbook.session import Reader, SqlFailed
+
+
+def first_missing(reader: Reader, role: str, way: tuple[str, ...]) -> str:
+    """The first right of ``way`` that ``role`` does not hold; its last where that cannot be told.
+
+    ``way``: ``("USAGE on database RAW", …, "SELECT on table RAW.SNOWPLOW.EVENTS")``. Only reads.
+    """
+    try:
+        held = _held(reader, role)
+    except (SqlFailed, CannotTell):
+        return way[-1]
+    return next((right for right in way if not _holds(held, right)), way[-1])
+
+
+def _holds(held: frozenset[str], right: str) -> bool:
+    return right in held or f"OWNERSHIP {right.partition(' ')[2]}" in held
+
+
+def _held(reader: Reader, role: str) -> frozenset[str]:
+    """Everything granted to the role and to the roles it inherits, as ``SELECT on table …``.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
+    """
+    found: set[str] = set()
+    left, known = [role], {role}
+    while left:
+        quoted = left.pop().replace('"', '""')  # names as Snowflake keeps them
+        for row in reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"'):
+            kind, name = str(row["granted_on"]).replace("_", " ").lower(), str(row["name"])
+            found.add(f"{row['privilege']} on {kind} {name}")
+            if kind == "role" and row["privilege"] == "USAGE" and name not in known:
+                known.add(name)
+                left.append(name)
+    return frozenset(found)

@@ -1,0 +1,212 @@
+"""What cannot be told is said as that, with the right that is missing, and the rest is told all the same."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.facts.aws import right
+from tests.scenarios.conftest import Installation
+from tests.scenarios.test_bad_input import changed, connections, person, said, with_role
+
+AWS_SIDE = ("step1.", "step5.rule")
+READER = "WATCHER"
+
+
+def verify(at: Installation, *arguments: str, **variables: str) -> tuple[int, dict[str, Any]]:
+    with changed(at, (), variables):
+        done = at.run("verify", "--deep", "--format", "json", *arguments, expect=None)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def unknown(found: dict[str, Any]) -> dict[str, Any]:
+    assert not found["healthy"]
+    assert found["root_causes"] == [], found
+    return {row["id"]: row for row in found["checks"] if row["outcome"] == "unknown"}
+
+
+def passed(found: dict[str, Any]) -> set[str]:
+    return {row["id"] for row in found["checks"] if row["outcome"] == "passed"}
+
+
+def test_each_reading_right_on_aws_taken_away_is_named(healthy: Installation) -> None:
+    """Every action verify uses, as the request log has it, is denied in turn to a person who may all else."""
+    iam = healthy.aws("iam")
+    reads = person(healthy, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
+    before = len(healthy.requests())
+    code, whole = verify(healthy, **reads)
+    assert code == 0, whole
+    operations = {row["operation"] for row in healthy.requests()[before:] if "user/reads" in row["caller"]}
+    needed = {right(*operation.split(":")) for operation in operations} - {"sts:GetCallerIdentity"}
+    assert len(needed) >= 6
+    for action in sorted(needed):
+        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName="reads", PolicyName="taken", PolicyDocument=document)
+        code, found = verify(healthy, **reads)
+        assert code == 3, (action, found["root_causes"])
+        assert {row["remedy"] for row in unknown(found).values()} == {f"grant {action}"}, action
+        assert any(name.startswith("step4.") for name in passed(found))
+
+
+def test_an_expired_session_on_aws_leaves_snowflake_told(healthy: Installation) -> None:
+    account = healthy.settings.aws.account_id
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = healthy.aws("iam").create_role(RoleName="watcher", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    made = healthy.aws("sts").assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
+    session = {
+        "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": made["SessionToken"],
+    }
+    healthy.advance(hours=2)
+    code, found = verify(healthy, **session)
+    assert code == 3
+    rows = unknown(found)
+    assert {"step1.role-exists", "step1.policy-exists", "step5.rule-exists"} <= set(rows)
+    assert all("ExpiredToken" in row["cause"] for row in rows.values())
+    assert {row["remedy"] for row in rows.values()} == {"sign in again, or check AWS_PROFILE"}
+    assert {"step2.integration-exists", "step4.pipe-runs", "delivery.files-are-loaded"} <= passed(found)
+
+
+def test_aws_out_of_reach_leaves_snowflake_told(healthy: Installation) -> None:
+    code, found = verify(healthy, AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}", AWS_MAX_ATTEMPTS="1")
+    assert code == 3
+    assert all("AWS cannot be reached" in row["cause"] for row in unknown(found).values())
+    assert {"step2.integration-exists", "step3.snowflake-gets-in", "step4.pipe-runs"} <= passed(found)
+
+
+def test_snowflake_that_lets_nobody_in_leaves_aws_told(healthy: Installation, tmp_path: Path) -> None:
+    def wrong(text: str) -> str:
+        return text.replace(healthy.tenant["snowflake"]["password"], "WRONG")
+
+    home = connections(healthy, tmp_path / "wrong", wrong)
+    code, found = verify(healthy, SNOWFLAKE_HOME=home)
+    assert code == 3
+    rows = unknown(found)
+    assert {"step2.integration-exists", "step4.pipe-exists", "delivery.files-are-loaded"} <= set(rows)
+    assert all("'sandbox' cannot be used" in row["cause"] for row in rows.values())
+    assert {"step1.policy-exists", "step1.role-holds-the-policy", "step5.rule-exists"} <= passed(found)
+
+
+def test_a_failure_is_told_although_the_other_cloud_is_not(healthy: Installation, tmp_path: Path) -> None:
+    """Exit code 1: something is broken, whatever else cannot be told."""
+    healthy.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
+    nothing = person(healthy, "nothing", [])
+    code, found = verify(healthy, **nothing)
+    assert code == 1
+    assert found["root_causes"] == ["step4.pipe-is-not-paused"]
+    assert any(row["outcome"] == "unknown" for row in found["checks"])
+
+
+def test_throttled_for_longer_than_is_tried_is_unknown_and_says_try_again(healthy: Installation) -> None:
+    healthy.control("POST", "/faults", {"throttle": {"operation": "iam:GetRole", "times": 50}})
+    code, found = verify(healthy)
+    assert code == 3
+    rows = unknown(found)
+    assert all("Throttling" in row["cause"] for row in rows.values())
+    assert {row["remedy"] for row in rows.values()} == {"run the command again"}
+    assert "step1.policy-exists" in passed(found)
+
+
+def test_both_clouds_closed_is_one_paragraph_and_bad_news_in_every_format(
+    healthy: Installation, tmp_path: Path
+) -> None:
+    def wrong(text: str) -> str:
+        return text.replace(healthy.tenant["snowflake"]["password"], "WRONG")
+
+    variables = {
+        "SNOWFLAKE_HOME": connections(healthy, tmp_path / "wrong", wrong),
+        "AWS_SECRET_ACCESS_KEY": "WRONG",
+    }
+    metrics = tmp_path / "snowpipe.prom"
+    healthy.run("verify", "--format", f"prometheus={metrics}")
+    assert 'snowpipe_runbook_healthy{target="sandbox"} 1' in metrics.read_text()
+    asked = ("verify", "--format", "nagios", "--format", f"prometheus={metrics}")
+    told = said(healthy, *asked, code=3, **variables)
+    assert "SignatureDoesNotMatch" in told
+    assert 'snowpipe_runbook_healthy{target="sandbox"} 0' in metrics.read_text()
+    with changed(healthy, (), variables):
+        done = healthy.run("verify", "--format", "nagios", expect=3)
+        assert done.stdout.startswith("SNOWPIPE UNKNOWN - sandbox: verify.ran: ")
+        assert not json.loads(healthy.run("verify", "--format", "json", expect=3).stdout)["healthy"]
+    wrong_setting = healthy.run("verify", "--format", "nagios", "--stream", "nonsense", expect=3)
+    assert wrong_setting.stdout.startswith("SNOWPIPE UNKNOWN - ")
+
+
+# ---- Snowflake's privileges
+
+
+def reading_privileges(at: Installation) -> list[str]:
+    """What the role of docs/runbook.md#rights needs to verify everything."""
+    snowflake = at.settings.snowflake
+    found = [
+        f"USAGE ON DATABASE {snowflake.database}",
+        f"USAGE ON SCHEMA {snowflake.database}.{snowflake.schema_name}",
+        f"USAGE ON INTEGRATION {snowflake.integration}",
+    ]
+    for stream in at.settings.streams:
+        found += [
+            f"SELECT ON TABLE {stream.table}",
+            f"USAGE ON STAGE {stream.stage}",
+            f"USAGE ON FILE FORMAT {stream.file_format}",
+            f"MONITOR ON PIPE {stream.pipe}",
+        ]
+    return found
+
+
+@pytest.fixture
+def watched(healthy: Installation, tmp_path: Path) -> Installation:
+    """An installation, read by a role that may read it and nothing else."""
+    healthy.sql(f"CREATE ROLE {READER}")
+    for privilege in reading_privileges(healthy):
+        healthy.sql(f"GRANT {privilege} TO ROLE {READER}")
+    healthy.sql(f"GRANT ROLE {READER} TO USER {healthy.tenant['snowflake']['user']}")
+    healthy.environment["SNOWFLAKE_HOME"] = connections(healthy, tmp_path / "reader", with_role(READER))
+    return healthy
+
+
+def test_a_role_that_may_only_read_can_tell_everything(watched: Installation) -> None:
+    code, found = verify(watched)
+    assert code == 0, [row for row in found["checks"] if row["outcome"] not in ("passed", "skipped")]
+
+
+def test_each_privilege_in_snowflake_taken_away_is_named(watched: Installation) -> None:
+    for privilege in reading_privileges(watched):
+        watched.sql(f"REVOKE {privilege} FROM ROLE {READER}")
+        code, found = verify(watched)
+        assert code == 3, (privilege, found["root_causes"])
+        remedies = {row["remedy"] for row in unknown(found).values()}
+        assert all(remedy.lower().endswith(privilege.lower()) for remedy in remedies), (privilege, remedies)
+        assert any(name.startswith("step1.") for name in passed(found))
+        watched.sql(f"GRANT {privilege} TO ROLE {READER}")
+
+
+def test_without_a_warehouse_only_what_needs_one_is_unknown(healthy: Installation, tmp_path: Path) -> None:
+    healthy.sql("REVOKE USAGE ON WAREHOUSE SANDBOX_WH FROM ROLE PUBLIC")
+    healthy.sql(f"CREATE ROLE {READER}")
+    for privilege in reading_privileges(healthy):
+        healthy.sql(f"GRANT {privilege} TO ROLE {READER}")
+    healthy.sql(f"GRANT ROLE {READER} TO USER {healthy.tenant['snowflake']['user']}")
+    healthy.environment["SNOWFLAKE_HOME"] = connections(healthy, tmp_path / "reader", with_role(READER))
+    plain = json.loads(healthy.run("verify", "--format", "json").stdout)
+    assert plain["healthy"]
+    assert {row["cause"] for row in plain["checks"] if row["id"] == "delivery.files-are-loaded"} == {
+        "needs a warehouse: ask for it with --deep"
+    }
+    code, found = verify(healthy)
+    assert code == 3
+    rows = unknown(found)
+    assert "delivery.files-are-loaded" in rows
+    assert all("USAGE on a warehouse" in row["remedy"] for row in rows.values())
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
