@@ -2,16 +2,15 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from runbook.backfill.command import backfill
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
-from runbook.replacing.command import replace_pipe
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
@@ -296,6 +295,35 @@ def _plan_as_json(found: Plan) -> dict[str, Any]:
         "known_after_step": found.blocked.by_step if found.blocked else None,
         "blocked": found.blocked.what if found.blocked else None,
     }
+
+
+def backfill(config: Config, **asked: Any) -> int:
+    """Load what matches and is missing, each file once; see :mod:`runbook.backfill`. Writes unless dry."""
+    with _scale():
+        from runbook.backfill.command import backfill as command
+    return command(config, **asked)
+
+
+def replace_pipe(config: Config, **asked: Any) -> int:
+    """Bring a changed COPY live; see :mod:`runbook.replacing`. Writes unless dry."""
+    with _scale():
+        from runbook.replacing.command import replace_pipe as command
+    return command(config, **asked)
+
+
+@contextmanager
+def _scale() -> Iterator[None]:
+    """Import what compares files with histories; raises SettingsWrong where the extra is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("duckdb", "pyarrow"):
+            raise
+        raise SettingsWrong(
+            f"{error.name} is not installed",
+            why="files, load histories and rows are compared in DuckDB, with Arrow",
+            remedy="pip install 'snowpipe-runbook[scale]'",
+        ) from None
 
 
 def _known(name: str, known: tuple[str, ...]) -> None:

@@ -21,6 +21,7 @@ from runbook.settings import Settings
 APPLICATION = "snowpipe-runbook"
 STATEMENT_TIMEOUT_S = 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+BATCH = 10_000  # rows at a time, of an answer that is no Arrow
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 
 # Snowflake's error numbers; match the number, never the text (facts: connector 4.x and 5.x differ)
@@ -122,6 +123,7 @@ class Clouds:
             read_timeout=60,
             max_pool_connections=32,
             user_agent_extra=APPLICATION,
+            signature_version="s3v4" if service == "s3" else None,  # boto3 signs an S3 URL by version 2 else
         )
         try:
             self._aws_session = self._aws_session or boto3.Session()
@@ -322,6 +324,22 @@ class Reader:
         if side in self.closed:
             raise self.closed[side]
 
+    def batches(self, statement: str) -> Iterator[Any]:
+        """The rows of one statement that only reads, some at a time, however many there are.
+
+        Each batch is an Arrow table with column names in lower case or, where the answer is no Arrow
+        (SHOW, LIST), a list of rows. Raises SqlFailed.
+        """
+        if not statement.lstrip().upper().startswith(_READING_SQL):
+            raise AssertionError(f"not a read: {statement[:60]}")
+        connection = self.clouds.snowflake("read")
+        with translated_sql(statement):
+            found = _batches(connection, statement)
+            if getattr(connection, "host", "") in LOOPBACK:
+                host, port = connection.host, int(connection.port)
+                found = iter(_while_it_lives(host, port, lambda: list(_batches(connection, statement))))
+            yield from found
+
     def confirm(self, *, aws: bool = True, snowflake: bool = True, partly: bool = False) -> Identity:
         """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch.
 
@@ -407,10 +425,14 @@ class Receipt:
 
 
 class Writer:
-    """The verbs that change something. Made only by the one function that applies plans."""
+    """The verbs that change something. Made only to apply a plan.
 
-    def __init__(self, clouds: Clouds) -> None:
+    Each has a Snowflake session: two of different names may write at once.
+    """
+
+    def __init__(self, clouds: Clouds, session: str = "write") -> None:
         self.clouds = clouds
+        self.session = session
         self.begun = 0  # writes that were sent, answered or not
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Receipt:
@@ -421,13 +443,13 @@ class Writer:
 
     def sql(self, statement: str) -> Receipt:
         """One statement that writes; raises SqlFailed."""
-        connection = self.clouds.snowflake("write")
+        connection = self.clouds.snowflake(self.session)
         self.begun += 1
         return Receipt(_executed(connection, statement)[0])
 
     def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
         """One statement that writes, and the rows it answers with; raises SqlFailed."""
-        connection = self.clouds.snowflake("write")
+        connection = self.clouds.snowflake(self.session)
         self.begun += 1
         query_id, rows = _executed(connection, statement)
         return Receipt(query_id), rows
@@ -452,6 +474,27 @@ def _executed(connection: Any, statement: str, binds: Any = None) -> tuple[str, 
         if getattr(connection, "host", "") in LOOPBACK:
             return _while_it_lives(connection.host, int(connection.port), execute)
         return execute()
+
+
+def _batches(connection: Any, statement: str) -> Iterator[Any]:
+    """What a statement answers with, as Arrow where the connector has it so, else as rows."""
+    from snowflake.connector import errors
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        names = [column.name.lower() for column in cursor.description or ()]
+        try:
+            tables = cursor.fetch_arrow_batches()
+            first = next(tables, None)
+        except (errors.NotSupportedError, errors.ProgrammingError):
+            first = tables = None
+        if tables is None:
+            while rows := cursor.fetchmany(BATCH):
+                yield [dict(zip(names, row, strict=True)) for row in rows]
+        elif first is not None:
+            yield first.rename_columns(names)
+            for table in tables:
+                yield table.rename_columns(names)
 
 
 def _while_it_lives(host: str, port: int, work: Callable[[], T]) -> T:

@@ -1,14 +1,17 @@
 """Writing for a person: colour only on a terminal, lines that fit, everything else on stderr."""
 
+import json
 import os
 import shutil
 import sys
 import textwrap
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from runbook.errors import SettingsWrong
+
+PIECES = 5000  # of a document, written at once
 
 _CODES = {"red": "31;1", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -51,13 +54,24 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def say(text: str = "") -> None:
+def say_json(document: Any) -> None:
+    """A result for programs, on standard output, written as it is made: it may be long."""
+    written: list[str] = []
+    for piece in json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(document):
+        written.append(piece)
+        if len(written) >= PIECES:
+            say("".join(written), end="")
+            written.clear()
+    say("".join(written))
+
+
+def say(text: str = "", *, end: str = "\n") -> None:
     """A line of the result, on standard output; raises SettingsWrong when it takes no more.
 
     A reader that went away (``| head -1``) has seen enough: the command goes on without it.
     """
     try:
-        print(text, flush=True)  # noqa: T201 (the one place that writes to a terminal)
+        print(text, end=end, flush=True)  # noqa: T201 (the one place that writes to a terminal)
     except BrokenPipeError:
         _silence(sys.stdout)
     except OSError as error:

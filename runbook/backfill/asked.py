@@ -8,6 +8,7 @@ from runbook.errors import SettingsWrong
 from runbook.facts.snowflake import StagedFile
 
 MAX_FILES = 10_000  # more is asked for on purpose
+MAX_GB = 100
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,18 @@ class Asked:
     since: datetime | None = None
     until: datetime | None = None
     max_files: int = MAX_FILES
+    max_gb: int = MAX_GB
     reload_failed: bool = False
     reload_gone: bool = False
     queue_while_paused: bool = False
 
+    def names(self, key: str) -> bool:
+        """Whether the pattern matches the object's whole key, as PATTERN does in COPY."""
+        return self.pattern.fullmatch(key) is not None
+
     def matches(self, file: StagedFile) -> bool:
-        """Whether the pattern matches the object's whole key, as PATTERN does in COPY, and the time."""
-        return self.pattern.fullmatch(file.key) is not None and self.in_time(file)
+        """Whether the pattern names the file, and its time is among those asked for."""
+        return self.names(file.key) and self.in_time(file)
 
     def in_time(self, file: StagedFile) -> bool:
         """Whether the file was last modified between ``since`` and ``until``."""
@@ -42,6 +48,7 @@ def read(
     since: str | None,
     until: str | None,
     max_files: int,
+    max_gb: int = MAX_GB,
     reload_failed: bool,
     reload_gone: bool,
 ) -> Asked:
@@ -63,10 +70,12 @@ def read(
         ) from None
     if max_files < 1:
         raise SettingsWrong(f"--max-files {max_files} is no number of files")
+    if max_gb < 1:
+        raise SettingsWrong(f"--max-gb {max_gb} is no number of gigabytes")
     first, last = moment("--since", since), moment("--until", until)
     if first and last and first >= last:
         raise SettingsWrong(f"--since {since} is not before --until {until}")
-    return Asked(compiled, first, last, max_files, reload_failed, reload_gone)
+    return Asked(compiled, first, last, max_files, max_gb, reload_failed, reload_gone)
 
 
 def moment(flag: str, text: str | None) -> datetime | None:

@@ -72,6 +72,7 @@ class Evidence:
 
     ``recent``: COPY_HISTORY of 14 days. ``account``: a year, or None when it may not be read.
     ``patience``: how long a new file may take (checks.loaded_within_minutes).
+    ``outlived``: whether the table holds files that ``recent`` does not name, where these are only some.
     """
 
     stream: Stream
@@ -82,6 +83,30 @@ class Evidence:
     account: tuple[Load, ...] | None
     table: TableRows
     patience: timedelta
+    outlived: bool | None = None
+
+    @property
+    def moments(self) -> tuple[datetime, ...]:
+        """Every moment that the rules compare a file's or a load's time with.
+
+        Between two of these, times differ only by whether the file is older than its load.
+        """
+        made, oldest = self.pipe.created_on, self.oldest_queued
+        since = (self.patience, REFRESHABLE, timedelta(days=LOAD_HISTORY_DAYS))
+        found = [made, made - self.patience, self.table.created_on, *(self.now - age for age in since)]
+        if self.known_since:
+            found.append(self.known_since)
+        if oldest:
+            found += [oldest - self.patience, oldest - timedelta(days=REFRESH_DAYS)]
+        return tuple(found)
+
+    def about(
+        self, recent: tuple[Load, ...], account: tuple[Load, ...] | None, files: dict[str, RowsOfFile]
+    ) -> "Evidence":
+        """The same about some files alone; what concerns no single file stays as it is."""
+        table = replace(self.table, files=None if self.table.files is None else files)
+        outlived = self.earlier_pipe_loaded
+        return replace(self, recent=recent, account=account, table=table, outlived=outlived)
 
     @cached_property
     def _by_key(self) -> dict[str, list[Load]]:
@@ -157,16 +182,24 @@ class Evidence:
         """
         if not self.status.pending_files:
             return False
-        oldest = self.status.document.get("oldestFileTimestamp")
-        if not oldest:
+        oldest = self.oldest_queued
+        if oldest is None:
             return True
         moves = self.is_young(file) and self.status.execution_state == "RUNNING"
         before = self.patience if moves else timedelta(days=REFRESH_DAYS)
-        return file.modified >= datetime.fromisoformat(str(oldest).replace("Z", "+00:00")) - before
+        return file.modified >= oldest - before
+
+    @property
+    def oldest_queued(self) -> datetime | None:
+        """Since when the oldest of the pipe's files waits; None where it does not say."""
+        oldest = self.status.document.get("oldestFileTimestamp")
+        return datetime.fromisoformat(str(oldest).replace("Z", "+00:00")) if oldest else None
 
     @cached_property
     def earlier_pipe_loaded(self) -> bool:
         """Whether something is in the table that the pipe as it is now does not remember."""
+        if self.outlived is not None:
+            return self.outlived
         remembered = {load.key for load in self.recent}
         return any(key not in remembered for key in self.table.files or ())
 

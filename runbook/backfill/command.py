@@ -1,24 +1,25 @@
 """`invoke backfill`: look, plan, tell, load, and compare again."""
 
-import json
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from runbook.backfill import looking, statements
 from runbook.backfill.asked import Asked
 from runbook.backfill.asked import read as read_asked
-from runbook.backfill.loading import Loader, Stop
-from runbook.backfill.planning import BackfillPlan, Way, batches, plan_files, refreshes
-from runbook.backfill.result import Result, counted
-from runbook.backfill.tell import as_json, no_match, outcome_table, plan_table
+from runbook.backfill.loading import Loaded, Loader, Stop
+from runbook.backfill.planning import BackfillPlan, Way, batches, plan_survey
+from runbook.backfill.progress import counting, loading
+from runbook.backfill.result import Result, repetitions
+from runbook.backfill.tell import no_match, outcome_table, plan_json, plan_table, result_json
 from runbook.errors import NotConverged, Refused, SettingsWrong
 from runbook.facts import Facts
 from runbook.plan import SqlChange
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, note, say
+from runbook.terminal import Style, counted, note, say, say_json
 
 
 def backfill(
@@ -29,6 +30,7 @@ def backfill(
     since: str | None,
     until: str | None,
     max_files: int,
+    max_gb: int,
     reload_failed: bool,
     reload_gone: bool,
     dry_run: bool,
@@ -41,54 +43,60 @@ def backfill(
         since=since,
         until=until,
         max_files=max_files,
+        max_gb=max_gb,
         reload_failed=reload_failed,
         reload_gone=reload_gone,
     )
     if output_format not in ("table", "json"):
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     quiet = output_format == "json"
-    with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run:
-        plans = _plans(run, asked, stream)
+    with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run, ExitStack() as open_:
+        plans = _plans(run, asked, stream, open_)
         _within_the_ceiling(plans, asked)
         # what cannot be copied by name is refused before anything is loaded
         texts = [every_statement(each, run.settings) for each in plans]
+        planned = [
+            plan_json(each, [str(change) for change in changes])
+            for each, changes in zip(plans, texts, strict=True)
+        ]
         if not quiet:
             _tell(plans, texts if dry_run else None)
         if dry_run:
-            results = [Result(each.evidence.stream, each, each) for each in plans]
+            results = [Result(each.evidence.stream, each) for each in plans]
         else:
             _ask(run, plans)
             results = _load(run, plans)
-    if quiet:
-        document = {
-            "target": run.settings.target,
-            "dry_run": dry_run,
-            "pattern": pattern,
-            "since": asked.since.isoformat() if asked.since else None,
-            "until": asked.until.isoformat() if asked.until else None,
-            "streams": [
-                as_json(each, [str(change) for change in changes])
-                for each, changes in zip(results, texts, strict=True)
-            ],
-        }
-        say(json.dumps(document, indent=1, ensure_ascii=False))
-    else:
-        for each in results:
-            say(outcome_table(each, Style.of(sys.stdout)))
-    return 0 if dry_run else _ends(results)
+        if quiet:
+            say_json(
+                {
+                    "target": run.settings.target,
+                    "dry_run": dry_run,
+                    "pattern": pattern,
+                    "since": asked.since.isoformat() if asked.since else None,
+                    "until": asked.until.isoformat() if asked.until else None,
+                    "streams": [
+                        {**plan, **result_json(result)} for plan, result in zip(planned, results, strict=True)
+                    ],
+                }
+            )
+        else:
+            for each in results:
+                say(outcome_table(each, Style.of(sys.stdout)))
+        return 0 if dry_run else _ends(results)
 
 
-def _plans(run: Run, asked: Asked, stream: str | None) -> list[BackfillPlan]:
-    """A plan for every stream in which something matches; raises Refused where nothing does."""
+def _plans(run: Run, asked: Asked, stream: str | None, open_: ExitStack) -> list[BackfillPlan]:
+    """A plan for every stream in which something matches; raises SettingsWrong where nothing does."""
     chosen = run.settings.streams if stream is None else (run.settings.stream(stream),)
     plans, nothing = [], []
     for each in chosen:
-        facts = run.facts()
-        files = looking.listed(facts, each)
-        if any(asked.matches(file) for file in files):
-            plans.append(plan_files(asked, files, looking.evidence(facts, each)))
+        with counting(f"{each.name}: files listed") as told:
+            survey = looking.surveyed(run.facts(), asked, each, told)
+        open_.callback(survey.close)
+        if survey.listed(asked)[2]:
+            plans.append(plan_survey(asked, survey))
         else:
-            nothing.append(f"{each.name}: {no_match(asked, sorted(files, key=lambda file: file.key))}")
+            nothing.append(f"{each.name}: {no_match(asked, survey)}")
     if not plans:
         raise SettingsWrong(
             f"--pattern {asked.pattern.pattern!r} matches nothing",
@@ -99,11 +107,19 @@ def _plans(run: Run, asked: Asked, stream: str | None) -> list[BackfillPlan]:
 
 
 def _within_the_ceiling(plans: list[BackfillPlan], asked: Asked) -> None:
-    files = sum(len(plan.to_load) for plan in plans)
+    """Raises Refused where more would be loaded than was said on purpose."""
+    files = sum(plan.loaded_by()[0] for plan in plans)
+    gigabytes = sum(plan.loaded_by()[1] for plan in plans) / 1e9
+    narrow = "narrow it by --pattern, --since and --until, or raise it"
     if files > asked.max_files:
         raise Refused(
             f"{files} files would be loaded, more than --max-files {asked.max_files}",
-            remedy=f"narrow it by --pattern, --since and --until, or raise it: --max-files {files}",
+            remedy=f"{narrow}: --max-files {files}",
+        )
+    if gigabytes > asked.max_gb:
+        raise Refused(
+            f"{gigabytes:,.1f} GB would be loaded, more than --max-gb {asked.max_gb}",
+            remedy=f"{narrow}: --max-gb {math.ceil(gigabytes)}",
         )
 
 
@@ -115,8 +131,7 @@ def every_statement(plan: BackfillPlan, settings: Settings) -> list[SqlChange]:
         for uncertain, rows in batches(plan.by(Way.COPY), plan.evidence.now)
     ]
     found += [statements.replace(stream, settings, pipe, row.file.key) for row in plan.by(Way.REPLACE)]
-    wanted = {row.file.key for row in plan.by(Way.REFRESH)}
-    pairs, _ = refreshes(wanted, plan.listed, plan.evidence)
+    pairs, _ = plan.refreshes()
     return found + [statements.refresh(stream, settings, prefix, after) for prefix, after in pairs]
 
 
@@ -131,28 +146,30 @@ def _tell(plans: list[BackfillPlan], texts: list[list[SqlChange]] | None) -> Non
 
 
 def _ask(run: Run, plans: list[BackfillPlan]) -> None:
-    files = sum(len(plan.to_load) for plan in plans)
+    files = sum(plan.loaded_by()[0] for plan in plans)
     if files:
-        replaced = sum(len(plan.by(Way.REPLACE)) for plan in plans)
+        replaced = sum(plan.loaded_by(Way.REPLACE)[0] for plan in plans)
         also = f", deleting the rows of {replaced} of them first" if replaced else ""
-        run.ask(f"Load {files} files on {run.settings.target}{also}?")
+        run.ask(f"Load {counted(files, 'file')} on {run.settings.target}{also}?")
 
 
 def _load(run: Run, plans: list[BackfillPlan]) -> list[Result]:
     """Load, look at everything again, and count. Writes."""
     results = []
-    total = sum(len(plan.to_load) for plan in plans)
-    with Stop().listening() as stop, _progress(total) as progress:
+    with Stop().listening() as stop, loading(sum(plan.loaded_by()[0] for plan in plans)) as progress:
         for plan in plans:
             stream = plan.evidence.stream
             keys = [verdict.file.key for verdict in plan.to_load]
+            if not keys:
+                results.append(Result(stream, plan, Loaded(stopped=stop.asked)))
+                continue
             columns = _columns(run.facts(), stream)
-            before = counted(run.reader, stream, columns, keys)
+            before = repetitions(run.reader, stream, columns, keys)
             loaded = Loader(run, stream, plan, stop, progress).load()
-            facts = run.facts()
-            now = plan_files(plan.asked, plan.listed, looking.evidence(facts, stream)) if keys else plan
-            after = counted(run.reader, stream, columns, keys)
-            results.append(Result(stream, plan, now, loaded, before, after))
+            looking.read_histories(run.facts(), plan.survey)
+            now = plan_survey(plan.asked, plan.survey)
+            after = repetitions(run.reader, stream, columns, keys)
+            results.append(Result(stream, now, loaded, before, after))
     return results
 
 
@@ -170,29 +187,9 @@ def _ends(results: list[Result]) -> int:
             f"Stopped as asked, after {files} files",
             remedy="run the same command again: it goes on with what is missing",
         )
-    missing = {verdict.file.key for result in results for verdict in result.missing}
-    if missing & {key for each in loaded for key in each.queued}:
-        note("some files are queued and not loaded yet: run the same command again in a while")
-        return NotConverged.exit_code
-    return 1 if missing or any(result.rows_twice for result in results) else 0
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, with files, rate and time left; nothing elsewhere."""
-    if not total or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("loading"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files, left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("loading", total=total)
-        yield lambda files: bar.advance(task, files)
+    for result in results:
+        queued = result.loaded.queued if result.loaded else set()
+        if queued and any(verdict.file.key in queued for verdict in result.missing):
+            note("some files are queued and not loaded yet: run the same command again in a while")
+            return NotConverged.exit_code
+    return 1 if any(result.files_missing or result.rows_twice for result in results) else 0

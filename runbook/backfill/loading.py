@@ -1,31 +1,35 @@
 """Loading what a plan names: by COPY first, then replacements, then REFRESH, which asks what COPY told.
 
+COPY statements run side by side, each in a session of its own; the rest one after the other.
+
 Right before each statement the histories and the table are read again, and whatever somebody else
 has loaded meanwhile is left out. Killed anywhere, the next run finds what is done in the histories.
 """
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
 from runbook.backfill import looking, statements
 from runbook.backfill.classes import IN_PROGRESS, Evidence
-from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, refreshes
+from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import LOADED
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
-from runbook.session import Receipt, Row, SqlFailed
+from runbook.session import Receipt, Row, SqlFailed, Writer, side_by_side
 from runbook.settings import Stream
 from runbook.sql import statements as split
 
 T = TypeVar("T")
 
 CHUNK = 1000  # files whose rows are read again in one statement
+SESSIONS = 4  # COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise
 
 
 class Stop:
@@ -67,13 +71,13 @@ class Loaded:
 
 @dataclass
 class Loader:
-    """One stream being loaded. ``progress(n)`` is told of every n files dealt with."""
+    """One stream being loaded. ``progress`` is told of files dealt with and of rows that came."""
 
     run: Run
     stream: Stream
     plan: BackfillPlan
     stop: Stop
-    progress: Callable[[int], None]
+    progress: Callable[[int, int], None]
     loaded: Loaded = field(default_factory=Loaded)
 
     def load(self) -> Loaded:
@@ -87,16 +91,42 @@ class Loader:
     # -- COPY ------------------------------------------------------------------------------------------
 
     def _copy(self) -> None:
-        for uncertain, batch in batches(self.plan.by(Way.COPY), self.plan.evidence.now):
-            if self.stop.asked:
-                return
-            evidence, still = self._still(batch)
-            if keys := [verdict.file.key for verdict in still]:
-                change = statements.copy(
-                    self.stream, self.run.settings, evidence.pipe, keys, uncertain=uncertain
-                )
-                self._note(self._make(change), keys)
-            self.progress(len(batch))
+        """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
+        left = batches(self.plan.by(Way.COPY), self.plan.evidence.now)
+        writers = [Writer(self.run.writer.clouds, f"write {number}") for number in range(SESSIONS)]
+        under_way: dict[Future[Copied], Writer] = {}
+        failed: RunbookError | None = None
+        with side_by_side(SESSIONS) as pool:
+            while under_way or (left and not failed and not self.stop.asked):
+                while left and writers and not failed and not self.stop.asked:
+                    writer = writers.pop(0)
+                    under_way[pool.submit(self._copy_one, writer, *left.pop(0))] = writer
+                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for each in done:
+                    writers.append(under_way.pop(each))
+                    try:
+                        self._copied(each.result())
+                    except RunbookError as error:
+                        failed = failed or error
+        if failed:  # told once what ran beside it has ended and is on record
+            raise failed
+
+    def _copy_one(self, writer: Writer, uncertain: bool, batch: Sequence[Verdict]) -> "Copied":  # noqa: FBT001
+        evidence, still, _ = self._still(batch)
+        keys = [verdict.file.key for verdict in still]
+        if not keys:
+            return Copied(len(batch))
+        change = statements.copy(self.stream, self.run.settings, evidence.pipe, keys, uncertain=uncertain)
+        receipts: list[Receipt] = []
+        self.run.writer.begun += 1
+        rows = self._run(change, split(change.sql), receipts, writer.answer)
+        return Copied(len(batch), keys, rows, Applied(change, tuple(receipts)))
+
+    def _copied(self, one: "Copied") -> None:
+        if one.applied:
+            self.run.applied(0, one.applied)
+            self._note(one.rows, one.keys)
+        self.progress(one.files, sum(int(row.get("rows_loaded") or 0) for row in one.rows))
 
     def _note(self, rows: Sequence[Row], keys: Sequence[str]) -> None:
         """COPY's answer, a row a file; a file it does not mention was skipped."""
@@ -116,10 +146,10 @@ class Loader:
         for verdict in self.plan.by(Way.REPLACE):
             if self.stop.asked:
                 return
-            evidence, still = self._still([verdict])
+            evidence, still, _ = self._still([verdict])
             if still:
                 self._replace_one(evidence, verdict.file.key)
-            self.progress(1)
+            self.progress(1, 0)
 
     def _replace_one(self, evidence: Evidence, key: str) -> None:
         """The file's rows for its rows now; undone when the file does not load."""
@@ -146,10 +176,10 @@ class Loader:
         verdicts = self.plan.by(Way.REFRESH)
         if not verdicts or self.stop.asked:
             return
-        evidence, still = self._still(verdicts)
-        self.progress(len(verdicts) - len(still))
+        evidence, still, others = self._still(verdicts)
+        self.progress(len(verdicts) - len(still), 0)
         keys = {verdict.file.key for verdict in still}
-        pairs, left = refreshes(keys, self.plan.listed, evidence)
+        pairs, left = self.plan.refreshes(keys, others)
         self.loaded.queued = set()
         for prefix, after in pairs:
             if self.stop.asked:
@@ -160,23 +190,23 @@ class Loader:
         for key in left:
             self.loaded.why[key] = "a file whose name goes on from this one appeared meanwhile: run it again"
         if evidence.status.execution_state == "RUNNING":
-            self._wait()
+            self._wait(evidence.now - looking.ALREADY)
 
-    def _wait(self) -> None:
+    def _wait(self, since: datetime) -> None:
         """Until the pipe has dealt with what was queued, or nothing happens any more. Only reads."""
         reader, limit = self.run.reader, self.run.settings.checks.ready_within_seconds
         waiting, pause = set(self.loaded.queued), 0.1
         deadline = reader.now() + limit
         while waiting and not self.stop.asked and reader.now() < deadline:
             known = {
-                load.key: load.status
-                for load in self.run.facts().loads(self.stream) or ()
+                load.key: load
+                for load in self.run.facts().loads_since(self.stream, since) or ()
                 if load.status != IN_PROGRESS
             }
             dealt = waiting & known.keys()
-            self.loaded.files |= {key for key in dealt if known[key] in LOADED}
+            self.loaded.files |= {key for key in dealt if known[key].status in LOADED}
             waiting -= dealt
-            self.progress(len(dealt))
+            self.progress(len(dealt), sum(known[key].rows for key in dealt))
             if dealt:
                 deadline = reader.now() + limit
             elif waiting:
@@ -187,19 +217,23 @@ class Loader:
 
     # -- what all share --------------------------------------------------------------------------------
 
-    def _still(self, verdicts: Sequence[Verdict]) -> tuple[Evidence, list[Verdict]]:
-        """The evidence now, and those of the files whose verdict is still the same."""
-        evidence = self.plan.evidence
+    def _still(self, verdicts: Sequence[Verdict]) -> tuple[Evidence, list[Verdict], set[str]]:
+        """The evidence now, the files whose verdict is still the same, and what else REFRESH would take."""
         facts: Facts = self.run.facts()
-        keys = [verdict.file.key for verdict in verdicts]
-        for at in range(0, len(keys), CHUNK):
-            evidence = looking.again(facts, evidence, keys[at : at + CHUNK])
-        asked = self.plan.asked
-        return evidence, [
-            verdict
-            for verdict in verdicts
-            if (now := judge(verdict.file, evidence, asked)).kind is verdict.kind and now.way is not None
-        ]
+        still: list[Verdict] = []
+        others: set[str] = set()
+        evidence = self.plan.evidence
+        for at in range(0, len(verdicts), CHUNK):
+            some = verdicts[at : at + CHUNK]
+            keys = [verdict.file.key for verdict in some]
+            evidence = looking.again(facts, self.plan.survey.about(keys), keys)
+            for verdict in some:
+                now = judge(verdict.file, evidence, self.plan.asked)
+                if now.kind is verdict.kind and now.way is not None:
+                    still.append(verdict)
+                elif would_queue(verdict.file, now.kind, evidence):
+                    others.add(verdict.file.key)
+        return evidence, still, others
 
     def _make(self, change: SqlChange) -> list[Row]:
         """Run a change to its end and put it on record; the last statement's rows. Writes."""
@@ -208,17 +242,35 @@ class Loader:
         self.run.applied(0, Applied(change, tuple(receipts)))
         return rows
 
-    def _statements(
-        self, change: SqlChange, texts: Sequence[str], receipts: list[Receipt]
-    ) -> list[dict[str, Any]]:
+    def _statements(self, change: SqlChange, texts: Sequence[str], receipts: list[Receipt]) -> list[Row]:
+        answer = self.run.writer.answer
+        return self._run(change, texts, receipts, lambda text: self.stop.finish(lambda: answer(text)))
+
+    def _run(
+        self,
+        change: SqlChange,
+        texts: Sequence[str],
+        receipts: list[Receipt],
+        answer: Callable[[str], tuple[Receipt, list[Row]]],
+    ) -> list[Row]:
         rows: list[Row] = []
         for text in texts:
             try:
-                receipt, rows = self.stop.finish(lambda text=text: self.run.writer.answer(text))  # type: ignore[misc]
+                receipt, rows = answer(text)
             except SqlFailed as error:
                 raise _failed(change, error, done=bool(self.run.changed)) from None
             receipts.append(receipt)
         return rows
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What one COPY came to: the files it was about, those it named, and Snowflake's answer."""
+
+    files: int
+    keys: Sequence[str] = ()
+    rows: Sequence[Row] = ()
+    applied: Applied | None = None
 
 
 def _failed(change: SqlChange, error: SqlFailed, *, done: bool) -> RunbookError:

@@ -1,28 +1,162 @@
 """Reading the evidence: everything once for a plan, and a few files again right before they are loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
+import pyarrow as pa
+
+from runbook.backfill import columns
+from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence
+from runbook.backfill.survey import Survey
 from runbook.errors import Blocked, CannotTell
-from runbook.facts import Facts
-from runbook.facts.history import rows_of_files
+from runbook.facts import Facts, history, pages, ranges, snowflake
 from runbook.facts.snowflake import StagedFile
+from runbook.session import DOES_NOT_EXIST, AwsFailed, SqlFailed, side_by_side
 from runbook.settings import Stream
+from runbook.terminal import note
+
+PAGES = 32  # of a listing, kept together
+ALREADY = timedelta(hours=1)  # how much of a history that was read is read again
+
+
+def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> Survey:
+    """Every file of the stream and all that is known of them; ``told`` hears how many files are listed.
+
+    The files first: what is loaded while they are listed is in the histories, which are read then.
+    Raises Blocked when stage, pipe or table is not there, CannotTell when one may not be read.
+    """
+    survey = Survey(_of_no_file(facts, stream))
+    try:
+        _list(facts, asked, stream, survey, told)
+        read_histories(facts, survey)
+    except BaseException:
+        survey.close()
+        raise
+    return survey
+
+
+def read_histories(facts: Facts, survey: Survey) -> None:
+    """Both histories and the table's rows, as they are now, in place of what the survey held."""
+    stream = survey.evidence.stream
+    evidence = _of_no_file(facts, stream)
+    survey.forget("loads")
+    survey.forget("present")
+    with side_by_side(3) as pool:
+        year = pool.submit(_read_year, facts, survey)
+        pending = [
+            pool.submit(_read_recent, facts, survey),
+            pool.submit(_read_rows, facts, survey),
+        ]
+    for each in pending:
+        each.result()
+    table = evidence.table
+    if table.files is not None:
+        table = replace(table, unnamed=table.total - survey.rows_present())
+    survey.evidence = replace(
+        evidence,
+        account=() if year.result() else None,
+        table=table,
+        outlived=survey.table_outlived_the_pipe(),
+    )
+
+
+def _read_year(facts: Facts, survey: Survey) -> bool:
+    """ACCOUNT_USAGE's history; False where it may not be read."""
+    stream = survey.evidence.stream
+    try:
+        for batch in facts.reader.batches(history.account_statement(stream)):
+            survey.add_loads(columns.of_loads(batch, stream, recent=False))
+    except SqlFailed as error:
+        if history.is_hidden(error):
+            return False
+        raise
+    return True
+
+
+def _read_recent(facts: Facts, survey: Survey) -> None:
+    stream = survey.evidence.stream
+
+    def read() -> None:
+        for batch in facts.reader.batches(snowflake.loads_statement(stream)):
+            survey.add_loads(columns.of_loads(batch, stream, recent=True))
+
+    snowflake.ask(read, *snowflake.loads_asked(stream))
+
+
+def _read_rows(facts: Facts, survey: Survey) -> None:
+    """The table's rows by file, where it has the column that names the file."""
+    table, stream = facts.table(survey.evidence.stream), survey.evidence.stream
+    if table is not None and "_FILE" in table.names:
+        for batch in facts.reader.batches(history.rows_statement(stream, table.names)):
+            survey.add_rows(columns.of_rows(batch))
+
+
+def _of_no_file(facts: Facts, stream: Stream) -> Evidence:
+    """The pipe and the table as they are now, without a word of any file."""
+    questions = (facts.pipe, facts.pipe_status, facts.table)
+    with ThreadPoolExecutor(len(questions)) as pool:
+        pending = [pool.submit(question, stream) for question in questions]
+        now = facts.now
+    for each in pending:
+        each.result()
+    pipe, status, found = facts.pipe(stream), facts.pipe_status(stream), facts.table(stream)
+    if pipe is None or status is None:
+        raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    table = history.table_total(facts.reader, stream, found.names) if found else None
+    if table is None:
+        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
+    return Evidence(stream, now, pipe, status, (), (), table, patience)
+
+
+# -- the files ---------------------------------------------------------------------------------------------
+
+
+def _list(facts: Facts, asked: Asked, stream: Stream, survey: Survey, told: Callable[[int], None]) -> None:
+    """By key ranges with the caller's AWS credentials, else through the stage with Snowflake's role."""
+    try:
+        facts.reader.confirm(snowflake=False)
+        fetch = pages.of_bucket(facts.reader, stream.bucket, stream.prefix, connections=ranges.WIDTH)
+        listed = ranges.pages(fetch, stream.prefix)
+        while some := list(islice(listed, PAGES)):
+            survey.add_files(pa.concat_tables(columns.of_page(page, asked) for page in some))
+            told(sum(len(page.keys) for page in some))
+    except (AwsFailed, CannotTell) as error:
+        note(f"{stream.name}: listed through the stage, not with AWS credentials: {error}")
+        survey.forget("listed")
+        _list_the_stage(facts, asked, stream, survey, told)
+
+
+def _list_the_stage(
+    facts: Facts, asked: Asked, stream: Stream, survey: Survey, told: Callable[[int], None]
+) -> None:
+    try:
+        for rows in facts.reader.batches(snowflake.list_statement(stream)):
+            survey.list_files(asked, [snowflake.listed_file(row, stream) for row in columns.as_rows(rows)])
+            told(len(rows))
+    except SqlFailed as error:
+        raise _not_listed(stream, error) from None
+
+
+def _not_listed(stream: Stream, error: SqlFailed | None) -> Exception:
+    if error is None or error.errno in DOES_NOT_EXIST:
+        return Blocked(f"The stage {stream.stage} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    return CannotTell(f"The stage {stream.stage} cannot be listed", why=str(error), remedy="invoke verify")
 
 
 def listed(facts: Facts, stream: Stream) -> tuple[StagedFile, ...]:
     """The files under the stream's stage; raises Blocked without a stage, CannotTell where LIST fails."""
     listing = facts.listing(stream)
-    if listing is None:
-        raise Blocked(f"The stage {stream.stage} does not exist", by_step=4, remedy="invoke step4-snowflake")
-    if listing.error:
-        raise CannotTell(
-            f"The stage {stream.stage} cannot be listed", why=str(listing.error), remedy="invoke verify"
-        )
+    if listing is None or listing.error:
+        raise _not_listed(stream, listing.error if listing else None)
     return listing.files
+
+
+# -- right before loading ----------------------------------------------------------------------------------
 
 
 def evidence(facts: Facts, stream: Stream) -> Evidence:
@@ -47,13 +181,24 @@ def evidence(facts: Facts, stream: Stream) -> Evidence:
 
 
 def again(facts: Facts, before: Evidence, keys: Sequence[str]) -> Evidence:
-    """The evidence about a few files as it is now; what ACCOUNT_USAGE said stays as it was."""
-    stream, seen = before.stream, facts.afresh()
-    pipe, status, recent = seen.pipe(stream), seen.pipe_status(stream), seen.loads(stream)
+    """The evidence about a few files as it is now; what ACCOUNT_USAGE said stays as it was.
+
+    Of the 14 days' history only what is new since ``before`` is read.
+    """
+    stream = before.stream
+    pipe, status = facts.pipe(stream), facts.pipe_status(stream)
+    recent = facts.loads_since(stream, before.now - ALREADY)
     if pipe is None or status is None or recent is None:
         raise Blocked(f"The pipe {stream.pipe} is gone", by_step=4, remedy="invoke step4-snowflake")
-    now = replace(before, now=seen.now, pipe=pipe, status=status, recent=recent)
-    table = seen.table(stream)
+    if pipe.created_on != before.pipe.created_on:
+        raise CannotTell(
+            f"The pipe {stream.pipe} was made anew meanwhile",
+            why="it has forgotten what it loaded, and the plan does not know",
+            remedy="run the same command again",
+        )
+    news = (*before.recent, *(load for load in recent if load.key in set(keys)))
+    now = replace(before, now=facts.now, pipe=pipe, status=status, recent=news)
+    table = facts.table(stream)
     if now.table.files is None or table is None:
         return now
-    return now.with_rows(keys, rows_of_files(seen.reader, stream, table.names, tuple(keys)))
+    return now.with_rows(keys, history.rows_of_files(facts.reader, stream, table.names, tuple(keys)))

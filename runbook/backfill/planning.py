@@ -1,14 +1,15 @@
 """Which files are loaded, by which tool, and which are not, because of what. Pure functions over evidence."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
+from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.ranges import common
 from runbook.facts.snowflake import StagedFile
@@ -41,70 +42,177 @@ class Verdict:
 
 @dataclass(frozen=True)
 class BackfillPlan:
-    """Every file that matches, each in one class, each with a tool or a reason."""
+    """Every file that matches, each in one class, each with a tool or a reason.
+
+    Files and bytes are counted where they are kept; files as values are only what is loaded or named.
+    """
 
     asked: Asked
-    evidence: Evidence
-    verdicts: tuple[Verdict, ...]
-    listed: tuple[StagedFile, ...]
+    survey: Survey
+
+    @property
+    def evidence(self) -> Evidence:
+        """What concerns no single file."""
+        return self.survey.evidence
+
+    @cached_property
+    def tools(self) -> dict[tuple[Kind, Way | None], tuple[int, int]]:
+        """Files and bytes by class and tool; the sums are the matches."""
+        rows = self.survey.rows(
+            f"SELECT kind, way, count(*), sum(size)::BIGINT FROM {_JUDGED} WHERE wanted GROUP BY ALL"
+        )
+        found = {
+            (Kind(kind), Way(way) if way else None): (files, size)
+            for some in rows
+            for kind, way, files, size in some
+        }
+        order = list(Kind)
+        return dict(sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1] or "")))
 
     @cached_property
     def counts(self) -> dict[Kind, tuple[int, int]]:
-        """Files and bytes by class, in the classes' order; the sums are the matches."""
-        files, size = Counter[Kind](), Counter[Kind]()
-        for verdict in self.verdicts:
-            files[verdict.kind] += 1
-            size[verdict.kind] += verdict.file.size
-        return {kind: (files[kind], size[kind]) for kind in Kind if files[kind]}
+        """Files and bytes by class, in the classes' order."""
+        found: dict[Kind, tuple[int, int]] = {}
+        for (kind, _), (files, size) in self.tools.items():
+            before = found.get(kind, (0, 0))
+            found[kind] = before[0] + files, before[1] + size
+        return found
+
+    @property
+    def matching(self) -> tuple[int, int]:
+        """Files and bytes that match."""
+        return _total(self.tools.values())
+
+    def loaded_by(self, *ways: Way) -> tuple[int, int]:
+        """Files and bytes that these tools load; all tools where none is named."""
+        return _total(
+            found for (_, way), found in self.tools.items() if way is not None and way in (ways or Way)
+        )
+
+    def verdicts(self, which: str = "TRUE") -> Iterator[Verdict]:
+        """The files that match, oldest first."""
+        query = (
+            f"SELECT key, size, modified, kind, way FROM {_JUDGED} WHERE wanted AND {which} "
+            "ORDER BY modified, key"
+        )
+        for some in self.survey.rows(query):
+            said = [
+                Verdict(staged_file(*file), Kind(kind), Way(way) if way else None)
+                for *file, kind, way in some
+            ]
+            told = {
+                each.file.key for each in said if each.way in (None, Way.REPLACE) and each.kind.is_missing
+            }
+            evidence = self.survey.about(sorted(told)) if told else self.evidence
+            for each in said:
+                yield judge(each.file, evidence, self.asked) if each.file.key in told else each
 
     def by(self, way: Way) -> tuple[Verdict, ...]:
         """The files of one tool, oldest first."""
-        return tuple(verdict for verdict in self.verdicts if verdict.way is way)
+        return tuple(self.verdicts(f"way = '{way}'")) if self.loaded_by(way)[0] else ()
 
     @cached_property
     def to_load(self) -> tuple[Verdict, ...]:
         """Everything that is loaded."""
-        return tuple(verdict for verdict in self.verdicts if verdict.way is not None)
+        return tuple(self.verdicts("way IS NOT NULL"))
 
     @property
-    def missing(self) -> tuple[Verdict, ...]:
+    def missing(self) -> Iterator[Verdict]:
         """What is not, or not wholly, in the table; or cannot be told."""
-        return tuple(verdict for verdict in self.verdicts if verdict.kind.is_missing)
+        kinds = ", ".join(f"'{kind}'" for kind in Kind if kind.is_missing)
+        return self.verdicts(f"kind IN ({kinds})")
+
+    @cached_property
+    def first(self) -> tuple[str, ...]:
+        """The keys of the first few that match."""
+        query = f"SELECT key FROM files WHERE wanted ORDER BY modified, key LIMIT {EXAMPLES}"
+        return tuple(key for some in self.survey.rows(query) for (key,) in some)
 
     @cached_property
     def estimated_rows(self) -> int | None:
         """Rows to come, by the rows a byte of what this table loaded; None when nothing is known."""
-        sizes = {file.key: file.size for file in self.listed}
-        rows = size = 0
-        for load in self.evidence.recent:
-            if load.rows and load.key in sizes:
-                rows, size = rows + load.rows, size + sizes[load.key]
-        if not size:
-            return None
-        return round(rows / size * sum(verdict.file.size for verdict in self.to_load))
+        rows, size = self.survey.row(
+            "SELECT sum(rows)::BIGINT, sum(size)::BIGINT FROM loads JOIN listed USING (key) "
+            "WHERE recent AND rows > 0"
+        )
+        return round(rows / size * self.loaded_by()[1]) if size else None
+
+    # -- REFRESH, for exactly what is wanted -----------------------------------------------------------
+
+    def refreshes(
+        self, keys: Iterable[str] | None = None, also: Iterable[str] = ()
+    ) -> tuple[tuple[tuple[str, datetime], ...], frozenset[str]]:
+        """REFRESH's PREFIX and MODIFIED_AFTER pairs that queue these keys and no other; and keys it cannot.
+
+        Without ``keys``: everything that the plan loads by REFRESH. REFRESH takes every file under PREFIX,
+        of any suffix, that neither the pipe nor the table remembers: also what an earlier pipe loaded,
+        which must not be queued again, and whatever else ``also`` names. A just arrived file is the
+        pipe's own and harmless.
+        """
+        planned = "wanted AND coalesce(way = 'refresh', FALSE)"
+        taken = planned if keys is None else "key IN (SELECT unnest($keys))"
+        binds: dict[str, Any] = {"also": list(also)} | ({} if keys is None else {"keys": list(keys)})
+        rows = self.survey.rows(
+            f"WITH these AS (SELECT key, modified, {taken} AS taken, key IN (SELECT unnest($also)) "
+            f"OR (queued_by_refresh AND NOT ({planned})) AS other FROM {_JUDGED}), "
+            "since AS (SELECT min(modified) AS since FROM these WHERE taken), "
+            "near AS (SELECT *, lag(taken) OVER (ORDER BY key) AS before, "
+            "lead(taken) OVER (ORDER BY key) AS next "
+            "FROM these, since WHERE (taken OR other) AND modified >= since - INTERVAL 1 SECOND) "
+            "SELECT key, taken, since FROM near WHERE taken OR before OR next",
+            binds,
+        )
+        wanted: set[str] = set()
+        others: set[str] = set()
+        after = None
+        for some in rows:
+            for key, is_taken, since in some:
+                (wanted if is_taken else others).add(key)
+                after = since.replace(tzinfo=UTC) - timedelta(seconds=1)
+        if after is None:
+            return (), frozenset()
+        prefixes, left = exact_prefixes(frozenset(wanted), others)
+        cut = len(self.evidence.stream.prefix)
+        return tuple((prefix[cut:], after) for prefix in prefixes), left
+
+
+_JUDGED = "files JOIN judged USING (likes)"
+
+
+def _total(parts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    pairs = list(parts)
+    return sum(files for files, _ in pairs), sum(size for _, size in pairs)
 
 
 def plan_files(asked: Asked, listed: Sequence[StagedFile], evidence: Evidence) -> BackfillPlan:
-    """The plan for everything listed that matches, oldest first."""
-    matching = sorted((file for file in listed if asked.matches(file)), key=_age)
-    verdicts = [judge(file, evidence, asked) for file in matching]
-    wanted = {verdict.file.key for verdict in verdicts if verdict.way is Way.REFRESH}
-    _, uncovered = refreshes(wanted, listed, evidence)
-    return BackfillPlan(
-        asked,
-        evidence,
-        tuple(_by_copy(verdict) if verdict.file.key in uncovered else verdict for verdict in verdicts),
-        tuple(listed),
-    )
+    """The plan for everything listed that matches."""
+    return plan_survey(asked, Survey.of(asked, listed, evidence))
 
 
-def _age(file: StagedFile) -> tuple[datetime, str]:
-    return file.modified, file.key
+def plan_survey(asked: Asked, survey: Survey) -> BackfillPlan:
+    """The plan for everything surveyed that matches; one of each kind of likes is judged."""
+    survey.put_together(asked)
+    for some in survey.examples():
+        evidence = survey.about([file.key for _, file in some])
+        survey.judge([(likes, *_judged(file, evidence, asked)) for likes, file in some])
+    plan = BackfillPlan(asked, survey)
+    if plan.loaded_by(Way.REFRESH)[0]:
+        _, left = plan.refreshes()
+        if left:  # REFRESH cannot name them without taking other files with them
+            survey.judge_alone(left, Way.COPY)
+            return BackfillPlan(asked, survey)
+    return plan
 
 
-def _by_copy(verdict: Verdict) -> Verdict:
-    """REFRESH cannot name the file without taking another one with it."""
-    return Verdict(verdict.file, verdict.kind, Way.COPY)
+def _judged(file: StagedFile, evidence: Evidence, asked: Asked) -> tuple[str, str | None, bool]:
+    verdict = judge(file, evidence, asked)
+    return verdict.kind, verdict.way, would_queue(file, verdict.kind, evidence)
+
+
+def would_queue(file: StagedFile, kind: Kind, evidence: Evidence) -> bool:
+    """Whether a REFRESH over the file would queue what is not the pipe's own already."""
+    known = evidence.pipe_knows(file) or evidence.table_knows(file)
+    return not known and kind is not Kind.IN_FLIGHT
 
 
 def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
@@ -186,35 +294,7 @@ def _unknown(evidence: Evidence) -> str:
     return f"{reach}: ACCOUNT_USAGE may be two days late, look again then"
 
 
-# -- REFRESH, for exactly what is wanted ------------------------------------------------------------------
-
-
-def refreshes(
-    wanted: Iterable[str], listed: Iterable[StagedFile], evidence: Evidence
-) -> tuple[tuple[tuple[str, datetime], ...], frozenset[str]]:
-    """REFRESH's PREFIX and MODIFIED_AFTER pairs that queue these keys and no other; and keys it cannot.
-
-    REFRESH takes every file under PREFIX, of any suffix, that neither the pipe nor the table remembers:
-    also what an earlier pipe loaded, which must not be queued again. A just arrived file is
-    the pipe's own and harmless.
-    """
-    keys = frozenset(wanted)
-    if not keys:
-        return (), frozenset()
-    files = {file.key: file for file in listed}
-    after = min(files[key].modified for key in keys) - timedelta(seconds=1)
-    others = {
-        file.key
-        for file in files.values()
-        if file.key not in keys
-        and file.modified > after
-        and not evidence.pipe_knows(file)
-        and not evidence.table_knows(file)
-        and classify(file, evidence) is not Kind.IN_FLIGHT
-    }
-    prefixes, left = exact_prefixes(keys, others)
-    cut = len(evidence.stream.prefix)
-    return tuple((prefix[cut:], after) for prefix in prefixes), left
+# -- REFRESH ---------------------------------------------------------------------------------------------
 
 
 def exact_prefixes(wanted: frozenset[str], others: Iterable[str]) -> tuple[list[str], frozenset[str]]:

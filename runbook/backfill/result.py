@@ -1,9 +1,12 @@
 """What a backfill of one stream planned and did, and the counts that show nothing is there twice."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from runbook.backfill.loading import Loaded
 from runbook.backfill.planning import BackfillPlan, Verdict
+from runbook.backfill.survey import TOGETHER
 from runbook.session import Reader
 from runbook.settings import Stream
 from runbook.sql import literal
@@ -19,27 +22,34 @@ class Counted:
 
 @dataclass(frozen=True)
 class Result:
-    """One stream: the plan, what was loaded (None after a dry run), and everything judged anew."""
+    """One stream: what was loaded (None after a dry run), and everything judged anew."""
 
     stream: Stream
-    plan: BackfillPlan
     now: BackfillPlan
     loaded: Loaded | None = None
     before: Counted = Counted(None, None)
     after: Counted = Counted(None, None)
 
     @property
-    def missing(self) -> tuple[Verdict, ...]:
+    def missing(self) -> Iterator[Verdict]:
         """What is still not in the table."""
         return self.now.missing
 
     @property
+    def files_missing(self) -> int:
+        """How many files are still not in the table."""
+        return sum(files for kind, (files, _) in self.now.counts.items() if kind.is_missing)
+
+    @cached_property
     def rows(self) -> int:
         """Rows the loaded files have, by the table itself or, without names there, by the histories."""
-        rows = 0
-        for key in self.loaded.files if self.loaded else ():
-            found, done = self.now.evidence.rows(key), self.now.evidence.done(key)
-            rows += found.rows if found else done.rows if done else 0
+        rows, keys = 0, sorted(self.loaded.files) if self.loaded else []
+        for at in range(0, len(keys), TOGETHER):
+            some = keys[at : at + TOGETHER]
+            evidence = self.now.survey.about(some)
+            for key in some:
+                found, done = evidence.rows(key), evidence.done(key)
+                rows += found.rows if found else done.rows if done else 0
         return rows
 
     @property
@@ -64,7 +74,7 @@ class Result:
         return "stopped before it" if self.loaded.stopped else "it came up meanwhile: run it again"
 
 
-def counted(reader: Reader, stream: Stream, columns: tuple[str, ...], keys: list[str]) -> Counted:
+def repetitions(reader: Reader, stream: Stream, columns: tuple[str, ...], keys: list[str]) -> Counted:
     """Repetitions in the range of these files' names. Only reads.
 
     An event_id may repeat in good data, a row of a file may not.

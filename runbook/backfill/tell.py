@@ -1,14 +1,17 @@
 """A plan and its outcome: for a person, and as JSON whose keys stay as they are."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import SAYS, Kind
 from runbook.backfill.planning import EXAMPLES, BackfillPlan, Way
 from runbook.backfill.result import Result
-from runbook.facts.snowflake import StagedFile
-from runbook.terminal import Style, wrapped
+from runbook.backfill.survey import Survey
+from runbook.terminal import Style, counted, wrapped
 
+SEARCHED = 10_000  # keys tried to say what would have matched
 NAMED = 20  # missing files a person is shown; the JSON has all
 
 
@@ -28,34 +31,51 @@ def plan_table(plan: BackfillPlan, style: Style) -> str:
 
     rows: list[list[Any]] = []
     for kind, (files, count) in plan.counts.items():
-        ways = sorted({verdict.way for verdict in plan.verdicts if verdict.kind is kind and verdict.way})
-        rows.append([SAYS[kind], files, size(count), " and ".join(ways) or "-"])
-    total = sum(verdict.file.size for verdict in plan.verdicts)
-    rows.append(["matching", len(plan.verdicts), size(total), ""])
+        ways = [way for (each, way) in plan.tools if each is kind and way]
+        rows.append([SAYS[kind], f"{files:,}", size(count), " and ".join(ways) or "-"])
+    rows.append(["matching", f"{plan.matching[0]:,}", size(plan.matching[1]), ""])
     stream = plan.evidence.stream
     lines = [
         style.paint(f"{stream.name}: {stream.table}", "bold"),
-        tabulate(rows, headers=["files that are", "files", "bytes", "loaded now by"], tablefmt="simple"),
+        tabulate(
+            rows,
+            headers=["files that are", "files", "bytes", "loaded now by"],
+            tablefmt="simple",
+            colalign=("left", "right", "right", "left"),
+            disable_numparse=True,
+        ),
     ]
-    examples = ", ".join(verdict.file.key for verdict in plan.verdicts[:EXAMPLES])
-    lines.append(wrapped("  first: ", examples, style))
-    if plan.to_load:
+    lines.append(wrapped("  first: ", ", ".join(plan.first), style))
+    files, count = plan.loaded_by()
+    if files:
         rows_said = f", about {plan.estimated_rows:,} rows" if plan.estimated_rows else ""
-        count = sum(verdict.file.size for verdict in plan.to_load)
-        lines.append(f"  to load: {len(plan.to_load)} files, {size(count)}{rows_said}")
+        lines.append(f"  to load: {counted(files, 'file')}, {size(count)}{rows_said}")
         for way, what in _COSTS.items():
-            if plan.by(way):
-                lines.append(wrapped(f"  {way}: ", what, style))
+            if plan.loaded_by(way)[0]:
+                said = what.format(credits=credits_at_least(plan))
+                lines.append(wrapped(f"  {way}: ", said, style))
     lines += [wrapped("  note: ", text, style) for text in reach(plan)]
     return "\n".join(lines)
 
 
 # https://www.snowflake.com/legal-files/CreditConsumptionTable.pdf, by the pricing in force since 2025-12-08
 _COSTS = {
-    Way.REFRESH: "Snowpipe loads it: 0.0037 credits for each GB of uncompressed text",
+    Way.REFRESH: "Snowpipe loads it, 0.0037 credits for each GB of uncompressed text: at least "
+    "{credits:.6f} here, and as many times that as the files grow when unpacked",
     Way.COPY: "runs on the connection's warehouse, billed for the time it runs",
     Way.REPLACE: "deletes the file's rows and loads it again, in one transaction a file, on the warehouse",
 }
+
+
+CREDITS_PER_GB = 0.0037
+
+
+def credits_at_least(plan: BackfillPlan) -> float:
+    """What Snowpipe takes for what it loads, were the files not compressed; Snowflake counts their text.
+
+    What COPY costs is the warehouse's running time, which no plan knows.
+    """
+    return plan.loaded_by(Way.REFRESH)[1] / 1e9 * CREDITS_PER_GB
 
 
 def reach(plan: BackfillPlan) -> list[str]:
@@ -74,16 +94,17 @@ def reach(plan: BackfillPlan) -> list[str]:
     return said
 
 
-def no_match(asked: Asked, listed: list[StagedFile]) -> str:
+def no_match(asked: Asked, survey: Survey) -> str:
     """Why a pattern matched nothing: what it was matched against, and what would have."""
+    listed, in_time, _ = survey.listed(asked)
     if not listed:
         return "there is no file under the stage"
-    shown = ", ".join(file.key for file in listed[:EXAMPLES])
-    inside = sum(asked.pattern.search(file.key) is not None for file in listed)
-    in_time = sum(asked.in_time(file) for file in listed)
-    hint = f"; '.*{asked.pattern.pattern}.*' would match {inside}" if inside and in_time else ""
-    time = f", of which {in_time} in that time" if in_time < len(listed) else ""
-    return f"it must match the whole object key of one of {len(listed)} files{time}: {shown}{hint}"
+    inside = sum(asked.pattern.search(key) is not None for key in survey.first_keys(SEARCHED))
+    more = " or more" if listed > SEARCHED else ""
+    hint = f"; '.*{asked.pattern.pattern}.*' would match {inside}{more}" if inside and in_time else ""
+    time = f", of which {in_time} in that time" if in_time < listed else ""
+    shown = ", ".join(survey.first_keys(EXAMPLES))
+    return f"it must match the whole object key of one of {listed} files{time}: {shown}{hint}"
 
 
 def outcome_table(result: Result, style: Style) -> str:
@@ -96,13 +117,13 @@ def outcome_table(result: Result, style: Style) -> str:
             lines.append(f"  event_ids that repeat, in the range: {before} before, {after} after")
         if result.rows_twice:
             lines.append(style.paint(f"  ROWS TWICE: {result.rows_twice} (a file and row number)", "red"))
-    missing = result.missing
+    missing = result.files_missing
     lines += [
         wrapped("  missing: ", f"{verdict.file.key}: {SAYS[verdict.kind]}; {result.why(verdict)}", style)
-        for verdict in missing[:NAMED]
+        for verdict in islice(result.missing, NAMED)
     ]
-    if len(missing) > NAMED:
-        lines.append(f"  and {len(missing) - NAMED} more (--format json names all)")
+    if missing > NAMED:
+        lines.append(f"  and {missing - NAMED:,} more (--format json names all)")
     waiting = result.now.counts.get(Kind.IN_FLIGHT)
     if waiting:
         lines.append(f"  {waiting[0]} files are in flight: look again later")
@@ -111,50 +132,60 @@ def outcome_table(result: Result, style: Style) -> str:
     return "\n".join(lines)
 
 
-def as_json(result: Result, statements: list[str]) -> dict[str, Any]:
-    """One stream's plan and outcome. ``loaded`` is null after a dry run."""
-    plan = result.plan
-    files = [verdict.file for verdict in plan.verdicts]
+def plan_json(plan: BackfillPlan, statements: list[str]) -> dict[str, Any]:
+    """One stream's plan; every key is explained in docs/runbook.md#backfill-json."""
+    stream, evidence = plan.evidence.stream, plan.evidence
+    files, count = plan.loaded_by()
     return {
-        "stream": result.stream.name,
-        "table": result.stream.table.sql,
-        "matched": {"files": len(files), "bytes": sum(file.size for file in files)},
-        "first": [file.key for file in files[:EXAMPLES]],
+        "stream": stream.name,
+        "table": stream.table.sql,
+        "matched": dict(zip(("files", "bytes"), plan.matching, strict=True)),
+        "first": list(plan.first),
         "classes": {
-            str(kind): {
-                "files": count,
-                "bytes": total,
-                "refresh": _of(plan, kind, Way.REFRESH),
-                "copy": _of(plan, kind, Way.COPY),
-                "replace": _of(plan, kind, Way.REPLACE),
-            }
-            for kind, (count, total) in plan.counts.items()
+            str(kind): {"files": files, "bytes": count}
+            | {str(way): plan.tools.get((kind, way), (0, 0))[0] for way in Way}
+            for kind, (files, count) in plan.counts.items()
         },
         "to_load": {
-            "files": len(plan.to_load),
-            "bytes": sum(verdict.file.size for verdict in plan.to_load),
+            "files": files,
+            "bytes": count,
             "estimated_rows": plan.estimated_rows,
+            "snowpipe_credits_at_least": round(credits_at_least(plan), 9),
         },
-        "known_since": plan.evidence.known_since.isoformat() if plan.evidence.known_since else None,
-        "account_usage": plan.evidence.account is not None,
+        "known_since": evidence.known_since.isoformat() if evidence.known_since else None,
+        "account_usage": evidence.account is not None,
         "statements": statements,
-        "loaded": None
-        if result.loaded is None
-        else {
-            "files": len(result.loaded.files),
-            "rows": result.rows,
-            "stopped": result.loaded.stopped,
-            "event_ids_repeated": dict(zip(("before", "after"), result.event_ids, strict=True))
-            if result.event_ids
-            else None,
-            "rows_twice": result.rows_twice,
-        },
-        "missing": [
-            {"key": verdict.file.key, "class": str(verdict.kind), "reason": result.why(verdict)}
-            for verdict in result.missing
-        ],
     }
 
 
-def _of(plan: BackfillPlan, kind: Kind, way: Way) -> int:
-    return sum(verdict.kind is kind and verdict.way is way for verdict in plan.verdicts)
+def result_json(result: Result) -> dict[str, Any]:
+    """What came of it: ``loaded`` is null after a dry run; what is missing, by name and reason."""
+    loaded = result.loaded and {
+        "files": len(result.loaded.files),
+        "rows": result.rows,
+        "stopped": result.loaded.stopped,
+        "event_ids_repeated": dict(zip(("before", "after"), result.event_ids, strict=True))
+        if result.event_ids
+        else None,
+        "rows_twice": result.rows_twice,
+    }
+    return {"loaded": loaded, "missing": _Missing(result)}
+
+
+class _Missing(list[Any]):
+    """A list for json.dump alone, one file at a time: there may be millions."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__()
+        self.result = result
+
+    def __bool__(self) -> bool:
+        return self.result.files_missing > 0
+
+    def __len__(self) -> int:
+        return self.result.files_missing
+
+    def __iter__(self) -> Iterator[Any]:
+        for verdict in self.result.missing:
+            reason = self.result.why(verdict)
+            yield {"key": verdict.file.key, "class": str(verdict.kind), "reason": reason}

@@ -152,6 +152,11 @@ class Facts:
         """The last 14 days of loads into the stream's table."""
         return self._once(("loads", stream.name), lambda: snowflake.loads(self.reader, stream))
 
+    def loads_since(self, stream: Stream, since: datetime) -> tuple[snowflake.Load, ...] | None:
+        """The loads into the stream's table since then; not more than 14 days ago."""
+        key = ("loads", stream.name, since)
+        return self._once(key, lambda: snowflake.loads(self.reader, stream, since=since))
+
     def account_loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
         """A year of loads into tables of that name; None when ACCOUNT_USAGE may not be read."""
         return self._once(("account", stream.name), lambda: history.account_loads(self.reader, stream))

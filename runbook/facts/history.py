@@ -1,9 +1,9 @@
 """What older memories say was loaded: ACCOUNT_USAGE's year, and the rows of the table itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runbook.facts.snowflake import Load, ask, load_of, utc
+from runbook.facts.snowflake import LOAD_COLUMNS, Load, ask, load_of, utc
 from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, SqlFailed
 from runbook.settings import Stream
 from runbook.sql import literal
@@ -43,38 +43,51 @@ class TableRows:
 
 
 def account_loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
-    """A year of loads into tables of this name, whatever was re-created since; None when we may not look.
-
-    The view is up to two days late and has no loads in progress. Needs SNOWFLAKE.USAGE_VIEWER.
-    Source: https://docs.snowflake.com/en/sql-reference/account-usage/copy_history
-    """
-    table = stream.table
-    statement = (
-        "SELECT file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
-        "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name "
-        "FROM SNOWFLAKE.ACCOUNT_USAGE.COPY_HISTORY "
-        f"WHERE table_catalog_name = {literal(table.database)} "
-        f"AND table_schema_name = {literal(table.schema)} AND table_name = {literal(table.name)}"
-    )
+    """A year of loads into tables of this name, whatever was re-created since; None when we may not look."""
     try:
-        return tuple(load_of(row, stream) for row in reader.sql(statement))
+        return tuple(load_of(row, stream) for row in reader.sql(account_statement(stream)))
     except SqlFailed as error:
-        if error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+        if is_hidden(error):
             return None
         raise
 
 
+def is_hidden(error: SqlFailed) -> bool:
+    """Whether it says that ACCOUNT_USAGE may not be read: that it does not exist, or a right is missing."""
+    return error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE)
+
+
+def account_statement(stream: Stream) -> str:
+    """The year's view of loads into tables of the stream's name.
+
+    It is up to two days late and has no loads in progress. Needs SNOWFLAKE.USAGE_VIEWER.
+    Source: https://docs.snowflake.com/en/sql-reference/account-usage/copy_history
+    """
+    table = stream.table
+    return (
+        f"SELECT {LOAD_COLUMNS} FROM SNOWFLAKE.ACCOUNT_USAGE.COPY_HISTORY "
+        f"WHERE table_catalog_name = {literal(table.database)} "
+        f"AND table_schema_name = {literal(table.schema)} AND table_name = {literal(table.name)}"
+    )
+
+
 def table_rows(reader: Reader, stream: Stream, columns: tuple[str, ...]) -> TableRows | None:
     """What the stream's table holds, by file; None without a table. Exact, and never late."""
+    found = table_total(reader, stream, columns)
+    if found is None or found.files is None:
+        return found
+    files = rows_of_files(reader, stream, columns)
+    return replace(found, files=files, unnamed=found.total - sum(each.rows for each in files.values()))
+
+
+def table_total(reader: Reader, stream: Stream, columns: tuple[str, ...]) -> TableRows | None:
+    """How many rows the stream's table has, without a word of any file; None without a table."""
     name = stream.table.sql
 
     def read() -> TableRows:
         created_on = _created_on(reader, stream)
         total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
-        if "_FILE" not in columns:
-            return TableRows(total, created_on, None)
-        files = rows_of_files(reader, stream, columns)
-        return TableRows(total, created_on, files, total - sum(found.rows for found in files.values()))
+        return TableRows(total, created_on, {} if "_FILE" in columns else None)
 
     return ask(read, f"The rows of {name}", f"SELECT on table {name}")
 
@@ -83,13 +96,18 @@ def rows_of_files(
     reader: Reader, stream: Stream, columns: tuple[str, ...], keys: tuple[str, ...] = ()
 ) -> dict[str, RowsOfFile]:
     """The table's rows by file, of these files or of all; the table must have a ``_FILE`` column."""
+    rows = reader.sql(rows_statement(stream, columns, keys))
+    return {str(row["f"]): RowsOfFile(int(row["n"]), utc(row["t"]) if row["t"] else None) for row in rows}
+
+
+def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ...] = ()) -> str:
+    """How many rows each file has in the table, and when Snowflake read it."""
     read_at = "MAX(_loaded_at)" if "_LOADED_AT" in columns else "NULL"
     which = f"_file IN ({', '.join(map(literal, keys))})" if keys else "_file IS NOT NULL"
-    rows = reader.sql(
+    return (
         f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t FROM {stream.table.sql} "
         f"WHERE {which} GROUP BY _file"
     )
-    return {str(row["f"]): RowsOfFile(int(row["n"]), utc(row["t"]) if row["t"] else None) for row in rows}
 
 
 def _created_on(reader: Reader, stream: Stream) -> datetime:

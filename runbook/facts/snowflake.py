@@ -375,20 +375,25 @@ def listing(reader: Reader, stream: Stream) -> Listing | None:
     Snowflake lists with the integration's role, so an error here is Snowflake's own experience.
     """
     try:
-        rows = reader.sql(f"LIST @{stream.stage.sql}")
+        rows = reader.sql(list_statement(stream))
     except SqlFailed as error:
         return None if error.errno in DOES_NOT_EXIST else Listing(error=error)
+    return Listing(tuple(listed_file(row, stream) for row in rows))
+
+
+def list_statement(stream: Stream) -> str:
+    """LIST of the stream's stage."""
+    return f"LIST @{stream.stage.sql}"
+
+
+def listed_file(row: Row, stream: Stream) -> StagedFile:
+    """One line of LIST."""
     cut = len(f"{stream.url.split('://', 1)[0]}://{stream.bucket}/")
-    return Listing(
-        tuple(
-            StagedFile(
-                key=str(row["name"])[cut:],
-                size=int(row["size"]),
-                etag=str(row["md5"]),
-                modified=parsedate_to_datetime(str(row["last_modified"])).astimezone(UTC),
-            )
-            for row in rows
-        )
+    return StagedFile(
+        key=str(row["name"])[cut:],
+        size=int(row["size"]),
+        etag=str(row["md5"]),
+        modified=parsedate_to_datetime(str(row["last_modified"])).astimezone(UTC),
     )
 
 
@@ -423,32 +428,43 @@ def _entry(answer: dict[str, Any], url: str) -> Entry:
     return Entry(answer.get("status") == "success", f"{url}: {text}" if text else "")
 
 
-def loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
-    """The last 14 days of loads into the stream's table, by pipe and by COPY; None without a table.
+def loads(reader: Reader, stream: Stream, *, since: datetime | None = None) -> tuple[Load, ...] | None:
+    """Loads into the stream's table, by pipe and by COPY, of 14 days or ``since``; None without a table."""
+    rows = ask(lambda: reader.sql(loads_statement(stream, since)), *loads_asked(stream))
+    return None if rows is None else tuple(load_of(row, stream) for row in rows)
+
+
+def loads_asked(stream: Stream) -> tuple[str, str]:
+    """What the load history is called in an error, and the privilege it takes."""
+    return f"The load history of {stream.table}", f"SELECT on table {stream.table}"
+
+
+def loads_statement(stream: Stream, since: datetime | None = None) -> str:
+    """COPY_HISTORY of the stream's table; of nearly all its 14 days, for the question takes time.
 
     Needs a warehouse. Source: https://docs.snowflake.com/en/sql-reference/info-schema
     """
-    since = f"DATEADD('minute', {5 - LOAD_HISTORY_DAYS * 24 * 60}, CURRENT_TIMESTAMP())"
+    nearly = f"DATEADD('minute', {5 - LOAD_HISTORY_DAYS * 24 * 60}, CURRENT_TIMESTAMP())"
+    begin = f"{literal(since.isoformat())}::TIMESTAMP_LTZ" if since else nearly
     table = stream.table
-    statement = (
-        "SELECT file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
-        "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name "
+    return (
+        f"SELECT {LOAD_COLUMNS} "
         f"FROM TABLE({table.database.sql}.INFORMATION_SCHEMA.COPY_HISTORY("
-        f"TABLE_NAME => {literal(table.sql)}, START_TIME => {since}))"
+        f"TABLE_NAME => {literal(table.sql)}, START_TIME => {begin}))"
     )
-    rows = ask(lambda: reader.sql(statement), f"The load history of {table}", f"SELECT on table {table}")
-    return None if rows is None else tuple(load_of(row, stream) for row in rows)
+
+
+LOAD_COLUMNS = (
+    "file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
+    "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name"
+)
 
 
 def load_of(row: Row, stream: Stream) -> Load:
     """One line of COPY_HISTORY, its path normalised to the object's key."""
     location, name = str(row["stage_location"] or ""), str(row["file_name"])
-    # the slash between the two may stand at either one's end
-    path = f"{location.rstrip('/')}/{name.lstrip('/')}" if location else name
-    _, _, rest = path.partition("://")
-    key = rest.partition("/")[2] if rest else path
     return Load(
-        key=key or stream.prefix + name,
+        key=key_of(location, name) or stream.prefix + name,
         status=str(row["status"]).upper().replace(" ", "_"),
         loaded_at=utc(row["last_load_time"]) if row["last_load_time"] else None,
         rows=int(row["row_count"] or 0),
@@ -457,6 +473,13 @@ def load_of(row: Row, stream: Stream) -> Load:
         first_error=str(row["first_error_message"] or ""),
         pipe=row["pipe_name"],
     )
+
+
+def key_of(location: str, name: str) -> str:
+    """The object's key: the slash between the two may stand at either one's end."""
+    path = f"{location.rstrip('/')}/{name.lstrip('/')}" if location else name
+    _, _, rest = path.partition("://")
+    return rest.partition("/")[2] if rest else path
 
 
 def utc(value: Any) -> datetime:

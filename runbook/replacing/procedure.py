@@ -225,7 +225,7 @@ class Replacing:
         if plan.to_load:
             tell(f"{self.stream.name}: {len(plan.to_load)} files waited for the former pipe")
             with Stop().listening() as stop:
-                loaded = Loader(self.run, self.stream, plan, stop, lambda _: None).load()
+                loaded = Loader(self.run, self.stream, plan, stop, lambda *_: None).load()
             plan = self._plan(note, paused=found.stays_paused)
         if plan.to_load and not found.stays_paused:
             first = plan.to_load[0].file.key

@@ -20,7 +20,6 @@ from runbook.backfill.planning import (
     exact_prefixes,
     judge,
     plan_files,
-    refreshes,
 )
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
@@ -91,9 +90,10 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
     files, evidence = data.draw(states(settings))
     asked = data.draw(st.sampled_from([EVERYTHING, NOTHING_MORE]))
     plan = plan_files(asked, files, evidence)
-    assert sum(count for count, _ in plan.counts.values()) == len(files) == len(plan.verdicts)
+    verdicts = tuple(plan.verdicts())
+    assert sum(count for count, _ in plan.counts.values()) == len(files) == len(verdicts)
     assert sum(size for _, size in plan.counts.values()) == sum(file.size for file in files)
-    for verdict in plan.verdicts:
+    for verdict in verdicts:
         present = evidence.rows(verdict.file.key) is not None
         assert not (present and verdict.way in (Way.COPY, Way.REFRESH))
         assert verdict.way is not Way.REPLACE or present
@@ -111,11 +111,24 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
 
 
 @given(st.data())
+def test_files_that_are_judged_together_would_each_be_judged_the_same(settings: Settings, data: Any) -> None:
+    files, evidence = data.draw(states(settings))
+    asked = data.draw(st.sampled_from([EVERYTHING, NOTHING_MORE]))
+    plan = plan_files(asked, files, evidence)
+    one_by_one = {file.key: judge(file, evidence, asked) for file in files}
+    _, left = plan.refreshes(key for key, verdict in one_by_one.items() if verdict.way is Way.REFRESH)
+    for verdict in plan.verdicts():
+        alone = one_by_one[verdict.file.key]
+        assert (verdict.kind, verdict.way) == (alone.kind, Way.COPY if alone.file.key in left else alone.way)
+        assert verdict.why == (alone.why if verdict.kind.is_missing else "")
+
+
+@given(st.data())
 def test_refreshes_queue_exactly_the_wanted(settings: Settings, data: Any) -> None:
     files, evidence = data.draw(states(settings))
     plan = plan_files(NOTHING_MORE, files, evidence)
     wanted = {verdict.file.key for verdict in plan.by(Way.REFRESH)}
-    pairs, left = refreshes(wanted, files, evidence)
+    pairs, left = plan.refreshes()
     assert not left
     root = evidence.stream.prefix
     queued = {
@@ -304,7 +317,7 @@ def test_a_file_s_class_and_tool(
 def test_what_an_earlier_pipe_loaded_is_not_refreshed_with_its_neighbours(settings: Settings) -> None:
     evidence = evidence_of(settings, rows=3, made=NOW - timedelta(minutes=30))
     neighbour = staged(KEY_A.replace("a.gz", "ab.gz"))
-    pairs, left = refreshes([neighbour.key], [staged(KEY_A), neighbour], evidence)
+    pairs, left = plan_files(EVERYTHING, [staged(KEY_A), neighbour], evidence).refreshes()
     assert [prefix for prefix, _ in pairs] == ["ab.gz"]
     assert not left
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +50,7 @@ def listened(endpoint: Endpoint) -> Iterator[str]:
 
 def fetch(url: str, naps: list[float]) -> ranges.Fetch:
     client = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b").client(
-        "s3", endpoint_url=url, region_name="us-east-1"
+        "s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version="s3v4")
     )
     clouds = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None)
     reader: Any = SimpleNamespace(clouds=clouds, sleep=naps.append)

@@ -1,0 +1,71 @@
+"""Pages of S3 and answers of Snowflake as the survey's columns; row by row only where they are no Arrow."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from runbook.backfill.asked import Asked
+from runbook.backfill.survey import LISTED, LOADS, PRESENT, TIME, of_load, table
+from runbook.facts.ranges import Page
+from runbook.facts.snowflake import key_of, load_of, utc
+from runbook.settings import Stream
+
+UTC_TIME = pa.timestamp("us", "UTC")
+
+
+def of_page(page: Page, asked: Asked) -> pa.Table:
+    """Files of one page of S3's listing."""
+    if asked.pattern.pattern == ".*":
+        matches = pa.repeat(True, len(page.keys))  # noqa: FBT003
+    else:
+        matches = pa.array([asked.names(key) for key in page.keys], pa.bool_())
+    modified = pa.array(page.modified, pa.binary()).cast(pa.string()).cast(UTC_TIME).cast(TIME)
+    sizes = pa.array(page.sizes, pa.binary()).cast(pa.string()).cast(pa.int64())
+    return pa.table([pa.array(page.keys, pa.string()), sizes, modified, matches], LISTED)
+
+
+def of_loads(batch: Any, stream: Stream, *, recent: bool) -> pa.Table:
+    """Lines of a load history; see :func:`runbook.facts.snowflake.load_of`, which reads one."""
+    locations = pc.unique(batch["stage_location"]).to_pylist() if isinstance(batch, pa.Table) else []
+    if len(locations) != 1 or not locations[0] or not key_of(locations[0], "x"):
+        return table(LOADS, [of_load(load_of(row, stream), recent=recent) for row in as_rows(batch)])
+    folder = pa.scalar(key_of(locations[0], "x").removesuffix("x"))
+    names = pc.utf8_ltrim(batch["file_name"].cast(pa.string()), characters="/")
+    status = pc.replace_substring(pc.utf8_upper(batch["status"].cast(pa.string())), " ", "_")
+    numbers = [_number(batch[name]) for name in ("row_count", "row_parsed", "error_count")]
+    return pa.table(
+        [
+            pc.binary_join_element_wise(folder, names, ""),
+            status,
+            _time(batch["last_load_time"]),
+            *numbers,
+            pc.fill_null(batch["first_error_message"].cast(pa.string()), ""),
+            batch["pipe_name"].cast(pa.string()),
+            pa.chunked_array([pa.repeat(recent, len(batch))]),
+        ],
+        schema=LOADS,
+    )
+
+
+def of_rows(batch: Any) -> pa.Table:
+    """Rows of the table by file, as :func:`runbook.facts.history.rows_statement` asks for them."""
+    if not isinstance(batch, pa.Table):
+        rows = [(str(row["f"]), int(row["n"]), utc(row["t"]) if row["t"] else None) for row in batch]
+        return table(PRESENT, [(key, count, at and at.replace(tzinfo=None)) for key, count, at in rows])
+    return pa.table([batch["f"].cast(pa.string()), _number(batch["n"]), _time(batch["t"])], schema=PRESENT)
+
+
+def as_rows(batch: Any) -> list[dict[str, Any]]:
+    """A batch as rows, whichever it is."""
+    rows: list[dict[str, Any]] = batch.to_pylist() if isinstance(batch, pa.Table) else batch
+    return rows
+
+
+def _number(column: Any) -> Any:
+    return pc.fill_null(column.cast(pa.int64()), 0)
+
+
+def _time(column: Any) -> Any:
+    """A time in UTC; one without a zone is UTC."""
+    return column.cast(UTC_TIME, safe=False).cast(TIME)

@@ -1,0 +1,303 @@
+"""Every file, load and row of one stream, side by side in an embedded DuckDB that spills to disk.
+
+A stream may have tens of millions of files. They come as Arrow, and the rules of
+:mod:`runbook.backfill.classes` are not written a second time in SQL: files that no rule can tell apart
+are put together, and one of them is judged for all. What rules look at is a file's name, whether it is
+empty, and its times among the moments that matter; a file whose loads differ is judged alone.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from runbook.backfill.asked import Asked
+from runbook.backfill.classes import ARCHIVED_SAYS, Evidence
+from runbook.facts.history import RowsOfFile
+from runbook.facts.snowflake import Load, StagedFile
+from runbook.records import FOLDER
+
+MEMORY = "400MB"  # DuckDB's own; the rest of the process takes about as much again
+TOGETHER = 10_000  # files whose loads and rows are values at a time
+
+TIME = pa.timestamp("us")
+LISTED = pa.schema({"key": pa.string(), "size": pa.int64(), "modified": TIME, "matches": pa.bool_()})
+LOADS = pa.schema(
+    {
+        "key": pa.string(),
+        "status": pa.string(),
+        "loaded_at": TIME,
+        "rows": pa.int64(),
+        "rows_parsed": pa.int64(),
+        "errors": pa.int64(),
+        "first_error": pa.string(),
+        "pipe": pa.string(),
+        "recent": pa.bool_(),
+    }
+)
+PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME})
+JUDGED = pa.schema(
+    {"likes": pa.string(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
+)
+
+TABLES = """
+CREATE TABLE listed (key VARCHAR, size BIGINT, modified TIMESTAMP, matches BOOLEAN);
+CREATE TABLE loads (key VARCHAR, status VARCHAR, loaded_at TIMESTAMP, rows BIGINT, rows_parsed BIGINT,
+    errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
+CREATE TABLE present (key VARCHAR, rows BIGINT, read_at TIMESTAMP);
+CREATE TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes VARCHAR);
+CREATE TABLE judged (likes VARCHAR, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
+"""
+
+# one line a file that histories name: odd where its loads differ in anything that a rule looks at
+TOLD = """
+CREATE OR REPLACE TEMP TABLE told AS
+WITH shapes AS (
+    SELECT row_number() OVER () AS shape, * FROM (SELECT DISTINCT status, pipe, rows = 0 AS none,
+        contains(first_error, $archived) AS archived FROM loads)
+)
+SELECT key, min(shape) AS shape, max(loaded_at) AS loaded_at,
+    bool_or(recent) AS recent, bool_or(NOT recent) AS older,
+    min(shape) <> max(shape) OR coalesce(min(loaded_at) <> max(loaded_at), FALSE)
+        OR count(loaded_at) NOT IN (0, count(*)) AS odd
+FROM loads JOIN shapes ON loads.status = shapes.status AND loads.pipe IS NOT DISTINCT FROM shapes.pipe
+    AND (loads.rows = 0) = none AND contains(first_error, $archived) = archived
+GROUP BY key
+"""
+
+# likes: a text that is the same for two files only where no rule can tell them apart
+FILES = """
+INSERT INTO files
+SELECT listed.key, size, modified,
+    matches AND modified >= coalesce($since, modified) AND coalesce(modified < $until, TRUE),
+    CASE WHEN odd THEN 'one ' || listed.key ELSE concat_ws(' ',
+        ends_with(listed.key, $suffix)::INT, ends_with(listed.key, '/')::INT, (size = 0)::INT, {modified},
+        coalesce(shape, 0), coalesce({loaded_at}, -1), coalesce((modified > loaded_at)::INT, 2),
+        coalesce(recent::INT, 2), coalesce(older::INT, 2),
+        (present.key IS NOT NULL)::INT, coalesce((modified > read_at)::INT, 2)) END
+FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present.key = listed.key
+"""
+
+
+class Survey:
+    """One stream's files and what is known of them; ``evidence`` holds what concerns no single file."""
+
+    def __init__(self, evidence: Evidence, *, on_disk: bool = True) -> None:
+        self.evidence = evidence
+        self.folder = _folder() if on_disk else None
+        self.connection = _opened(self.folder)
+        self.connection.execute(TABLES)
+        self._alone = threading.Lock()
+
+    @classmethod
+    def of(cls, asked: Asked, listed: Sequence[StagedFile], evidence: Evidence) -> "Survey":
+        """The same from values: what is listed, and everything that the evidence holds."""
+        found = cls(replace(evidence, recent=(), account=None), on_disk=False)
+        found.list_files(asked, listed)
+        for loads, recent in ((evidence.account or (), False), (evidence.recent, True)):
+            found.add_loads(table(LOADS, [of_load(load, recent=recent) for load in loads]))
+        rows = evidence.table.files or {}
+        found.add_rows(table(PRESENT, [(key, row.rows, _naive(row.read_at)) for key, row in rows.items()]))
+        found.evidence = evidence.about((), () if evidence.account is not None else None, {})
+        return found
+
+    def close(self) -> None:
+        """Forget everything, on disk too."""
+        self.connection.close()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- what is put in --------------------------------------------------------------------------------
+
+    def list_files(self, asked: Asked, files: Iterable[StagedFile]) -> None:
+        """Add files that are listed, as values."""
+        rows = [(file.key, file.size, _naive(file.modified), asked.names(file.key)) for file in files]
+        self.add_files(table(LISTED, rows))
+
+    def add_files(self, files: pa.Table) -> None:
+        """Add files that are listed; columns as LISTED."""
+        self._add("listed", files)
+
+    def add_loads(self, loads: pa.Table) -> None:
+        """Add lines of a history; columns as LOADS."""
+        self._add("loads", loads)
+
+    def add_rows(self, rows: pa.Table) -> None:
+        """Add the table's rows by file; columns as PRESENT."""
+        self._add("present", rows)
+
+    def forget(self, table: str) -> None:
+        """Empty one of the tables, to fill it anew."""
+        self.connection.execute(f"DELETE FROM {table}")
+
+    def _add(self, table: str, given: pa.Table) -> None:
+        if given.num_rows:
+            with self._alone:
+                self.connection.register("given", given)
+                self.connection.execute(f"INSERT INTO {table} SELECT * FROM given")
+                self.connection.unregister("given")
+
+    # -- what is asked ---------------------------------------------------------------------------------
+
+    def put_together(self, asked: Asked) -> None:
+        """Give each file the name of its likes."""
+        moments = sorted({moment.astimezone(UTC).replace(tzinfo=None) for moment in self.evidence.moments})
+        self.forget("files")
+        self.forget("judged")
+        self.connection.execute(TOLD, {"archived": ARCHIVED_SAYS})
+        self.connection.execute(
+            FILES.format(modified=_place("modified", moments), loaded_at=_place("loaded_at", moments)),
+            {
+                "suffix": self.evidence.stream.suffix,
+                "since": _naive(asked.since),
+                "until": _naive(asked.until),
+            },
+        )
+
+    def examples(self) -> Iterator[list[tuple[str, StagedFile]]]:
+        """One file of each kind of likes, some at a time."""
+        rows = self.rows(
+            "SELECT likes, key, size, modified FROM files JOIN "
+            "(SELECT any_value(rowid) AS example FROM files GROUP BY likes) ON files.rowid = example"
+        )
+        for some in rows:
+            yield [(likes, staged_file(*file)) for likes, *file in some]
+
+    def judge(self, verdicts: Sequence[tuple[str, str, str | None, bool]]) -> None:
+        """Keep what was judged of some likes: kind, way, whether a REFRESH would queue them."""
+        self._add("judged", table(JUDGED, verdicts))
+
+    def judge_alone(self, keys: Iterable[str], way: str) -> None:
+        """Give some files another tool than their likes."""
+        binds = {"keys": list(keys)}
+        these = "key IN (SELECT unnest($keys))"
+        found = self.connection.execute(
+            f"SELECT key, kind, queued_by_refresh FROM files JOIN judged USING (likes) WHERE {these}", binds
+        ).fetchall()
+        self.connection.execute(f"UPDATE files SET likes = 'one ' || key WHERE {these}", binds)
+        self.connection.execute(
+            "DELETE FROM judged WHERE likes IN (SELECT 'one ' || k FROM unnest($keys) AS t(k))", binds
+        )
+        self.judge([(f"one {key}", kind, way, queued) for key, kind, queued in found])
+
+    def rows(self, query: str, binds: Sequence[Any] | dict[str, Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, some at a time."""
+        cursor = self.connection.cursor()
+        cursor.execute(query, binds)
+        while some := cursor.fetchmany(TOGETHER):
+            yield some
+
+    def row(self, query: str, binds: Sequence[Any] | dict[str, Any] = ()) -> tuple[Any, ...]:
+        """The one row of a query."""
+        with self._alone:
+            found: list[tuple[Any, ...]] = self.connection.execute(query, binds).fetchall()
+        return found[0]
+
+    def about(self, keys: Sequence[str]) -> Evidence:
+        """The evidence about a few files, as values."""
+        with self._alone:
+            self.connection.register("chosen", pa.table({"key": pa.array(keys, pa.string())}))
+            loads = self.connection.execute(
+                "SELECT loads.* FROM loads SEMI JOIN chosen USING (key) ORDER BY loads.rowid"
+            ).fetchall()
+            rows = self.connection.execute("FROM present SEMI JOIN chosen USING (key)").fetchall()
+            self.connection.unregister("chosen")
+        account = [_load(row) for row in loads if not row[-1]]
+        return self.evidence.about(
+            tuple(_load(row) for row in loads if row[-1]),
+            None if self.evidence.account is None else tuple(account),
+            {key: RowsOfFile(count, _utc(read_at)) for key, count, read_at in rows},
+        )
+
+    def listed(self, asked: Asked) -> tuple[int, int, int]:
+        """How many files are listed, of these in time, and of these again named by the pattern."""
+        in_time = "modified >= coalesce($since, modified) AND coalesce(modified < $until, TRUE)"
+        found = self.row(
+            f"SELECT count(*), count(*) FILTER ({in_time}), count(*) FILTER (matches AND {in_time}) "
+            "FROM listed",
+            {"since": _naive(asked.since), "until": _naive(asked.until)},
+        )
+        return found[0], found[1], found[2]
+
+    def first_keys(self, count: int) -> list[str]:
+        """The first keys listed, in their order."""
+        return [
+            key for some in self.rows(f"SELECT key FROM listed ORDER BY key LIMIT {count}") for (key,) in some
+        ]
+
+    def rows_present(self) -> int:
+        """How many rows of the table name their file."""
+        return int(self.row("SELECT coalesce(sum(rows), 0)::BIGINT FROM present")[0])
+
+    def table_outlived_the_pipe(self) -> bool:
+        """Whether the table holds files that no history of the pipe's time remembers."""
+        found = self.row(
+            "SELECT EXISTS (FROM present ANTI JOIN (SELECT key FROM loads WHERE recent) AS loads USING (key))"
+        )
+        return bool(found[0])
+
+
+def staged_file(key: str, size: int, modified: datetime) -> StagedFile:
+    """A file as the survey keeps it; it keeps no ETag, for no rule asks."""
+    return StagedFile(key, size, "", modified.replace(tzinfo=UTC))
+
+
+def _place(column: str, moments: Sequence[datetime]) -> str:
+    """Where a time stands among moments: before, at or after each of them."""
+    each = [f"({column} >= TIMESTAMP '{at}')::INT + ({column} > TIMESTAMP '{at}')::INT" for at in moments]
+    return " + ".join(each) or "0"
+
+
+def table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows as an Arrow table."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(each, kind.type) for each, kind in zip(columns, schema, strict=True)], schema)
+
+
+def of_load(load: Load, *, recent: bool) -> tuple[Any, ...]:
+    """A line of a history as a row of LOADS."""
+    numbers = (load.rows, load.rows_parsed, load.errors)
+    return (load.key, load.status, _naive(load.loaded_at), *numbers, load.first_error, load.pipe, recent)
+
+
+def _load(row: tuple[Any, ...]) -> Load:
+    key, status, loaded_at, *others, _ = row
+    return Load(key, status, _utc(loaded_at), *others)
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None
+
+
+def _opened(folder: Path | None) -> duckdb.DuckDBPyConnection:
+    options: dict[str, Any] = {"threads": min(os.cpu_count() or 1, 4) if folder else 1}
+    if folder:
+        options |= {"memory_limit": MEMORY, "temp_directory": str(folder), "preserve_insertion_order": True}
+    return duckdb.connect(str(folder / "survey") if folder else ":memory:", config=options)
+
+
+def _folder() -> Path:
+    """A folder of this process under .runbook; those of processes that were killed are removed."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for left in FOLDER.glob("survey-*"):
+        with suppress(ValueError, PermissionError):
+            try:
+                os.kill(int(left.name.split("-")[1]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(left, ignore_errors=True)
+    number = sum(1 for _ in FOLDER.glob(f"survey-{os.getpid()}-*"))
+    found = FOLDER / f"survey-{os.getpid()}-{number}"
+    found.mkdir()
+    return found
