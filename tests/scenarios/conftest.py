@@ -193,9 +193,9 @@ def new_installation(
 ) -> Iterator[Callable[..., Installation]]:
     made: list[Installation] = []
 
-    def make(**overrides: str) -> Installation:
+    def make(region: str = "us-west-2", **overrides: str) -> Installation:
         name = f"s{uuid.uuid4().hex[:10]}"
-        body = {"name": name, "bucket": f"snowplow-{name}"}
+        body = {"name": name, "bucket": f"snowplow-{name}", "region": region}
         request = Request(
             f"http://127.0.0.1:{sandbox_process.port}/control/tenants",
             data=json.dumps(body).encode(),
@@ -203,7 +203,7 @@ def new_installation(
         )
         with urlopen(request, timeout=30) as answer:
             tenant = json.load(answer)
-        found = installation_of(tenant, tmp_path / name, overrides, warm)
+        found = installation_of(tenant, tmp_path / name, {"INVOKE_AWS_REGION": region, **overrides}, warm)
         made.append(found)
         return found
 

@@ -108,7 +108,8 @@ def aws_managed_policy(account: str, arn: str, partition: str = "aws") -> bool:
     source = _aws_managed_policies().get(name)
     if source is None:
         return False
-    policy = AWSManagedPolicy.from_data(name, account, "us-east-1", source)
+    region = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}.get(partition, "us-east-1")
+    policy = AWSManagedPolicy.from_data(name, account, region, source)
     if policy.arn != arn:
         return False
     known[arn] = policy
