@@ -290,6 +290,19 @@ def handoff(c: Context, output: str = "", ssm: str = "", yes: bool = False, debu
     run(c, "handoff", output=output or None, ssm=ssm or None, yes=yes, debug=debug)
 
 
+@task(
+    help={
+        "show": "print this run: its id, the end of it, or latest",
+        "diff": "how two runs differ: A..B",
+        "format": "table or json",
+        "debug": DEBUG,
+    }
+)
+def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debug: bool = False) -> None:
+    """What earlier runs changed, from their records under .runbook/runs."""
+    run(c, "runs", show=show or None, diff=diff or None, output_format=format, debug=debug)
+
+
 @task(help={"step": "2 or 4", "debug": DEBUG})
 def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
@@ -362,6 +375,7 @@ namespace = Collection(
     pause,
     resume,
     handoff,
+    runs,
     sql,
     demo,
     lint,

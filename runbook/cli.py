@@ -17,7 +17,7 @@ from runbook import settings as reading
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.running import ends
 from runbook.settings import SANDBOX
-from runbook.terminal import Style, note, say, wrapped
+from runbook.terminal import Style, note, say, silence, wrapped
 
 SANDBOX_FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook")) / "sandbox"
 GIVEN = "RUNBOOK_SANDBOX_GIVEN"
@@ -41,6 +41,9 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
     def told() -> int:
         if isinstance(error, KeyboardInterrupt):
             raise error
+        if isinstance(error, BrokenPipeError):  # invoke --list | head: the reader has seen enough
+            silence(sys.stdout)
+            return 0
         if isinstance(error, ModuleNotFoundError):
             raise SettingsWrong(
                 f"The package {error.name} is not installed", remedy="pip install -e '.[sandbox]'"
@@ -103,7 +106,7 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     from runbook import commands
 
     settings = settings_of(config)
-    if settings.get("target") == SANDBOX and command != "sql":
+    if settings.get("target") == SANDBOX and command not in ("sql", "runs"):
         enter_sandbox()
     code: int = getattr(commands, command)(settings, **options)
     return code

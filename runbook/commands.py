@@ -29,6 +29,7 @@ __all__ = [
     "refresh",
     "replace_pipe",
     "resume",
+    "runs",
     "sql",
     "status",
     "step",
@@ -127,6 +128,26 @@ def resume(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> i
     return _switch(config, "resume", "operate/resume.sql", stream, dry_run=dry_run, yes=yes)
 
 
+def runs(config: Config, *, show: str | None, diff: str | None, output_format: str) -> int:
+    """What earlier runs changed: all of them, one, or how two differ. Contacts nobody."""
+    from runbook import runs as past
+
+    _known(output_format, ("table", "json"))
+    del config
+    if show and diff:
+        raise SettingsWrong("--show and --diff are two questions", remedy="ask one of them")
+    if diff:
+        say(past.difference(*past.pair(diff)))
+    elif show:
+        found = past.find(show)
+        say(json.dumps(found.rows, indent=1) if output_format == "json" else past.told(found))
+    else:
+        found_runs = past.every()
+        as_json = json.dumps([run.summary() for run in found_runs], indent=1)
+        say(as_json if output_format == "json" else past.table(found_runs))
+    return 0
+
+
 def sql(config: Config, *, step_number: int) -> int:
     """The statements of a Snowflake step as they would run, for a worksheet. Contacts nobody."""
     from runbook import settings as reading
@@ -160,6 +181,7 @@ def _one(run: Run, number: int) -> None:
         raise found.blocked
     if found.changes:
         run.ask(f"Apply step {number} on {run.settings.target}?")
+        run.record.planned(number, found.changes)
     facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
     _prove(run, number, facts)
     tell_stale(facts)
@@ -174,6 +196,9 @@ def _tell_origin(run: Run) -> None:
 def _prove(run: Run, number: int, facts: Facts) -> None:
     seconds = run.settings.checks.ready_within_seconds
     outcome = wait_until_healthy(facts, seconds, still_red(), steps=(number,))
+    run.record.proved(
+        number, {f"{row.id} {row.stream or ''}".strip(): row.outcome for row in outcome.results}
+    )
     if not outcome.is_well_from_here:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)

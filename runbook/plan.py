@@ -61,15 +61,18 @@ class AwsChange:
 
 @dataclass(frozen=True)
 class Before:
-    """What a whole-document write replaces."""
+    """What a whole-document write replaces: a read, where in its answer the document is, and the document."""
 
     operation: str
     parameters: dict[str, Any]
     answer: dict[str, Any]
+    at: tuple[str, ...] = ()
 
     def still_holds(self, reader: Reader, service: str) -> bool:
         """Whether the same question still has the same answer."""
-        now = reader.aws(service, self.operation, **self.parameters)
+        now: Any = reader.aws(service, self.operation, **self.parameters)
+        for key in self.at:
+            now = now.get(key, {})
         return _unordered(answer_of(now)) == _unordered(self.answer)
 
 

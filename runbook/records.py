@@ -8,13 +8,15 @@ pass through a plan, so none can reach a record.
 
 import json
 import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from runbook.errors import SettingsWrong
-from runbook.plan import Applied, AwsChange
+from runbook.plan import Applied, AwsChange, Change
 from runbook.settings import Settings
 
 FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook"))
@@ -48,9 +50,26 @@ class Record:
             "text": str(change),
             "references": [receipt.reference for receipt in applied.receipts],
         }
-        if isinstance(change, AwsChange) and change.before:
-            line["before"] = change.before.answer
+        if isinstance(change, AwsChange):
+            line["parameters"] = change.parameters
+            if change.before:
+                line["before"] = change.before.answer
         self.note(line)
+
+    def planned(self, step: int, changes: Sequence[Change]) -> None:
+        """Note what is about to be done, so that a run that was cut off says what it meant to do."""
+        rows = [{"change": change.title, "why": change.why, "text": str(change)} for change in changes]
+        self.note({"step": step, "planned": rows})
+
+    def proved(self, step: int, results: Mapping[str, object]) -> None:
+        """Note how a step's checks ended."""
+        self.note({"step": step, "checks": dict(results)})
+
+    def ended(self, how: str, **more: object) -> None:
+        """Note how the run ended; one that had nothing to note leaves no record."""
+        if self.path.exists():
+            with suppress(SettingsWrong):  # what was changed is on record already
+                self.note({"ended": how, **more})
 
     def note(self, line: dict[str, Any]) -> None:
         """Append one line, on disk before the next change; raises SettingsWrong when it cannot."""

@@ -94,27 +94,49 @@ def running(
     clouds = Clouds(settings, run_id=run_id, command=command)
     reader = Reader(clouds)
     run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
-    interrupted = False
+    with _on_record(run), _closing(clouds):
+        try:
+            sides = _with_credentials(reader, sides, spare, alone=alone)
+            identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides, partly=partly)
+            run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
+            if not quiet:
+                who = ", ".join(part for part in (identity.aws, identity.snowflake) if part)
+                note(f"target {settings.target}: {who}")
+            yield run
+        except RunbookError as error:
+            if run.changed and not isinstance(error, NotConverged):
+                raise _after_changes(run, error) from error
+            raise
+        except KeyboardInterrupt:
+            if run.changed or run.writer.begun:
+                raise _after_changes(run, RunbookError("Interrupted")) from None
+            raise
+
+
+@contextmanager
+def _closing(clouds: Clouds) -> Iterator[None]:
+    """The sessions are ended with the command; but nobody waits for a cloud's goodbye after Ctrl-C."""
     try:
-        sides = _with_credentials(reader, sides, spare, alone=alone)
-        identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides, partly=partly)
-        run.record.who = {"aws": identity.aws, "snowflake": identity.snowflake}
-        if not quiet:
-            who = ", ".join(part for part in (identity.aws, identity.snowflake) if part)
-            note(f"target {settings.target}: {who}")
-        yield run
-    except RunbookError as error:
-        if run.changed and not isinstance(error, NotConverged):
-            raise _after_changes(run, error) from error
-        raise
-    except KeyboardInterrupt:
-        interrupted = True
-        if run.changed or run.writer.begun:
-            raise _after_changes(run, RunbookError("Interrupted")) from None
-        raise
-    finally:
-        if not interrupted:  # nobody waits for a cloud's goodbye after Ctrl-C
+        yield
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt) and not isinstance(error.__context__, KeyboardInterrupt):
             clouds.close()
+        raise
+    clouds.close()
+
+
+@contextmanager
+def _on_record(run: Run) -> Iterator[None]:
+    """How the run ended, as the last line of its record."""
+    try:
+        yield
+    except RunbookError as error:
+        run.record.ended("failed", error=str(error), exit_code=error.exit_code)
+        raise
+    except BaseException as error:
+        run.record.ended("failed", error=type(error).__name__)
+        raise
+    run.record.ended("done")
 
 
 def _with_credentials(

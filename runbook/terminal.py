@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -54,6 +55,29 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+_OURS = re.compile("|".join(rf"\x1b\[{code}m" for code in (*_CODES.values(), "0")))
+
+
+def visible(text: str) -> str:
+    """``text`` with everything that is not printed shown instead of obeyed, but for line ends.
+
+    File names and comments come from outside: control characters and those that turn the direction of
+    writing would rewrite what is on the screen. Written as JSON writes them, so that JSON stays JSON.
+    """
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def _shown(text: str, stream: TextIO | None) -> str:
+    """What may reach a stream: our own colours where colour is welcome, and nothing else that acts."""
+    if not Style.of(stream).colour:
+        return visible(text)
+    kept = _OURS.findall(text)
+    pieces = [visible(piece) for piece in _OURS.split(text)]
+    return "".join(piece + code for piece, code in zip(pieces, [*kept, ""], strict=True))
+
+
 def say_json(document: Any) -> None:
     """A result for programs, on standard output, written as it is made: it may be long."""
     written: list[str] = []
@@ -71,11 +95,11 @@ def say(text: str = "", *, end: str = "\n") -> None:
     A reader that went away (``| head -1``) has seen enough: the command goes on without it.
     """
     try:
-        print(text, end=end, flush=True)  # noqa: T201 (the one place that writes to a terminal)
+        print(_shown(text, sys.stdout), end=end, flush=True)  # noqa: T201 (the one place that writes)
     except BrokenPipeError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
     except OSError as error:
-        _silence(sys.stdout)
+        silence(sys.stdout)
         raise SettingsWrong(
             "The result cannot be written", where="standard output", why=error.strerror or str(error)
         ) from None
@@ -84,12 +108,12 @@ def say(text: str = "", *, end: str = "\n") -> None:
 def note(text: str = "") -> None:
     """A line of progress or explanation, on standard error: never mixed into a result."""
     try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(_shown(text, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
-        _silence(sys.stderr)
+        silence(sys.stderr)
 
 
-def _silence(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
     """Let what is still buffered go nowhere: Python would complain about it at its end.
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe

@@ -12,7 +12,7 @@ from runbook.facts import Facts
 from runbook.facts.aws import TRUST_SID, Role
 from runbook.facts.documents import Document, same, text
 from runbook.facts.snowflake import SnowflakesUser
-from runbook.plan import AwsChange, Change
+from runbook.plan import AwsChange, Before, Change
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -35,6 +35,7 @@ def plan(facts: Facts) -> Iterator[Change]:
             "UpdateAssumeRolePolicy",
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
             why=_difference(role, user),
+            before=read_before(role, facts.settings.aws.role_name),
         )
 
 
@@ -42,6 +43,11 @@ def trust(role: Role, user: SnowflakesUser) -> Document:
     """The role's trust policy with ours in place; other people's statements as they are."""
     statements = [*role.others_statements, ours(user)]
     return {"Version": "2012-10-17", **role.trust, "Statement": statements}
+
+
+def read_before(role: Role, name: str) -> Before:
+    """The trust policy that a write replaces: somebody else's change since is not overwritten."""
+    return Before("GetRole", {"RoleName": name}, role.trust, at=("Role", "AssumeRolePolicyDocument"))
 
 
 def ours(user: SnowflakesUser) -> Document:

@@ -57,7 +57,10 @@ def _taken_back(run: Run, step: Step) -> None:
         note(f"  done: {applied.change.title}")
 
     facts = run.facts()
-    apply(plan_step(step, facts), facts, run.writer, made)
+    found = plan_step(step, facts)
+    if found.changes:
+        run.record.planned(step.number, found.changes)
+    apply(found, facts, run.writer, made)
 
 
 def _prove_absence(facts: Facts) -> None:

@@ -7,6 +7,7 @@ from runbook.facts.aws import Role
 from runbook.facts.documents import Document, same, text
 from runbook.plan import AwsChange, Change
 from runbook.steps.step1_aws import nobody
+from runbook.steps.step3_aws import read_before
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -21,6 +22,7 @@ def plan(facts: Facts) -> Iterator[Change]:
             "UpdateAssumeRolePolicy",
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
             why="Snowflake's user is let in no more",
+            before=read_before(role, facts.settings.aws.role_name),
         )
 
 

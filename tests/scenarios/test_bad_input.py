@@ -447,3 +447,16 @@ def test_two_at_once_end_well_and_leave_one_of_everything(installation: Installa
     )
     rules = [row["Id"] for row in document["QueueConfigurations"]]
     assert sorted(rules) == sorted(stream.rule_id for stream in installation.settings.streams)
+
+
+def test_a_list_whose_reader_goes_away_ends_in_silence() -> None:
+    """``invoke --list | head -1``: Invoke prints before any task runs."""
+    lister = subprocess.Popen(
+        [*INVOKE, "--list"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert lister.stdout
+    lister.stdout.close()
+    assert lister.stderr
+    assert lister.stderr.read() == ""
+    lister.stderr.close()
+    assert lister.wait(60) == 0

@@ -2,21 +2,28 @@
 
 # ruff: noqa: E501 (a table has one row a line)
 
+from dataclasses import replace
+
 import pytest
 
 from runbook.errors import Refused
 from runbook.facts.aws import TRUST_SID
 from runbook.facts.documents import text
-from runbook.plan import AwsChange, plan_step
+from runbook.plan import AwsChange, Before, plan_step
 from runbook.steps import STEPS
 from runbook.steps.step1_aws import closed_trust, nobody
 from runbook.steps.step3_aws import ours
-from tests.unit.observed import SNOWFLAKES_USER, integration, role
+from tests.unit.observed import SNOWFLAKES_USER, FakeReader, integration, role
 from tests.unit.planned import changes
 
 
 def trust_of(*rows):
     return {"Version": "2012-10-17", "Statement": list(rows)}
+
+
+def planned(known):
+    """The changes without what they replace, which a test of its own looks at."""
+    return [replace(change, before=None) for change in changes(3, known)]
 
 
 def updated(*rows, why):
@@ -41,7 +48,7 @@ AUDIT = {
 def test_opens_the_closed_role_to_snowflakes_user_alone(settings, found, facts):
     found["role"] = role(settings, trust=closed_trust())
     mine = ours(found["integration"])
-    assert changes(3, facts(found)) == updated(mine, why="the role is assumable by nobody")
+    assert planned(facts(found)) == updated(mine, why="the role is assumable by nobody")
     assert mine == {
         "Sid": TRUST_SID,
         "Effect": "Allow",
@@ -57,7 +64,7 @@ def test_keeps_statements_that_are_not_ours(settings, found, facts, place):
     rows.insert(place, AUDIT)
     found["role"] = role(settings, trust=trust_of(*rows))
     why = "the role is assumable by nobody"
-    assert changes(3, facts(found)) == updated(AUDIT, ours(found["integration"]), why=why)
+    assert planned(facts(found)) == updated(AUDIT, ours(found["integration"]), why=why)
 
 
 def test_a_foreign_statement_beside_ours_is_no_drift(settings, found, facts):
@@ -84,15 +91,13 @@ def test_a_single_statement_as_aws_may_write_it_is_no_drift(settings, found, fac
 )  # fmt: skip
 def test_a_trust_of_another_user_or_external_id_is_put_right(settings, found, facts, changed, why):
     found["role"] = role(settings, trust=trust_of(ours(integration(settings, **changed))))
-    assert changes(3, facts(found)) == updated(ours(found["integration"]), why=why)
+    assert planned(facts(found)) == updated(ours(found["integration"]), why=why)
 
 
 def test_a_dead_users_id_is_replaced(settings, found, facts):
     dead = {**ours(found["integration"]), "Principal": {"AWS": "AIDAEXAMPLE"}}
     found["role"] = role(settings, trust=trust_of(dead))
-    assert changes(3, facts(found)) == updated(
-        ours(found["integration"]), why="Snowflake's user is not trusted"
-    )
+    assert planned(facts(found)) == updated(ours(found["integration"]), why="Snowflake's user is not trusted")
 
 
 @pytest.mark.parametrize(("missing", "step"), [("role", 1), ("integration", 2)])
@@ -108,3 +113,17 @@ def test_the_trust_of_a_role_that_is_not_ours_is_refused(settings, found, facts,
     found["role"] = role(settings, tags={})
     with pytest.raises(Refused, match="invoke step1-aws --adopt"):
         changes(3, facts(found, adopt=adopt))
+
+
+def test_what_it_replaces_is_asked_for_again_before_it_is_written(settings, found, facts):
+    found["role"] = role(settings, trust=trust_of(AUDIT))
+    [change] = changes(3, facts(found))
+    assert change.before == Before(
+        "GetRole",
+        {"RoleName": settings.aws.role_name},
+        trust_of(AUDIT),
+        at=("Role", "AssumeRolePolicyDocument"),
+    )
+    for now, holds in ((trust_of(AUDIT), True), (trust_of(AUDIT, nobody()), False), ({}, False)):
+        reader = FakeReader(settings, {"iam:GetRole": {"Role": {"AssumeRolePolicyDocument": now}, "X": 1}})
+        assert change.before.still_holds(reader, "iam") == holds
