@@ -4,14 +4,18 @@ The account is chosen by moto's own ``x-moto-account-id`` header, set here and n
 """
 
 import io
+import string
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
+import moto.backends
+import moto.core.responses
 import moto.iam.models
 import moto.sqs.models
 from moto.moto_api._internal import mock_random
@@ -41,7 +45,26 @@ def _is_retained(backend: Any, queue_name: str, message: Any) -> bool:
     return retained_s + float(message.sent_timestamp) / 1000 > time.time()
 
 
+def _random_text(size: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    return "".join(mock_random.choices(alphabet, k=size))
+
+
+def _request_id(headers: dict[str, Any] | None = None) -> str:
+    found = _random_text(52)
+    if headers is not None:
+        headers["x-amzn-requestid"] = found
+    return found
+
+
 moto.iam.models.random_resource_id = _unique_id
+# What moto does anew for every request, and a thousand small files feel: it lists its own folders to see
+# which services it has, works out the same names, and rolls a die for every letter of an id.
+_services = frozenset(moto.backends.list_of_moto_modules())
+moto.backends.list_of_moto_modules = lambda: _services
+for module in (moto.core.responses, moto.sqs.models):
+    module.camelcase_to_underscores = cache(module.camelcase_to_underscores)
+moto.core.responses.gen_amzn_requestid_long = _request_id
+moto.sqs.models.generate_receipt_handle = lambda: _random_text(185, string.ascii_lowercase)
 moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period = _is_retained
 
 

@@ -55,7 +55,8 @@ def _value_of(variable: str, context: Context) -> str | None:
     return None
 
 
-def _regex(pieces: list[tuple[str, bool]], *, wildcards: bool, star: str = ".*", one: str = ".") -> str:
+@lru_cache(maxsize=4096)
+def _regex(pieces: tuple[tuple[str, bool], ...], *, wildcards: bool, star: str = ".*", one: str = ".") -> str:
     parts = []
     for piece, literal in pieces:
         for character in piece:
@@ -79,7 +80,10 @@ def text_matches(
     pieces = _pieces(pattern, context)
     if pieces is None:
         return False
-    return _compiled(_regex(pieces, wildcards=wildcards), ignore_case=ignore_case).fullmatch(text) is not None
+    return (
+        _compiled(_regex(tuple(pieces), wildcards=wildcards), ignore_case=ignore_case).fullmatch(text)
+        is not None
+    )
 
 
 def action_matches(pattern: str, action: str) -> bool:
@@ -98,10 +102,11 @@ def arn_matches(pattern: str, arn: str, context: Context | None) -> bool:
     pieces = _pieces(pattern, context)
     if pieces is None:
         return False
-    return _compiled(_arn_regex(pieces), ignore_case=False).fullmatch(arn) is not None
+    return _compiled(_arn_regex(tuple(pieces)), ignore_case=False).fullmatch(arn) is not None
 
 
-def _arn_regex(pieces: list[tuple[str, bool]]) -> str:
+@lru_cache(maxsize=4096)
+def _arn_regex(pieces: tuple[tuple[str, bool], ...]) -> str:
     """The regular expression of an ARN pattern; pieces from variables are literal."""
     flat = [(character, literal) for piece, literal in pieces for character in piece]
     parts = []
