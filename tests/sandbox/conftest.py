@@ -162,3 +162,9 @@ def new_tenant(sandbox: Sandbox) -> Iterator[Callable[..., TenantClient]]:
 def tenant(new_tenant: Callable[..., TenantClient]) -> TenantClient:
     """A fresh tenant with one bucket."""
     return new_tenant()
+
+
+@pytest.fixture
+def client_of() -> type[TenantClient]:
+    """A tenant's clients, made of what the control interface says of it and its port."""
+    return TenantClient

@@ -182,7 +182,8 @@ class Deliveries:
                 if not due:
                     self._changed.wait(_LONGEST_WAIT_S if self._heap else None)
                     continue
-                self._heap = [one for one in self._heap if one not in due]
+                gone = {one.number for one in due}
+                self._heap = [one for one in self._heap if one.number not in gone]
                 heapq.heapify(self._heap)
                 self._under_way += len(due)
             for one in sorted(due):

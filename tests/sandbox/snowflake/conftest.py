@@ -211,3 +211,9 @@ def running(pipeline: Pipeline) -> Pipeline:
     """The stream, set up and loading."""
     pipeline.set_up()
     return pipeline
+
+
+@pytest.fixture
+def pipeline_of() -> Callable[[Any], Pipeline]:
+    """The stream's parts in another tenant, not yet set up."""
+    return lambda tenant: Pipeline(tenant, Sql(tenant.connect()))
