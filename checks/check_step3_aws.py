@@ -6,6 +6,8 @@ from runbook.facts import Facts
 from runbook.facts.access import open_to_others, trust_denies
 from runbook.facts.aws import Role
 from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
+from runbook.facts.topic import Topic
+from runbook.settings import Stream
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned")
@@ -76,3 +78,24 @@ def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> No
     entry = facts.entry
     assert entry is not None, "the integration cannot be seen"
     assert entry.succeeded, f"AWS answered Snowflake: {entry.message}"
+
+
+def check_topic_exists(facts: Facts, stream: Stream) -> None:
+    """The SNS topic that takes the stream's events exists.
+
+    Remedy: create the topic, or correct sns_topic in the settings
+    See: docs/runbook.md#sns
+    """
+    if not stream.sns_topic:
+        pytest.skip("its events go straight to the pipe's queue")
+    assert facts.topic(stream.sns_topic) is not None, "no topic of that ARN can be found"
+
+
+@pytest.mark.needs("step3.topic-exists", "step4.stage-is-not-orphaned")
+def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: SnowflakesUser) -> None:
+    """The topic's policy lets Snowflake's IAM user subscribe the pipe's queue.
+
+    Remedy: invoke step3-aws
+    See: docs/runbook.md#sns
+    """
+    assert topic.lets_subscribe(snowflakes_user), "creating the pipe fails, or it never hears of a file"

@@ -124,7 +124,11 @@ def check_stage_uses_the_integration(stage: Stage, settings: Settings) -> None:
 
 
 @pytest.mark.needs(
-    "step4.schema-exists", "step3.snowflake-gets-in", "step4.stage-exists", "step4.table-exists"
+    "step4.schema-exists",
+    "step3.snowflake-gets-in",
+    "step3.topic-lets-snowflake-subscribe",
+    "step4.stage-exists",
+    "step4.table-exists",
 )
 def check_pipe_exists(facts: Facts, stream: Stream) -> None:
     """The pipe exists.

@@ -20,6 +20,7 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
+from runbook.facts.topic import Topic
 from runbook.settings import Settings, Stream
 
 T = TypeVar("T")
@@ -117,6 +118,13 @@ def pipe(facts: Facts, stream: Stream) -> Pipe:
 @pytest.fixture
 def channel(facts: Facts, stream: Stream) -> str:
     return there(facts.channel(stream), "The pipe", "step4.pipe-exists")
+
+
+@pytest.fixture
+def topic(facts: Facts, stream: Stream) -> Topic:
+    if not stream.sns_topic:
+        pytest.skip("its events go straight to the pipe's queue")
+    return there(facts.topic(stream.sns_topic), "The topic", "step3.topic-exists")
 
 
 @pytest.fixture

@@ -82,7 +82,14 @@ class AwsFailed(Exception):
     @property
     def is_absence(self) -> bool:
         """Whether AWS says that what was asked for does not exist."""
-        return self.code in ("NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy", "404", "ParameterNotFound")
+        return self.code in (
+            "NoSuchEntity",
+            "NoSuchBucket",
+            "NoSuchBucketPolicy",
+            "NotFound",
+            "404",
+            "ParameterNotFound",
+        )
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,9 @@ class StreamSettings(_Model):
     table: Name
     stage: Name
     pipe: Name
+    sns_topic: (
+        Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
+    ) = None
 
 
 class Checks(_Model):
@@ -250,6 +253,7 @@ class Stream:
     stage: QualifiedName
     pipe: QualifiedName
     file_format: QualifiedName
+    sns_topic: str | None = None
 
     @property
     def rule_id(self) -> str:
@@ -284,6 +288,25 @@ class Settings(_Model):
             for other_name, other in rows[index + 1 :]:
                 _apart(name, stream, other_name, other)
         return self
+
+    @model_validator(mode="after")
+    def _topics_near_the_bucket(self) -> "Settings":
+        for name, stream in self.stream_settings.items():
+            if stream.sns_topic and stream.sns_topic.split(":")[3] != self.aws.region:
+                raise ValueError(
+                    f"streams.{name}.sns_topic is not in aws.region ({self.aws.region}): "
+                    "S3 only notifies topics of the bucket's own region"
+                )
+        return self
+
+    @property
+    def topics(self) -> dict[str, tuple[Stream, ...]]:
+        """The SNS topics that take the streams' events, each with its streams."""
+        found: dict[str, tuple[Stream, ...]] = {}
+        for stream in self.streams:
+            if stream.sns_topic:
+                found[stream.sns_topic] = (*found.get(stream.sns_topic, ()), stream)
+        return found
 
     @model_validator(mode="after")
     def _live_is_not_the_sandbox(self) -> "Settings":
@@ -357,6 +380,7 @@ class Settings(_Model):
             stage=self.qualified(row.stage),
             pipe=self.qualified(row.pipe),
             file_format=self.qualified(formats[row.kind]),
+            sns_topic=row.sns_topic,
         )
 
 

@@ -3,7 +3,8 @@
 Parameters are written ``<% name %>``, Snowflake CLI's standard client-side syntax, so that
 ``snow sql -f FILE -D name=value`` runs the same file. How a value is written follows from its
 type, never from the template: a name as an identifier, text as a quoted literal, a list as a
-parenthesised list of literals. An unknown name, or one left over, is an error.
+parenthesised list of literals, an option that is not set as nothing. An unknown name, or one left
+over, is an error.
 Source: https://docs.snowflake.com/en/developer-guide/snowflake-cli/sql/execute-sql
 """
 
@@ -20,6 +21,7 @@ Value = Identifier | QualifiedName | str | int | bool | Sequence[str]
 FOLDER = Path(__file__).parent.parent / "sql"
 
 _PARAMETER = re.compile(r"<%\s*(\w+)\s*%>")
+_NOTHING = re.compile(r"^[ ]+\n", re.MULTILINE)  # the line of an option that is not set
 # a statement's text: comments, literals and names may hold semicolons; a name may hold $$
 _PIECE = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"]|\"\")*\"|[A-Za-z_][\w$]*|\$\$.*?\$\$|;"
@@ -39,7 +41,7 @@ def literal(text: str) -> str:
 def written(value: Value) -> str:
     """``value`` as it stands in a statement."""
     match value:
-        case Identifier() | QualifiedName():
+        case Identifier() | QualifiedName() | SnsTopic():
             return value.sql
         case bool():
             return str(value).upper()
@@ -60,7 +62,7 @@ def render(template: str, values: Mapping[str, Value], *, source: str = "") -> s
         return written(values[match[1]])
 
     # a comment keeps its parameters' values from ending it: names only, one line each
-    return _PARAMETER.sub(one, template)
+    return _NOTHING.sub("", _PARAMETER.sub(one, template))
 
 
 def parameters(template: str) -> tuple[str, ...]:
@@ -116,7 +118,19 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "pipe": stream.pipe,
         "file_format": stream.file_format,
         "url": stream.url,
+        "aws_sns_topic": SnsTopic(stream.sns_topic or ""),
     }
+
+
+class SnsTopic(str):
+    """A pipe's AWS_SNS_TOPIC option, whole; without a topic nothing is written."""
+
+    __slots__ = ()
+
+    @property
+    def sql(self) -> str:
+        """The option as it stands in CREATE PIPE."""
+        return f"AWS_SNS_TOPIC = {literal(self)}" if self else ""
 
 
 class SchemaName(Identifier):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from runbook.errors import Blocked, CannotTell
 from runbook.facts import aws, history, snowflake
+from runbook.facts import topic as topics
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
@@ -83,6 +84,10 @@ class Facts:
             return told
 
         return self._looked_or_told(look, tell, "Snowflake's user and external ID", by_step=2)
+
+    def topic(self, arn: str) -> topics.Topic | None:
+        """An SNS topic the streams' events go through."""
+        return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
     def channel(self, stream: Stream) -> str | None:
         """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""

@@ -77,6 +77,22 @@ def allowed(document: Document, action: str, resource: str, context: Mapping[str
     return any(row.get("Effect") == "Allow" and _condition(row, context, unknown=False) for row in matching)
 
 
+def allowed_for(
+    document: Document, principal: Mapping[str, str], action: str, resource: str, context: Mapping[str, str]
+) -> bool:
+    """Whether a resource's policy lets this very principal (or everybody) do one thing."""
+    rows = [row for row in statements(document) if _names(row.get("Principal", {}), principal)]
+    return allowed({"Statement": rows}, action, resource, context)
+
+
+def _names(named: Any, principal: Mapping[str, str]) -> bool:
+    if named == "*":
+        return True
+    return isinstance(named, Mapping) and any(
+        {"*", name} & set(map(str, as_list(named.get(kind)))) for kind, name in principal.items()
+    )
+
+
 def trust_denies(role: Role, user: SnowflakesUser) -> list[str]:
     """The Sids of Deny statements that keep Snowflake's user from assuming the role."""
     found = []
@@ -130,9 +146,9 @@ def _condition(row: Document, context: Mapping[str, str], *, unknown: bool) -> b
         for key, values in block.items():
             have = context.get(str(key).lower())
             patterns = [str(value) for value in as_list(values)]
-            if operator == "StringLike":
+            if operator in ("StringLike", "ArnLike"):
                 held = have is not None and _matches(have, patterns)
-            elif operator == "StringEquals":
+            elif operator in ("StringEquals", "ArnEquals"):
                 held = have is not None and have in patterns
             else:
                 held = unknown

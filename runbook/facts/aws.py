@@ -178,24 +178,40 @@ class BucketNotifications:
         """The rule with that Id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
-    def with_queue_rules(self, wanted: dict[str, Document]) -> Document:
-        """The document with our queue rules put in by Id; everything else as it was read."""
-        theirs = [row for row in self.document.get("QueueConfigurations", ()) if row.get("Id") not in wanted]
-        ours_before = {row.get("Id"): row for row in self.document.get("QueueConfigurations", ())}
-        ours = [
-            ours_before[rule_id]
-            if rule_id in ours_before
-            and _rule("QueueConfigurations", ours_before[rule_id]) == _rule("QueueConfigurations", row)
-            else row
-            for rule_id, row in wanted.items()
-        ]
-        return {**self.document, "QueueConfigurations": [*theirs, *ours]}
+    def with_rules(self, wanted: dict[str, Document]) -> Document:
+        """The document with our rules put in by Id, each in its list; everything else as it was read."""
+        found = dict(self.document)
+        for kind, target in _RULE_LISTS.items():
+            rows = self.document.get(kind, ())
+            before = {row.get("Id"): row for row in rows}
+            theirs = [row for row in rows if row.get("Id") not in wanted]
+            ours = [
+                before[rule_id]
+                if rule_id in before and _rule(kind, before[rule_id]) == _rule(kind, row)
+                else row
+                for rule_id, row in wanted.items()
+                if target in row
+            ]
+            if theirs or ours:
+                found[kind] = [*theirs, *ours]
+            elif rows:
+                del found[kind]
+        return found
 
-    def without_queue_rules(self, ids: set[str]) -> Document:
-        """The document without the queue rules of those Ids; everything else as it was read."""
-        theirs = [row for row in self.document.get("QueueConfigurations", ()) if row.get("Id") not in ids]
-        rest = {kind: rows for kind, rows in self.document.items() if kind != "QueueConfigurations"}
-        return {**rest, "QueueConfigurations": theirs} if theirs else rest
+    def without_rules(self, ids: set[str]) -> Document:
+        """The document without the rules of those Ids; everything else as it was read."""
+        found: Document = {}
+        for kind, rows in self.document.items():
+            kept = [row for row in rows if row.get("Id") not in ids] if kind in _RULE_LISTS else rows
+            if kept or kept == rows:
+                found[kind] = kept
+        return found
+
+
+def topic_rule(stream: Stream, topic_arn: str) -> Document:
+    """The stream's rule where its events go through a topic."""
+    row = queue_rule(stream, "")
+    return {("TopicArn" if key == "QueueArn" else key): value or topic_arn for key, value in row.items()}
 
 
 def queue_rule(stream: Stream, queue_arn: str) -> Document:

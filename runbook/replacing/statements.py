@@ -27,7 +27,10 @@ def hold(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
 
 def create(stream: Stream, pipe: Pipe, note: Note, definition: str) -> SqlChange:
     """The new pipe in the old one's place, with the note; it runs at once."""
-    options = "".join(f"\n  {name} = {value}" for name, value in sorted(note.belongings.options.items()))
+    kept = {name: value for name, value in note.belongings.options.items() if name != "AWS_SNS_TOPIC"}
+    if stream.sns_topic:
+        kept["AWS_SNS_TOPIC"] = literal(stream.sns_topic)
+    options = "".join(f"\n  {name} = {value}" for name, value in sorted(kept.items()))
     statement = (
         f"CREATE OR REPLACE PIPE {stream.pipe.sql}\n  AUTO_INGEST = TRUE{options}\n"
         f"  COMMENT = {literal(str(note))}\nAS\n{definition}"

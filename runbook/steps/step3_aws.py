@@ -2,7 +2,8 @@
 
 Documented as: add Snowflake's external ID as trust relationship for the IAM role. Statements
 that are not ours stay. The step is done when Snowflake really gets in: IAM takes a while to
-tell everybody, and Snowflake keeps old credentials for up to an hour.
+tell everybody, and Snowflake keeps old credentials for up to an hour. Where a stream's events go
+through an SNS topic, its policy too lets Snowflake's user in.
 """
 
 from collections.abc import Iterator
@@ -36,6 +37,37 @@ def plan(facts: Facts) -> Iterator[Change]:
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
             why=_difference(role, user),
             before=read_before(role, facts.settings.aws.role_name),
+        )
+    yield from _topics(facts, user)
+
+
+def _topics(facts: Facts, user: SnowflakesUser) -> Iterator[Change]:
+    """Let Snowflake subscribe to the streams' topics, and the bucket publish to them.
+
+    SNS replaces a topic's whole policy on every write, so other people's statements go along.
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3
+    """
+    for arn in facts.settings.topics:
+        have = facts.topic(arn)
+        if have is None:
+            raise Refused(
+                f"The topic {arn} does not exist",
+                why="the runbook never creates one: others' subscriptions hang on it",
+                remedy="create it, or correct the stream's sns_topic",
+            )
+        if have.lets_subscribe(user) and have.lets_publish(facts.settings):
+            continue
+        where = {"TopicArn": arn}
+        yield AwsChange(
+            "sns",
+            "SetTopicAttributes",
+            {
+                **where,
+                "AttributeName": "Policy",
+                "AttributeValue": text(have.with_ours(facts.settings, user)),
+            },
+            why="the bucket may not publish to it, or Snowflake not subscribe",
+            before=Before("GetTopicAttributes", where, have.answer),
         )
 
 

@@ -6,10 +6,11 @@ ours is written back as it was read.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.aws import BucketNotifications, Rule, queue_rule
+from runbook.facts.aws import BucketNotifications, Rule, queue_rule, topic_rule
 from runbook.facts.documents import Document
 from runbook.plan import AwsChange, Before, Change
 from runbook.settings import Stream
@@ -33,7 +34,7 @@ def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
             remedy="correct aws.bucket, or create it",
         )
     rules = _rules(facts, have, streams)
-    want = have.with_queue_rules(rules)
+    want = have.with_rules(rules)
     if want == have.document or _only_order_differs(want, have):
         return
     _refuse_clashes(facts, have, want, rules)
@@ -48,12 +49,15 @@ def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
 
 
 def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...]) -> dict[str, Document]:
-    """Our rules by Id; a stream whose files already reach the right queue needs none."""
+    """Our rules by Id; a stream whose files already reach the right queue or topic needs none."""
     found: dict[str, Document] = {}
     for stream in streams:
         queue = _queue(facts, stream)
-        if not _already_told(have, stream, queue):
-            found[stream.rule_id] = queue_rule(stream, queue)
+        if _already_told(have, stream, stream.sns_topic or queue):
+            continue
+        found[stream.rule_id] = (
+            topic_rule(stream, stream.sns_topic) if stream.sns_topic else queue_rule(stream, queue)
+        )
     return found
 
 
@@ -64,25 +68,31 @@ def _queue(facts: Facts, stream: Stream) -> str:
             f"The queue of the pipe {stream.pipe} is not there", by_step=4, remedy="invoke step4-snowflake"
         )
     region = queue.split(":")[3]
-    if facts.bucket and region != facts.bucket.region:
+    if facts.bucket and region != facts.bucket.region and not stream.sns_topic:
         raise Refused(
             f"The queue of {stream.pipe} is in {region}, the bucket in {facts.bucket.region}",
             why="S3 only notifies queues of the bucket's own region",
-            remedy="correct aws.region, or send the events through an SNS topic",
+            remedy=f"correct aws.region, or set streams.{stream.name}.sns_topic (docs/runbook.md#sns)",
         )
     return queue
 
 
-def _already_told(have: BucketNotifications, stream: Stream, queue: str) -> bool:
+def _already_told(have: BucketNotifications, stream: Stream, target: str) -> bool:
     return any(
-        rule.id != stream.rule_id and rule.target == queue and rule.covers(stream) for rule in have.rules
+        rule.id != stream.rule_id and rule.target == target and rule.covers(stream) for rule in have.rules
     )
 
 
 def _only_order_differs(want: Document, have: BucketNotifications) -> bool:
-    rows = have.document.get("QueueConfigurations", [])
-    wanted = want["QueueConfigurations"]
-    return len(rows) == len(wanted) and all(row in rows for row in wanted)
+    if want.keys() != have.document.keys():
+        return False
+    return all(_same_rows(rows, have.document[kind]) for kind, rows in want.items())
+
+
+def _same_rows(want: Any, have: Any) -> bool:
+    if not isinstance(want, list):
+        return bool(want == have)
+    return len(want) == len(have) and all(row in have for row in want)
 
 
 def _refuse_clashes(
@@ -103,7 +113,9 @@ def _clash(bucket: str, theirs: Rule, ours: Rule) -> Refused:
         f"The rule {theirs.id!r} of {bucket} already takes {', '.join(sorted(theirs.events))} "
         f"under {theirs.prefix or 'the whole bucket'}*{theirs.suffix}",
         why=f"S3 allows no second rule for an event under {ours.prefix}; theirs goes to {theirs.target}",
-        remedy="narrow that rule, or send its events through an SNS topic (docs/runbook.md#overlap)",
+        remedy="narrow that rule to other folders; or, if it must see these files too, let it send to an SNS "
+        "topic that its own target and Snowflake both subscribe to, and set the stream's sns_topic; or, if "
+        "it goes to Snowflake's queue already, widen it to s3:ObjectCreated:* (docs/runbook.md#overlap)",
     )
 
 

@@ -13,7 +13,7 @@ def plan(facts: Facts) -> Iterator[Change]:
     if have is None:
         return
     ours = {stream.rule_id for stream in facts.settings.streams}
-    present = sorted(ours & {row.get("Id", "") for row in have.document.get("QueueConfigurations", ())})
+    present = sorted(ours & {rule.id for rule in have.rules})
     if not present:
         return
     aws = facts.settings.aws
@@ -21,7 +21,7 @@ def plan(facts: Facts) -> Iterator[Change]:
     yield AwsChange(
         "s3",
         "PutBucketNotificationConfiguration",
-        {**owner, "NotificationConfiguration": have.without_queue_rules(ours)},
+        {**owner, "NotificationConfiguration": have.without_rules(ours)},
         why=f"without {', '.join(present)}",
         before=Before(READ, owner, have.document),
     )

@@ -1,17 +1,23 @@
-"""Step 3 taken back, AWS: our statement out of the role's trust policy. Others' statements stay."""
+"""Step 3 taken back, AWS: our statements out of the role's trust policy and the topics'. Others' stay."""
 
 from collections.abc import Iterator
 
 from runbook.facts import Facts
 from runbook.facts.aws import Role
-from runbook.facts.documents import Document, same, text
-from runbook.plan import AwsChange, Change
+from runbook.facts.documents import Document, same, statements, text
+from runbook.plan import AwsChange, Before, Change
 from runbook.steps.step1_aws import nobody
 from runbook.steps.step3_aws import read_before
 
 
 def plan(facts: Facts) -> Iterator[Change]:
-    """Close the role to Snowflake before anything it was let in by is dropped."""
+    """Close the role, and the topics, to Snowflake before anything it was let in by is dropped."""
+    yield from _role(facts)
+    for arn in facts.settings.topics:
+        yield from _topic(facts, arn)
+
+
+def _role(facts: Facts) -> Iterator[Change]:
     role = facts.role
     if role is None or not role.is_ours:
         return
@@ -24,6 +30,22 @@ def plan(facts: Facts) -> Iterator[Change]:
             why="Snowflake's user is let in no more",
             before=read_before(role, facts.settings.aws.role_name),
         )
+
+
+def _topic(facts: Facts, arn: str) -> Iterator[Change]:
+    """A topic's policy without our statements; one with nothing else in it stays: none may be empty."""
+    have = facts.topic(arn)
+    theirs = have.others_statements if have else []
+    if have is None or not theirs or len(theirs) == len(statements(have.policy)):
+        return
+    where = {"TopicArn": arn}
+    yield AwsChange(
+        "sns",
+        "SetTopicAttributes",
+        {**where, "AttributeName": "Policy", "AttributeValue": text({**have.policy, "Statement": theirs})},
+        why="Snowflake and the bucket are let in no more",
+        before=Before("GetTopicAttributes", where, have.answer),
+    )
 
 
 def trust(role: Role) -> Document:

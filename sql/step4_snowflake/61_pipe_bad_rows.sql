@@ -6,6 +6,7 @@ USE ROLE <% loader_role %>;
 
 CREATE PIPE IF NOT EXISTS <% pipe %>
   AUTO_INGEST = TRUE
+  <% aws_sns_topic %>
   COMMENT = 'Snowplow bad rows (snowpipe-runbook)'
 AS
 COPY INTO <% table %> (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.aws import CREATED, BucketNotifications, Rule, encoded, queue_rule
+from runbook.facts.aws import CREATED, BucketNotifications, Rule, encoded, queue_rule, topic_rule
 from runbook.settings import read
 from tests.unit.conftest import written
 from tests.unit.observed import QUEUE
@@ -183,47 +183,58 @@ documents = st.fixed_dictionaries(
     },
 )
 STREAMS = read(written()).streams
-wanted_rules = st.lists(st.sampled_from(STREAMS), unique=True).map(
-    lambda streams: {stream.rule_id: queue_rule(stream, QUEUE) for stream in streams}
-)
+TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+LISTS = ("QueueConfigurations", "TopicConfigurations", "LambdaFunctionConfigurations")
+wanted_rules = st.lists(
+    st.tuples(st.sampled_from(STREAMS), st.booleans()), unique_by=lambda pair: pair[0].name
+).map(lambda pairs: {stream.rule_id: ours(stream, QUEUE, topic=topic)[1] for stream, topic in pairs})
+
+
+def ours(stream, queue, *, topic):
+    """A stream's rule, and the list it belongs in."""
+    if topic:
+        return "TopicConfigurations", topic_rule(stream, TOPIC)
+    return "QueueConfigurations", queue_rule(stream, queue)
 
 
 @st.composite
 def with_ours_in_it(draw):
     """A foreign document in which rules of ours already stand, whole or spoilt, anywhere."""
-    document = draw(documents)
-    rows = list(document.get("QueueConfigurations", []))
+    document = dict(draw(documents))
     for stream in draw(st.lists(st.sampled_from(STREAMS), unique=True)):
-        row = queue_rule(stream, draw(st.sampled_from([QUEUE, "arn:aws:sqs:us-west-2:1:old"])))
+        queue = draw(st.sampled_from([QUEUE, "arn:aws:sqs:us-west-2:1:old"]))
+        kind, row = ours(stream, queue, topic=draw(st.booleans()))
+        rows = list(document.get(kind, []))
         rows.insert(draw(st.integers(0, len(rows))), row)
-    return {**document, "QueueConfigurations": rows} if rows else document
+        document[kind] = rows
+    return document
 
 
 @given(with_ours_in_it(), wanted_rules)
 def test_everything_foreign_is_kept_as_it_was_and_ours_is_there_once(document, wanted):
     before = copy.deepcopy(document)
-    after = BucketNotifications(document).with_queue_rules(wanted)
+    after = BucketNotifications(document).with_rules(wanted)
     assert document == before, "what was read is not touched"
-    for key in document:
-        if key != "QueueConfigurations":
-            assert after[key] == document[key]
-    theirs = [row for row in document.get("QueueConfigurations", []) if row["Id"] not in wanted]
-    assert [row for row in after["QueueConfigurations"] if row["Id"] not in wanted] == theirs
+    assert {key: after[key] for key in after if key not in LISTS} == {
+        key: document[key] for key in document if key not in LISTS
+    }
+    for kind in LISTS:
+        theirs = [row for row in document.get(kind, []) if row["Id"] not in wanted]
+        assert [row for row in after.get(kind, []) if row["Id"] not in wanted] == theirs
     for rule_id, row in wanted.items():
-        assert [each for each in after["QueueConfigurations"] if each["Id"] == rule_id] == [row]
-    assert set(after) == set(document) | {"QueueConfigurations"}
+        assert [each for kind in LISTS for each in after.get(kind, []) if each["Id"] == rule_id] == [row]
 
 
 @given(with_ours_in_it(), wanted_rules)
 def test_putting_them_in_twice_changes_nothing_more(document, wanted):
-    once = BucketNotifications(document).with_queue_rules(wanted)
-    assert BucketNotifications(once).with_queue_rules(wanted) == once
+    once = BucketNotifications(document).with_rules(wanted)
+    assert BucketNotifications(once).with_rules(wanted) == once
 
 
 def test_the_empty_switch_of_eventbridge_stays_on(settings):
     """``{}`` is false in Python and "on" for S3: leaving it out switches EventBridge off."""
     stream = settings.stream("events")
-    after = BucketNotifications({"EventBridgeConfiguration": {}}).with_queue_rules(
+    after = BucketNotifications({"EventBridgeConfiguration": {}}).with_rules(
         {stream.rule_id: queue_rule(stream, QUEUE)}
     )
     assert after == {"EventBridgeConfiguration": {}, "QueueConfigurations": [queue_rule(stream, QUEUE)]}
@@ -240,7 +251,7 @@ def test_a_rule_of_ours_that_means_the_same_stays_as_s3_wrote_it(settings):
         "Events": [CREATED],
     }
     have = BucketNotifications({"QueueConfigurations": [as_read]})
-    assert have.with_queue_rules({stream.rule_id: queue_rule(stream, QUEUE)}) == have.document
+    assert have.with_rules({stream.rule_id: queue_rule(stream, QUEUE)}) == have.document
 
 
 def test_the_rule_of_a_stream_as_it_is_sent(settings):

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 (a table has one row a line)
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from runbook.errors import Refused
 from runbook.facts.aws import TRUST_SID
 from runbook.facts.documents import text
+from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
+from runbook.settings import read
 from runbook.steps import STEPS
 from runbook.steps.step1_aws import closed_trust, nobody
 from runbook.steps.step3_aws import ours
-from tests.unit.observed import SNOWFLAKES_USER, FakeReader, integration, role
+from tests.unit.conftest import written
+from tests.unit.observed import SNOWFLAKES_USER, FakeReader, Known, healthy, integration, role
 from tests.unit.planned import changes
 
 
@@ -127,3 +131,58 @@ def test_what_it_replaces_is_asked_for_again_before_it_is_written(settings, foun
     for now, holds in ((trust_of(AUDIT), True), (trust_of(AUDIT, nobody()), False), ({}, False)):
         reader = FakeReader(settings, {"iam:GetRole": {"Role": {"AssumeRolePolicyDocument": now}, "X": 1}})
         assert change.before.still_holds(reader, "iam") == holds
+
+
+TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+THEIRS = {
+    "Sid": "theirs",
+    "Effect": "Allow",
+    "Principal": {"AWS": "222233334444"},
+    "Action": "sns:Subscribe",
+    "Resource": TOPIC,
+}
+
+
+def with_topic(policy):
+    """Facts of a healthy installation whose events go through a topic with that policy; None: no topic."""
+    settings = read(written(streams__events__sns_topic=TOPIC))
+    topic = policy and Topic(TOPIC, policy, frozenset(), {"Attributes": {"Policy": text(policy)}})
+    return Known(settings, {**healthy(settings), ("topic", TOPIC): topic})
+
+
+def test_the_topics_policy_is_merged_and_stays():
+    known = with_topic({"Version": "2008-10-17", "Id": "default", "Statement": [THEIRS]})
+    (change,) = changes(3, known)
+    after = json.loads(change.parameters["AttributeValue"])
+    assert (after["Id"], after["Statement"][0]) == ("default", THEIRS)
+    assert [row["Action"] for row in after["Statement"][1:]] == ["sns:Subscribe", "sns:Publish"]
+    assert after["Statement"][1]["Principal"] == {"AWS": SNOWFLAKES_USER}
+    assert change.before.operation == "GetTopicAttributes"
+    assert changes(3, with_topic(after)) == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"Principal": {"AWS": "arn:aws:iam::999988887777:user/other"}},
+        {"Effect": "Deny"},
+        {"Condition": {"StringEquals": {"aws:SourceAccount": "222233334444"}}},
+        {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::another"}}},
+        {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+        {"Resource": "arn:aws:sns:us-west-2:111122223333:another"},
+    ],
+)
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_topics_policy_that_does_not_let_both_in_is_put_right(spoilt, place):
+    policy = {"Version": "2012-10-17", "Statement": [THEIRS]}
+    (first,) = changes(3, with_topic(policy))
+    whole = json.loads(first.parameters["AttributeValue"])
+    broken = {**whole, "Statement": list(whole["Statement"])}
+    broken["Statement"][place] = {**broken["Statement"][place], **spoilt}
+    (again,) = changes(3, with_topic(broken))
+    assert json.loads(again.parameters["AttributeValue"]) == whole
+
+
+def test_a_topic_that_is_not_there_is_refused():
+    with pytest.raises(Refused, match="does not exist"):
+        changes(3, with_topic(None))

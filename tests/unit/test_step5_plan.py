@@ -5,7 +5,7 @@
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.aws import Bucket, BucketNotifications, queue_rule
+from runbook.facts.aws import Bucket, BucketNotifications, queue_rule, topic_rule
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.settings import read
 from runbook.steps import STEPS
@@ -154,4 +154,36 @@ def test_prefixes_are_compared_as_s3_matches_them(settings):
     found = healthy(settings)
     rows = found["notifications"].document["QueueConfigurations"]
     assert rows[0]["Filter"]["Key"]["FilterRules"][0]["Value"] == "date%3D1/a+b/"
+    assert changes(5, Known(settings, found)) == []
+
+
+TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+WIDE = {"Id": "lake", "TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}
+
+
+def test_a_stream_with_a_topic_has_a_rule_to_it_in_place_of_the_one_to_the_queue():
+    settings = read(written(streams__events__sns_topic=TOPIC))
+    events, bad = settings.streams
+    rules = [queue_rule(stream, QUEUE) for stream in (events, bad)]
+    found = {**healthy(settings), "notifications": BucketNotifications({"QueueConfigurations": rules})}
+    after = {"QueueConfigurations": rules[1:], "TopicConfigurations": [topic_rule(events, TOPIC)]}
+    why = "a rule of ours is not what its pipe needs"
+    assert changes(5, Known(settings, found)) == put({"QueueConfigurations": rules}, after, why)
+    found["notifications"] = BucketNotifications(after)
+    assert changes(5, Known(settings, found)) == []
+
+
+def test_a_rule_of_theirs_to_the_topic_is_enough():
+    settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
+    found = {**healthy(settings), "notifications": BucketNotifications({"TopicConfigurations": [WIDE]})}
+    assert changes(5, Known(settings, found)) == []
+
+
+def test_a_topic_reaches_a_queue_of_another_region():
+    settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
+    elsewhere = QUEUE.replace("us-west-2", "eu-west-1")
+    found = {**healthy(settings), "notifications": BucketNotifications({"TopicConfigurations": [WIDE]})}
+    found["pipes"] = {
+        s.pipe.name: pipe(settings, s, notification_channel=elsewhere) for s in settings.streams
+    }
     assert changes(5, Known(settings, found)) == []

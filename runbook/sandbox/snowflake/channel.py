@@ -10,6 +10,7 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 RETENTION_S = 14 * 24 * 3600
 MOST_AT_ONCE = 10
+SUBSCRIPTION_REMEMBERED = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Channels:
         self._account = account
         self._lock = threading.Lock()
         self._by_region: dict[str, Channel] = {}
+        self._by_topic: dict[str, Channel] = {}
         self._all: dict[str, Channel] = {}
         self._unique_id = ""
         self.new_each_time = False
@@ -62,6 +65,44 @@ class Channels:
                 self._by_region[region] = found
                 self._all[found.arn] = found
             return found
+
+    def of_topic(self, topic: str) -> Channel:
+        """The queue that is subscribed to a topic, for every pipe on it. Raises SnowflakeError.
+
+        It is subscribed when the first pipe is made, and not again while Snowflake remembers it: whoever
+        deletes the subscription waits 72 hours, or takes another topic (sources: Snowflake §2.3).
+        """
+        pieces = topic.split(":")
+        if len(pieces) != 6 or pieces[2] != "sns":
+            raise errors.not_bound(f"Invalid SNS topic ARN {topic}")
+        with self._lock:
+            found = self._by_topic.get(topic)
+            if found is None or self._is_forgotten(topic):
+                found = found or self._create(pieces[3])
+                self._subscribe(found, topic)
+                self._by_topic[topic] = found
+                self._all[found.arn] = found
+            return found
+
+    def _is_forgotten(self, topic: str) -> bool:
+        """Whether the last pipe on the topic was dropped 72 hours ago or more."""
+        account = self._account
+        with account.lock:
+            if any(pipe.aws_sns_topic == topic for pipe in account.catalog.pipes):
+                return False
+            gone = [pipe.dropped_on for pipe in account.catalog.dropped_pipes if pipe.aws_sns_topic == topic]
+        return all(at is not None and account.now() - at >= SUBSCRIPTION_REMEMBERED for at in gone)
+
+    def _subscribe(self, channel: Channel, topic: str) -> None:
+        """As Snowflake's user, whom the topic's policy must allow sns:Subscribe."""
+        aws = self._account.aws
+        try:
+            with acting(self._account.bucket.own_keys):
+                client(aws.endpoint_url, "sns", topic.split(":")[3]).subscribe(
+                    TopicArn=topic, Protocol="sqs", Endpoint=channel.arn
+                )
+        except (ClientError, BotoCoreError) as broken:
+            raise errors.not_bound(str(broken)) from None
 
     def all(self) -> list[Channel]:
         """Every queue of the account."""

@@ -186,3 +186,11 @@ def timed_out(seconds: int) -> SnowflakeError:
         "57014",
         f"Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled.",
     )
+
+
+def not_bound(why: str) -> SnowflakeError:
+    """A pipe that cannot be given its queue. Text observed by others, its number not (*open*).
+
+    Source: https://github.com/snowflakedb/terraform-provider-snowflake/issues (sources: Snowflake §1.7).
+    """
+    return SnowflakeError(93100, "22023", f'Pipe Notifications bind failure "{why}"')

@@ -76,8 +76,9 @@ class PipeService:
     def bind_channel(self, pipe: Pipe) -> None:
         """Give an AUTO_INGEST pipe its queue: assumes the role, finds the bucket's region.
 
-        Sets the pipe's ``bucket_region`` and ``notification_channel``. Raises SnowflakeError 3139, 3167 or
-        091003: this is the one CREATE that asks AWS (sources: Snowflake §1.1).
+        Sets the pipe's ``bucket_region`` and ``notification_channel``. With a topic, subscribes its queue.
+        Raises SnowflakeError 3139, 3167 or 091003: this is the one CREATE that asks AWS (sources: Snowflake
+        §1.1), and 93100 where the topic does not let Snowflake's user subscribe.
         """
         with self._account.lock:
             stage = self._account.catalog.stages.by_id(pipe.stage_id)
@@ -85,7 +86,10 @@ class PipeService:
         if stage is None or integration is None:
             raise SnowflakeError(3139, "02000", "SQL compilation error:\nIntegration cannot be found.")
         pipe.bucket_region = self._account.bucket.bucket_region(integration, stage.bucket)
-        pipe.notification_channel = self.channels.of_region(pipe.bucket_region).arn
+        if pipe.aws_sns_topic:
+            pipe.notification_channel = self.channels.of_topic(pipe.aws_sns_topic).arn
+        else:
+            pipe.notification_channel = self.channels.of_region(pipe.bucket_region).arn
         self._start()
 
     def wake(self, _pipe: Pipe | None = None) -> None:

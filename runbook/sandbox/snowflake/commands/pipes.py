@@ -91,14 +91,8 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
 
 
 def _check_options(given: dict[str, Any]) -> None:
-    if "AWS_SNS_TOPIC" in given:
-        if not given.get("AUTO_INGEST"):
-            raise SnowflakeError(
-                93100,
-                "22023",
-                'Pipe Notifications bind failure "Cannot set AWS SNS topic for pipe without auto_ingest"',
-            )
-        raise errors.not_emulated("AWS_SNS_TOPIC")
+    if "AWS_SNS_TOPIC" in given and not given.get("AUTO_INGEST"):
+        raise errors.not_bound("Cannot set AWS SNS topic for pipe without auto_ingest")
 
 
 def _compiled(
@@ -124,6 +118,7 @@ def _compiled(
         bool(given.get("AUTO_INGEST")),
         stage.id,
         format_id,
+        aws_sns_topic=given.get("AWS_SNS_TOPIC"),
         comment=given.get("COMMENT", ""),
         stage_url=stage.url,
         table=table.full_name,
@@ -142,7 +137,8 @@ def _format_id(session: Session, context: OwnContext, copy: CopyStatement, stage
 def _or_alter(session: Session, pipe: Pipe, given: dict[str, Any], definition: str) -> Result:
     """CREATE OR ALTER over a pipe: anything but the pause parameter and comment must be as it is."""
     same = definition.split() == pipe.definition.split()
-    if not same or bool(given.get("AUTO_INGEST")) != pipe.auto_ingest:
+    topic = given.get("AWS_SNS_TOPIC")
+    if not same or bool(given.get("AUTO_INGEST")) != pipe.auto_ingest or topic != pipe.aws_sns_topic:
         raise SnowflakeError(
             2,
             "0A000",
@@ -337,4 +333,5 @@ def describe(session: Session, tokens: Tokens) -> Result:
 def ddl(pipe: Pipe) -> str:
     """CREATE OR REPLACE … as GET_DDL writes it."""
     auto = " auto_ingest=true" if pipe.auto_ingest else " auto_ingest=false"
-    return f"create or replace pipe {pipe.full_name}{auto} as {pipe.definition};"
+    topic = f" aws_sns_topic='{pipe.aws_sns_topic}'" if pipe.aws_sns_topic else ""
+    return f"create or replace pipe {pipe.full_name}{auto}{topic} as {pipe.definition};"

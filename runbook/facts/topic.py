@@ -1,0 +1,92 @@
+"""What is there of an SNS topic between the bucket and the pipes: its policy, and whose queues it serves."""
+
+from dataclasses import dataclass
+from json import loads
+
+from runbook.facts.access import allowed_for
+from runbook.facts.aws import ask
+from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.snowflake import SnowflakesUser
+from runbook.session import Reader
+from runbook.settings import Settings
+
+SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
+PUBLISH_SID = "SnowpipeRunbookBucketPublishes"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """An SNS topic: its policy, the queues subscribed to it, and the attributes as AWS answers them."""
+
+    arn: str
+    policy: Document
+    queues: frozenset[str]
+    answer: Document
+
+    def lets_subscribe(self, user: SnowflakesUser) -> bool:
+        """Whether the policy lets Snowflake's user subscribe its queue."""
+        return allowed_for(self.policy, {"AWS": user.iam_user_arn}, "sns:Subscribe", self.arn, {})
+
+    def lets_publish(self, settings: Settings) -> bool:
+        """Whether the policy lets S3 publish the bucket's events."""
+        aws = settings.aws
+        context = {"aws:sourcearn": aws.bucket_arn, "aws:sourceaccount": aws.account_id}
+        return allowed_for(self.policy, {"Service": "s3.amazonaws.com"}, "sns:Publish", self.arn, context)
+
+    def with_ours(self, settings: Settings, user: SnowflakesUser) -> Document:
+        """The policy with our two statements in place; other people's as they are."""
+        mine = [subscribing(self.arn, user), publishing(self.arn, settings)]
+        return {"Version": "2012-10-17", **self.policy, "Statement": [*self.others_statements, *mine]}
+
+    @property
+    def others_statements(self) -> list[Document]:
+        """The policy's statements that are not ours."""
+        return [row for row in statements(self.policy) if row.get("Sid") not in (SUBSCRIBE_SID, PUBLISH_SID)]
+
+
+def subscribing(topic: str, user: SnowflakesUser) -> Document:
+    """The statement SYSTEM$GET_AWS_SNS_IAM_POLICY prints, under a Sid of ours.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_get_aws_sns_iam_policy
+    """
+    return {
+        "Sid": SUBSCRIBE_SID,
+        "Effect": "Allow",
+        "Principal": {"AWS": user.iam_user_arn},
+        "Action": "sns:Subscribe",
+        "Resource": topic,
+    }
+
+
+def publishing(topic: str, settings: Settings) -> Document:
+    """The statement that lets S3 publish this bucket's events, and no other's.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    """
+    return {
+        "Sid": PUBLISH_SID,
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": topic,
+        "Condition": {
+            "ArnLike": {"aws:SourceArn": settings.aws.bucket_arn},
+            "StringEquals": {"aws:SourceAccount": settings.aws.account_id},
+        },
+    }
+
+
+def topic(reader: Reader, arn: str) -> Topic | None:
+    """The topic with its policy and subscriptions; None when it does not exist."""
+
+    def read() -> Topic:
+        attributes = reader.aws("sns", "GetTopicAttributes", TopicArn=arn)["Attributes"]
+        rows = reader.aws_pages("sns", "ListSubscriptionsByTopic", "Subscriptions", TopicArn=arn)
+        return Topic(
+            arn=arn,
+            policy=loads(attributes.get("Policy") or "{}"),
+            queues=frozenset(row["Endpoint"] for row in as_list(rows) if row["Protocol"] == "sqs"),
+            answer={"Attributes": dict(attributes)},
+        )
+
+    return ask(read, f"The topic {arn}")

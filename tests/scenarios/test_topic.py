@@ -1,0 +1,111 @@
+"""A bucket whose events go through an SNS topic, because somebody else must see the same files."""
+
+import gzip
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.scenarios.conftest import Installation
+
+
+def their_queue(at: Installation, *senders: str) -> str:
+    """Somebody else's queue; these services may send to it."""
+    sqs = at.aws("sqs")
+    url = sqs.create_queue(QueueName="lake")["QueueUrl"]
+    arn: str = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}] * len(senders)
+    allow = [
+        {**row, "Principal": {"Service": f"{name}.amazonaws.com"}}
+        for row, name in zip(allow, senders, strict=True)
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": allow})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    return arn
+
+
+def rules(at: Installation, **lists: list[dict[str, Any]]) -> None:
+    at.aws("s3").put_bucket_notification_configuration(
+        Bucket=at.settings.aws.bucket, NotificationConfiguration=lists
+    )
+
+
+def policy_of(at: Installation, topic: str) -> dict[str, Any]:
+    attributes = at.aws("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    found: dict[str, Any] = json.loads(attributes["Policy"])
+    return found
+
+
+def without(at: Installation, topic: str, sid: str) -> None:
+    """Take one statement out of the topic's policy."""
+    policy = policy_of(at, topic)
+    policy["Statement"] = [row for row in policy["Statement"] if row.get("Sid") != sid]
+    at.aws("sns").set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
+    )
+
+
+@pytest.fixture
+def shared(installation: Installation) -> tuple[Installation, str]:
+    """A topic for both streams; somebody else's queue listens to it already."""
+    sns = installation.aws("sns")
+    topic = sns.create_topic(Name="files")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=their_queue(installation, "sns", "s3"))
+    environment = {
+        **installation.environment,
+        "INVOKE_STREAMS_EVENTS_SNS_TOPIC": topic,
+        "INVOKE_STREAMS_EVENTS_BAD_SNS_TOPIC": topic,
+    }
+    return replace(installation, environment=environment), topic
+
+
+def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tuple[Installation, str]) -> None:
+    at, topic = shared
+    queue = their_queue(at, "sns", "s3")
+    rules(at, QueueConfigurations=[{"Id": "lake", "QueueArn": queue, "Events": ["s3:ObjectCreated:*"]}])
+    theirs = policy_of(at, topic)["Statement"]
+    refused = " ".join(at.run("up", expect=4).stderr.split())
+    assert "rule 'lake'" in refused
+    assert "SNS topic that its own target and Snowflake both subscribe to" in refused
+    assert "widen it" in refused
+
+    rules(at, TopicConfigurations=[{"Id": "lake", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}])
+    assert "nothing to change" in at.run("step5-aws").stdout
+    at.put("events", "a.gz", gzip.compress(b"\t".join([b"x"] * 131) + b"\n"))
+    at.settle()
+    assert at.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS") == [(1,)]
+    sqs = at.aws("sqs")
+    url = sqs.get_queue_url(QueueName="lake")["QueueUrl"]
+    got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert any("a.gz" in message["Body"] for message in got)
+    assert [row for row in policy_of(at, topic)["Statement"] if row in theirs] == theirs
+    at.assert_healthy()
+    at.run("down")
+    assert policy_of(at, topic)["Statement"] == theirs
+
+
+def test_one_fault_of_the_topic_one_root_cause(shared: tuple[Installation, str]) -> None:
+    at, topic = shared
+    at.run("up")
+    at.assert_healthy()
+    (lists,) = [
+        name
+        for name in at.aws("s3").get_bucket_notification_configuration(Bucket=at.settings.aws.bucket)
+        if name.endswith("Configurations")
+    ]
+    assert lists == "TopicConfigurations"
+    for sid, cause in (
+        ("SnowpipeRunbookBucketPublishes", "step5.topic-lets-the-bucket-publish"),
+        ("SnowpipeRunbookSnowflakeSubscribes", "step3.topic-lets-snowflake-subscribe"),
+    ):
+        without(at, topic, sid)
+        assert at.verify()["root_causes"] == [cause]
+        at.run("step3-aws")
+    sns = at.aws("sns")
+    for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        if "sf-snowpipe" in one["Endpoint"]:
+            sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+    assert at.verify()["root_causes"] == ["step5.topic-reaches-the-pipes-queue"]
+    sns.delete_topic(TopicArn=topic)
+    assert at.verify()["root_causes"] == ["step3.topic-exists"]
