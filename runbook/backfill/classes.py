@@ -30,10 +30,12 @@ class Kind(StrEnum):
     EMPTY = "empty"
     OTHER_SUFFIX = "other_suffix"
     IN_FLIGHT = "in_flight"
+    WAITING = "waiting"
     NEVER_NOTIFIED = "never_notified"
     BEFORE_PIPE = "before_pipe"
     FAILED = "failed"
     ARCHIVED = "archived"
+    LOADED_TWICE = "loaded_twice"
     PARTLY_LOADED = "partly_loaded"
     CHANGED = "changed"
     ROWS_GONE = "rows_gone"
@@ -45,7 +47,7 @@ class Kind(StrEnum):
         return self in _MISSING
 
 
-_MISSING = frozenset(list(Kind)[list(Kind).index(Kind.NEVER_NOTIFIED) :])
+_MISSING = frozenset(list(Kind)[list(Kind).index(Kind.WAITING) :])
 
 SAYS = {
     Kind.LOADED_BY_PIPE: "loaded by the pipe",
@@ -55,10 +57,12 @@ SAYS = {
     Kind.EMPTY: "empty: it has no rows",
     Kind.OTHER_SUFFIX: "not this stream's: another suffix, or a folder",
     Kind.IN_FLIGHT: "in flight: being loaded, queued, or just arrived",
+    Kind.WAITING: "waiting for a pipe that does not run",
     Kind.NEVER_NOTIFIED: "never announced to the pipe",
     Kind.BEFORE_PIPE: "there before the pipe was made",
     Kind.FAILED: "failed to load",
     Kind.ARCHIVED: "archived: S3 must restore it first",
+    Kind.LOADED_TWICE: "loaded more than once",
     Kind.PARTLY_LOADED: "partly loaded",
     Kind.CHANGED: "changed since it was loaded",
     Kind.ROWS_GONE: "loaded once, and no row of it is in the table",
@@ -72,6 +76,8 @@ class Evidence:
 
     ``recent``: COPY_HISTORY of 14 days. ``account``: a year, or None when it may not be read.
     ``patience``: how long a new file may take (checks.loaded_within_minutes).
+    ``former``: when pipes that replace-pipe has replaced were made themselves, and how long what was before
+    them may be at it still.
     ``outlived``: whether the table holds files that ``recent`` does not name, where these are only some.
     """
 
@@ -84,6 +90,7 @@ class Evidence:
     table: TableRows
     patience: timedelta
     outlived: bool | None = None
+    former: tuple[tuple[datetime, timedelta], ...] = ()
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -93,7 +100,9 @@ class Evidence:
         """
         made, oldest = self.pipe.created_on, self.oldest_queued
         since = (self.patience, REFRESHABLE, timedelta(days=LOAD_HISTORY_DAYS))
-        found = [made, made - self.patience, self.table.created_on, *(self.now - age for age in since)]
+        found = [made, made - self.patience, made + self.patience, self.table.created_on]
+        found += [self.now - age for age in since]
+        found += [moment for at, span in self.former for moment in (at - span, at)]
         if self.known_since:
             found.append(self.known_since)
         if oldest:
@@ -153,12 +162,19 @@ class Evidence:
     def pipe_knows(self, file: StagedFile) -> bool:
         """Whether the pipe as it is now has dealt with a file of that name, well or badly.
 
-        It remembers 14 days, also what TRUNCATE hides from COPY_HISTORY: the year's view still shows that.
+        It remembers 14 days, also what TRUNCATE hides from COPY_HISTORY: the year's view still shows it. But
+        there an earlier pipe has the same name, and may have ended a load just after this one was made.
         """
-        oldest = max(self.pipe.created_on, self.now - timedelta(days=LOAD_HISTORY_DAYS))
+        since = self.now - timedelta(days=LOAD_HISTORY_DAYS)
+        made = self.pipe.created_on
         return any(
-            load.pipe == self.stream.pipe.name and (load.loaded_at is None or load.loaded_at >= oldest)
-            for load in self.loads(file.key)
+            load.pipe == self.stream.pipe.name
+            and (load.loaded_at is None or load.loaded_at > max(since, after))
+            for loads, after in (
+                (self._recent_by_key.get(file.key, ()), made),
+                (self.loads(file.key), made + self.patience),
+            )
+            for load in loads
         )
 
     def table_knows(self, file: StagedFile) -> bool:
@@ -180,7 +196,7 @@ class Evidence:
         arrived; refreshed ones were up to 7 days old then. For a young file of a pipe that runs the
         first is enough: what is refreshed twice is queued once.
         """
-        if not self.status.pending_files:
+        if not self.status.pending_files or self.status.is_stopped_for_good:
             return False
         oldest = self.oldest_queued
         if oldest is None:
@@ -204,12 +220,17 @@ class Evidence:
         return any(key not in remembered for key in self.table.files or ())
 
     def may_be_half_way(self, file: StagedFile) -> bool:
-        """Whether an earlier pipe may be at it still: it arrived just before that pipe was replaced."""
-        made = self.pipe.created_on
-        return (
-            self.earlier_pipe_loaded
-            and made - self.patience < file.modified <= made
-            and self.now < made + self.patience
+        """Whether an earlier pipe may be at it still: it arrived just before that pipe was replaced.
+
+        Where the file is older than the table, and nothing is in there that the pipe did not load, this
+        pipe is the first.
+        """
+        first = self.table.files is not None and not self.earlier_pipe_loaded
+        if first and file.modified <= self.table.created_on:
+            return False
+        return any(
+            made - span < file.modified <= made and self.now < made + span
+            for made, span in ((self.pipe.created_on, self.patience), *self.former)
         )
 
     def with_rows(self, keys: Iterable[str], found: dict[str, RowsOfFile]) -> "Evidence":
@@ -241,8 +262,10 @@ def classify(file: StagedFile, evidence: Evidence) -> Kind:
 
 def _present(file: StagedFile, evidence: Evidence, done: Load | None, rows: RowsOfFile) -> Kind:
     """Rows of the file are in the table."""
-    times = [moment for moment in (rows.read_at, done.loaded_at if done else None) if moment]
-    if times and file.modified > max(times):
+    if rows.twice:
+        return Kind.LOADED_TWICE
+    read_at = rows.read_at or (done.loaded_at if done else None)
+    if read_at and file.modified > read_at:
         return Kind.CHANGED
     return Kind.IN_TABLE if done is None else _by_whom(evidence, done)
 
@@ -282,8 +305,9 @@ def _not_loaded(file: StagedFile, evidence: Evidence, loads: list[Load]) -> Kind
     if (since is not None and file.modified <= since) or any(load.status == SKIPPED for load in loads):
         return Kind.TOO_OLD_TO_KNOW
     before_pipe = file.modified <= evidence.pipe.created_on
-    if evidence.may_be_queued(file) or evidence.may_be_half_way(file):
-        return Kind.IN_FLIGHT
-    if not before_pipe and file.modified > evidence.now - evidence.patience:
+    just_arrived = not before_pipe and file.modified > evidence.now - evidence.patience
+    if evidence.may_be_queued(file) or just_arrived:
+        return Kind.IN_FLIGHT if evidence.status.execution_state == "RUNNING" else Kind.WAITING
+    if evidence.may_be_half_way(file):
         return Kind.IN_FLIGHT
     return Kind.BEFORE_PIPE if before_pipe else Kind.NEVER_NOTIFIED

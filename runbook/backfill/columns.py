@@ -51,9 +51,15 @@ def of_loads(batch: Any, stream: Stream, *, recent: bool) -> pa.Table:
 def of_rows(batch: Any) -> pa.Table:
     """Rows of the table by file, as :func:`runbook.facts.history.rows_statement` asks for them."""
     if not isinstance(batch, pa.Table):
-        rows = [(str(row["f"]), int(row["n"]), utc(row["t"]) if row["t"] else None) for row in batch]
-        return table(PRESENT, [(key, count, at and at.replace(tzinfo=None)) for key, count, at in rows])
-    return pa.table([batch["f"].cast(pa.string()), _number(batch["n"]), _time(batch["t"])], schema=PRESENT)
+        rows = [
+            (str(row["f"]), int(row["n"]), utc(row["t"]) if row["t"] else None, int(row["twice"]))
+            for row in batch
+        ]
+        return table(
+            PRESENT, [(key, count, at and at.replace(tzinfo=None), twice) for key, count, at, twice in rows]
+        )
+    columns = [batch["f"].cast(pa.string()), _number(batch["n"]), _time(batch["t"]), _number(batch["twice"])]
+    return pa.table(columns, schema=PRESENT)
 
 
 def as_rows(batch: Any) -> list[dict[str, Any]]:

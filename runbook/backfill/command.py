@@ -187,9 +187,7 @@ def _ends(results: list[Result]) -> int:
             f"Stopped as asked, after {files} files",
             remedy="run the same command again: it goes on with what is missing",
         )
-    for result in results:
-        queued = result.loaded.queued if result.loaded else set()
-        if queued and any(verdict.file.key in queued for verdict in result.missing):
-            note("some files are queued and not loaded yet: run the same command again in a while")
-            return NotConverged.exit_code
+    if any(each.queued for each in loaded):
+        note("some files are queued and not loaded yet: run the same command again in a while")
+        return NotConverged.exit_code
     return 1 if any(result.files_missing or result.rows_twice for result in results) else 0

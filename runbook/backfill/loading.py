@@ -7,11 +7,11 @@ has loaded meanwhile is left out. Killed anywhere, the next run finds what is do
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TypeVar
 
 from runbook.backfill import looking, statements
@@ -20,6 +20,7 @@ from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import LOADED
+from runbook.facts.snowflake import Load
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.session import Receipt, Row, SqlFailed, Writer, side_by_side
@@ -27,6 +28,12 @@ from runbook.settings import Stream
 from runbook.sql import statements as split
 
 T = TypeVar("T")
+
+_QUEUED = "queued, and the pipe has not loaded it yet"
+_NOT_TAKEN = (
+    "REFRESH did not take it: the pipe remembers a file of that name, which TRUNCATE TABLE hides from the "
+    "load history; ACCOUNT_USAGE shows it within two days"
+)
 
 CHUNK = 1000  # files whose rows are read again in one statement
 SESSIONS = 4  # COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise
@@ -40,7 +47,10 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Take Ctrl-C while loading."""
+        """Take Ctrl-C while loading; only a main thread is sent one."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
         before = signal.signal(signal.SIGINT, self._asked)
         try:
             yield self
@@ -55,6 +65,8 @@ class Stop:
     @staticmethod
     def finish(statement: Callable[[], T]) -> T:
         """Run in another thread: in the main one the connector cancels a statement at Ctrl-C."""
+        if threading.current_thread() is not threading.main_thread():
+            return statement()
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(statement).result()
 
@@ -79,6 +91,7 @@ class Loader:
     stop: Stop
     progress: Callable[[int, int], None]
     loaded: Loaded = field(default_factory=Loaded)
+    on_record: set[Load] = field(default_factory=set)
 
     def load(self) -> Loaded:
         """Load everything the plan names, until told to stop. Writes."""
@@ -190,10 +203,14 @@ class Loader:
         for key in left:
             self.loaded.why[key] = "a file whose name goes on from this one appeared meanwhile: run it again"
         if evidence.status.execution_state == "RUNNING":
-            self._wait(evidence.now - looking.ALREADY)
+            self._wait(evidence)
 
-    def _wait(self, since: datetime) -> None:
-        """Until the pipe has dealt with what was queued, or nothing happens any more. Only reads."""
+    def _wait(self, evidence: Evidence) -> None:
+        """Until the pipe has dealt with what was queued, or nothing happens any more. Only reads.
+
+        What was on record before, such as a COPY that failed, is not the pipe's doing.
+        """
+        since = evidence.now - looking.ALREADY
         reader, limit = self.run.reader, self.run.settings.checks.ready_within_seconds
         waiting, pause = set(self.loaded.queued), 0.1
         deadline = reader.now() + limit
@@ -201,7 +218,7 @@ class Loader:
             known = {
                 load.key: load
                 for load in self.run.facts().loads_since(self.stream, since) or ()
-                if load.status != IN_PROGRESS
+                if load.status != IN_PROGRESS and load not in self.on_record
             }
             dealt = waiting & known.keys()
             self.loaded.files |= {key for key in dealt if known[key].status in LOADED}
@@ -212,8 +229,15 @@ class Loader:
             elif waiting:
                 reader.sleep(pause)
                 pause = min(pause * 1.5, 5)
+        self.loaded.queued = waiting if waiting and self._queue_has_some() else set()
         for key in waiting:
-            self.loaded.why[key] = "queued, and the pipe has not loaded it yet"
+            self.loaded.why[key] = _QUEUED if self.loaded.queued else _NOT_TAKEN
+
+    def _queue_has_some(self) -> bool:
+        """Whether the pipe, or a REFRESH of it, still has something to do."""
+        status = self.run.facts().pipe_status(self.stream)
+        jobs = int(status.document.get("pendingHistoryRefreshJobsCount", 0)) if status else 0
+        return status is not None and bool(status.pending_files or jobs)
 
     # -- what all share --------------------------------------------------------------------------------
 
@@ -227,6 +251,7 @@ class Loader:
             some = verdicts[at : at + CHUNK]
             keys = [verdict.file.key for verdict in some]
             evidence = looking.again(facts, self.plan.survey.about(keys), keys)
+            self.on_record |= set(evidence.recent)
             for verdict in some:
                 now = judge(verdict.file, evidence, self.plan.asked)
                 if now.kind is verdict.kind and now.way is not None:

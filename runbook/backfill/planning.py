@@ -12,13 +12,13 @@ from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.ranges import common
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.snowflake import STOPPED_FOR_GOOD, StagedFile
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5
 
 WITHOUT_ASKING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
-REPLACED = (Kind.PARTLY_LOADED, Kind.CHANGED)
+REPLACED = (Kind.LOADED_TWICE, Kind.PARTLY_LOADED, Kind.CHANGED)
 FAILURES = (Kind.FAILED, Kind.ARCHIVED)
 
 
@@ -212,7 +212,7 @@ def _judged(file: StagedFile, evidence: Evidence, asked: Asked) -> tuple[str, st
 def would_queue(file: StagedFile, kind: Kind, evidence: Evidence) -> bool:
     """Whether a REFRESH over the file would queue what is not the pipe's own already."""
     known = evidence.pipe_knows(file) or evidence.table_knows(file)
-    return not known and kind is not Kind.IN_FLIGHT
+    return not known and kind not in (Kind.IN_FLIGHT, Kind.WAITING)
 
 
 def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
@@ -226,7 +226,13 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
         return _replaced(file, kind, evidence, asked)
     if kind is Kind.ROWS_GONE:
         return _gone(file, evidence, asked)
+    if kind is Kind.WAITING:
+        state = evidence.status.execution_state or "not running"
+        return Verdict(file, kind, why=f"the pipe is {state}; {_MENDED_BY.get(state, 'invoke verify')}")
     return Verdict(file, kind, why=_unknown(evidence) if kind is Kind.TOO_OLD_TO_KNOW else "")
+
+
+_MENDED_BY = {"PAUSED": "invoke resume"} | dict.fromkeys(STOPPED_FOR_GOOD, "invoke replace-pipe")
 
 
 def _error(file: StagedFile, evidence: Evidence) -> str:
@@ -242,7 +248,10 @@ def _tool(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) -> Ver
         state = evidence.status.execution_state
         if state != "RUNNING" and not (state == "PAUSED" and asked.queue_while_paused):
             return Verdict(
-                file, kind, why=f"the pipe is {state or 'not running'}, and the file is its to load"
+                file,
+                kind,
+                why=f"the pipe is {state or 'not running'}, and the file is its to load; "
+                + _MENDED_BY.get(state, "invoke verify"),
             )
         return Verdict(file, kind, Way.REFRESH)
     if evidence.may_be_queued(file):
@@ -257,6 +266,8 @@ def _replaced(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) ->
     found = evidence.rows(file.key)
     rows = found.rows if found else 0
     loss = f", {done.rows_parsed - done.rows} rows left out" if kind is Kind.PARTLY_LOADED and done else ""
+    if found and found.twice:
+        loss = f", {found.twice} of them more than once"
     if found is None:
         return Verdict(
             file,

@@ -43,7 +43,7 @@ LOADS = pa.schema(
         "recent": pa.bool_(),
     }
 )
-PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME})
+PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME, "twice": pa.int64()})
 JUDGED = pa.schema(
     {"likes": pa.string(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
 )
@@ -52,7 +52,7 @@ TABLES = """
 CREATE TABLE listed (key VARCHAR, size BIGINT, modified TIMESTAMP, matches BOOLEAN);
 CREATE TABLE loads (key VARCHAR, status VARCHAR, loaded_at TIMESTAMP, rows BIGINT, rows_parsed BIGINT,
     errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
-CREATE TABLE present (key VARCHAR, rows BIGINT, read_at TIMESTAMP);
+CREATE TABLE present (key VARCHAR, rows BIGINT, read_at TIMESTAMP, twice BIGINT);
 CREATE TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes VARCHAR);
 CREATE TABLE judged (likes VARCHAR, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
 """
@@ -82,7 +82,8 @@ SELECT listed.key, size, modified,
         ends_with(listed.key, $suffix)::INT, ends_with(listed.key, '/')::INT, (size = 0)::INT, {modified},
         coalesce(shape, 0), coalesce({loaded_at}, -1), coalesce((modified > loaded_at)::INT, 2),
         coalesce(recent::INT, 2), coalesce(older::INT, 2),
-        (present.key IS NOT NULL)::INT, coalesce((modified > read_at)::INT, 2)) END
+        (present.key IS NOT NULL)::INT, coalesce((modified > read_at)::INT, 2),
+        coalesce((twice > 0)::INT, 0)) END
 FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present.key = listed.key
 """
 
@@ -105,7 +106,9 @@ class Survey:
         for loads, recent in ((evidence.account or (), False), (evidence.recent, True)):
             found.add_loads(table(LOADS, [of_load(load, recent=recent) for load in loads]))
         rows = evidence.table.files or {}
-        found.add_rows(table(PRESENT, [(key, row.rows, _naive(row.read_at)) for key, row in rows.items()]))
+        found.add_rows(
+            table(PRESENT, [(key, row.rows, _naive(row.read_at), row.twice) for key, row in rows.items()])
+        )
         found.evidence = evidence.about((), () if evidence.account is not None else None, {})
         return found
 
@@ -214,7 +217,7 @@ class Survey:
         return self.evidence.about(
             tuple(_load(row) for row in loads if row[-1]),
             None if self.evidence.account is None else tuple(account),
-            {key: RowsOfFile(count, _utc(read_at)) for key, count, read_at in rows},
+            {key: RowsOfFile(count, _utc(read_at), twice) for key, count, read_at, twice in rows},
         )
 
     def listed(self, asked: Asked) -> tuple[int, int, int]:

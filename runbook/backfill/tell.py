@@ -86,6 +86,8 @@ def reach(plan: BackfillPlan) -> list[str]:
         said.append(
             f"what happened to files from before {evidence.known_since:%Y-%m-%d %H:%M} UTC is on no record"
         )
+    if evidence.table.files is None:
+        said.append("the table has no _file column: rows deleted from it or loaded twice cannot be seen")
     if evidence.account is None:
         said.append(
             "ACCOUNT_USAGE.COPY_HISTORY may not be read (grant SNOWFLAKE.USAGE_VIEWER): failures and "

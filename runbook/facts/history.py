@@ -18,10 +18,15 @@ TABLE_MEMORY_DAYS = 64  # https://docs.snowflake.com/en/user-guide/data-load-con
 
 @dataclass(frozen=True)
 class RowsOfFile:
-    """The rows of one file in the table. ``read_at``: when Snowflake read the file, where known."""
+    """The rows of one file in the table.
+
+    ``read_at``: when Snowflake read the file, where known. ``twice``: rows whose number in the file another
+    row has as well, where the table has the numbers.
+    """
 
     rows: int
     read_at: datetime | None
+    twice: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,15 +102,19 @@ def rows_of_files(
 ) -> dict[str, RowsOfFile]:
     """The table's rows by file, of these files or of all; the table must have a ``_FILE`` column."""
     rows = reader.sql(rows_statement(stream, columns, keys))
-    return {str(row["f"]): RowsOfFile(int(row["n"]), utc(row["t"]) if row["t"] else None) for row in rows}
+    return {
+        str(row["f"]): RowsOfFile(int(row["n"]), utc(row["t"]) if row["t"] else None, int(row["twice"]))
+        for row in rows
+    }
 
 
 def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ...] = ()) -> str:
-    """How many rows each file has in the table, and when Snowflake read it."""
+    """How many rows each file has in the table, when Snowflake read it, and how many are there again."""
     read_at = "MAX(_loaded_at)" if "_LOADED_AT" in columns else "NULL"
+    twice = "COUNT(_file_row) - COUNT(DISTINCT _file_row)" if "_FILE_ROW" in columns else "0"
     which = f"_file IN ({', '.join(map(literal, keys))})" if keys else "_file IS NOT NULL"
     return (
-        f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t FROM {stream.table.sql} "
+        f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t, {twice} AS twice FROM {stream.table.sql} "
         f"WHERE {which} GROUP BY _file"
     )
 

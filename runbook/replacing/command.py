@@ -76,7 +76,7 @@ def _predicted(facts: Facts, found: Replacement) -> BackfillPlan | None:
     """What there will be to load once the pipe is replaced, as far as it is known now. Only reads."""
     if found.note is None:
         return None
-    evidence = at_rest(looking.evidence(facts, found.stream))
+    evidence = at_rest(looking.evidence(facts, found.stream), found.note)
     if found.why:
         mine = found.stream.pipe.name
         evidence = replace(

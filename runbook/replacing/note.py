@@ -15,13 +15,15 @@ MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
 class Note:
     """Everything that must be given back, and what was missed meanwhile.
 
-    ``since``: files last modified before were dealt with by the former pipe. ``channel``: its queue.
+    ``since``: files last modified before were dealt with by the former pipe. ``channel``: its queue;
+    ``made_on``: when it was made.
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
     """
 
     comment: str
     belongings: Belongings
     channel: str | None
+    made_on: datetime
     since: datetime
     rule_changed_at: datetime | None = None
 
@@ -32,6 +34,7 @@ class Note:
             "grants": [list(asdict(grant).values()) for grant in self.belongings.grants],
             "options": self.belongings.options,
             "channel": self.channel,
+            "made_on": self.made_on.isoformat(),
             "since": self.since.isoformat(),
             "rule_changed_at": self.rule_changed_at.isoformat() if self.rule_changed_at else None,
         }
@@ -57,6 +60,7 @@ def read(comment: str, stream: Stream) -> Note | None:
                 document["options"],
             ),
             document["channel"],
+            datetime.fromisoformat(document["made_on"]),
             datetime.fromisoformat(document["since"]),
             datetime.fromisoformat(changed) if changed else None,
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from runbook.backfill import looking
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence
+from runbook.backfill.classes import Evidence, Kind
 from runbook.backfill.loading import Loaded, Loader, Stop
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import Blocked, NotConverged, Refused
@@ -72,7 +72,7 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = f"it is {status.execution_state}, and only another pipe loads again"
     note = begun
     if why:
-        note = begun or Note(pipe.comment, have, pipe.notification_channel, facts.now)
+        note = begun or Note(pipe.comment, have, pipe.notification_channel, pipe.created_on, facts.now)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
 
@@ -235,13 +235,24 @@ class Replacing:
                 why=loaded.why.get(first, "it came up meanwhile"),
                 remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again: it goes on",
             )
+        if any(
+            plan.evidence.may_be_half_way(verdict.file)
+            for verdict in plan.verdicts(f"kind = '{Kind.IN_FLIGHT}'")
+        ):
+            until = note.made_on + timedelta(minutes=self.run.settings.checks.loaded_within_minutes)
+            raise NotConverged(
+                f"{self.stream.pipe} is replaced; what a pipe before it was loading may still be under way",
+                why=f"the pipe that was replaced had itself been made at {note.made_on:%H:%M:%S} UTC",
+                remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again "
+                f"after {until:%H:%M:%S} UTC",
+            )
         return plan
 
     def _plan(self, note: Note, *, paused: bool) -> BackfillPlan:
         facts = self.run.facts()
         asked = waited(note, paused=paused)
         files = looking.listed(facts, self.stream)
-        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream)))
+        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream), note))
 
     def _wait_for_the_rule(self, note: Note) -> None:
         """What was announced to the old queue before the rule worked is loaded by another run."""
@@ -266,12 +277,13 @@ def waited(note: Note, *, paused: bool) -> Asked:
     return Asked(re.compile(".*", re.DOTALL), since=note.since, queue_while_paused=paused)
 
 
-def at_rest(evidence: Evidence) -> Evidence:
-    """The evidence where nothing is half-way: the old pipe was paused and at rest, and REFRESH is harmless.
+def at_rest(evidence: Evidence, note: Note) -> Evidence:
+    """The evidence where the old pipe is not half-way: it was paused and at rest before it was replaced.
 
-    A file that the new pipe hears of by its event as well is loaded once: it remembers its name.
+    Nor need what has just arrived be waited for: a file that the new pipe hears of by REFRESH and by its
+    event is loaded once, for it remembers the name. But a pipe before the old one may be at it still.
     """
-    return replace(evidence, patience=timedelta(0))
+    return replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))
 
 
 def restored(found: Replacement, note: Note) -> Iterator[SqlChange]:

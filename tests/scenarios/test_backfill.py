@@ -262,9 +262,11 @@ def test_a_paused_pipe_keeps_its_files_and_an_emptied_table_is_filled_only_when_
     keys = put(healthy, "announced.gz")
     healthy.advance(hours=1)
     healthy.settle()
-    assert classes(backfill(healthy)) == {"in_flight": 1}
+    assert classes(backfill(healthy, expect=1)) == {"waiting": 1}
     healthy.advance(days=9)
-    assert classes(backfill(healthy)) == {"in_flight": 1}
+    found = backfill(healthy, expect=1)
+    assert classes(found) == {"waiting": 1}
+    assert "invoke resume" in found["missing"][0]["reason"]
     healthy.run("resume", "--stream", "events")
     healthy.settle()
     assert_once(healthy, keys)

@@ -279,7 +279,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Kind, Way | None]] = [
             )
         },
         {},
-        Kind.IN_FLIGHT,
+        Kind.WAITING,
         None,
     ),
     (
