@@ -29,6 +29,21 @@ ENTRY = (
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PREFIX = "snowplow/enriched/stream/"
+
+
+def moment(number: int, count: int) -> datetime:
+    """When the so manieth of ``count`` keys was written: one after the other over two years until now."""
+    return NOW - timedelta(seconds=(count - number) * 730 * 86400 // count)
+
+
+def written(keys: Iterable[str], count: int) -> Iterator[bytes]:
+    """The entries of so many keys."""
+    for number, key in enumerate(keys):
+        yield entry(key, f"{moment(number, count):%Y-%m-%dT%H:%M:%S.000Z}")
+
+
 def entry(key: str, modified: str = "2026-11-01T00:00:00.000Z", size: int = 20_000) -> bytes:
     """One object as a page shows it, its key encoded for EncodingType=url."""
     written = quote(key, safe="/!*'()-._~=:").replace("%20", "+")
@@ -169,7 +184,7 @@ def _by_hour(count: int) -> Iterator[str]:
     for number in range(count):
         days, slot = divmod(number * slots // count, len(day))
         when = start + timedelta(days=days, hours=day[slot])
-        yield f"snowplow/enriched/stream/{when:%Y/%m/%d/%H}/part-{number:09d}-{_noise(number):08x}.gz"
+        yield f"{PREFIX}{when:%Y/%m/%d/%H}/part-{number:09d}-{_noise(number):08x}.gz"
 
 
 def _hot(count: int) -> Iterator[str]:
@@ -177,14 +192,14 @@ def _hot(count: int) -> Iterator[str]:
     small = max(count // 2000, 1)
     for folder in range(200):
         for number in range(count - 199 * small if folder == 137 else small):
-            yield f"snowplow/enriched/stream/app={folder:03d}/{number:09d}-{_noise(number):08x}.gz"
+            yield f"{PREFIX}app={folder:03d}/{number:09d}-{_noise(number):08x}.gz"
 
 
 def _hashes(count: int) -> Iterator[str]:
     """Random names without any folder."""
     step = 2**64 // count
     for number in range(count):
-        yield f"snowplow/enriched/stream/{number * step + _noise(number) % step:016x}.gz"
+        yield f"{PREFIX}{number * step + _noise(number) % step:016x}.gz"
 
 
 def _noise(number: int) -> int:

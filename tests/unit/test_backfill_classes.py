@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from runbook.backfill import asked as asking
@@ -14,6 +15,7 @@ from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.planning import (
     FILES_PER_COPY,
+    BackfillPlan,
     Verdict,
     Way,
     batches,
@@ -85,6 +87,7 @@ def states(draw: Any, settings: Settings) -> tuple[list[StagedFile], Evidence]:
     )
 
 
+@settings_of_hypothesis(max_examples=500)
 @given(st.data())
 def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings, data: Any) -> None:
     files, evidence = data.draw(states(settings))
@@ -93,6 +96,9 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
     verdicts = tuple(plan.verdicts())
     assert sum(count for count, _ in plan.counts.values()) == len(files) == len(verdicts)
     assert sum(size for _, size in plan.counts.values()) == sum(file.size for file in files)
+    assert plan.matching == (len(files), sum(file.size for file in files))
+    assert plan.loaded_by()[0] == sum(verdict.way is not None for verdict in verdicts)
+    assert_as_if_each_were_judged_alone(plan, verdicts, evidence)
     for verdict in verdicts:
         present = evidence.rows(verdict.file.key) is not None
         assert not (present and verdict.way in (Way.COPY, Way.REFRESH))
@@ -110,17 +116,17 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
             assert dealt_with or begun_by_another
 
 
-@given(st.data())
-def test_files_that_are_judged_together_would_each_be_judged_the_same(settings: Settings, data: Any) -> None:
-    files, evidence = data.draw(states(settings))
-    asked = data.draw(st.sampled_from([EVERYTHING, NOTHING_MORE]))
-    plan = plan_files(asked, files, evidence)
-    one_by_one = {file.key: judge(file, evidence, asked) for file in files}
-    _, left = plan.refreshes(key for key, verdict in one_by_one.items() if verdict.way is Way.REFRESH)
-    for verdict in plan.verdicts():
-        alone = one_by_one[verdict.file.key]
-        assert (verdict.kind, verdict.way) == (alone.kind, Way.COPY if alone.file.key in left else alone.way)
-        assert verdict.why == (alone.why if verdict.kind.is_missing else "")
+def assert_as_if_each_were_judged_alone(
+    plan: BackfillPlan, verdicts: tuple[Verdict, ...], evidence: Evidence
+) -> None:
+    """Files that are put together because they are alike are judged as each would be."""
+    alone = {each.file.key: judge(each.file, evidence, plan.asked) for each in verdicts}
+    young = [key for key, verdict in alone.items() if verdict.way is Way.REFRESH]
+    left = plan.refreshes(young)[1] if young else ()
+    for verdict in verdicts:
+        same = alone[verdict.file.key]
+        assert (verdict.kind, verdict.way) == (same.kind, Way.COPY if verdict.file.key in left else same.way)
+        assert verdict.why == (same.why if verdict.kind.is_missing else "")
 
 
 @given(st.data())

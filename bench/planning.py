@@ -1,0 +1,171 @@
+"""The planner of `invoke backfill` over a listing of an S3 endpoint, with histories of as many loads.
+
+    python -m bench.planning KEYS.xml http://127.0.0.1:PORT [--list-only]
+
+Prints one line of JSON: keys, seconds, peak memory. The endpoint is :mod:`bench.s3_endpoint`; what
+Snowflake would answer comes as Arrow batches, made here: of a thousand files 998 are loaded and in the
+table, one failed and one was never announced.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import yaml
+from botocore.config import Config
+
+from bench.s3_endpoint import NOW, PREFIX, Keys, moment
+from runbook import settings as reading
+from runbook.backfill import asked as asking
+from runbook.backfill import looking
+from runbook.backfill.planning import plan_survey
+from runbook.facts import pages, ranges
+from runbook.facts.snowflake import Pipe, PipeStatus, Table
+
+BATCH = 100_000
+MADE = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def write_histories(path: Path) -> None:
+    """What Snowflake would answer about the keys of a file: a year, 14 days, and the table's rows by file."""
+    keys = Keys.read(path)
+    for answer, batches in (
+        ("year", (_history(keys, some, recent=False) for some in _some(len(keys)))),
+        ("recent", (_history(keys, some, recent=True) for some in _some(len(keys)))),
+        (
+            "rows",
+            (_rows(keys, [number for number in some if number % 1000 > 1]) for some in _some(len(keys))),
+        ),
+    ):
+        first = next(batches)
+        with pa.ipc.new_stream(str(path.with_suffix(f".{answer}")), first.schema) as out:
+            out.write_table(first)
+            for batch in batches:
+                out.write_table(batch)
+
+
+def _some(count: int) -> Iterator[range]:
+    return (range(at, min(at + BATCH, count)) for at in range(0, count, BATCH))
+
+
+def _history(keys: Keys, numbers: range, *, recent: bool) -> pa.Table:
+    count, since = len(keys), NOW - timedelta(days=14)
+    loads = [(number, _loaded(number, count)) for number in numbers if number % 1000 > 0]
+    loads = [(number, loaded) for number, loaded in loads if not recent or loaded > since]
+    failed = [number % 1000 == 1 for number, _ in loads]
+    return pa.table(
+        {
+            "file_name": pa.array(
+                [keys.key(number).removeprefix(PREFIX) for number, _ in loads], pa.string()
+            ),
+            "stage_location": pa.array([f"s3://bucket/{PREFIX}"] * len(loads), pa.string()),
+            "status": pa.array(["Load failed" if each else "Loaded" for each in failed], pa.string()),
+            "last_load_time": pa.array([loaded for _, loaded in loads], pa.timestamp("ns", "UTC")),
+            "row_count": pa.array([0 if each else 100 for each in failed], pa.int64()),
+            "row_parsed": pa.array([100] * len(loads), pa.int64()),
+            "error_count": pa.array([int(each) for each in failed], pa.int64()),
+            "first_error_message": pa.array(["broken" if each else None for each in failed], pa.string()),
+            "pipe_name": pa.array(["EVENTS_PIPE"] * len(loads), pa.string()),
+        }
+    )
+
+
+def _rows(keys: Keys, numbers: list[int]) -> pa.Table:
+    loaded = [_loaded(number, len(keys)).replace(tzinfo=None) for number in numbers]
+    return pa.table(
+        {
+            "f": pa.array([keys.key(number) for number in numbers], pa.string()),
+            "n": pa.array([100] * len(numbers), pa.int64()),
+            "t": pa.array(loaded, pa.timestamp("us")),
+        }
+    )
+
+
+def _loaded(number: int, count: int) -> datetime:
+    return moment(number, count) + timedelta(minutes=1)
+
+
+class Snowflake:
+    """What a Reader gives: answers that are written down, read batch by batch; and AWS at the endpoint."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        client = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench").client(
+            "s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version="s3v4")
+        )
+        self.clouds = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None)
+        self.sleep = time.sleep
+
+    def confirm(self, **_: bool) -> None:
+        pass
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        if statement.startswith("SHOW TABLES"):
+            return [{"name": "EVENTS", "created_on": MADE}]
+        files = self.path.with_suffix(".starts").stat().st_size // 8 - 1
+        return [{"n": 100 * (files - sum(len(range(at, files, 1000)) for at in (0, 1)))}]
+
+    def batches(self, statement: str) -> Iterator[pa.Table]:
+        year = "ACCOUNT_USAGE" in statement
+        answer = "year" if year else "recent" if "COPY_HISTORY" in statement else "rows"
+        with pa.OSFile(str(self.path.with_suffix(f".{answer}"))) as file, pa.ipc.open_stream(file) as stream:
+            for batch in stream:
+                yield pa.Table.from_batches([batch])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("keys", type=Path)
+    parser.add_argument("url")
+    parser.add_argument("--list-only", action="store_true")
+    given = parser.parse_args()
+    settings = reading.read(yaml.safe_load(Path("invoke.yaml").read_text()))
+    stream = settings.streams[0]
+    reader: Any = Snowflake(given.keys, given.url)
+    begin = time.monotonic()
+    if given.list_only:
+        fetch = pages.of_bucket(reader, stream.bucket, stream.prefix, connections=ranges.WIDTH)
+        found: dict[str, Any] = {"keys": sum(len(page.keys) for page in ranges.pages(fetch, stream.prefix))}
+    else:
+        facts: Any = SimpleNamespace(
+            reader=reader,
+            settings=settings,
+            now=NOW,
+            pipe=lambda _: Pipe("", "", None, MADE, None),
+            pipe_status=lambda _: PipeStatus({"executionState": "RUNNING"}),
+            table=lambda _: Table((("_FILE", "VARCHAR"), ("_LOADED_AT", "TIMESTAMP"))),
+        )
+        asked = asking.read(
+            ".*[.]gz", since=None, until=None, max_files=1, reload_failed=False, reload_gone=False
+        )
+        at: list[float] = []
+        survey = looking.surveyed(facts, asked, stream, lambda _: at.append(time.monotonic()))
+        looked = time.monotonic()
+        plan = plan_survey(asked, survey)
+        found = {
+            "keys": plan.matching[0],
+            "classes": {str(kind): files for kind, (files, _) in plan.counts.items()},
+            "listing_s": round(at[-1] - begin, 1),
+            "histories_s": round(looked - at[-1], 1),
+            "comparing_s": round(time.monotonic() - looked, 1),
+        }
+        survey.close()
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    found |= {
+        "seconds": round(time.monotonic() - begin, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mib": used.ru_maxrss // 1024,
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
