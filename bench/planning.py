@@ -9,9 +9,11 @@ table, one failed and one was never announced.
 
 import argparse
 import json
+import re
 import resource
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +21,11 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from botocore.config import Config
 
-from bench.s3_endpoint import NOW, PREFIX, Keys, moment
+from bench.s3_endpoint import NOW, PREFIX, SECONDS, Keys
 from runbook import settings as reading
 from runbook.backfill import asked as asking
 from runbook.backfill import looking
@@ -31,66 +34,55 @@ from runbook.facts import pages, ranges
 from runbook.facts.snowflake import Pipe, PipeStatus, Table
 
 BATCH = 100_000
+TIME = pa.timestamp("ns", "UTC")
 MADE = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def write_histories(path: Path) -> None:
     """What Snowflake would answer about the keys of a file: a year, 14 days, and the table's rows by file."""
     keys = Keys.read(path)
-    for answer, batches in (
-        ("year", (_history(keys, some, recent=False) for some in _some(len(keys)))),
-        ("recent", (_history(keys, some, recent=True) for some in _some(len(keys)))),
-        (
-            "rows",
-            (_rows(keys, [number for number in some if number % 1000 > 1]) for some in _some(len(keys))),
-        ),
-    ):
-        first = next(batches)
-        with pa.ipc.new_stream(str(path.with_suffix(f".{answer}")), first.schema) as out:
-            out.write_table(first)
-            for batch in batches:
-                out.write_table(batch)
+    with ExitStack() as stack:
+        outs: dict[str, Any] = {}
+        for at in range(0, len(keys), BATCH):
+            table = _loads(keys, at, min(at + BATCH, len(keys)))
+            recent = pc.greater(table["last_load_time"], pa.scalar(NOW - timedelta(days=14), TIME))
+            loaded = table.filter(pc.equal(table["status"], "Loaded"))
+            rows = pa.table(
+                {
+                    "f": pc.binary_join_element_wise(PREFIX, loaded["file_name"], ""),
+                    "n": loaded["row_count"],
+                    "t": loaded["last_load_time"],
+                    "twice": pc.multiply(loaded["error_count"], 0),
+                }
+            )
+            for name, answer in (("year", table), ("recent", table.filter(recent)), ("rows", rows)):
+                if name not in outs:
+                    out = pa.ipc.new_stream(str(path.with_suffix(f".{name}")), answer.schema)
+                    outs[name] = stack.enter_context(out)
+                outs[name].write_table(answer)
 
 
-def _some(count: int) -> Iterator[range]:
-    return (range(at, min(at + BATCH, count)) for at in range(0, count, BATCH))
-
-
-def _history(keys: Keys, numbers: range, *, recent: bool) -> pa.Table:
-    count, since = len(keys), NOW - timedelta(days=14)
-    loads = [(number, _loaded(number, count)) for number in numbers if number % 1000 > 0]
-    loads = [(number, loaded) for number, loaded in loads if not recent or loaded > since]
-    failed = [number % 1000 == 1 for number, _ in loads]
+def _loads(keys: Keys, first: int, last: int) -> pa.Table:
+    """Of a thousand files 998 loaded, one failed, one never announced; each a minute after it was written."""
+    text = bytes(keys.text[keys.starts[first] : keys.starts[last]])
+    names = re.findall(rb"<Key>" + PREFIX.encode() + rb"([^<]*)</Key>", text)
+    numbers = [number for number in range(first, last) if number % 1000]
+    failed = [number % 1000 == 1 for number in numbers]
+    count, end = len(keys), int(NOW.timestamp()) + 60
+    loaded = [(end - (count - number) * SECONDS // count) * 1_000_000_000 for number in numbers]
     return pa.table(
         {
-            "file_name": pa.array(
-                [keys.key(number).removeprefix(PREFIX) for number, _ in loads], pa.string()
-            ),
-            "stage_location": pa.array([f"s3://bucket/{PREFIX}"] * len(loads), pa.string()),
+            "file_name": pa.array([names[number - first].decode() for number in numbers], pa.string()),
+            "stage_location": pa.array([f"s3://bucket/{PREFIX}"] * len(numbers), pa.string()),
             "status": pa.array(["Load failed" if each else "Loaded" for each in failed], pa.string()),
-            "last_load_time": pa.array([loaded for _, loaded in loads], pa.timestamp("ns", "UTC")),
+            "last_load_time": pa.array(loaded, pa.int64()).cast(TIME),
             "row_count": pa.array([0 if each else 100 for each in failed], pa.int64()),
-            "row_parsed": pa.array([100] * len(loads), pa.int64()),
+            "row_parsed": pa.array([100] * len(numbers), pa.int64()),
             "error_count": pa.array([int(each) for each in failed], pa.int64()),
             "first_error_message": pa.array(["broken" if each else None for each in failed], pa.string()),
-            "pipe_name": pa.array(["EVENTS_PIPE"] * len(loads), pa.string()),
+            "pipe_name": pa.array(["EVENTS_PIPE"] * len(numbers), pa.string()),
         }
     )
-
-
-def _rows(keys: Keys, numbers: list[int]) -> pa.Table:
-    loaded = [_loaded(number, len(keys)).replace(tzinfo=None) for number in numbers]
-    return pa.table(
-        {
-            "f": pa.array([keys.key(number) for number in numbers], pa.string()),
-            "n": pa.array([100] * len(numbers), pa.int64()),
-            "t": pa.array(loaded, pa.timestamp("us")),
-        }
-    )
-
-
-def _loaded(number: int, count: int) -> datetime:
-    return moment(number, count) + timedelta(minutes=1)
 
 
 class Snowflake:

@@ -30,12 +30,13 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECONDS = 730 * 86400
 PREFIX = "snowplow/enriched/stream/"
 
 
 def moment(number: int, count: int) -> datetime:
     """When the so manieth of ``count`` keys was written: one after the other over two years until now."""
-    return NOW - timedelta(seconds=(count - number) * 730 * 86400 // count)
+    return NOW - timedelta(seconds=(count - number) * SECONDS // count)
 
 
 def written(keys: Iterable[str], count: int) -> Iterator[bytes]:

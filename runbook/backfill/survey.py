@@ -299,8 +299,7 @@ def _opened(folder: Path | None) -> duckdb.DuckDBPyConnection:
 
 @cache
 def _in_memory() -> duckdb.DuckDBPyConnection:
-    found = duckdb.connect(":memory:", config={"threads": 1})
-    return found
+    return duckdb.connect(":memory:", config={"threads": 1})
 
 
 def _folder() -> Path:
