@@ -31,6 +31,7 @@ class Record:
     """The record of one run; the file is made with the first line."""
 
     def __init__(self, settings: Settings, command: str, run_id: str, *, folder: Path = FOLDER) -> None:
+        self.run_id = run_id
         self.path = folder / "runs" / f"{run_id}.jsonl"
         self._head = {
             "run": run_id,

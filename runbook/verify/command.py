@@ -3,15 +3,16 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from runbook.errors import RunbookError, SettingsWrong
 from runbook.handoff import tell_stale
-from runbook.running import running, write_output
+from runbook.running import Run, running, write_output
 from runbook.terminal import Style, note, say, wrapped
 from runbook.verify.checking import wait_until_healthy
+from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, nagios_code
 from runbook.verify.outcome import Outcome, untold
 from runbook.verify.tell import as_table
@@ -67,8 +68,12 @@ def verify(
     output: str | None = None,
     every: bool = False,
     deep: bool = False,
+    canary: bool = False,
+    yes: bool = False,
 ) -> int:
-    """Every check, or those of one step or stream; waits for health when asked. Only reads.
+    """Every check, or those of one step or stream; waits for health when asked.
+
+    Only reads, but for ``canary``: that puts one file, and removes it and its row again.
 
     What keeps the checks from being run at all is told in every format too, so that no program
     takes yesterday's good news for today's.
@@ -87,6 +92,7 @@ def verify(
             sides=(),
             spare=("aws", "snowflake"),
             stream=stream,
+            yes=yes,
             quiet=True,
             partly=True,
         ) as run:
@@ -94,6 +100,8 @@ def verify(
             outcome = wait_until_healthy(
                 run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep
             )
+            if canary:
+                outcome = _with_canary(run, outcome, stream, wait)
             tell_stale(run.facts())
     except RunbookError as error:
         target = str(config.get("target", ""))
@@ -107,6 +115,18 @@ def verify(
     for report in asked:
         report.write(outcome, every=every)
     return nagios_code(outcome) if nagios else outcome.exit_code
+
+
+def _with_canary(run: Run, outcome: Outcome, stream: str | None, wait: float) -> Outcome:
+    """The outcome with the canary's hops; it is only sent through what is not known to be broken."""
+    which = run.settings.stream(stream) if stream else run.settings.streams[0]
+    if outcome.is_healthy:
+        run.ask(f"Send a canary through {which.pipe} on {run.settings.target}, and remove it again?")
+        hops = Flight(run, which, wait or run.settings.checks.ready_within_seconds).fly()
+    else:
+        causes = tuple(row.id for row in (*outcome.root_causes, *outcome.unknown_causes))
+        hops = not_sent(which, causes)
+    return replace(outcome, results=(*outcome.results, *hops))
 
 
 def _reason(error: RunbookError) -> str:

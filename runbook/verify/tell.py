@@ -17,6 +17,7 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     parts = [_headline(outcome, style)]
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
     parts += [_unknown(rows, style) for rows in _by_cause(outcome, "unknown")]
+    parts += _canary(outcome, style)
     parts += [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]
     parts.append(_all(outcome, style, every=every))
     return "\n\n".join(parts)
@@ -89,6 +90,13 @@ def _unknown(results: list[Result], style: Style) -> str:
     head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
     rows = [("because", first.cause), ("remedy", first.remedy), ("nor", ", ".join(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
+
+
+def _canary(outcome: Outcome, style: Style) -> list[str]:
+    """How long each hop of the canary took, counted from the put's beginning."""
+    hops = [row for row in outcome.results if row.id.startswith("canary.") and row.observed]
+    said = ", ".join(f"{row.id.removeprefix('canary.')} {row.observed}" for row in hops)
+    return [wrapped(f"canary    {hops[0].stream}: ", said, style)] if hops else []
 
 
 def _skipped(results: list[Result], style: Style) -> str:
