@@ -6,9 +6,11 @@ from itertools import zip_longest
 from tabulate import tabulate
 
 from runbook.terminal import Style, wrapped
+from runbook.verify.checking import shown
 from runbook.verify.outcome import Outcome, Result, Word
 
 SIGN = {"passed": "ok", "failed": "FAILED", "blocked": "blocked", "unknown": "unknown", "skipped": "-"}
+NONE = shown([])
 COLOUR = {"passed": "green", "failed": "red", "blocked": "yellow", "unknown": "yellow", "skipped": "dim"}
 
 
@@ -38,7 +40,9 @@ def _cause(result: Result, outcome: Outcome, style: Style) -> str:
     lines = [style.paint(f"root cause: {result.id}", "red") + (f"  ({where})" if where else "")]
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
-    if not evidence:
+    if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
+        rows, evidence = [*rows, ("namely", result.observed)], []
+    elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
     after = [("remedy", _remedy(result, streams)), ("see", result.see)]
     blocked = sorted({row.id for row in outcome.results if result.id in row.blocked_by})

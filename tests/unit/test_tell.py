@@ -61,6 +61,14 @@ def test_evidence_is_side_by_side_unless_a_word_is_too_long_for_its_half():
     assert [line.split() for line in wide.splitlines() if "one two" in line] == [["one", "two", arn]]
 
 
+def test_a_list_of_what_is_wrong_is_told_as_that():
+    row = result("step4.a", "failed", observed="INSERT on table T", expected="(none)", cause="it is missing")
+    text = as_table(outcome(row), PLAIN)
+    assert "  but       it is missing\n  namely    INSERT on table T\n" in text
+    assert "observed" not in text
+    assert "(none)" not in text
+
+
 def test_what_was_skipped_is_said_once_a_reason():
     rows = [result(f"delivery.{name}", "skipped", cause="needs a warehouse") for name in "ab"]
     text = as_table(outcome(result("step1.a"), *rows), PLAIN)
