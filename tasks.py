@@ -309,6 +309,12 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
     run(c, "runs", show=show or None, diff=diff or None, output_format=format, debug=debug)
 
 
+@task(help={"output": "the file to write", "debug": DEBUG})
+def tfvars(c: Context, output: str = "terraform/terraform.tfvars.json", debug: bool = False) -> None:
+    """What the Terraform module of the AWS side takes: terraform.tfvars.json."""
+    run(c, "tfvars", output=output, debug=debug)
+
+
 @task(help={"step": "2 or 4", "debug": DEBUG})
 def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
@@ -381,6 +387,7 @@ namespace = Collection(
     pause,
     resume,
     handoff,
+    tfvars,
     runs,
     sql,
     demo,

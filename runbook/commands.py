@@ -4,20 +4,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
-from runbook.plan import Applied, Plan, SqlChange, apply, plan_step
+from runbook.plan import Applied, Plan, SqlChange, Step, apply, plan_step
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.taking_back.command import down as taken_down
 from runbook.terminal import Style, counted, note, say, wrapped
-from runbook.verify import Outcome, wait_until_healthy
+from runbook.tfvars import tfvars
+from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import still_red, verify
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "sql",
     "status",
     "step",
+    "tfvars",
     "verify",
 ]
 
@@ -51,7 +54,7 @@ def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, 
         if {1, 5} & set(numbers):
             _require_bucket(run)
         for number in numbers:
-            if dry_run:
+            if dry_run and not run.settings.is_terraforms(number):
                 _tell_plan(plan_step(STEPS[number - 1], _looked(run, number)))
             else:
                 _one(run, number)
@@ -69,13 +72,19 @@ def plan(config: Config, *, output_format: str) -> int:
     with running(config, "plan", sides=(), spare=BOTH, quiet=output_format == "json") as run:
         facts = run.facts()
         facts.look(delivery=False)
-        plans = [plan_step(each, facts) for each in STEPS if each.side not in run.reader.absent]
+        plans = [plan_step(each, facts) for each in _ours(run)]
     if output_format == "json":
         say(json.dumps([_plan_as_json(each) for each in plans], indent=1, ensure_ascii=False))
     else:
         for each in plans:
             _tell_plan(each)
     return 0
+
+
+def _ours(run: Run) -> list[Step]:
+    """The steps to plan: not those of a side we may not see, nor those whose things are Terraform's."""
+    seen = [each for each in STEPS if each.side not in run.reader.absent]
+    return [each for each in seen if not run.settings.is_terraforms(each.number)]
 
 
 def status(config: Config, *, output_format: str) -> int:
@@ -173,18 +182,38 @@ def _for_all(name: str) -> bool:
 def _one(run: Run, number: int) -> None:
     """One step: plan, tell, apply, observe again, prove."""
     this = STEPS[number - 1]
+    if run.settings.is_terraforms(number):
+        _verify_only(run, number)
+        return
     _tell_origin(run)
     facts = _looked(run, number)
     found = plan_step(this, facts)
     _tell_plan(found, whole=not run.settings.is_sandbox)
-    if found.blocked:
+    if found.blocked and not (run.settings.aws.managed_by != "runbook" and found.changes):
         raise found.blocked
+    found = replace(found, blocked=None)  # under Terraform what can be made is made before the role is there
     if found.changes:
         run.ask(f"Apply step {number} on {run.settings.target}?")
         run.record.planned(number, found.changes)
     facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
     _prove(run, number, facts)
     tell_stale(facts)
+
+
+TERRAFORM = "`invoke tfvars`, then terraform -chdir=terraform apply"
+
+
+def _verify_only(run: Run, number: int) -> None:
+    """A step whose things are Terraform's: what Terraform must still do, or that nothing is left."""
+    say(Style.of(sys.stdout).paint(STEPS[number - 1].title, "bold"))
+    outcome = check(run.facts(), steps=(number,))
+    if not outcome.is_well_from_here:
+        raise Unhealthy(
+            f"Terraform has something left to do for step {number}",
+            why="; ".join(f"{row.id}: {row.cause}" for row in outcome.root_causes or outcome.unknown_causes),
+            remedy=TERRAFORM,
+        )
+    say("  Terraform's, and as it should be: nothing to do")
 
 
 def _tell_origin(run: Run) -> None:

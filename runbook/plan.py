@@ -242,6 +242,12 @@ def advice(error: Exception) -> str:
 
 
 def _left_over(left: Plan) -> NotConverged:
+    if left.blocked and not left.changes:
+        return NotConverged(
+            f"Step {left.step.number} went as far as it can",
+            why=f"{left.blocked.what}. {left.blocked.why}",
+            remedy=f"{left.blocked.remedy}, then `invoke {left.step.task}` again",
+        )
     what = "; ".join(f"{change.title} ({change.why})" for change in left.changes) or str(left.blocked)
     return NotConverged(
         f"Step {left.step.number} was applied, and still something is left to do",

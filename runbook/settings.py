@@ -158,6 +158,7 @@ class Aws(_Model):
     )
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
     tags: dict[str, str] = Field(default_factory=dict)
+    managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
 
     @field_validator("account_id", mode="before")
     @classmethod
@@ -298,6 +299,18 @@ class Settings(_Model):
                     "S3 only notifies topics of the bucket's own region"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _terraform_knows_no_topics(self) -> "Settings":
+        for name, stream in self.stream_settings.items():
+            if stream.sns_topic and self.aws.managed_by != "runbook":
+                raise ValueError(f"streams.{name}.sns_topic: the Terraform module makes no rules to a topic")
+        return self
+
+    def is_terraforms(self, step: int) -> bool:
+        """Whether what an AWS step makes is Terraform's: then the step only verifies."""
+        terraform = self.aws.managed_by != "runbook"
+        return terraform and (step in (1, 3) or (step == 5 and self.aws.managed_by == "terraform"))
 
     @property
     def topics(self) -> dict[str, tuple[Stream, ...]]:

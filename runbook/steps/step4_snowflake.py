@@ -23,6 +23,7 @@ from runbook.settings import Stream
 from runbook.sql import rendered
 
 FOLDER = "step4_snowflake"
+STEP_3, TERRAFORM = "invoke step3-aws", "`invoke tfvars`, terraform -chdir=terraform apply"
 NUMBER = {
     "file_format": {"enriched": 20, "bad_rows": 21},
     "table": {"enriched": 30, "bad_rows": 31},
@@ -83,7 +84,7 @@ def _role_can_be_assumed(facts: Facts) -> None:
         raise Blocked(
             f"Snowflake does not get into the bucket yet, and creates no pipe before ({facts.entry.message})",
             by_step=3,
-            remedy="invoke step3-aws",
+            remedy=STEP_3 if facts.settings.aws.managed_by == "runbook" else TERRAFORM,
         )
 
 

@@ -1,0 +1,80 @@
+"""What Terraform's module is handed, and which steps are then its business."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import Blocked, CannotTell, SettingsWrong
+from runbook.facts.aws import BucketNotifications, queue_rule
+from runbook.settings import read
+from runbook.tfvars import variables
+from tests.unit.conftest import ROOT, written
+from tests.unit.observed import EXTERNAL_ID, QUEUE, SNOWFLAKES_USER, Known, healthy
+
+MODULE = ROOT / "terraform"
+
+
+def test_the_module_takes_just_what_is_written(found, facts):
+    declared = re.findall(r'^variable "(\w+)"', (MODULE / "variables.tf").read_text(), re.MULTILINE)
+    assert sorted(variables(facts(found))) == sorted(declared)
+
+
+def test_what_snowflake_hands_over_is_in_it(settings, found, facts):
+    got = variables(facts(found))
+    assert (got["snowflake_user_arn"], got["external_id"]) == (SNOWFLAKES_USER, EXTERNAL_ID)
+    assert got["streams"]["events"] == {
+        "prefix": settings.streams[0].prefix,
+        "suffix": ".gz",
+        "queue_arn": QUEUE,
+    }
+    found["pipes"] = {}
+    assert variables(facts(found))["streams"]["events"]["queue_arn"] is None
+    found["integration"] = None
+    with pytest.raises(Blocked):
+        variables(facts(found))
+
+
+@pytest.mark.parametrize(
+    ("document", "foreign"),
+    [
+        ({}, []),
+        ({"QueueConfigurations": [{"Id": "terraform-snowpipe:events", "QueueArn": QUEUE, "Events": []}]}, []),
+        ({"LambdaFunctionConfigurations": [{"Id": "thumbs", "Events": []}]}, ["thumbs"]),
+        ({"TopicConfigurations": [{"Id": "t", "Events": []}]}, ["t"]),
+        ({"EventBridgeConfiguration": {}}, ["EventBridge"]),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_rules_of_others_are_named_and_what_nobody_saw_is_null(settings, found, facts, document, foreign):
+    found["notifications"] = CannotTell("denied") if document is None else BucketNotifications(document)
+    assert variables(facts(found))["foreign_rules"] == foreign
+    ours = {"QueueConfigurations": [queue_rule(settings.streams[0], QUEUE)]}
+    found["notifications"] = BucketNotifications(ours)
+    assert variables(facts(found))["foreign_rules"] == []
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "steps", "rules"),
+    [
+        ("runbook", [], True),
+        ("terraform", [1, 3, 5], True),
+        ("terraform_without_rules", [1, 3], False),
+    ],
+)
+def test_whose_business_a_step_is(managed_by, steps, rules):
+    settings = read(written(aws__managed_by=managed_by))
+    assert [step for step in range(1, 6) if settings.is_terraforms(step)] == steps
+    assert variables(Known(settings, healthy(settings)))["manage_notifications"] is rules
+
+
+def test_a_topic_is_not_for_the_module():
+    topic = "arn:aws:sns:us-west-2:111122223333:files"
+    with pytest.raises(SettingsWrong, match="sns_topic"):
+        read(written(aws__managed_by="terraform", streams__events__sns_topic=topic))
+
+
+def test_the_module_pins_the_account_and_has_no_secret():
+    text = "".join(path.read_text() for path in sorted(Path(MODULE).glob("*.tf")))
+    assert "allowed_account_ids" in text
+    assert not re.search(r"password|secret_key|private_key", text, re.IGNORECASE)
