@@ -126,6 +126,16 @@ def down(c: Context, dry_run: bool = False, yes: bool = False, name: str = "", d
     run(c, "down", dry_run=dry_run, yes=yes, name=name, debug=debug)
 
 
+@task(help={"format": "table or json", "all": "also what is held", "debug": DEBUG})
+def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = False) -> None:
+    """Whether we may do what each step does: rights, regions, clocks, versions.
+
+    Names each right that is missing with the statement that grants it; changes nothing.
+    Exit code 0: all there. 1: something is missing. 3: nothing is, but something cannot be told.
+    """
+    run(c, "doctor", output_format=format, every=all, debug=debug)
+
+
 @task(help={"format": "table or json", "debug": DEBUG})
 def plan(c: Context, format: str = "table", debug: bool = False) -> None:
     """What every step would change; changes nothing."""
@@ -376,6 +386,7 @@ namespace = Collection(
     step3_aws,
     step4_snowflake,
     step5_aws,
+    doctor,
     up,
     down,
     plan,

@@ -12,6 +12,7 @@ from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, Step, apply, plan_step
+from runbook.preflight.command import doctor
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
@@ -24,6 +25,7 @@ from runbook.verify.command import still_red, verify
 
 __all__ = [
     "backfill",
+    "doctor",
     "down",
     "handoff",
     "pause",

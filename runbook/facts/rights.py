@@ -3,6 +3,8 @@
 from runbook.errors import CannotTell
 from runbook.session import Reader, SqlFailed
 
+GRANT_OPTION = "with grant option"
+
 
 def first_missing(reader: Reader, role: str, way: tuple[str, ...]) -> str:
     """The first right of ``way`` that ``role`` does not hold; its last where that cannot be told.
@@ -10,7 +12,7 @@ def first_missing(reader: Reader, role: str, way: tuple[str, ...]) -> str:
     ``way``: ``("USAGE on database RAW", …, "SELECT on table RAW.SNOWPLOW.EVENTS")``. Only reads.
     """
     try:
-        held = _held(reader, role)
+        held = held_by(reader, role)
     except (SqlFailed, CannotTell):
         return way[-1]
     return next((right for right in way if not _holds(held, right)), way[-1])
@@ -20,8 +22,10 @@ def _holds(held: frozenset[str], right: str) -> bool:
     return right in held or f"OWNERSHIP {right.partition(' ')[2]}" in held
 
 
-def _held(reader: Reader, role: str) -> frozenset[str]:
-    """Everything granted to the role and to the roles it inherits, as ``SELECT on table …``.
+def held_by(reader: Reader, role: str) -> frozenset[str]:
+    """Everything granted to the role and to the roles it inherits, as ``SELECT on table …``. Only reads.
+
+    What may be handed on is there a second time, with GRANT_OPTION behind it.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
     """
@@ -31,7 +35,10 @@ def _held(reader: Reader, role: str) -> frozenset[str]:
         quoted = left.pop().replace('"', '""')  # names as Snowflake keeps them
         for row in reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"'):
             kind, name = str(row["granted_on"]).replace("_", " ").lower(), str(row["name"])
-            found.add(f"{row['privilege']} on {kind} {name}")
+            right = f"{row['privilege']} on {kind}" + ("" if kind == "account" else f" {name}")
+            found.add(right)
+            if str(row.get("grant_option")).lower() == "true":
+                found.add(f"{right} {GRANT_OPTION}")
             if kind == "role" and row["privilege"] == "USAGE" and name not in known:
                 known.add(name)
                 left.append(name)
