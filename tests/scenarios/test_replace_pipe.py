@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.scenarios.conftest import Installation
+from tests.scenarios.killing import Killer
 from tests.scenarios.test_backfill import PIPE, assert_once, definition, put, requests_so_far, silence
 
 OLD = "ON_ERROR = CONTINUE"
@@ -113,3 +114,27 @@ def test_another_queue_is_told_of_by_the_bucket_s_rule_and_nothing_between_is_lo
     replace_pipe(healthy)
     assert shown(healthy)["comment"] == "ours"
     assert_once(healthy, keys)
+
+
+def test_killed_at_every_statement_the_next_run_ends_it_exactly_once(healthy: Installation) -> None:
+    """One installation, and a replacement killed again and again, one statement further each time."""
+    healthy.sql("CREATE ROLE WATCHER")
+    keys: list[str] = []
+    number, code = 0, -9
+    while code == -9:
+        number += 1
+        by_hand(healthy)
+        healthy.sql(f"GRANT MONITOR ON PIPE {PIPE} TO ROLE WATCHER", "SNOWPLOW_LOADER")
+        healthy.settle()
+        healthy.advance(minutes=20)
+        as_it_was = shown(healthy)
+        killer = Killer(healthy, number)
+        code = killer.run("replace-pipe", "--stream", "events")
+        keys += put(healthy, f"day={number}/meanwhile.gz", rows=1)
+        replace_pipe(healthy)
+        assert shown(healthy) == as_it_was, killer.statements
+        assert "ON_ERROR = SKIP_FILE" in definition(healthy)
+        healthy.settle()
+        assert_once(healthy, keys, rows=1)
+    assert code == 0
+    assert number > 5, "it holds, creates, grants twice and ends"
