@@ -11,9 +11,10 @@ from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, Sett
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
-from runbook.plan import Applied, Plan, SqlChange, Step, apply, plan_step
+from runbook.plan import Applied, Plan, SqlChange, Step, advice, apply, plan_step
 from runbook.preflight.command import doctor
 from runbook.running import Run, running
+from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, SqlFailed
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
@@ -272,19 +273,20 @@ def _made(run: Run, number: int, applied: Applied) -> None:
 
 
 def _make(run: Run, change: SqlChange) -> None:
-    from runbook.plan import advice, make
-    from runbook.session import SqlFailed
-
     try:
-        receipts = make(change, run.reader, run.writer)
+        run.make(change)
     except SqlFailed as error:
-        raise CannotTell(
-            f"{change.title} failed",
-            where=run.settings.target,
-            why=f"{error}; nothing was changed by it",
-            remedy=f"{advice(error)}then run `invoke {run.command}` again",
-        ) from None
-    _made(run, 0, Applied(change, receipts))
+        raise _refused(run, change, error) from None
+    note(f"  done: {change.title}")
+
+
+def _refused(run: Run, change: SqlChange, error: SqlFailed) -> CannotTell:
+    return CannotTell(
+        f"{change.title} failed",
+        where=run.settings.target,
+        why=f"{error}; nothing was changed by it",
+        remedy=f"{advice(error)}then run `invoke {run.command}` again",
+    )
 
 
 def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_run: bool, yes: bool) -> int:
@@ -310,7 +312,14 @@ def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_
                 _tell_change(change)
                 continue
             run.ask(f"{command.capitalize()} {each.pipe}?")
-            _make(run, change)
+            try:
+                run.make(change)
+            except SqlFailed as error:
+                if want or error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+                    raise _refused(run, change, error) from None
+                from runbook.resuming import force
+
+                force(run, each, error)
             now = run.facts().pause(each)
             if now is None or now.paused != want:
                 raise NotConverged(

@@ -116,6 +116,7 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "table": stream.table,
         "stage": stream.stage,
         "pipe": stream.pipe,
+        "pipe_name": stream.pipe.sql,
         "file_format": stream.file_format,
         "url": stream.url,
         "aws_sns_topic": SnsTopic(stream.sns_topic or ""),

@@ -16,7 +16,7 @@ READING = ("SELECT", "SHOW", "DESC", "LIST", "USE", "ALTER SESSION")
 
 
 class Killer:
-    """Stands between a command and the sandbox's Snowflake side, and kills it at its nth writing statement."""
+    """Stands between a command and the sandbox's Snowflake side, kills it at its nth writing statement."""
 
     def __init__(self, at: Installation, number: int) -> None:
         self.at, self.number = at, number

@@ -138,3 +138,20 @@ def test_killed_at_every_statement_the_next_run_ends_it_exactly_once(healthy: In
         assert_once(healthy, keys, rows=1)
     assert code == 0
     assert number > 5, "it holds, creates, grants twice and ends"
+
+
+def test_a_stale_pipe_is_resumed_by_force_and_what_its_queue_lost_is_loaded(
+    healthy: Installation,
+) -> None:
+    healthy.run("pause", "--stream", "events")
+    keys = put(healthy, "lost.gz")
+    healthy.settle()
+    healthy.advance(days=12)
+    keys += put(healthy, "waits.gz")
+    healthy.settle()
+    healthy.advance(days=3)
+    done = healthy.run("resume", "--stream", "events")
+    assert "2 files not in the table" in " ".join(done.stderr.split())
+    healthy.settle()
+    assert_once(healthy, keys)
+    assert healthy.run("resume", "--stream", "events").stdout.strip() == "events: is running already"
