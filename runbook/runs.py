@@ -174,7 +174,9 @@ def _replaced(row: Row) -> Iterator[str]:
     if "before" not in row:
         return
     parameters = row.get("parameters", {})
-    after = parameters.get("NotificationConfiguration") or json.loads(parameters.get("PolicyDocument", "{}"))
+    after = parameters.get("NotificationConfiguration")
+    if after is None:
+        after = json.loads(parameters.get("PolicyDocument") or parameters.get("AttributeValue") or "{}")
     old, new = (
         json.dumps(document, indent=1, sort_keys=True).splitlines() for document in (row["before"], after)
     )

@@ -137,6 +137,13 @@ def stays(facts: Facts) -> Iterator[str]:
             yield f"the role {role.sql}: it also holds {held.privilege} on {held.on.lower()} {held.name}"
         elif role in facts.roles and role not in there:
             yield f"the role {role.sql}, with its grants: its comment is not this project's"
+    yield from _stays_on_aws(facts)
+
+
+def _stays_on_aws(facts: Facts) -> Iterator[str]:
+    if facts.settings.is_terraforms(1):
+        yield "what Terraform made: terraform -chdir=terraform destroy"
+        return
     for what, have in (("role", facts.role), ("policy", facts.policy)):
         if have is not None and not have.is_ours:
             yield f"the {what} {have.arn}: it has no tag ManagedBy of this project"

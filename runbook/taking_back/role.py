@@ -16,6 +16,8 @@ def plan(facts: Facts) -> Iterator[Change]:
 
     The tags go last: whatever is left after a cut is still known as ours by the next run.
     """
+    if facts.settings.is_terraforms(1):
+        return
     role, policy = facts.role, facts.policy
     if role is not None and role.is_ours:
         yield from _role(facts, role, policy)

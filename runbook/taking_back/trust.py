@@ -12,7 +12,8 @@ from runbook.steps.step3_aws import read_before
 
 def plan(facts: Facts) -> Iterator[Change]:
     """Close the role, and the topics, to Snowflake before anything it was let in by is dropped."""
-    yield from _role(facts)
+    if not facts.settings.is_terraforms(3):
+        yield from _role(facts)
     for arn in facts.settings.topics:
         yield from _topic(facts, arn)
 

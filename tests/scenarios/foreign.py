@@ -26,7 +26,7 @@ class Foreign:
 
     def make(self, one: Installation) -> None:
         s3, iam, account = one.aws("s3"), one.aws("iam"), one.settings.aws.account_id
-        queue, topic = _targets(one)
+        queue, topic = targets(one)
         document = json.loads(json.dumps(self.rules).replace("QUEUE", queue).replace("TOPIC", topic))
         s3.put_bucket_notification_configuration(
             Bucket=one.settings.aws.bucket, NotificationConfiguration=document
@@ -155,7 +155,7 @@ def _statement(random: Random, number: int) -> dict[str, Any]:
     return row
 
 
-def _targets(one: Installation) -> tuple[str, str]:
+def targets(one: Installation) -> tuple[str, str]:
     """A queue and a topic that take the bucket's events."""
     account, bucket = one.settings.aws.account_id, one.settings.aws.bucket
     statement = {
