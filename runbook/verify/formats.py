@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
+from runbook.session import one_line
 from runbook.verify.outcome import Outcome, Result
 
 NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
@@ -118,8 +119,8 @@ def _performance(outcome: Outcome) -> Iterator[str]:
 
 
 def _without_bar(text: str) -> str:
-    """A bar would begin the performance data."""
-    return text.replace("|", "¦")
+    """On one line, and without a bar, which would begin the performance data."""
+    return one_line(text).replace("|", "¦")
 
 
 def as_prometheus(outcome: Outcome) -> str:
