@@ -232,22 +232,26 @@ def protocol_of(request: HttpRequest, service: str) -> str:
     return "s3" if service == "s3" or not service else "query"
 
 
-def path_style(request: HttpRequest) -> HttpRequest:
-    """The same request with the bucket in its path, if it was in the host name.
+def bucket_in_host(request: HttpRequest) -> str:
+    """The bucket a request names in its host, as most do on AWS; empty when it is in the path.
 
     Virtual-host names the sandbox can be reached by: ``<bucket>.localhost`` and
     ``<bucket>.s3.<region>.localhost`` (any port).
     """
     host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
     if not host.endswith(".localhost"):
-        return request
+        return ""
     bucket = host.removesuffix(".localhost")
     for marker in (".s3.", ".s3-"):
         bucket = bucket.partition(marker)[0]
     bucket = bucket.removesuffix(".s3")
-    if bucket in ("s3", "") or bucket.startswith("s3."):
-        return request
-    return replace(request, path=f"/{bucket}{request.path}")
+    return "" if bucket == "s3" or bucket.startswith("s3.") else bucket
+
+
+def path_style(request: HttpRequest) -> HttpRequest:
+    """The same request with the bucket in its path, if it was in the host name."""
+    bucket = bucket_in_host(request)
+    return replace(request, path=f"/{bucket}{request.path}") if bucket else request
 
 
 def call_of(request: HttpRequest, service: str, region: str) -> Call:

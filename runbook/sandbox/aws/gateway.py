@@ -212,6 +212,8 @@ class Gateway:
     def _run(self, asked: _Asked, request_id: str) -> HttpResponse:
         call = asked.call
         if call.service == "s3":
+            if asked.caller is not ANONYMOUS:
+                self._s3.check_region(call)
             self._s3.check_owner(call)
         if call.name == "sts:AssumeRole":
             sts.check_parameters(call)

@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.sandbox.aws import notifications, objects, stores
 from runbook.sandbox.aws.authorisation import Judge
-from runbook.sandbox.aws.calls import Call
+from runbook.sandbox.aws.calls import Call, bucket_in_host
 from runbook.sandbox.aws.conditions import listed
 from runbook.sandbox.aws.delivery import refusal
 from runbook.sandbox.aws.errors import AwsError, NotEmulated
@@ -66,6 +66,33 @@ class S3:
             source = stores.bucket_named(copy_source(call)[0])
             if source is not None and source.account_id != expected:
                 raise AwsError("AccessDenied", "Access Denied", 403)
+
+    @staticmethod
+    def check_region(call: Call) -> None:
+        """A call signed for another region than the bucket's: 301 PermanentRedirect, which SDKs follow.
+
+        Signed for us-east-1 and addressed by host name, it has gone to the bucket's own region, where only
+        the signature is wrong: 400 AuthorizationHeaderMalformed. GetBucketLocation answers anywhere.
+        Recorded in https://github.com/JuliaCloud/AWSS3.jl/issues/25,
+        https://github.com/aws/aws-sdk-net/issues/1956, https://github.com/aws/aws-sdk-net/issues/1835.
+        """
+        bucket = stores.bucket_named(call.bucket)
+        if bucket is None or not call.region or call.region == bucket.region_name:
+            return
+        if call.operation in ("GetBucketLocation", "CreateBucket"):
+            return
+        region = bucket.region_name
+        if call.region == "us-east-1" and bucket_in_host(call.request):
+            wrong = f"the region '{call.region}' is wrong; expecting '{region}'"
+            message = f"The authorization header is malformed; {wrong}"
+            raise AwsError("AuthorizationHeaderMalformed", message, 400, {"Region": region})
+        raise AwsError(
+            "PermanentRedirect",
+            "The bucket you are attempting to access must be addressed using the specified endpoint. Please "
+            "send all future requests to this endpoint.",
+            301,
+            {"Bucket": call.bucket, "Endpoint": f"{call.bucket}.s3-{region}.amazonaws.com"},
+        )
 
     def check(self, call: Call, judge: Judge, exists: PrincipalExists) -> None:
         """What S3 refuses of an authorised call, and moto does not. Read-only."""

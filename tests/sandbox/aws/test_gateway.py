@@ -7,10 +7,15 @@ import subprocess
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from shutil import which
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -244,3 +249,56 @@ def test_the_aws_command_works(tenant: Any, tmp_path: Any) -> None:
         done = subprocess.run(["aws", *command], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "a"
+
+
+def signed_elsewhere(tenant: Any, region: str, url: str, method: str = "GET") -> Any:
+    """A request signed for another region, sent as it is: SDKs would follow the redirect by themselves."""
+    aws = tenant.described["aws"]
+    credentials = Credentials(aws["access_key_id"], aws["secret_access_key"])
+    request = AWSRequest(method, url, headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    parts = urlsplit(url)
+    connection = HTTPConnection("127.0.0.1", parts.port, timeout=30)
+    try:
+        connection.request(
+            method, f"{parts.path}?{parts.query}", headers={"Host": parts.netloc, **request.headers}
+        )
+        answer = connection.getresponse()
+        return answer.status, dict(answer.headers), answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_call_signed_for_another_region_is_redirected(tenant: Any) -> None:
+    """Recorded in github.com/JuliaCloud/AWSS3.jl/issues/25."""
+    url = f"{tenant.endpoint_url}/{tenant.bucket}?list-type=2"
+    status, headers, body = signed_elsewhere(tenant, "eu-west-1", url)
+    assert (status, headers["x-amz-bucket-region"]) == (301, tenant.region)
+    assert "<Code>PermanentRedirect</Code>" in body
+    assert f"<Endpoint>{tenant.bucket}.s3-{tenant.region}.amazonaws.com</Endpoint>" in body
+    status, headers, body = signed_elsewhere(tenant, "eu-west-1", url.partition("?")[0] + "?", "HEAD")
+    assert (status, headers["x-amz-bucket-region"], body) == (301, tenant.region, "")
+
+
+def test_the_global_endpoint_calls_the_region_malformed(tenant: Any) -> None:
+    """Recorded in github.com/aws/aws-sdk-net/issues/1956."""
+    port = tenant.endpoint_url.rpartition(":")[2]
+    url = f"http://{tenant.bucket}.localhost:{port}/?list-type=2"
+    status, _, body = signed_elsewhere(tenant, "us-east-1", url)
+    assert (status, "<Code>AuthorizationHeaderMalformed</Code>" in body) == (400, True)
+    assert f"the region 'us-east-1' is wrong; expecting '{tenant.region}'" in body
+    assert f"<Region>{tenant.region}</Region>" in body
+
+
+def test_an_sdk_of_another_region_follows_the_redirect_and_location_answers_anywhere(tenant: Any) -> None:
+    aws = tenant.described["aws"]
+    keys = (aws["access_key_id"], aws["secret_access_key"])
+    client = tenant.client_for("s3", *keys, region="eu-west-1")
+    location = client.get_bucket_location(Bucket=tenant.bucket)
+    assert location["LocationConstraint"] == tenant.region
+    since = tenant.control("GET", "/requests")["next"]
+    client.put_object(Bucket=tenant.bucket, Key="k", Body=b"x")
+    assert [row["status"] for row in tenant.requests(since) if row["operation"] == "s3:PutObject"] == [
+        "301",
+        "200",
+    ]
