@@ -15,12 +15,13 @@ UTC_TIME = pa.timestamp("us", "UTC")
 
 
 def of_page(page: Page, asked: Asked) -> pa.Table:
-    """Files of one page of S3's listing."""
+    """Files of one page of S3's listing; their time in whole seconds, which is all that LIST knows."""
     if asked.pattern.pattern == ".*":
         matches = pa.repeat(True, len(page.keys))  # noqa: FBT003
     else:
         matches = pa.array([asked.names(key) for key in page.keys], pa.bool_())
-    modified = pa.array(page.modified, pa.binary()).cast(pa.string()).cast(UTC_TIME).cast(TIME)
+    modified = pa.array(page.modified, pa.binary()).cast(pa.string()).cast(UTC_TIME)
+    modified = modified.cast(pa.timestamp("s"), safe=False).cast(TIME)
     sizes = pa.array(page.sizes, pa.binary()).cast(pa.string()).cast(pa.int64())
     return pa.table([pa.array(page.keys, pa.string()), sizes, modified, matches], LISTED)
 

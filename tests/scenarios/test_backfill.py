@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.scenarios.conftest import Installation, kill
+from tests.scenarios.test_two_people import alone_on_snowflake
 
 TABLE = "RAW.SNOWPLOW.EVENTS"
 PIPE = "RAW.SNOWPLOW.EVENTS_PIPE"
@@ -276,3 +277,27 @@ def test_a_paused_pipe_keeps_its_files_and_an_emptied_table_is_filled_only_when_
     assert classes(backfill(healthy, expect=1)) == {"rows_gone": 1}
     assert backfill(healthy, "--reload-gone")["loaded"]["files"] == 1
     assert_once(healthy, keys)
+
+
+def test_files_are_listed_with_aws_credentials_and_without_them_through_the_stage(
+    healthy: Installation,
+) -> None:
+    silence(healthy)
+    put(healthy, "odd name+é%.gz", "plain.gz")
+    healthy.advance(hours=1)
+    before = requests_so_far(healthy)
+    found = backfill(healthy, "--dry-run")
+    asked = healthy.requests()[before:]
+    assert not [row for row in asked if row["text"].startswith("LIST ")]
+    people = healthy.settings.aws.account_id
+    assert [row for row in asked if "ListObjects" in row["operation"] and people in row["caller"]], {
+        row["operation"] for row in asked
+    }
+
+    nobody = alone_on_snowflake(healthy)
+    before = requests_so_far(healthy)
+    said = nobody.run("backfill", "--pattern", ".*enriched.*", "--dry-run", "--format", "json")
+    assert "through the stage" in said.stderr
+    assert json.loads(said.stdout)["streams"] == [found]
+    assert [row for row in healthy.requests()[before:] if row["text"].startswith("LIST ")]
+    assert healthy.writes_since(before) == []
