@@ -6,7 +6,7 @@
 | ALTER PIPE REFRESH, files of 7 days | the pipe, and the table: name and ETag, 64 days | the pipe |
 | COPY INTO | the table | the table |
 
-`test_model.py` holds it to the sandbox, which is held to the documentation:
+`tests/scenarios/test_model.py` holds it to the sandbox, which is held to the documentation:
 https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
 """
 
@@ -365,6 +365,7 @@ class World:
     def truncate(self) -> None:
         self.table.rows, self.table.memory, self.table.first_load = [], {}, None
         self.table.truncated_at = self.now
+        self.now += timedelta(milliseconds=1)
 
     def replace_table(self) -> None:
         self.table = Table(self._next(), self.now)
