@@ -38,6 +38,7 @@ class Installation:
     settings: Settings
     warm: Warm
     _connections: list[Any] = field(default_factory=list)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def run(
         self, *arguments: str, expect: int | None = 0, timeout: float = 120
@@ -98,15 +99,18 @@ class Installation:
         assert found["healthy"], json.dumps(red, indent=1)
 
     def aws(self, service: str) -> Any:
-        aws = self.tenant["aws"]
-        return boto3.Session().client(
-            service,
-            endpoint_url=aws["endpoint_url"],
-            region_name=aws["region"],
-            aws_access_key_id=aws["access_key_id"],
-            aws_secret_access_key=aws["secret_access_key"],
-            aws_session_token=aws["session_token"] or None,
-        )
+        """The administrator's client of a service; its connections are closed with the installation."""
+        if service not in self._clients:
+            aws = self.tenant["aws"]
+            self._clients[service] = boto3.Session().client(
+                service,
+                endpoint_url=aws["endpoint_url"],
+                region_name=aws["region"],
+                aws_access_key_id=aws["access_key_id"],
+                aws_secret_access_key=aws["secret_access_key"],
+                aws_session_token=aws["session_token"] or None,
+            )
+        return self._clients[service]
 
     def sql(self, statement: str, role: str | None = None) -> list[tuple[Any, ...]]:
         """Run one statement from outside, as a person with the account's highest role."""
@@ -168,8 +172,8 @@ class Installation:
         ]
 
     def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
+        for one in (*self._connections, *self._clients.values()):
+            one.close()
 
 
 @pytest.fixture(scope="session")
