@@ -6,8 +6,8 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
-from runbook.facts.delivery import LOADED, failed, named, never_loaded
-from runbook.facts.snowflake import REFRESH_DAYS, Listing, StagedFile
+from runbook.facts.delivery import LOADED, belongs, failed, named, never_loaded
+from runbook.facts.snowflake import REFRESH_DAYS, Listing, Load, StagedFile
 from runbook.settings import Stream
 from runbook.terminal import counted
 
@@ -97,8 +97,27 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
     rows = never_loaded(stream, listing, loads)
     recent = tuple(file for file in rows if file.modified > oldest)
     if recent:
+        _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
         _refuse_to_repeat(facts, stream, recent)
     return RefreshPlan(recent, len(rows) - len(recent))
+
+
+def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:
+    """Raises Refused where a REFRESH would also load files that are none of the stream's.
+
+    It takes everything under the stage; the suffix is the bucket's rule's business alone.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
+    """
+    known = {load.key for load in loads}
+    others = [file.key for file in files if file.size and not belongs(file, stream) and file.key not in known]
+    if others:
+        raise Refused(
+            f"A refresh would also load {counted(len(others), 'file')} without the suffix {stream.suffix} "
+            f"({', '.join(named(others))})",
+            where=str(stream.pipe),
+            why="REFRESH takes everything under the stage",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, which refreshes by name",
+        )
 
 
 def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...]) -> None:

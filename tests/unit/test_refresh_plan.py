@@ -1,0 +1,35 @@
+"""What `invoke refresh` plans, and what it refuses."""
+
+from datetime import timedelta
+
+import pytest
+
+from runbook.errors import Refused
+from runbook.facts.snowflake import Listing, StagedFile
+from runbook.operate import refresh_plan
+from tests.unit.observed import NOW
+
+
+def staged(stream, name, **age):
+    return StagedFile(stream.prefix + name, 10, "e", NOW - timedelta(**age))
+
+
+@pytest.fixture
+def known(settings, found, facts):
+    def make(*files):
+        stream = settings.streams[0]
+        return facts({**found, ("listing", stream.name): Listing(files), ("loads", stream.name): ()})
+
+    return make
+
+
+def test_a_refresh_that_would_load_other_files_too_is_refused(settings, known):
+    stream = settings.streams[0]
+    with pytest.raises(Refused, match=r"1 file without the suffix \.gz .*note\.txt"):
+        refresh_plan(known(staged(stream, "a.gz", days=1), staged(stream, "note.txt", days=1)), stream)
+
+
+def test_other_files_that_refresh_does_not_reach_are_no_matter(settings, known):
+    stream = settings.streams[0]
+    known_facts = known(staged(stream, "note.txt", days=1))
+    assert refresh_plan(known_facts, stream).files == ()
