@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tabulate import tabulate
 
-from runbook.errors import Blocked, CannotTell, SettingsWrong
+from runbook.errors import Blocked, CannotTell, Refused, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.handoff import FromAws, FromSnowflake, Handoff, stored
 from runbook.plan import Applied, AwsChange, Before, answer_of, make
@@ -17,6 +17,8 @@ from runbook.terminal import Style, note, say, wrapped
 
 Part = TypeVar("Part", FromAws, FromSnowflake)
 
+LONGEST_PARAMETER = 4096
+"""https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 NEXT = {
     "aws": "AWS's administrator: step1-aws, then step3-aws and step5-aws with this handoff",
     "snowflake": "Snowflake's administrator: step2-snowflake, step4-snowflake, and invoke handoff after each",
@@ -114,6 +116,7 @@ def _put(run: Run, place: str, now: Handoff) -> None:
 
     Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
     """
+    value = parameter_text(now, place)
     name = {"Name": place.removeprefix(SSM)}
     there = stored(run.reader, place) is not None
     before = None
@@ -122,12 +125,24 @@ def _put(run: Run, place: str, now: Handoff) -> None:
     change = AwsChange(
         "ssm",
         "PutParameter",
-        {**name, "Value": now.as_text(), "Type": "String", "Overwrite": there},
+        {**name, "Value": value, "Type": "String", "Overwrite": there},
         why="what is handed over has changed" if there else "nothing is handed over yet",
         before=before,
     )
     run.ask(f"Write {place}?")
     run.applied(0, Applied(change, make(change, run.reader, run.writer)))
+
+
+def parameter_text(now: Handoff, place: str) -> str:
+    """The document for a parameter; raises Refused where it is too long for one."""
+    text = now.as_text(indent=None)
+    if len(text) > LONGEST_PARAMETER:
+        raise Refused(
+            f"The handoff is longer than {LONGEST_PARAMETER} characters, a standard parameter's limit",
+            where=place,
+            remedy="hand over a file: invoke handoff --output FILE",
+        )
+    return text
 
 
 def _tell(place: str, now: Handoff) -> None:

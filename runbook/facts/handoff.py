@@ -63,9 +63,10 @@ class Handoff(BaseModel):
         """The sections of the settings that are not those this was written under."""
         return [name for name, digest in settings.agreed.items() if self.settings.get(name) != digest]
 
-    def as_text(self) -> str:
-        """The document as it is written."""
-        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1)
+    def as_text(self, *, indent: int | None = 1) -> str:
+        """The document as it is written: for a person, or with no ``indent`` as short as can be."""
+        found = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(found, indent=indent, separators=(",", ":") if indent is None else None)
 
 
 def stored(reader: Reader, place: str) -> Handoff | None:

@@ -7,6 +7,7 @@ import pytest
 
 from runbook.errors import Blocked, CannotTell, NoCredentials, Refused
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting, stored
+from runbook.handoff import parameter_text
 from runbook.session import AwsFailed
 from runbook.settings import read
 from runbook.steps.step1_aws import closed_trust
@@ -127,3 +128,13 @@ def test_what_is_no_handoff_is_told(settings, text):
 def test_a_place_that_is_none_is_refused(place):
     with pytest.raises(Exception, match="handoff"):
         read(written(handoff=place))
+
+
+def test_a_parameter_takes_some_twenty_streams_and_no_more_than_it_can(settings):
+    queues = {f"stream_{n}": QUEUE for n in range(20)}
+    told = handed_over(settings, notification_channels=queues)
+    answer = {"Parameter": {"Value": parameter_text(told, "ssm:/x")}}
+    assert stored(FakeReader(settings, {"ssm:GetParameter": answer}), "ssm:/x") == told
+    queues |= dict.fromkeys(map(str, range(40)), QUEUE)
+    with pytest.raises(Refused, match="4096"):
+        parameter_text(handed_over(settings, notification_channels=queues), "ssm:/x")

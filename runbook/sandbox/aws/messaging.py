@@ -21,6 +21,7 @@ from runbook.sandbox.aws.targets import queue_arn_of
 from runbook.sandbox.aws.validation import check_resource_document
 
 _SNS_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+_LONGEST_PARAMETER = 4_096
 _SUBSCRIPTION_ATTRIBUTES = ("RawMessageDelivery",)
 
 
@@ -36,6 +37,8 @@ class Messaging:
         self._check_policies(call)
         if call.name == "sns:Publish":
             return self._publish(call, now)
+        if call.name == "ssm:PutParameter":
+            _check_parameter(call)
         if call.name == "sns:SetSubscriptionAttributes":
             self._check_subscription_attribute(call)
         if call.name == "sns:Subscribe" and call.text("Protocol") != "sqs":
@@ -91,6 +94,21 @@ class Messaging:
             if subscription.endpoint == call.text("Endpoint"):
                 subscription.owner = caller.account
                 subscription.attributes["Owner"] = caller.account
+
+
+def _check_parameter(call: Call) -> None:
+    """What Systems Manager refuses and moto takes: a standard parameter of more than 4 KB.
+
+    Text recorded in https://github.com/hashicorp/terraform-provider-aws/issues/18521.
+    """
+    if call.text("Tier", "Standard") == "Standard" and len(call.text("Value").encode()) > _LONGEST_PARAMETER:
+        page = "https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"
+        message = (
+            f"Standard tier parameters support a maximum parameter value of {_LONGEST_PARAMETER} characters. "
+            "To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. "
+            f"For more information, see {page}"
+        )
+        raise AwsError("ValidationException", message, 400)
 
 
 def _account_of(call: Call, caller: Principal) -> str:

@@ -302,3 +302,18 @@ def test_an_sdk_of_another_region_follows_the_redirect_and_location_answers_anyw
         "301",
         "200",
     ]
+
+
+def test_a_parameter_is_its_users_and_at_most_4_kb(tenant: Any, refused: Any) -> None:
+    ssm = tenant.boto3("ssm")
+    ssm.put_parameter(Name="/a/b", Value="x" * 4096, Type="String")
+    assert ssm.get_parameter(Name="/a/b")["Parameter"]["Value"] == "x" * 4096
+    again = refused(ssm.put_parameter, Name="/a/b", Value="y", Type="String")
+    assert again["Code"] == "ParameterAlreadyExists"
+    long = refused(ssm.put_parameter, Name="/a/b", Value="x" * 4097, Type="String", Overwrite=True)
+    assert (long["Code"], "4096" in long["Message"]) == ("ValidationException", True)
+    assert refused(ssm.get_parameter, Name="/a/c")["Code"] == "ParameterNotFound"
+    tenant.boto3("iam").create_user(UserName="other")
+    key = tenant.boto3("iam").create_access_key(UserName="other")["AccessKey"]
+    other = tenant.client_for("ssm", key["AccessKeyId"], key["SecretAccessKey"])
+    assert refused(other.get_parameter, Name="/a/b")["Code"] == "AccessDeniedException"
