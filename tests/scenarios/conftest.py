@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -191,10 +192,11 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     parent.close()
 
 
-@pytest.fixture
-def new_installation(
-    sandbox_process: process.Status, warm: Warm, tmp_path: Path
+@contextmanager
+def tenants(
+    sandbox_process: process.Status, warm: Warm, folder: Path
 ) -> Iterator[Callable[..., Installation]]:
+    """What makes installations, each a tenant of its own, and takes them away at the end."""
     made: list[Installation] = []
 
     def make(region: str = "us-west-2", **overrides: str) -> Installation:
@@ -207,7 +209,7 @@ def new_installation(
         )
         with urlopen(request, timeout=30) as answer:
             tenant = json.load(answer)
-        found = installation_of(tenant, tmp_path / name, {"INVOKE_AWS_REGION": region, **overrides}, warm)
+        found = installation_of(tenant, folder / name, {"INVOKE_AWS_REGION": region, **overrides}, warm)
         made.append(found)
         return found
 
@@ -215,6 +217,33 @@ def new_installation(
     for one in made:
         one.close()
         one.control("DELETE", "")
+
+
+@pytest.fixture
+def new_installation(
+    sandbox_process: process.Status, warm: Warm, tmp_path: Path
+) -> Iterator[Callable[..., Installation]]:
+    with tenants(sandbox_process, warm, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def _shared(
+    sandbox_process: process.Status, warm: Warm, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    with tenants(sandbox_process, warm, tmp_path_factory.mktemp("shared")) as make:
+        found = make()
+        found.run("up")
+        yield found
+
+
+@pytest.fixture
+def shared(_shared: Installation) -> Iterator[Installation]:
+    """A healthy installation for all tests of a module that leave it as they found it."""
+    environment = dict(_shared.environment)
+    yield _shared
+    _shared.environment = environment
+    _shared.control("DELETE", "/faults")
 
 
 @pytest.fixture

@@ -40,106 +40,107 @@ def rows(at: Installation) -> int:
     return int(at.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS")[0][0])
 
 
-def test_it_arrives_is_timed_and_is_gone_and_nobody_elses_row_is(healthy: Installation) -> None:
+def test_it_arrives_is_timed_and_is_gone_and_nobody_elses_row_is(shared: Installation) -> None:
     file = next(loader_files(events(1, datetime(2026, 1, 1, tzinfo=UTC)), per_file=20, seed=1))
-    healthy.put("events", "theirs.gz", file.body)
-    healthy.settle()
-    before = rows(healthy)
+    shared.put("events", "theirs.gz", file.body)
+    shared.settle()
+    before = rows(shared)
     assert before == 20
-    healthy.aws("s3").put_bucket_versioning(
-        Bucket=healthy.settings.aws.bucket, VersioningConfiguration={"Status": "Enabled"}
+    shared.aws("s3").put_bucket_versioning(
+        Bucket=shared.settings.aws.bucket, VersioningConfiguration={"Status": "Enabled"}
     )
-    n = len(healthy.requests())
-    hops = canary(healthy)
+    n = len(shared.requests())
+    hops = canary(shared)
     assert {row["outcome"] for row in hops.values()} == {"passed"}
     times = [float(row["observed"].removesuffix(" s")) for row in hops.values()]
     assert times == sorted(times)
-    assert left(healthy) == []
-    assert rows(healthy) == before
-    writes = healthy.writes_since(n)
+    assert left(shared) == []
+    assert rows(shared) == before
+    writes = shared.writes_since(n)
     assert [write.split()[0] for write in writes if write.startswith("s3:")] == [
         "s3:PutObject",
         "s3:DeleteObject",
     ]
     assert len([write for write in writes if write.startswith("DELETE")]) == 1
     # it was loaded as one whole row by the pipe, and this is on record
-    history = healthy.sql(
+    runs = (shared.folder / "runbook" / "runs").glob("*.jsonl")
+    record = max(path for path in runs if "canary begun" in path.read_text())
+    history = shared.sql(
         "SELECT status, row_count, pipe_name FROM TABLE(RAW.INFORMATION_SCHEMA.COPY_HISTORY("
         "TABLE_NAME => 'RAW.SNOWPLOW.EVENTS', START_TIME => DATEADD('hour', -1, CURRENT_TIMESTAMP()))) "
-        f"WHERE file_name LIKE '%{NAME}%'"
+        f"WHERE file_name LIKE '%{NAME}-{record.stem}%'"
     )
     assert history == [("Loaded", 1, "EVENTS_PIPE")]
-    texts = [path.read_text() for path in (healthy.folder / "runbook" / "runs").glob("*.jsonl")]
-    (record,) = [text for text in texts if "canary begun" in text]
-    assert all(word in record for word in ("s3:PutObject", "s3:DeleteObject", "DELETE FROM"))
+    assert all(word in record.read_text() for word in ("s3:PutObject", "s3:DeleteObject", "DELETE FROM"))
     # what it leaves in the histories worries nobody
-    assert healthy.verify()["healthy"]
-    assert {row["outcome"] for row in canary(healthy, "--stream", "events_bad").values()} == {"passed"}
-    assert left(healthy) == []
+    assert shared.verify()["healthy"]
+    assert {row["outcome"] for row in canary(shared, "--stream", "events_bad").values()} == {"passed"}
+    assert left(shared) == []
 
 
-def test_where_it_stops_is_said_and_it_is_removed(healthy: Installation) -> None:
-    healthy.control("POST", "/faults", {"notifications": {"drop": 1.0}})
-    hops = canary(healthy, "--wait", "3", expect=1)
+def test_where_it_stops_is_said_and_it_is_removed(shared: Installation) -> None:
+    shared.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+    hops = canary(shared, "--wait", "3", expect=1)
     assert [row["outcome"] for row in hops.values()] == ["passed", "failed", "blocked", "blocked", "blocked"]
     assert "not within 3 seconds" in hops["event"]["cause"]
     assert hops["loaded"]["blocked_by"] == ["canary.event"]
-    assert left(healthy) == []
+    assert left(shared) == []
 
 
-def test_one_whose_event_comes_after_it_was_removed_loads_nothing(healthy: Installation) -> None:
-    healthy.control("POST", "/faults", {"notifications": {"delay_s": 4}})
-    canary(healthy, "--wait", "1", expect=1)
-    healthy.settle()
-    assert left(healthy) == []
-    healthy.control("DELETE", "/faults")
-    assert healthy.verify()["healthy"]
+def test_one_whose_event_comes_after_it_was_removed_loads_nothing(shared: Installation) -> None:
+    shared.control("POST", "/faults", {"notifications": {"delay_s": 4}})
+    canary(shared, "--wait", "1", expect=1)
+    shared.settle()
+    assert left(shared) == []
+    shared.control("DELETE", "/faults")
+    assert shared.verify()["healthy"]
 
 
-def test_it_is_not_sent_through_what_is_known_to_be_broken(healthy: Installation) -> None:
-    healthy.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
-    n = len(healthy.requests())
-    hops = canary(healthy, expect=1)
+def test_it_is_not_sent_through_what_is_known_to_be_broken(shared: Installation) -> None:
+    shared.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
+    n = len(shared.requests())
+    hops = canary(shared, expect=1)
     assert {row["outcome"] for row in hops.values()} == {"blocked"}
     assert {tuple(row["blocked_by"]) for row in hops.values()} == {("step4.pipe-is-not-paused",)}
-    assert healthy.writes_since(n) == []
+    assert shared.writes_since(n) == []
+    shared.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = FALSE")
 
 
-def test_the_right_to_put_is_named(healthy: Installation) -> None:
-    reads = person(healthy, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
-    with changed(healthy, (), reads):
-        hops = canary(healthy, expect=1)
+def test_the_right_to_put_is_named(shared: Installation) -> None:
+    reads = person(shared, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
+    with changed(shared, (), reads):
+        hops = canary(shared, expect=1)
     assert hops["put"]["outcome"] == "failed"
     assert "s3:PutObject is missing" in hops["put"]["cause"]
-    assert left(healthy) == []
+    assert left(shared) == []
 
 
-def test_ctrl_c_removes_it_first(healthy: Installation) -> None:
-    healthy.control("POST", "/faults", {"notifications": {"drop": 1.0}})
-    running = under_way(healthy, "verify", "--canary", "--wait", "60")
+def test_ctrl_c_removes_it_first(shared: Installation) -> None:
+    shared.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+    running = under_way(shared, "verify", "--canary", "--wait", "60")
     until(running, "canary put")
-    assert left(healthy) != []
+    assert left(shared) != []
     os.killpg(running.pid, signal.SIGINT)
     rest, _ = running.communicate(timeout=30)
     assert running.returncode == 130, rest
     assert "object and row are removed" in rest
     assert "Traceback" not in rest
-    assert left(healthy) == []
+    assert left(shared) == []
 
 
 @pytest.mark.parametrize("drop", [1.0, 0.0], ids=["on its way", "arrived"])
-def test_what_a_killed_run_leaves_the_next_one_removes(healthy: Installation, drop: float) -> None:
-    healthy.control("POST", "/faults", {"notifications": {"drop": 1.0}})
-    running = under_way(healthy, "verify", "--canary", "--wait", "60")
+def test_what_a_killed_run_leaves_the_next_one_removes(shared: Installation, drop: float) -> None:
+    shared.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+    running = under_way(shared, "verify", "--canary", "--wait", "60")
     until(running, "canary put")
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=30)
     if not drop:
-        healthy.control("DELETE", "/faults")
-        healthy.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE REFRESH", role="SNOWPLOW_OPERATOR")
-        healthy.settle()
+        shared.control("DELETE", "/faults")
+        shared.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE REFRESH", role="SNOWPLOW_OPERATOR")
+        shared.settle()
     kinds = ["object"] if drop else ["object", "row"]
-    assert len(left(healthy)) == len(kinds)
-    healthy.control("DELETE", "/faults")
-    canary(healthy)
-    assert left(healthy) == []
+    assert len(left(shared)) == len(kinds)
+    shared.control("DELETE", "/faults")
+    canary(shared)
+    assert left(shared) == []

@@ -32,39 +32,39 @@ def passed(found: dict[str, Any]) -> set[str]:
     return {row["id"] for row in found["checks"] if row["outcome"] == "passed"}
 
 
-def test_each_reading_right_on_aws_taken_away_is_named(healthy: Installation) -> None:
+def test_each_reading_right_on_aws_taken_away_is_named(shared: Installation) -> None:
     """Every action verify uses, as the request log has it, is denied in turn to a person who may all else."""
-    iam = healthy.aws("iam")
-    reads = person(healthy, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
-    before = len(healthy.requests())
-    code, whole = verify(healthy, **reads)
+    iam = shared.aws("iam")
+    reads = person(shared, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
+    before = len(shared.requests())
+    code, whole = verify(shared, **reads)
     assert code == 0, whole
-    operations = {row["operation"] for row in healthy.requests()[before:] if "user/reads" in row["caller"]}
+    operations = {row["operation"] for row in shared.requests()[before:] if "user/reads" in row["caller"]}
     needed = {right(*operation.split(":")) for operation in operations} - {"sts:GetCallerIdentity"}
     assert len(needed) >= 6
     for action in sorted(needed):
         statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_user_policy(UserName="reads", PolicyName="taken", PolicyDocument=document)
-        code, found = verify(healthy, **reads)
+        code, found = verify(shared, **reads)
         assert code == 3, (action, found["root_causes"])
         assert {row["remedy"] for row in unknown(found).values()} == {f"grant {action}"}, action
         assert any(name.startswith("step4.") for name in passed(found))
 
 
-def test_an_expired_session_on_aws_leaves_snowflake_told(healthy: Installation) -> None:
-    account = healthy.settings.aws.account_id
+def test_an_expired_session_on_aws_leaves_snowflake_told(shared: Installation) -> None:
+    account = shared.settings.aws.account_id
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = healthy.aws("iam").create_role(RoleName="watcher", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    made = healthy.aws("sts").assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
+    role = shared.aws("iam").create_role(RoleName="watcher", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    made = shared.aws("sts").assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
     session = {
         "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
         "AWS_SESSION_TOKEN": made["SessionToken"],
     }
-    healthy.advance(hours=2)
-    code, found = verify(healthy, **session)
+    shared.advance(hours=2)
+    code, found = verify(shared, **session)
     assert code == 3
     rows = unknown(found)
     assert {"step1.role-exists", "step1.policy-exists", "step5.rule-exists"} <= set(rows)
@@ -73,19 +73,19 @@ def test_an_expired_session_on_aws_leaves_snowflake_told(healthy: Installation) 
     assert {"step2.integration-exists", "step4.pipe-runs", "delivery.files-are-loaded"} <= passed(found)
 
 
-def test_aws_out_of_reach_leaves_snowflake_told(healthy: Installation) -> None:
-    code, found = verify(healthy, AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}", AWS_MAX_ATTEMPTS="1")
+def test_aws_out_of_reach_leaves_snowflake_told(shared: Installation) -> None:
+    code, found = verify(shared, AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}", AWS_MAX_ATTEMPTS="1")
     assert code == 3
     assert all("AWS cannot be reached" in row["cause"] for row in unknown(found).values())
     assert {"step2.integration-exists", "step3.snowflake-gets-in", "step4.pipe-runs"} <= passed(found)
 
 
-def test_snowflake_that_lets_nobody_in_leaves_aws_told(healthy: Installation, tmp_path: Path) -> None:
+def test_snowflake_that_lets_nobody_in_leaves_aws_told(shared: Installation, tmp_path: Path) -> None:
     def wrong(text: str) -> str:
-        return text.replace(healthy.tenant["snowflake"]["password"], "WRONG")
+        return text.replace(shared.tenant["snowflake"]["password"], "WRONG")
 
-    home = connections(healthy, tmp_path / "wrong", wrong)
-    code, found = verify(healthy, SNOWFLAKE_HOME=home)
+    home = connections(shared, tmp_path / "wrong", wrong)
+    code, found = verify(shared, SNOWFLAKE_HOME=home)
     assert code == 3
     rows = unknown(found)
     assert {"step2.integration-exists", "step4.pipe-exists", "delivery.files-are-loaded"} <= set(rows)
@@ -93,19 +93,20 @@ def test_snowflake_that_lets_nobody_in_leaves_aws_told(healthy: Installation, tm
     assert {"step1.policy-exists", "step1.role-holds-the-policy", "step5.rule-exists"} <= passed(found)
 
 
-def test_a_failure_is_told_although_the_other_cloud_is_not(healthy: Installation, tmp_path: Path) -> None:
+def test_a_failure_is_told_although_the_other_cloud_is_not(shared: Installation, tmp_path: Path) -> None:
     """Exit code 1: something is broken, whatever else cannot be told."""
-    healthy.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
-    nothing = person(healthy, "nothing", [])
-    code, found = verify(healthy, **nothing)
+    shared.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
+    nothing = person(shared, "nothing", [])
+    code, found = verify(shared, **nothing)
     assert code == 1
     assert found["root_causes"] == ["step4.pipe-is-not-paused"]
     assert any(row["outcome"] == "unknown" for row in found["checks"])
+    shared.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET PIPE_EXECUTION_PAUSED = FALSE")
 
 
-def test_throttled_for_longer_than_is_tried_is_unknown_and_says_try_again(healthy: Installation) -> None:
-    healthy.control("POST", "/faults", {"throttle": {"operation": "iam:GetRole", "times": 50}})
-    code, found = verify(healthy)
+def test_throttled_for_longer_than_is_tried_is_unknown_and_says_try_again(shared: Installation) -> None:
+    shared.control("POST", "/faults", {"throttle": {"operation": "iam:GetRole", "times": 50}})
+    code, found = verify(shared)
     assert code == 3
     rows = unknown(found)
     assert all("Throttling" in row["cause"] for row in rows.values())
@@ -114,27 +115,27 @@ def test_throttled_for_longer_than_is_tried_is_unknown_and_says_try_again(health
 
 
 def test_both_clouds_closed_is_one_paragraph_and_bad_news_in_every_format(
-    healthy: Installation, tmp_path: Path
+    shared: Installation, tmp_path: Path
 ) -> None:
     def wrong(text: str) -> str:
-        return text.replace(healthy.tenant["snowflake"]["password"], "WRONG")
+        return text.replace(shared.tenant["snowflake"]["password"], "WRONG")
 
     variables = {
-        "SNOWFLAKE_HOME": connections(healthy, tmp_path / "wrong", wrong),
+        "SNOWFLAKE_HOME": connections(shared, tmp_path / "wrong", wrong),
         "AWS_SECRET_ACCESS_KEY": "WRONG",
     }
     metrics = tmp_path / "snowpipe.prom"
-    healthy.run("verify", "--format", f"prometheus={metrics}")
+    shared.run("verify", "--format", f"prometheus={metrics}")
     assert 'snowpipe_runbook_healthy{target="sandbox"} 1' in metrics.read_text()
     asked = ("verify", "--format", "nagios", "--format", f"prometheus={metrics}")
-    told = said(healthy, *asked, code=3, **variables)
+    told = said(shared, *asked, code=3, **variables)
     assert "SignatureDoesNotMatch" in told
     assert 'snowpipe_runbook_healthy{target="sandbox"} 0' in metrics.read_text()
-    with changed(healthy, (), variables):
-        done = healthy.run("verify", "--format", "nagios", expect=3)
+    with changed(shared, (), variables):
+        done = shared.run("verify", "--format", "nagios", expect=3)
         assert done.stdout.startswith("SNOWPIPE UNKNOWN - sandbox: verify.ran: ")
-        assert not json.loads(healthy.run("verify", "--format", "json", expect=3).stdout)["healthy"]
-    wrong_setting = healthy.run("verify", "--format", "nagios", "--stream", "nonsense", expect=3)
+        assert not json.loads(shared.run("verify", "--format", "json", expect=3).stdout)["healthy"]
+    wrong_setting = shared.run("verify", "--format", "nagios", "--stream", "nonsense", expect=3)
     assert wrong_setting.stdout.startswith("SNOWPIPE UNKNOWN - ")
 
 
@@ -160,14 +161,14 @@ def reading_privileges(at: Installation) -> list[str]:
 
 
 @pytest.fixture
-def watched(healthy: Installation, tmp_path: Path) -> Installation:
+def watched(shared: Installation, tmp_path: Path) -> Installation:
     """An installation, read by a role that may read it and nothing else."""
-    healthy.sql(f"CREATE ROLE {READER}")
-    for privilege in reading_privileges(healthy):
-        healthy.sql(f"GRANT {privilege} TO ROLE {READER}")
-    healthy.sql(f"GRANT ROLE {READER} TO USER {healthy.tenant['snowflake']['user']}")
-    healthy.environment["SNOWFLAKE_HOME"] = connections(healthy, tmp_path / "reader", with_role(READER))
-    return healthy
+    shared.sql(f"CREATE ROLE IF NOT EXISTS {READER}")
+    for privilege in reading_privileges(shared):
+        shared.sql(f"GRANT {privilege} TO ROLE {READER}")
+    shared.sql(f"GRANT ROLE {READER} TO USER {shared.tenant['snowflake']['user']}")
+    shared.environment["SNOWFLAKE_HOME"] = connections(shared, tmp_path / "reader", with_role(READER))
+    return shared
 
 
 def test_a_role_that_may_only_read_can_tell_everything(watched: Installation) -> None:
@@ -186,23 +187,19 @@ def test_each_privilege_in_snowflake_taken_away_is_named(watched: Installation) 
         watched.sql(f"GRANT {privilege} TO ROLE {READER}")
 
 
-def test_without_a_warehouse_only_what_needs_one_is_unknown(healthy: Installation, tmp_path: Path) -> None:
-    healthy.sql("REVOKE USAGE ON WAREHOUSE SANDBOX_WH FROM ROLE PUBLIC")
-    healthy.sql(f"CREATE ROLE {READER}")
-    for privilege in reading_privileges(healthy):
-        healthy.sql(f"GRANT {privilege} TO ROLE {READER}")
-    healthy.sql(f"GRANT ROLE {READER} TO USER {healthy.tenant['snowflake']['user']}")
-    healthy.environment["SNOWFLAKE_HOME"] = connections(healthy, tmp_path / "reader", with_role(READER))
-    plain = json.loads(healthy.run("verify", "--format", "json").stdout)
+def test_without_a_warehouse_only_what_needs_one_is_unknown(watched: Installation) -> None:
+    watched.sql("REVOKE USAGE ON WAREHOUSE SANDBOX_WH FROM ROLE PUBLIC")
+    plain = json.loads(watched.run("verify", "--format", "json").stdout)
     assert plain["healthy"]
     assert {row["cause"] for row in plain["checks"] if row["id"] == "delivery.files-are-loaded"} == {
         "needs a warehouse: ask for it with --deep"
     }
-    code, found = verify(healthy)
+    code, found = verify(watched)
     assert code == 3
     rows = unknown(found)
     assert "delivery.files-are-loaded" in rows
     assert all("USAGE on a warehouse" in row["remedy"] for row in rows.values())
+    watched.sql("GRANT USAGE ON WAREHOUSE SANDBOX_WH TO ROLE PUBLIC")
 
 
 def closed_port() -> int:

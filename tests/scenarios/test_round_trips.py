@@ -43,13 +43,13 @@ def test_a_chain_is_counted_and_what_runs_side_by_side_is_not() -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--deep",)], ids=["plain", "deep"])
 def test_a_healthy_verify_is_at_most_eight_round_trips_deep(
-    healthy: Installation, arguments: tuple[str, ...]
+    shared: Installation, arguments: tuple[str, ...]
 ) -> None:
     """Log-in and log-out count. A busy machine only makes calls look as if they waited: the best of three."""
-    healthy.control("POST", "/faults", {"latency_ms": 100})
+    shared.control("POST", "/faults", {"latency_ms": 100})
     depths: list[dict[str, int]] = []
     for _ in range(3):
-        found = calls(healthy, *arguments)
+        found = calls(shared, *arguments)
         assert len(found["snowflake"]) > MOST_IN_A_ROW  # else there is nothing to show
         depths.append({cloud: in_a_row(rows) for cloud, rows in found.items()})
         if max(depths[-1].values()) <= MOST_IN_A_ROW:
@@ -58,14 +58,14 @@ def test_a_healthy_verify_is_at_most_eight_round_trips_deep(
 
 
 @pytest.mark.parametrize("files", [30, pytest.param(1_100, marks=pytest.mark.slow)])
-def test_the_number_of_calls_does_not_grow_with_the_files(healthy: Installation, files: int) -> None:
+def test_the_number_of_calls_does_not_grow_with_the_files(shared: Installation, files: int) -> None:
     def counted() -> Counter[str]:
-        found = calls(healthy, "--deep")
+        found = calls(shared, "--deep")
         return Counter(row["operation"] for rows in found.values() for row in rows)
 
     before = counted()
     assert before
     for number in range(files):
-        healthy.put("events_bad", f"{number}.gz", b"{}")
-    healthy.settle()
+        shared.put("events_bad", f"{number}.gz", b"{}")
+    shared.settle()
     assert counted() == before
