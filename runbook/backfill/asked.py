@@ -27,6 +27,17 @@ class Asked:
     reload_gone: bool = False
     queue_while_paused: bool = False
 
+    @property
+    def journal(self) -> dict[str, str | int | bool | None]:
+        """What was asked for, as it stands in the run's record; nothing reads it back."""
+        return {
+            "pattern": self.pattern.pattern,
+            "since": self.since.isoformat() if self.since else None,
+            "until": self.until.isoformat() if self.until else None,
+            "reload_failed": self.reload_failed,
+            "reload_gone": self.reload_gone,
+        }
+
     def names(self, key: str) -> bool:
         """Whether the pattern matches the object's whole key, as PATTERN does in COPY."""
         return self.pattern.fullmatch(key) is not None

@@ -65,6 +65,7 @@ def backfill(
             results = [Result(each.evidence.stream, each) for each in plans]
         else:
             _ask(run, plans)
+            run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
             results = _load(run, plans)
         if quiet:
             say_json(

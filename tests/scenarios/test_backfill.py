@@ -87,6 +87,12 @@ def test_files_from_before_the_pipe_are_loaded_once_and_a_second_run_finds_nothi
     assert classes(found) == {"before_pipe": 3}
     assert (found["loaded"]["files"], found["loaded"]["rows"]) == (3, 6)
     assert found["missing"] == []
+    runs = list((installation.folder / "runbook" / "runs").glob("*.jsonl"))
+    journal = [json.loads(line) for run in runs for line in run.read_text().splitlines()]
+    (asked,) = [line for line in journal if "asked" in line]
+    assert (asked["asked"]["pattern"], asked["files"]) == (".*enriched.*", 3)
+    for run in runs:  # what is true stands in the histories
+        run.unlink()
     again = backfill(installation)
     assert classes(again) == {"loaded_by_pipe": 3}
     assert again["to_load"]["files"] == 0
