@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import closing
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -64,11 +65,10 @@ class Killer:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         mine = self._is_the_one(request, body)
         side = self.at.tenant["snowflake"]
-        connection = HTTPConnection(side["host"], side["port"], timeout=60)
-        connection.request(request.command, request.path, body, dict(request.headers))
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        with closing(HTTPConnection(side["host"], side["port"], timeout=60)) as connection:
+            connection.request(request.command, request.path, body, dict(request.headers))
+            answer = connection.getresponse()
+            content = answer.read()
         if mine:
             self._kill()
             return

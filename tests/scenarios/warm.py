@@ -67,7 +67,9 @@ class Command:
     def _number(self) -> int:
         line = b""
         while not line.endswith(b"\n"):
-            line += self._connection.recv(16)
+            more = self._connection.recv(16)
+            assert more, "the commands' parent has died"
+            line += more
         return int(line)
 
     def send_signal(self, number: int) -> None:
