@@ -32,6 +32,7 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("STAGE",), stages.alter),
     (("FILE", "FORMAT"), file_formats.alter),
     (("PIPE",), pipes.alter),
+    (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.alter_database),
     (("SCHEMA",), containers.alter_schema),
     (("WAREHOUSE",), containers.alter_warehouse),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
 
@@ -40,6 +40,11 @@ RESERVED = ("MEMORY", "SYSTEM", "TEMP", "SNOWFLAKE")
 
 
 # --- databases
+
+
+def refuse_database_role(*_: object) -> NoReturn:
+    """CREATE, ALTER and DROP DATABASE ROLE: not emulated, and not a database called ROLE either."""
+    raise errors.not_emulated("database roles")
 
 
 def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:

@@ -41,6 +41,7 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
     (("STAGE",), stages.create),
     (("FILE", "FORMAT"), file_formats.create),
     (("PIPE",), pipes.create),
+    (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.create_database),
     (("SCHEMA",), containers.create_schema),
     (("WAREHOUSE",), containers.create_warehouse),

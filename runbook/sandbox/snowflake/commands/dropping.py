@@ -24,6 +24,7 @@ KINDS: list[tuple[tuple[str, ...], Dropper]] = [
     (("STAGE",), stages.drop),
     (("FILE", "FORMAT"), file_formats.drop),
     (("PIPE",), pipes.drop),
+    (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.drop_database),
     (("SCHEMA",), containers.drop_schema),
     (("WAREHOUSE",), containers.drop_warehouse),
