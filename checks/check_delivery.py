@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from runbook.facts import Facts
-from runbook.facts.delivery import failed, late, missing, partly_loaded
+from runbook.facts.delivery import changed, failed, gone, late, missing, partly_loaded, strangers, twice
 from runbook.facts.snowflake import Listing, Load, Pipe, PipeStatus
 from runbook.settings import Settings, Stream
 
@@ -17,6 +17,8 @@ THE_WAY = (
     "step4.stage-is-not-orphaned",
     "step4.pipe-exists",
     "step4.pipe-is-not-paused",
+    "step4.schema-does-not-pause",
+    "step4.account-does-not-pause",
     "step4.loader-has-its-rights",
     "step4.pipe-runs",
     "step5.rule-exists",
@@ -25,16 +27,30 @@ THE_WAY = (
 )
 
 
+WHAT_IS_READ = (
+    "step1.bucket-policy-lets-the-role-read",
+    "step1.key-is-enabled",
+    "step1.key-policy-lets-the-role-decrypt",
+    "step1.role-may-decrypt",
+    "step4.file-format-loses-nothing",
+    "step4.pipe-reads-by-the-file-format",
+    "step4.table-has-the-columns",
+)
+
+
 @pytest.mark.needs(
-    "step3.snowflake-gets-in", "step4.stage-is-not-orphaned", "step4.stage-uses-the-integration"
+    "step3.snowflake-gets-in",
+    "step4.stage-is-not-orphaned",
+    "step4.stage-is-on-the-folder",
+    "step4.stage-uses-the-integration",
 )
 def check_stage_can_be_listed(listing: Listing) -> None:
     """The stage lists its files.
 
-    Remedy: see the documentation
+    Remedy: find what denies s3:ListBucket on this folder, such as a condition in the bucket's policy
     See: docs/runbook.md#snowflake-does-not-get-in
     """
-    assert str(listing.error or "listed") == "listed", str(listing.error)
+    assert str(listing.error or "listed") == "listed", "Snowflake gets in, and still cannot list the stage"
 
 
 @pytest.mark.needs(*THE_WAY)
@@ -43,7 +59,7 @@ def check_queue_is_worked_off(
 ) -> None:
     """No announced file waits longer than checks.loaded_within_minutes.
 
-    Remedy: see the documentation
+    Remedy: look at `invoke status` twice: if pending does not fall for an hour, ask Snowflake's support
     See: docs/runbook.md#late-files
     """
     waiting = late(pipe_status, facts.now, timedelta(minutes=settings.checks.loaded_within_minutes))
@@ -70,27 +86,76 @@ def check_files_are_loaded(
 
 
 @pytest.mark.deep
-@pytest.mark.needs("delivery.stage-can-be-listed")
+@pytest.mark.needs(*THE_WAY, *WHAT_IS_READ, "delivery.stage-can-be-listed")
 def check_no_file_failed(listing: Listing, loads: tuple[Load, ...], stream: Stream) -> None:
     """No file that is still in the bucket failed to load.
 
     A pipe never tries a failed file again, not even when it is corrected under the same name.
 
-    Remedy: correct the file, upload it under a new name, and delete the failed one
+    Remedy: correct or restore it, then: invoke backfill --stream STREAM --pattern KEY --reload-failed
     See: docs/runbook.md#failed-files
     """
     assert failed(listing, loads) == [], "Snowflake could not load these files"
 
 
 @pytest.mark.deep
-@pytest.mark.needs("delivery.stage-can-be-listed")
+@pytest.mark.needs("delivery.stage-can-be-listed", "step4.pipe-loses-no-row")
 def check_no_file_is_partly_loaded(listing: Listing, loads: tuple[Load, ...], stream: Stream) -> None:
     """No file lost rows while it was loaded.
 
-    Remedy: see the documentation
+    Remedy: DELETE its rows (WHERE _file = KEY), upload it corrected under a new name, delete the old file
     See: docs/runbook.md#partly-loaded-files
     """
     assert partly_loaded(listing, loads) == [], "rows of these files are not in the table"
+
+
+@pytest.mark.deep
+@pytest.mark.needs("delivery.stage-can-be-listed")
+def check_no_file_changed_since_it_was_loaded(
+    listing: Listing, loads: tuple[Load, ...], stream: Stream
+) -> None:
+    """No file was written again under the name it was loaded by.
+
+    Remedy: load it anew, its old rows go: invoke backfill --stream STREAM --pattern KEY --reload-failed
+    See: docs/runbook.md#changed-files
+    """
+    assert changed(listing, loads) == [], "a pipe knows a file by its name, and ignores the new content"
+
+
+@pytest.mark.deep
+@pytest.mark.needs("step4.loader-has-its-rights", "step4.no-other-pipe-loads-the-same")
+def check_rows_are_there_once(loads: tuple[Load, ...], recent_rows: dict[str, int], stream: Stream) -> None:
+    """No file of the last 14 days has more rows in the table than it has.
+
+    Remedy: DELETE … WHERE _file = KEY AND _loaded_at = the later of its load times
+    See: docs/runbook.md#rows
+    """
+    assert twice(loads, recent_rows) == [], "these files were loaded twice"
+
+
+@pytest.mark.deep
+@pytest.mark.needs(
+    "delivery.stage-can-be-listed", "step4.loader-has-its-rights", "step4.pipe-writes-the-table"
+)
+def check_loaded_rows_are_still_there(
+    listing: Listing, loads: tuple[Load, ...], recent_rows: dict[str, int], stream: Stream
+) -> None:
+    """Every row of a file that was loaded in the last 14 days, and is still there, is in the table.
+
+    Remedy: unless deleted on purpose: invoke backfill --stream STREAM --pattern KEY --reload-gone
+    See: docs/runbook.md#rows
+    """
+    assert gone(listing, loads, recent_rows) == [], "the table was truncated, replaced, or rows were deleted"
+
+
+@pytest.mark.needs("delivery.stage-can-be-listed")
+def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream: Stream) -> None:
+    """What arrives in the folder is what the stream loads: it ends in the stream's suffix.
+
+    Remedy: have whoever writes end its names so, or correct streams.STREAM.suffix and: invoke step5-aws
+    See: docs/runbook.md#other-files
+    """
+    assert strangers(stream, listing, facts.now) == [], "nothing of it is announced or loaded"
 
 
 @pytest.mark.needs("delivery.stage-can-be-listed")

@@ -2,9 +2,12 @@
 
 import pytest
 
+from runbook.errors import Absent
 from runbook.facts import Facts
-from runbook.facts.access import unreadable
-from runbook.facts.aws import Bucket, Policy, Role
+from runbook.facts.access import allowed, excessive, unreadable
+from runbook.facts.aws import Bucket, Policy, Role, RolePolicies
+from runbook.facts.documents import Document
+from runbook.facts.refusals import key_refuses, refusals
 from runbook.settings import Settings
 
 
@@ -26,15 +29,18 @@ def check_bucket_region(bucket: Bucket, settings: Settings) -> None:
     assert bucket.region == settings.aws.region, "S3 only notifies queues of the bucket's own region"
 
 
-def check_policy_exists(facts: Facts) -> None:
+def check_policy_exists(facts: Facts, settings: Settings) -> None:
     """The permissions policy exists.
 
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
+    if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
+        raise Absent("A policy under that path", asserted_by="step1.role-has-the-expected-arn")
     assert facts.policy is not None, "no policy of that name can be found"
 
 
+@pytest.mark.needs("step1.bucket-exists", "step1.key-exists")
 def check_policy_lets_snowflake_read(policy: Policy, settings: Settings) -> None:
     """The policy allows reading and listing every stream's folder, and locating the bucket.
 
@@ -44,21 +50,22 @@ def check_policy_lets_snowflake_read(policy: Policy, settings: Settings) -> None
     assert unreadable(policy.document, settings) == [], "Snowflake lacks a permission on the bucket"
 
 
+@pytest.mark.needs("step1.bucket-exists")
 def check_policy_is_read_only(policy: Policy, settings: Settings) -> None:
     """The policy allows nothing beyond reading the streams' folders.
 
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
-    from runbook.facts.access import excessive
-
     assert excessive(policy.document, settings) == [], "the policy grants more than loading needs"
 
 
 def check_role_exists(facts: Facts) -> None:
     """The role exists.
 
-    Remedy: invoke step1-aws
+    A role made anew denies everybody, so its trust policy comes with it.
+
+    Remedy: invoke step1-aws step3-aws
     See: docs/runbook.md#role
     """
     assert facts.role is not None, "no role of that name can be found"
@@ -67,7 +74,7 @@ def check_role_exists(facts: Facts) -> None:
 def check_role_has_the_expected_arn(role: Role, settings: Settings) -> None:
     """The role is under the path the settings say, so its ARN is what Snowflake is told.
 
-    Remedy: correct aws.path in the settings
+    Remedy: set aws.path in the settings, or delete that role and run: invoke step1-aws step3-aws
     See: docs/runbook.md#role
     """
     assert role.arn == settings.aws.role_arn, "Snowflake would assume a role of another ARN"
@@ -81,3 +88,84 @@ def check_role_holds_the_policy(role: Role, settings: Settings) -> None:
     See: docs/runbook.md#role
     """
     assert settings.aws.policy_arn in role.attached_policies, "the policy is not attached to the role"
+
+
+def check_no_other_policy_denies_reading(role_policies: RolePolicies, settings: Settings) -> None:
+    """No other policy of the role denies what loading needs.
+
+    Remedy: take that statement out of the policy it names, or except the streams' folders from it
+    See: docs/runbook.md#denied
+    """
+    found = [row for name, text in role_policies.others.items() for row in refusals(name, text, settings)]
+    assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
+
+
+def check_boundary_lets_the_role_read(role_policies: RolePolicies, settings: Settings) -> None:
+    """The role's permissions boundary allows what loading needs.
+
+    Remedy: allow it in that boundary, or put a boundary on the role that does
+    See: docs/runbook.md#denied
+    """
+    lacking = unreadable(role_policies.boundary, settings) if role_policies.boundary else []
+    assert lacking == [], "a role may do only what both its policy and its boundary allow"
+
+
+def check_bucket_policy_lets_the_role_read(bucket_policy: Document, settings: Settings) -> None:
+    """The bucket's policy does not deny what loading needs.
+
+    Remedy: except the role from that statement of the bucket's policy
+    See: docs/runbook.md#denied
+    """
+    found = refusals("bucket policy", bucket_policy, settings)
+    assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
+
+
+def check_key_exists(facts: Facts, settings: Settings) -> None:
+    """The key the settings name exists.
+
+    Remedy: correct aws.kms_key_arn in the settings
+    See: docs/runbook.md#key
+    """
+    if not settings.aws.kms_key_arn:
+        pytest.skip("aws.kms_key_arn is not set")
+    assert facts.key is not None, "no key of that ARN can be found"
+
+
+def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> None:
+    """The key that encrypts new files is the settings', or one the role may use otherwise.
+
+    Remedy: set aws.kms_key_arn to that key in the settings, then run: invoke step1-aws
+    See: docs/runbook.md#key
+    """
+    named, used = settings.aws.kms_key_arn, facts.bucket_key
+    if used is None:
+        pytest.skip("new files are encrypted by S3 itself")
+    key = facts.key if not named else None
+    arn = key.arn if key else used
+    others = facts.role_policies.others.values()
+    granted = named == arn or any(allowed(text, "kms:Decrypt", arn, {}) for text in others)
+    assert (named if granted else arn) == named, "nothing lets the role decrypt with that key"
+
+
+@pytest.mark.needs("step1.role-may-decrypt")
+def check_key_is_enabled(facts: Facts) -> None:
+    """The key is enabled.
+
+    Remedy: enable that key, or cancel its deletion, in KMS
+    See: docs/runbook.md#key
+    """
+    if facts.key is None:
+        pytest.skip("there is no key to judge")
+    assert facts.key.state == "Enabled", "nobody can read what it encrypted"
+
+
+@pytest.mark.needs("step1.role-may-decrypt")
+def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> None:
+    """The key's own policy lets the role decrypt, or leaves it to IAM.
+
+    Remedy: let the role kms:Decrypt in the key's policy
+    See: docs/runbook.md#key
+    """
+    if facts.key is None:
+        pytest.skip("there is no key to judge")
+    assert key_refuses(facts.key, settings) == [], "without the key's own policy IAM's is worth nothing"

@@ -4,24 +4,42 @@ import pytest
 
 from runbook.facts import Facts
 from runbook.facts.pipeline import integration_grants, missing_grants
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.snowflake import Grant, StorageIntegration
 from runbook.settings import Settings
 
 
 def check_roles_exist(facts: Facts, settings: Settings) -> None:
     """The loader's and the operator's roles exist.
 
-    Remedy: invoke step2-snowflake
+    A role made anew holds nothing, so its grants come with it.
+
+    Remedy: invoke step2-snowflake step4-snowflake
     See: docs/runbook.md#roles
     """
     wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
     assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
 
 
+@pytest.mark.needs("step2.roles-exist")
+def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
+    """The owner role inherits the loader's and the operator's, so whoever administers sees their pipes.
+
+    Remedy: invoke step2-snowflake
+    See: docs/runbook.md#roles
+    """
+    snowflake = settings.snowflake
+    held = facts.grants_to(snowflake.owner_role) or frozenset()
+    wanted = {snowflake.loader_role, snowflake.operator_role} - {snowflake.owner_role}
+    apart = sorted(role for role in wanted if Grant("USAGE", "ROLE", role) not in held)
+    assert apart == [], f"not granted to {snowflake.owner_role}"
+
+
 def check_integration_exists(facts: Facts) -> None:
     """The storage integration exists.
 
-    Remedy: invoke step2-snowflake
+    One made anew has another external ID, and no stage is on it yet: trust and stages come with it.
+
+    Remedy: invoke step2-snowflake step3-aws step4-snowflake
     See: docs/runbook.md#integration
     """
     assert facts.integration is not None, "no integration of that name can be seen"
@@ -33,7 +51,8 @@ def check_integration_is_enabled(integration: StorageIntegration) -> None:
     Remedy: invoke step2-snowflake
     See: docs/runbook.md#integration
     """
-    assert integration.enabled, "ENABLED is FALSE: no stage on it can be read"
+    word = "enabled" if integration.enabled else "disabled"
+    assert word == "enabled", "ENABLED is FALSE: no stage on it can be read"
 
 
 @pytest.mark.needs("step1.role-has-the-expected-arn")
@@ -46,14 +65,31 @@ def check_integration_names_the_role(integration: StorageIntegration, settings: 
     assert integration.role_arn == settings.aws.role_arn, "Snowflake assumes another role"
 
 
+@pytest.mark.needs("step1.bucket-exists")
 def check_integration_allows_the_folders(integration: StorageIntegration, settings: Settings) -> None:
     """The integration allows every stream's folder.
 
     Remedy: invoke step2-snowflake
     See: docs/runbook.md#integration
     """
-    closed = [stream.url for stream in settings.streams if not integration.allows(stream.url)]
+    urls = [stream.url for stream in settings.streams]
+    closed = [
+        url for url in urls if not any(url.startswith(p) or p == "*" for p in integration.allowed_locations)
+    ]
     assert closed == [], "a stage on that folder is refused (error 3127)"
+
+
+def check_integration_blocks_no_folder(integration: StorageIntegration, settings: Settings) -> None:
+    """The integration blocks no stream's folder.
+
+    Remedy: ALTER STORAGE INTEGRATION … UNSET STORAGE_BLOCKED_LOCATIONS, or take that one out of it
+    See: docs/runbook.md#integration
+    """
+    urls = [stream.url for stream in settings.streams]
+    blocked = [
+        place for place in sorted(integration.blocked_locations) if any(u.startswith(place) for u in urls)
+    ]
+    assert blocked == [], "what is blocked wins over what is allowed"
 
 
 @pytest.mark.needs("step2.roles-exist", "step4.stage-is-not-orphaned")

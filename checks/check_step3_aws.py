@@ -4,10 +4,32 @@ import pytest
 
 from runbook.facts import Facts
 from runbook.facts.access import open_to_others, trust_denies
-from runbook.facts.aws import Role
+from runbook.facts.aws import NOBODY_SID, Role
+from runbook.facts.refusals import refusals, trust_conditions
 from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
 from runbook.facts.topic import Topic
-from runbook.settings import Stream
+from runbook.settings import Settings, Stream
+
+RIGHT_FROM_HERE = (
+    "step1.boundary-lets-the-role-read",
+    "step1.bucket-exists",
+    "step1.bucket-policy-lets-the-role-read",
+    "step1.no-other-policy-denies-reading",
+    "step1.policy-exists",
+    "step1.policy-lets-snowflake-read",
+    "step1.role-exists",
+    "step1.role-has-the-expected-arn",
+    "step1.role-holds-the-policy",
+    "step2.integration-allows-the-folders",
+    "step2.integration-blocks-no-folder",
+    "step2.integration-exists",
+    "step2.integration-is-enabled",
+    "step2.integration-names-the-role",
+    "step3.trust-denies-nothing",
+    "step3.trust-external-id",
+    "step3.trust-is-not-closed",
+    "step3.trust-names-snowflakes-user",
+)
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned")
@@ -32,52 +54,71 @@ def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None
 
 
 @pytest.mark.needs("step3.trust-names-snowflakes-user")
-def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> None:
-    """No statement of the trust policy denies Snowflake's user.
+def check_trust_is_not_closed(role: Role) -> None:
+    """The statement with which step 1 keeps everybody out is gone.
 
-    Remedy: take that statement out of the trust policy; the one of step 1 goes with invoke step3-aws
+    Remedy: invoke step3-aws
     See: docs/runbook.md#trust
     """
-    assert trust_denies(role, snowflakes_user) == [], "a Deny statement wins over any Allow"
+    denying = [NOBODY_SID] if role.denies_everybody else []
+    assert denying == [], "step 1 made the role anew, or an old trust policy was put back"
+
+
+@pytest.mark.needs("step3.trust-names-snowflakes-user")
+def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> None:
+    """No statement of somebody else's in the trust policy denies Snowflake's user.
+
+    Remedy: take the statement of that Sid out of the role's trust policy
+    See: docs/runbook.md#trust
+    """
+    theirs = [sid for sid in trust_denies(role, snowflakes_user) if sid != NOBODY_SID]
+    assert theirs == [], "a Deny statement wins over any Allow"
 
 
 def check_trust_is_closed_to_others(role: Role) -> None:
     """Nobody gets in by a wildcard, by the account's own root or by the documented placeholder 0000.
 
-    Remedy: remove that statement from the role's trust policy
+    Remedy: take that principal, or external ID, out of the role's trust policy
     See: docs/runbook.md#trust
     """
     assert open_to_others(role) == [], "somebody other than Snowflake may assume the role"
 
 
-@pytest.mark.needs(
-    "step1.bucket-exists",
-    "step1.policy-exists",
-    "step1.policy-lets-snowflake-read",
-    "step1.role-exists",
-    "step1.role-has-the-expected-arn",
-    "step1.role-holds-the-policy",
-    "step2.integration-exists",
-    "step2.integration-is-enabled",
-    "step2.integration-names-the-role",
-    "step2.integration-allows-the-folders",
-    "step3.trust-names-snowflakes-user",
-    "step3.trust-external-id",
-    "step3.trust-denies-nothing",
-)
+@pytest.mark.needs(*RIGHT_FROM_HERE)
+def check_no_condition_keeps_snowflake_out(
+    facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
+) -> None:
+    """No condition on where or how Snowflake comes stands in its way.
+
+    Judged only where Snowflake is refused: what such a condition decides, only AWS knows.
+
+    Remedy: except the role from that condition, or have it let Snowflake in
+    See: docs/runbook.md#denied
+    """
+    entry = facts.entry
+    documents = {"bucket policy": facts.bucket_policy, **facts.role_policies.others}
+    found = [row for name, text in documents.items() for row in refusals(name, text, settings)]
+    found += trust_conditions(role.allowing, snowflakes_user.iam_user_arn)
+    refused = entry is not None and not entry.succeeded
+    assert (sorted(map(str, found)) if refused else []) == [], (
+        "Snowflake is refused, and nothing else is wrong"
+    )
+
+
+@pytest.mark.needs(*RIGHT_FROM_HERE, "step3.no-condition-keeps-snowflake-out")
 def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> None:
     """Snowflake assumes the role and lists the folders.
 
-    All of the trust and permissions above is right when this fails alone: then it is a boundary,
-    an organisation's policy, the bucket's policy, an inactive STS region, or a change made
-    less than an hour ago.
+    All that can be read of trust and permissions is right when this fails alone: then it is a change
+    made less than an hour ago, an organisation's policy, or an inactive STS region.
 
-    Remedy: wait for IAM, then see the documentation
+    Remedy: wait (invoke verify --wait 3600); then it is an organisation's policy, or STS is off there
     See: docs/runbook.md#snowflake-does-not-get-in
     """
     entry = facts.entry
     assert entry is not None, "the integration cannot be seen"
-    assert entry.succeeded, f"AWS answered Snowflake: {entry.message}"
+    answer = "succeeded" if entry.succeeded else entry.message
+    assert answer == "succeeded", "AWS refuses Snowflake, though all of the above is right"
 
 
 def check_topic_exists(facts: Facts, stream: Stream) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from runbook.facts import Facts
+from runbook.facts.copy_statement import CopyStatement
 from runbook.facts.pipeline import (
     FORMAT_OPTIONS,
     loader_grants,
@@ -29,7 +30,9 @@ from runbook.settings import Settings, Stream
 def check_schema_exists(facts: Facts) -> None:
     """The database and schema exist.
 
-    Remedy: invoke step4-snowflake
+    Tables and rows come back with them.
+
+    Remedy: UNDROP it, rename it back, or correct the settings; if it never was: invoke step4-snowflake
     See: docs/runbook.md#schema
     """
     assert facts.schema_exists, "the schema cannot be seen"
@@ -63,7 +66,9 @@ def check_file_format_loses_nothing(file_format: FileFormat, stream: Stream) -> 
 def check_table_exists(facts: Facts, stream: Stream) -> None:
     """The table exists.
 
-    Remedy: invoke step4-snowflake
+    Its rows come back with it; files that arrived meanwhile were announced to nobody.
+
+    Remedy: UNDROP it or rename it back; if it never was, make an empty one: invoke step4-snowflake
     See: docs/runbook.md#table
     """
     assert facts.table(stream) is not None, "the table cannot be seen"
@@ -72,7 +77,7 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
     """The table has every column the pipe writes.
 
-    Remedy: add the missing columns to the table (ALTER TABLE … ADD COLUMN)
+    Remedy: add those columns: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
     See: docs/runbook.md#table
     """
     assert missing_columns(table, stream) == [], "the pipe's COPY does not compile"
@@ -88,10 +93,11 @@ def check_stage_exists(facts: Facts, stream: Stream) -> None:
     assert facts.stage(stream) is not None, "the stage cannot be seen"
 
 
+@pytest.mark.needs("step1.bucket-exists")
 def check_stage_is_on_the_folder(stage: Stage, stream: Stream) -> None:
     """The stage is on the stream's folder.
 
-    Remedy: set another stage and pipe name in the settings, or correct the prefix
+    Remedy: ALTER STAGE … SET URL to that folder (its pipe stops for good), or correct the settings
     See: docs/runbook.md#stage
     """
     assert stage.url == stream.url, "the stage reads other files"
@@ -110,7 +116,8 @@ def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: Stora
     if listing is None:
         pytest.skip("there is no stage to judge")
     errno = listing.error.errno if listing.error else 0
-    assert errno != ORPHANED_STAGE, f"{integration.name} has been replaced since the stage was made"
+    answer = f"error {errno}" if errno == ORPHANED_STAGE else "found"
+    assert answer == "found", f"{integration.name} has been replaced since the stage was made"
 
 
 @pytest.mark.needs("step2.integration-exists", "step4.stage-is-not-orphaned")
@@ -124,21 +131,97 @@ def check_stage_uses_the_integration(stage: Stage, settings: Settings) -> None:
 
 
 @pytest.mark.needs(
-    "step4.schema-exists",
+    "step2.roles-are-inherited",
     "step3.snowflake-gets-in",
     "step3.topic-lets-snowflake-subscribe",
+    "step4.schema-exists",
     "step4.stage-exists",
     "step4.table-exists",
 )
 def check_pipe_exists(facts: Facts, stream: Stream) -> None:
     """The pipe exists.
 
-    Remedy: invoke step4-snowflake
+    Remedy: invoke step4-snowflake step5-aws
     See: docs/runbook.md#pipe
     """
     assert facts.pipe(stream) is not None, "the pipe cannot be seen"
 
 
+def check_pipe_takes_notifications(pipe: Pipe, stream: Stream) -> None:
+    """The pipe has a queue: it was made with AUTO_INGEST.
+
+    Remedy: DROP PIPE it (it has loaded nothing by itself), then run: invoke step4-snowflake step5-aws
+    See: docs/runbook.md#pipe
+    """
+    assert (pipe.notification_channel or "no queue") != "no queue", "AUTO_INGEST is FALSE"
+
+
+def check_pipe_writes_the_table(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY writes the stream's table.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    assert str(copy_statement.table) == str(stream.table), "the rows go elsewhere"
+
+
+def check_pipe_reads_the_whole_folder(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY reads the stream's stage, and all of it.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    read = "/".join(part for part in (f"@{copy_statement.stage}", copy_statement.path) if part)
+    assert read == f"@{stream.stage}", "files are left out, or others are loaded"
+
+
+def check_pipe_leaves_no_file_out(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY has no PATTERN: what is announced is loaded.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    pattern = f"PATTERN = '{copy_statement.pattern}'" if copy_statement.pattern else "no PATTERN"
+    assert pattern == "no PATTERN", "a file it rejects is forwarded and ignored, without a word"
+
+
+def check_pipe_reads_by_the_file_format(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY reads files by the stream's file format.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    assert str(copy_statement.file_format) == str(stream.file_format), "files are read otherwise"
+
+
+def check_pipe_loses_no_row(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY leaves a file it cannot read out whole: CONTINUE loses single rows without a word.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    observed = f"ON_ERROR = {copy_statement.on_error}"
+    assert observed == "ON_ERROR = SKIP_FILE", "no notification, and no failed file, tells of a lost row"
+
+
+def check_pipe_tells_the_true_load_time(copy_statement: CopyStatement, stream: Stream) -> None:
+    """The pipe's COPY asks no clock that was read when it was compiled, up to hours before.
+
+    Remedy: invoke replace-pipe --stream STREAM
+    See: docs/runbook.md#pipe-definition
+    """
+    assert list(copy_statement.clocks) == [], "the time it writes is not when the row was loaded"
+
+
+@pytest.mark.needs(
+    "step4.pipe-takes-notifications",
+    "step4.pipe-writes-the-table",
+    "step4.pipe-reads-the-whole-folder",
+    "step4.pipe-leaves-no-file-out",
+    "step4.pipe-reads-by-the-file-format",
+    "step4.pipe-loses-no-row",
+    "step4.pipe-tells-the-true-load-time",
+)
 def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) -> None:
     """The pipe's COPY statement is the one in sql/step4_snowflake.
 
@@ -150,10 +233,11 @@ def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) 
     assert observed == "as written", "the pipe loads by another statement"
 
 
+@pytest.mark.needs("step2.roles-exist")
 def check_pipe_is_owned_by_the_loader(pipe: Pipe, settings: Settings) -> None:
     """The pipe loads with the loader role's privileges.
 
-    Remedy: transfer the pipe's ownership to the loader role
+    Remedy: pause it, GRANT OWNERSHIP … COPY CURRENT GRANTS to the loader role, SYSTEM$PIPE_FORCE_RESUME
     See: docs/runbook.md#pipe-owner
     """
     assert pipe.owner == settings.snowflake.loader_role, "another role owns the pipe"
@@ -163,7 +247,7 @@ def check_pipe_is_owned_by_the_loader(pipe: Pipe, settings: Settings) -> None:
     "step2.roles-exist", "step4.file-format-exists", "step4.table-exists", "step4.stage-exists"
 )
 def check_loader_has_its_rights(
-    loader_grants_held: frozenset[Grant], stream: Stream, settings: Settings
+    facts: Facts, loader_grants_held: frozenset[Grant], stream: Stream, settings: Settings
 ) -> None:
     """The pipe's owner may read the stage and write the table; without one of these it stalls.
 
@@ -171,10 +255,19 @@ def check_loader_has_its_rights(
     See: docs/runbook.md#loader-rights
     """
     missing = missing_grants(loader_grants_held, loader_grants(settings, stream))
-    assert missing == [], "the pipe's owner lacks a privilege"
+    status = facts.pipe_status(stream) if missing else None
+    replaced = bool(status and status.is_stopped_for_good)
+    why = "what was replaced has lost its grants" if replaced else "the pipe's owner lacks a privilege"
+    assert missing == [], why
 
 
-@pytest.mark.needs("step2.roles-exist", "step4.pipe-exists", "step4.table-exists", "step4.stage-exists")
+@pytest.mark.needs(
+    "step2.roles-exist",
+    "step4.loader-has-its-rights",
+    "step4.pipe-exists",
+    "step4.table-exists",
+    "step4.stage-exists",
+)
 def check_operator_has_its_rights(
     operator_grants_held: frozenset[Grant], stream: Stream, settings: Settings
 ) -> None:
@@ -187,17 +280,54 @@ def check_operator_has_its_rights(
     assert missing == [], "the operator role lacks a privilege"
 
 
+def check_no_other_pipe_loads_the_same(facts: Facts, stream: Stream) -> None:
+    """No other pipe loads the stream's files into its table: every row would be there twice.
+
+    Remedy: DROP PIPE the other one; its rows are in the table twice since it was made
+    See: docs/runbook.md#two-pipes
+    """
+    others = [str(other.name) for other in facts.other_pipes if other.repeats(stream)]
+    assert others == [], "every pipe has its own load history"
+
+
 def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -> None:
-    """Nothing pauses the pipe: not itself, not its schema, not the account.
+    """The pipe itself is not paused.
 
     Remedy: invoke resume --stream STREAM
     See: docs/runbook.md#paused
     """
-    level = f"paused on the {pause.level.lower() or 'account'}" if pause.paused else "not paused"
-    assert level == "not paused", f"PIPE_EXECUTION_PAUSED is TRUE on the {pause.level.lower() or 'account'}"
+    assert _paused_at(pause, "PIPE") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the pipe"
 
 
-@pytest.mark.needs("step4.file-format-exists", "step4.stage-exists", "step4.stage-is-not-orphaned")
+def check_schema_does_not_pause(pause: Pause, stream: Stream) -> None:
+    """The schema does not pause its pipes.
+
+    Remedy: ask whoever paused it; ALTER SCHEMA … UNSET PIPE_EXECUTION_PAUSED lets its pipes run
+    See: docs/runbook.md#paused
+    """
+    assert _paused_at(pause, "SCHEMA") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the schema"
+
+
+def check_account_does_not_pause(pause: Pause, stream: Stream) -> None:
+    """The account does not pause its pipes.
+
+    Remedy: ask whoever paused it; ALTER ACCOUNT UNSET PIPE_EXECUTION_PAUSED lets its pipes run
+    See: docs/runbook.md#paused
+    """
+    assert _paused_at(pause, "ACCOUNT", "") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the account"
+
+
+def _paused_at(pause: Pause, *levels: str) -> str:
+    return f"paused on the {pause.level.lower()}" if pause.paused and pause.level in levels else "not paused"
+
+
+@pytest.mark.needs(
+    "step4.file-format-exists",
+    "step4.loader-has-its-rights",
+    "step4.stage-exists",
+    "step4.stage-is-on-the-folder",
+    "step4.stage-is-not-orphaned",
+)
 def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe's stage and file format are those it was made on; otherwise it never loads again.
 
@@ -221,6 +351,8 @@ def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) 
     "step4.loader-has-its-rights",
     "step4.pipe-is-owned-by-the-loader",
     "step4.pipe-is-not-paused",
+    "step4.schema-does-not-pause",
+    "step4.account-does-not-pause",
 )
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe is running.

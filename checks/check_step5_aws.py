@@ -1,25 +1,52 @@
 """Step 5, AWS: the bucket tells each pipe's queue about new files."""
 
+from contextlib import suppress
+
 import pytest
 
-from runbook.facts.aws import Bucket, BucketNotifications
+from runbook.errors import Absent, RunbookError
+from runbook.facts import Facts
+from runbook.facts.aws import CREATED, Bucket, BucketNotifications, Rule
 from runbook.facts.topic import Topic
 from runbook.settings import Settings, Stream
 
 
-@pytest.mark.needs("step4.pipe-exists")
+@pytest.mark.needs("step4.pipe-exists", "step4.pipe-takes-notifications", "step1.bucket-region")
 def check_queue_is_in_the_buckets_region(channel: str, bucket: Bucket, stream: Stream) -> None:
     """The pipe's queue is in the bucket's region.
 
-    Remedy: correct aws.region in the settings, or send the events through an SNS topic
+    Remedy: DROP PIPE it and make it anew: invoke step4-snowflake step5-aws; or fan out by an SNS topic
     See: docs/runbook.md#queue-region
     """
     if stream.sns_topic:
         pytest.skip("a topic stands between them, and reaches other regions")
-    assert channel.split(":")[3:4] == [bucket.region], "S3 cannot notify a queue of another region"
+    region = channel.split(":")[3] if channel else "no queue"
+    assert region == bucket.region, "S3 cannot notify a queue of another region"
 
 
-def check_rule_exists(notifications: BucketNotifications, stream: Stream) -> None:
+@pytest.mark.needs("step5.queue-is-in-the-buckets-region")
+def check_no_other_rule_takes_the_files(
+    notifications: BucketNotifications, stream: Stream, channel: str
+) -> None:
+    """No rule of somebody else's takes files of the stream to another place.
+
+    S3 takes no two rules that one file could match for one event, so ours cannot stand beside it.
+
+    Remedy: narrow that rule, or fan out through an SNS topic; then run: invoke step5-aws
+    See: docs/runbook.md#overlap
+    """
+    wanted = _wanted(stream)
+    served = any(
+        rule.covers(stream) and rule.target == (stream.sns_topic or channel) for rule in notifications.rules
+    )
+    theirs = [rule for rule in notifications.rules if rule.id != stream.rule_id and rule.touches(wanted)]
+    found = [] if served else [f"{rule.id}: {_told(rule)}" for rule in theirs]
+    assert found == [], "our rule would overlap with it, and S3 refuses that"
+
+
+def check_rule_exists(
+    facts: Facts, notifications: BucketNotifications, bucket: Bucket, stream: Stream
+) -> None:
     """A rule of the bucket announces every new file of the stream.
 
     Remedy: invoke step5-aws
@@ -28,7 +55,23 @@ def check_rule_exists(notifications: BucketNotifications, stream: Stream) -> Non
     covering = [rule.id for rule in notifications.rules if rule.covers(stream)]
     named = notifications.rule(stream.rule_id)
     found = covering or ([named.id] if named else [])
+    if not found and any(rule.touches(_wanted(stream)) for rule in notifications.rules):
+        raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
+    if not found and _out_of_reach(facts, stream, bucket):
+        raise Absent("A queue S3 can notify", asserted_by="step5.queue-is-in-the-buckets-region")
     assert found != [], "new files are announced to nobody"
+
+
+def _wanted(stream: Stream) -> Rule:
+    return Rule(stream.rule_id, "", "", frozenset({CREATED}), stream.prefix, stream.suffix)
+
+
+def _out_of_reach(facts: Facts, stream: Stream, bucket: Bucket) -> bool:
+    """Whether the pipe's queue is surely in another region than the bucket."""
+    with suppress(RunbookError):  # then nobody can tell
+        channel = facts.channel(stream)
+        return bool(channel and not stream.sns_topic and channel.split(":")[3] != bucket.region)
+    return False
 
 
 @pytest.mark.needs("step5.rule-exists")
@@ -40,13 +83,18 @@ def check_rule_covers_the_stream(notifications: BucketNotifications, stream: Str
     """
     covering = [rule for rule in notifications.rules if rule.covers(stream)]
     named = notifications.rule(stream.rule_id)
-    observed = (
-        f"{sorted(named.events)} {named.prefix}*{named.suffix}" if named and not covering else "covered"
-    )
-    assert observed == "covered", f"files under {stream.prefix}*{stream.suffix} are not all announced"
+    wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
+    observed = _told(named) if named and not covering else wanted
+    assert observed == wanted, "some new files are announced to nobody"
 
 
-@pytest.mark.needs("step5.rule-exists", "step5.rule-covers-the-stream", "step4.pipe-exists")
+@pytest.mark.needs(
+    "step5.rule-exists",
+    "step5.rule-covers-the-stream",
+    "step5.no-other-rule-takes-the-files",
+    "step5.queue-is-in-the-buckets-region",
+    "step4.pipe-exists",
+)
 def check_rule_reaches_the_pipes_queue(
     notifications: BucketNotifications, stream: Stream, channel: str
 ) -> None:
@@ -77,3 +125,7 @@ def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
     See: docs/runbook.md#sns-subscription
     """
     assert channel in topic.queues, "the topic tells everybody but the pipe"
+
+
+def _told(rule: Rule) -> str:
+    return f"{', '.join(sorted(rule.events))} under {rule.prefix}*{rule.suffix}"

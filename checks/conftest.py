@@ -6,7 +6,9 @@ import pytest
 
 from runbook.errors import Absent
 from runbook.facts import Facts
-from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role
+from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies
+from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.documents import Document
 from runbook.facts.snowflake import (
     FileFormat,
     Grant,
@@ -64,6 +66,21 @@ def policy(facts: Facts) -> Policy:
 @pytest.fixture
 def role(facts: Facts) -> Role:
     return there(facts.role, "The role", "step1.role-exists")
+
+
+@pytest.fixture
+def role_policies(facts: Facts, role: Role) -> RolePolicies:
+    return facts.role_policies
+
+
+@pytest.fixture
+def bucket_policy(facts: Facts, bucket: Bucket) -> Document:
+    return facts.bucket_policy
+
+
+@pytest.fixture
+def copy_statement(pipe: Pipe, stream: Stream) -> CopyStatement:
+    return read(pipe.definition, stream.pipe.database, stream.pipe.schema)
 
 
 @pytest.fixture
@@ -145,6 +162,14 @@ def notifications(facts: Facts, bucket: Bucket) -> BucketNotifications:
 @pytest.fixture
 def listing(facts: Facts, stream: Stream, stage: Stage) -> Listing:
     return there(facts.listing(stream), "The stage", "step4.stage-exists")
+
+
+@pytest.fixture
+def recent_rows(facts: Facts, stream: Stream, table: Table) -> dict[str, int]:
+    found = facts.recent_rows(stream)
+    if found is None:
+        pytest.skip("the table does not say which file a row is of")
+    return found
 
 
 @pytest.fixture

@@ -83,12 +83,14 @@ class AwsFailed(Exception):
     def is_absence(self) -> bool:
         """Whether AWS says that what was asked for does not exist."""
         return self.code in (
-            "NoSuchEntity",
+            "404",
             "NoSuchBucket",
             "NoSuchBucketPolicy",
+            "NoSuchEntity",
             "NotFound",
-            "404",
+            "NotFoundException",
             "ParameterNotFound",
+            "ServerSideEncryptionConfigurationNotFoundError",
         )
 
 

@@ -8,14 +8,16 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from runbook.errors import Blocked, CannotTell
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
+from runbook.facts.documents import Document
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
+from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
 
@@ -57,6 +59,36 @@ class Facts:
     def notifications(self) -> aws.BucketNotifications | None:
         """The bucket's event notifications."""
         return self._once("notifications", lambda: aws.bucket_notifications(self.reader))
+
+    @property
+    def role_policies(self) -> aws.RolePolicies:
+        """What the role has beside our policy."""
+        return self._once("role_policies", lambda: aws.role_policies(self.reader, lambda: self.role))
+
+    @property
+    def bucket_policy(self) -> Document:
+        """The bucket's own policy."""
+        return self._once("bucket_policy", lambda: aws.bucket_policy(self.reader))
+
+    @property
+    def bucket_key(self) -> str | None:
+        """The customer managed key new files are encrypted with."""
+        return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+
+    @property
+    def key(self) -> aws.Key | None:
+        """The key the settings name, or else the bucket's; None where neither is, or it does not exist."""
+
+        def read() -> aws.Key | None:
+            name = self.settings.aws.kms_key_arn or self.bucket_key
+            return aws.key(self.reader, name) if name else None
+
+        return self._once("key", read)
+
+    @property
+    def other_pipes(self) -> tuple[OtherPipe, ...]:
+        """The account's pipes that are none of ours."""
+        return self._once("other_pipes", lambda: other_pipes(self.reader))
 
     @property
     def now(self) -> datetime:
@@ -166,6 +198,17 @@ class Facts:
         """A year of loads into tables of that name; None when ACCOUNT_USAGE may not be read."""
         return self._once(("account", stream.name), lambda: history.account_loads(self.reader, stream))
 
+    def recent_rows(self, stream: Stream) -> dict[str, int] | None:
+        """The rows of each file loaded in the last 15 days, read after the history; None: no ``_file``."""
+
+        def read() -> dict[str, int] | None:
+            table, _ = self.table(stream), self.loads(stream)
+            if table is None or not {"_FILE", "_LOADED_AT"} <= set(table.names):
+                return None
+            return history.recent_rows(self.reader, stream, self.now - timedelta(days=15))
+
+        return self._once(("recent", stream.name), read)
+
     def table_rows(self, stream: Stream) -> history.TableRows | None:
         """The rows of the stream's table, by file."""
 
@@ -189,10 +232,10 @@ class Facts:
 
     def _questions(self, *, delivery: bool, deep: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
         nouns = {
-            1: ("role", "policy", "bucket"),
+            1: ("role", "policy", "bucket", "role_policies", "bucket_policy", "key"),
             2: ("integration", "roles"),
             3: ("role", "integration", "entry"),
-            4: ("schema_exists", "integration"),
+            4: ("schema_exists", "integration", "other_pipes"),
             5: ("bucket", "notifications"),
         }
         asked = dict.fromkeys(noun for step in steps for noun in nouns[step])
@@ -208,7 +251,7 @@ class Facts:
             questions.append(partial(getattr, self, "now"))
             per_stream += [self.listing]
         if deep:
-            per_stream += [self.loads]
+            per_stream += [self.loads, self.recent_rows]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
         return questions
 

@@ -18,8 +18,8 @@ PROBE = "2026-01-31/part-0001.gz"
 _READING = ("s3:getobject", "s3:getobjectversion", "s3:listbucket", "s3:getbucketlocation", "kms:decrypt")
 
 
-def unreadable(document: Document, settings: Settings) -> list[str]:
-    """What loading needs and the policy does not allow, as ``action on resource``."""
+def requests(settings: Settings) -> list[tuple[str, str, dict[str, str]]]:
+    """The requests loading makes with the role: action, resource, and the condition keys they carry."""
     aws = settings.aws
     wanted: list[tuple[str, str, dict[str, str]]] = [("s3:GetBucketLocation", aws.bucket_arn, {})]
     for stream in settings.streams:
@@ -29,12 +29,26 @@ def unreadable(document: Document, settings: Settings) -> list[str]:
         wanted.append(("s3:ListBucket", aws.bucket_arn, {"s3:prefix": stream.prefix}))
     if aws.kms_key_arn:
         wanted.append(("kms:Decrypt", aws.kms_key_arn, {"kms:viaservice": _via(settings)}))
+    return wanted
+
+
+def unreadable(document: Document, settings: Settings) -> list[str]:
+    """What loading needs and the policy does not allow, as ``action on resource``."""
     return [
         f"{action} on {resource.removesuffix(PROBE)}"
         + (f" under {context['s3:prefix']}" if "s3:prefix" in context else "")
-        for action, resource, context in wanted
+        + _why(document, action, resource)
+        for action, resource, context in requests(settings)
         if not allowed(document, action, resource, context)
     ]
+
+
+def _why(document: Document, action: str, resource: str) -> str:
+    """What stands between a request and its Allow, where there is one."""
+    effects = {row.get("Effect") for row in statements(document) if _applies(row, action, resource)}
+    if "Deny" in effects:
+        return " (a statement denies it)"
+    return " (allowed under a condition that is not met)" if "Allow" in effects else ""
 
 
 def excessive(document: Document, settings: Settings) -> list[str]:
@@ -100,7 +114,7 @@ def trust_denies(role: Role, user: SnowflakesUser) -> list[str]:
         principal = row.get("Principal", {})
         names = principal.get("AWS") if isinstance(principal, Mapping) else principal
         hit = {"*", user.iam_user_arn} & set(map(str, as_list(names)))
-        assuming = _takes_in(row, "Action", "sts:AssumeRole", str.lower)
+        assuming = takes_in(row, "Action", "sts:AssumeRole", str.lower)
         if row.get("Effect") == "Deny" and hit and assuming and not row.get("Condition"):
             found.append(str(row.get("Sid", "(without Sid)")))
     return found
@@ -128,10 +142,10 @@ def _via(settings: Settings) -> str:
 
 
 def _applies(row: Document, action: str, resource: str) -> bool:
-    return _takes_in(row, "Action", action, str.lower) and _takes_in(row, "Resource", resource, str)
+    return takes_in(row, "Action", action, str.lower) and takes_in(row, "Resource", resource, str)
 
 
-def _takes_in(row: Document, element: str, asked: str, shape: Callable[[str], str]) -> bool:
+def takes_in(row: Document, element: str, asked: str, shape: Callable[[str], str]) -> bool:
     """Whether ``Action`` or ``Resource``, or everything but ``NotAction`` …, takes in what is asked.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote_plus, unquote_plus
 
 from runbook.errors import CannotTell
-from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.documents import Document, as_document, as_list, statements
 from runbook.session import AWS_NO_SESSION, AwsFailed, Reader
 from runbook.settings import MANAGED_BY, Stream
 
@@ -15,6 +15,8 @@ T = TypeVar("T")
 NOBODY_SID = "AssumableByNobodyUntilStep3"
 TRUST_SID = "SnowpipeRunbookSnowflakeUser"
 CREATED = "s3:ObjectCreated:*"
+
+_ASSUMING = {"sts:assumerole", "sts:assume*", "sts:*", "*"}
 
 _RULE_LISTS = {
     "QueueConfigurations": "QueueArn",
@@ -29,6 +31,7 @@ _RIGHTS = {
     "s3:PutBucketNotificationConfiguration": "s3:PutBucketNotification",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
 }
 
 
@@ -86,8 +89,13 @@ class Role:
 
     @property
     def allowing(self) -> list[Document]:
-        """The trust statements that let somebody in."""
-        return [row for row in self.trust_statements if row.get("Effect") == "Allow"]
+        """The trust statements that let somebody assume the role."""
+        return [
+            row
+            for row in self.trust_statements
+            if row.get("Effect") == "Allow"
+            and _ASSUMING & {str(a).lower() for a in as_list(row.get("Action"))}
+        ]
 
     @property
     def trusted_principals(self) -> frozenset[str]:
@@ -104,17 +112,41 @@ class Role:
     def external_ids(self, principal: str) -> frozenset[str]:
         """The external IDs under which ``principal`` may assume the role by StringEquals.
 
-        ``*`` stands for "any": a statement without such a condition.
+        ``*`` stands for "any": a statement without such a condition; a pattern is told as one.
         """
         found: set[str] = set()
         for row in self.allowing:
             named = row.get("Principal", {})
             names = as_list(named.get("AWS")) if isinstance(named, dict) else [named]
             if principal in names:
-                conditions = row.get("Condition", {}).get("StringEquals", {})
-                ids = next((v for k, v in conditions.items() if k.lower() == "sts:externalid"), "*")
-                found.update(str(value) for value in as_list(ids))
+                found |= _external_ids(row)
         return frozenset(found)
+
+
+def _external_ids(row: Document) -> set[str]:
+    for operator, block in row.get("Condition", {}).items():
+        for key, values in block.items():
+            if key.lower() == "sts:externalid":
+                like = "" if operator == "StringEquals" else f"{operator} "
+                return {f"{like}{value}" for value in as_list(values)}
+    return {"*"}
+
+
+@dataclass(frozen=True)
+class RolePolicies:
+    """What the role has beside our policy, by name, and its boundary's text (empty: it has none)."""
+
+    others: dict[str, Document] = field(default_factory=dict)
+    boundary: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A KMS key: its state, such as Enabled, and its policy."""
+
+    arn: str
+    state: str
+    policy: Document
 
 
 @dataclass(frozen=True)
@@ -330,6 +362,75 @@ def bucket_notifications(reader: Reader) -> BucketNotifications | None:
         return BucketNotifications({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
     return ask(read, f"The event notifications of {aws.bucket}")
+
+
+def role_policies(reader: Reader, role: Callable[[], Role | None]) -> RolePolicies:
+    """What the role has beside our policy: attached, inline, and its boundary. Nothing without a role."""
+    aws = reader.settings.aws
+
+    def read() -> RolePolicies:
+        inline = reader.aws_pages("iam", "ListRolePolicies", "PolicyNames", RoleName=aws.role_name)
+        found = {
+            name: as_document(
+                reader.aws("iam", "GetRolePolicy", RoleName=aws.role_name, PolicyName=name)["PolicyDocument"]
+            )
+            for name in inline
+        }
+        have = role()
+        attached = sorted(have.attached_policies - {aws.policy_arn}) if have else []
+        found.update({arn.rpartition("/")[2]: _document(reader, arn) for arn in attached})
+        boundary = have.permissions_boundary if have else None
+        return RolePolicies(found, _document(reader, boundary) if boundary else {})
+
+    return ask(read, f"The other policies of the role {aws.role_name}") or RolePolicies()
+
+
+def _document(reader: Reader, arn: str) -> Document:
+    version = reader.aws("iam", "GetPolicy", PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    found = reader.aws("iam", "GetPolicyVersion", PolicyArn=arn, VersionId=version)
+    return as_document(found["PolicyVersion"]["Document"])
+
+
+def bucket_policy(reader: Reader) -> Document:
+    """The bucket's own policy; empty where it has none."""
+    aws = reader.settings.aws
+
+    def read() -> Document:
+        answer = reader.aws("s3", "GetBucketPolicy", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        return as_document(answer["Policy"])
+
+    return ask(read, f"The policy of the bucket {aws.bucket}") or {}
+
+
+def bucket_key(reader: Reader) -> str | None:
+    """The customer managed key new files are encrypted with; None: S3's own, or AWS' managed one.
+
+    Whoever may read the bucket may use the other two.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    aws = reader.settings.aws
+
+    def read() -> str | None:
+        answer = reader.aws(
+            "s3", "GetBucketEncryption", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id
+        )
+        rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
+        chosen = rules[0]["ApplyServerSideEncryptionByDefault"] if rules else {}
+        name = str(chosen.get("KMSMasterKeyID") or "")
+        return None if not name or name.endswith("alias/aws/s3") else name
+
+    return ask(read, f"The encryption of the bucket {aws.bucket}")
+
+
+def key(reader: Reader, name: str) -> Key | None:
+    """A KMS key; None when there is none of that name."""
+
+    def read() -> Key:
+        head = reader.aws("kms", "DescribeKey", KeyId=name)["KeyMetadata"]
+        text = reader.aws("kms", "GetKeyPolicy", KeyId=head["Arn"], PolicyName="default")["Policy"]
+        return Key(head["Arn"], head["KeyState"], as_document(text))
+
+    return ask(read, f"The key {name}")
 
 
 def _tags(head: Any) -> dict[str, str]:

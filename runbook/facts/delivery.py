@@ -1,5 +1,6 @@
 """What the listing and the load histories say together. Pure functions over facts."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, Pipe, PipeStatus, StagedFile
@@ -67,6 +68,66 @@ def partly_loaded(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
             if load.status in PARTLY and load.key in present and load.key not in whole
         ]
     )
+
+
+def changed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
+    """Files that were written again after they were loaded.
+
+    A pipe knows a file by its name: the new content is not loaded for 14 days, and after that beside the old.
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-intro
+    """
+    last = _last_loads(loads)
+    rows = sorted(listing.files, key=lambda file: file.key)
+    return named(
+        [
+            f"{file.key}: written {file.modified:%Y-%m-%d %H:%M}, loaded {load.loaded_at:%Y-%m-%d %H:%M}"
+            for file in rows
+            if (load := last.get(file.key)) and load.loaded_at and file.modified > load.loaded_at
+        ]
+    )
+
+
+def twice(loads: tuple[Load, ...], rows: Mapping[str, int]) -> list[str]:
+    """Files with more rows in the table than their last load wrote."""
+    return _counted(loads, rows, lambda there, loaded: there > loaded)
+
+
+def gone(listing: Listing, loads: tuple[Load, ...], rows: Mapping[str, int]) -> list[str]:
+    """Files that are still in the bucket, with fewer rows in the table than their last load wrote."""
+    present = {file.key for file in listing.files}
+    here = tuple(load for load in loads if load.key in present)
+    return _counted(here, rows, lambda there, loaded: there < loaded)
+
+
+def _counted(
+    loads: tuple[Load, ...], rows: Mapping[str, int], wrong: Callable[[int, int], bool]
+) -> list[str]:
+    return named(
+        [
+            f"{key}: {rows.get(key, 0)} rows in the table, {load.rows} loaded"
+            for key, load in sorted(_last_loads(loads).items())
+            if wrong(rows.get(key, 0), load.rows)
+        ]
+    )
+
+
+def _last_loads(loads: tuple[Load, ...]) -> dict[str, Load]:
+    """The last load of each file that put rows in."""
+    done = [(load.loaded_at, load) for load in loads if load.status in LOADED and load.loaded_at]
+    return {load.key: load for _, load in sorted(done, key=lambda row: row[0])}
+
+
+def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
+    """What arrived in the last 14 days, if none of it is the stream's: nothing of it is announced.
+
+    One stray file beside the stream's own is no fault, nor are marks such as ``_SUCCESS``.
+    """
+    since = now - timedelta(days=LOAD_HISTORY_DAYS)
+    new = [file for file in listing.files if file.modified > since]
+    if any(belongs(file, stream) for file in new):
+        return []
+    names = [(file, file.key.rpartition("/")[2]) for file in new]
+    return named(sorted(file.key for file, name in names if name and file.size and name[0] not in "._"))
 
 
 def named(rows: list[str]) -> list[str]:

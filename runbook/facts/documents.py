@@ -10,6 +10,11 @@ Document = dict[str, Any]
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
+def as_document(value: Any) -> Document:
+    """A policy as AWS hands it back: text, or parsed already."""
+    return dict(json.loads(value)) if isinstance(value, str) else dict(value)
+
+
 def canonical(value: Any) -> Any:
     """A document in one fixed shape, so that equal meaning is equal text and burns no version.
 

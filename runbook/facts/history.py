@@ -119,6 +119,18 @@ def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ..
     )
 
 
+def recent_rows(reader: Reader, stream: Stream, since: datetime) -> dict[str, int]:
+    """How many rows of each file were loaded into the table after ``since``, as the table itself says."""
+    statement = (
+        f"SELECT _file AS f, COUNT(*) AS n FROM {stream.table.sql} "
+        f"WHERE _loaded_at >= {literal(since.replace(tzinfo=None).isoformat(sep=' '))}::TIMESTAMP_NTZ "
+        "AND _file IS NOT NULL GROUP BY _file"
+    )
+    name = stream.table.sql
+    rows = ask(lambda: reader.sql(statement), f"The rows of {name}", f"SELECT on table {name}")
+    return {str(row["f"]): int(row["n"]) for row in rows or ()}
+
+
 def _created_on(reader: Reader, stream: Stream) -> datetime:
     """When the table of that name was made: a replaced one is younger than the loads into the old."""
     table = stream.table

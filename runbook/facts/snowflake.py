@@ -413,7 +413,12 @@ def entry(reader: Reader) -> Entry | None:
             f"'snowpipe-runbook.probe', 'list') AS answer_{number}"
             for number, url in enumerate(places)
         ]
-        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        try:
+            row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        except SqlFailed as error:
+            if error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+                raise
+            return Entry(succeeded=False, message=str(error))  # a disabled integration, a location it blocks
         answers = [_entry(json.loads(row[f"answer_{number}"]), url) for number, url in enumerate(places)]
         return next((found for found in answers if not found.succeeded), Entry(succeeded=True, message=""))
 

@@ -15,6 +15,8 @@ ROLE_ACTIONS = {
     1: (
         "iam:GetRole",
         "iam:ListAttachedRolePolicies",
+        "iam:ListRolePolicies",
+        "iam:GetRolePolicy",
         "iam:CreateRole",
         "iam:TagRole",
         "iam:AttachRolePolicy",
@@ -32,7 +34,7 @@ POLICY_ACTIONS = (
     "iam:DeletePolicyVersion",
 )
 BUCKET_ACTIONS = {
-    1: ("s3:ListBucket",),
+    1: ("s3:ListBucket", "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration"),
     5: ("s3:ListBucket", "s3:GetBucketNotification", "s3:PutBucketNotification"),
 }
 PARAMETER_ACTIONS = ("ssm:GetParameter", "ssm:PutParameter")

@@ -140,7 +140,12 @@ class CheckRun:
             self.trouble = one_line(str(report.longrepr))[-LONGEST:]
 
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
-        self._compared = ("absent", "present") if op in ("!=", "is not") else (shown(left), shown(right))
+        if op in ("!=", "is not"):
+            self._compared = ("absent", "present")
+        elif op == "in":  # what is wanted stands on the left
+            self._compared = (shown(right), shown(left))
+        else:
+            self._compared = (shown(left), shown(right))
 
     @pytest.hookimpl(tryfirst=True)  # before the fixtures: a check that is not asked for reads nothing
     def pytest_runtest_setup(self, item: Any) -> None:

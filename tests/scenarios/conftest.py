@@ -201,15 +201,8 @@ def tenants(
 
     def make(region: str = "us-west-2", **overrides: str) -> Installation:
         name = f"s{uuid.uuid4().hex[:10]}"
-        body = {"name": name, "bucket": f"snowplow-{name}", "region": region}
-        request = Request(
-            f"http://127.0.0.1:{sandbox_process.port}/control/tenants",
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urlopen(request, timeout=30) as answer:
-            tenant = json.load(answer)
-        found = installation_of(tenant, folder / name, {"INVOKE_AWS_REGION": region, **overrides}, warm)
+        settings = {"INVOKE_AWS_REGION": region, **overrides}
+        found = new_tenant(sandbox_process.port, name, folder / name, settings, warm, region)
         made.append(found)
         return found
 
@@ -257,6 +250,19 @@ def healthy(installation: Installation) -> Installation:
     """A tenant with the five steps done and one file loaded in each stream."""
     installation.run("up")
     return installation
+
+
+def new_tenant(
+    port: int, name: str, folder: Path, overrides: dict[str, str], warm: Warm, region: str = "us-west-2"
+) -> Installation:
+    """A fresh tenant of the sandbox process at ``port``; ``overrides`` are INVOKE_ variables."""
+    request = Request(
+        f"http://127.0.0.1:{port}/control/tenants",
+        data=json.dumps({"name": name, "bucket": f"snowplow-{name}", "region": region}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=30) as answer:
+        return installation_of(json.load(answer), folder, overrides, warm)
 
 
 def installation_of(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook.facts import Facts
-from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, queue_rule
+from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies, queue_rule
 from runbook.facts.pipeline import (
     FORMAT_OPTIONS,
     columns,
@@ -171,6 +171,11 @@ def healthy(settings: Settings) -> dict[Any, Any]:
         "notifications": BucketNotifications(
             {"QueueConfigurations": [queue_rule(stream, QUEUE) for stream in settings.streams]}
         ),
+        "role_policies": RolePolicies(),
+        "bucket_policy": {},
+        "bucket_key": None,
+        "key": None,
+        "other_pipes": (),
         "now": NOW,
         "integration": integration(settings),
         "entry": Entry(succeeded=True, message=""),
@@ -195,6 +200,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
             ("pause", stream.name): Pause(paused=False, level=""),
             ("listing", stream.name): Listing(),
             ("loads", stream.name): (),
+            ("recent", stream.name): {},
         }
     return found
 

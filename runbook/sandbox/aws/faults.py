@@ -12,7 +12,14 @@ from typing import Any
 from runbook.sandbox.aws.errors import AwsError
 
 ONE_SHOT = ("throttle", "error_500", "drop_connection")
-_NUMBERS = ("latency_ms", "jitter_ms", "iam_propagation_s", "credential_cache_s", "new_queue_each_time")
+_NUMBERS = (
+    "latency_ms",
+    "jitter_ms",
+    "iam_propagation_s",
+    "credential_cache_s",
+    "new_queue_each_time",
+    "pipe_latency_s",
+)
 _NOTIFICATIONS = {"drop", "duplicate", "delay_s", "reorder", "activation_s"}
 
 

@@ -188,7 +188,12 @@ class Pipe(SchemaObject):
     table: Name = field(kw_only=True)
     """The target table, by name: a pipe follows the name, not the table's id (sources: Snowflake §3.6)."""
     stage_url: str = ""
-    """The stage's URL when the pipe was made: another one now means STOPPED_STAGE_ALTERED."""
+    """The stage's URL when the pipe was made. Once it is another, the pipe is STOPPED_STAGE_ALTERED, and
+    stays so when it is altered back: it must be re-created (sources: Snowflake §1.4)."""
+
+
+STAGE_WAS_ALTERED = "(altered)"
+"""A pipe's ``stage_url`` that no stage has."""
 
 
 class _Identified(Protocol):

@@ -63,6 +63,7 @@ class PipeService:
     def __init__(self, account: Account) -> None:
         self._account = account
         self.channels = Channels(account)
+        self.latency_s: float = 0.0  # how long an announced file waits (sources: Snowflake §3.1)
         self._states: dict[int, PipeState] = {}
         self._lock = threading.Lock()
         self._working = threading.RLock()
@@ -315,11 +316,13 @@ class PipeService:
             worked = True
         return worked
 
-    @staticmethod
-    def _next_batch(state: PipeState) -> list[Pending]:
+    def _next_batch(self, state: PipeState) -> list[Pending]:
         batch: list[Pending] = []
         size = 0
+        due = self._account.clock.now() - timedelta(seconds=self.latency_s)
         for each in state.pending.values():
+            if each.received_at > due:
+                continue
             if batch and (size + each.size > BYTES_PER_BATCH or len(batch) >= FILES_PER_BATCH):
                 break
             batch.append(each)

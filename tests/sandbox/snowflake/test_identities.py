@@ -167,6 +167,8 @@ def test_03_another_url_stops_the_pipes_and_another_integration_does_not(running
     assert running.status()["executionState"] == "RUNNING"
     running.sql(f"ALTER STAGE RAW.SNOWPLOW.ST SET URL = '{running.url}deeper/'")
     assert running.status()["executionState"] == "STOPPED_STAGE_ALTERED"
+    running.sql(f"ALTER STAGE RAW.SNOWPLOW.ST SET URL = '{running.url}'")
+    assert running.status()["executionState"] == "STOPPED_STAGE_ALTERED"
 
 
 def test_03_a_dropped_format_stops_the_pipe_and_an_altered_one_does_not(running: Any) -> None:

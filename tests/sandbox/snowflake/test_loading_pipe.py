@@ -247,6 +247,17 @@ class TestTransformation:
         assert now - timedelta(minutes=1) < scanned <= now
 
 
+def test_an_announced_file_may_wait(piped):
+    piped.account.pipes.latency_s = 3600
+    piped.put("in/a.csv", GOOD)
+    piped.settle()
+    status = piped.status()
+    assert (status["executionState"], status["pendingFileCount"], count(piped)) == ("RUNNING", 1, 0)
+    piped.later(hours=1)
+    piped.settle()
+    assert (piped.status()["pendingFileCount"], count(piped)) == (0, 1)
+
+
 class TestPausing:
     def test_a_paused_pipe_keeps_its_files(self, piped):
         piped.sql("ALTER PIPE P SET PIPE_EXECUTION_PAUSED = TRUE")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors, formats, resolve, result
-from runbook.sandbox.snowflake.catalog import Integration, Stage
+from runbook.sandbox.snowflake.catalog import STAGE_WAS_ALTERED, Integration, Stage
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.grammar import options
@@ -221,6 +221,10 @@ def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
     file_format = _format(session, given.get("FILE_FORMAT"), stage.file_format)
     if integration is not None:
         stage.integration_id, stage.integration_name = integration.id, integration.name
+    if url != stage.url:
+        for pipe in account.catalog.pipes:
+            if pipe.stage_id == stage.id:
+                pipe.stage_url = STAGE_WAS_ALTERED
     stage.url, stage.file_format = url, file_format
     stage.comment = given.get("COMMENT", stage.comment)
 

@@ -1,0 +1,215 @@
+"""Broken by somebody else's say: boundaries, other policies, the bucket's policy, its key, its region."""
+
+import json
+from collections.abc import Iterator
+
+import boto3
+
+from tests.scenarios.conftest import Installation
+from tests.scenarios.faults.fault import fault, set_trust, trust_document
+
+DENY_READING = {"Sid": "NoReading", "Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def _document(*rows: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(rows)})
+
+
+def _policy(at: Installation, name: str, *rows: object) -> str:
+    made = at.aws("iam").create_policy(PolicyName=name, PolicyDocument=_document(*rows))
+    return str(made["Policy"]["Arn"])
+
+
+@fault("role")
+def boundary_leaves_s3_out(at: Installation) -> Iterator[None]:
+    iam, role = at.aws("iam"), at.settings.aws.role_name
+    arn = _policy(at, "only-logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=arn)
+    yield
+    iam.delete_role_permissions_boundary(RoleName=role)
+    iam.delete_policy(PolicyArn=arn)
+
+
+@fault("role")
+def inline_policy_denies(at: Installation) -> Iterator[None]:
+    iam, role = at.aws("iam"), at.settings.aws.role_name
+    iam.put_role_policy(RoleName=role, PolicyName="quarantine", PolicyDocument=_document(DENY_READING))
+    yield
+    iam.delete_role_policy(RoleName=role, PolicyName="quarantine")
+
+
+@fault("role")
+def attached_policy_denies(at: Installation) -> Iterator[None]:
+    iam, role = at.aws("iam"), at.settings.aws.role_name
+    arn = _policy(at, "no-listing", {**DENY_READING, "Action": "s3:List*"})
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    yield
+    iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    iam.delete_policy(PolicyArn=arn)
+
+
+def _bucket_policy(at: Installation, **statement: object) -> Iterator[None]:
+    s3, bucket = at.aws("s3"), at.settings.aws.bucket
+    row = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=_document({**row, **statement}))
+    yield
+    s3.delete_bucket_policy(Bucket=bucket)
+
+
+@fault("bucket-policy")
+def bucket_policy_denies_the_role(at: Installation) -> Iterator[None]:
+    yield from _bucket_policy(
+        at, Sid="NoOutsiders", Principal={"AWS": at.settings.aws.role_arn}, Action="s3:*"
+    )
+
+
+@fault("bucket-policy")
+def bucket_policy_denies_reading(at: Installation) -> Iterator[None]:
+    yield from _bucket_policy(at, Sid="NobodyReads", Action="s3:GetObject")
+
+
+@fault("bucket-policy")
+def bucket_policy_of_a_vpc(at: Installation) -> Iterator[None]:
+    me = at.aws("sts").get_caller_identity()["Arn"]
+    condition = {"StringNotEquals": {"aws:SourceVpce": "vpce-0123456789", "aws:PrincipalArn": me}}
+    yield from _bucket_policy(at, Sid="OnlyOurVpc", Action="s3:*", Condition=condition)
+
+
+@fault("trust")
+def trust_asks_for_an_address(at: Installation) -> Iterator[None]:
+    before, trust = trust_document(at), trust_document(at)
+    trust["Statement"][0]["Condition"]["IpAddress"] = {"aws:SourceIp": "198.51.100.0/24"}
+    set_trust(at, trust)
+    yield
+    set_trust(at, before)
+
+
+@fault("trust")
+def iam_still_propagating(at: Installation) -> Iterator[None]:
+    right = trust_document(at)
+    trust = trust_document(at)
+    trust["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "SOMEBODY_ELSES"
+    set_trust(at, trust)
+    at.advance(seconds=1801)
+    at.control("POST", "/faults", {"iam_propagation_s": 1800})
+    set_trust(at, right)
+    yield
+    at.advance(seconds=1801)
+
+
+@fault("bucket-policy", "listing")
+def lists_are_kept_short(at: Installation) -> Iterator[None]:
+    condition = {
+        "NumericGreaterThan": {"s3:max-keys": "100"},
+        "ArnEquals": {"aws:PrincipalArn": at.settings.aws.role_arn},
+    }
+    yield from _bucket_policy(at, Sid="ShortLists", Action="s3:ListBucket", Condition=condition)
+
+
+# ---- the key
+
+
+def _encrypted(at: Installation) -> str:
+    """A key of the customer's, with which the bucket encrypts new files."""
+    arn = str(at.aws("kms").create_key()["KeyMetadata"]["Arn"])
+    chosen = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
+    at.aws("s3").put_bucket_encryption(
+        Bucket=at.settings.aws.bucket,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]},
+    )
+    return arn
+
+
+def _named(at: Installation) -> str:
+    """The same, and the settings name it."""
+    arn = _encrypted(at)
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = arn
+    at.run("step1-aws")
+    return arn
+
+
+@fault("key", "policy")
+def key_not_in_the_settings(at: Installation) -> Iterator[None]:
+    arn = _encrypted(at)
+    yield
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = arn
+    at.run("step1-aws")
+
+
+@fault("key", "policy")
+def key_of_that_name_is_gone(at: Installation) -> Iterator[None]:
+    aws = at.settings.aws
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = f"arn:aws:kms:{aws.region}:{aws.account_id}:key/none"
+    yield
+    del at.environment["INVOKE_AWS_KMS_KEY_ARN"]
+
+
+@fault("key", "policy")
+def key_disabled(at: Installation) -> Iterator[None]:
+    arn = _named(at)
+    at.aws("kms").disable_key(KeyId=arn)
+    yield
+    at.aws("kms").enable_key(KeyId=arn)
+
+
+@fault("key", "policy")
+def key_policy_leaves_the_role_out(at: Installation) -> Iterator[None]:
+    arn, kms = _named(at), at.aws("kms")
+    before = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
+    me = at.aws("sts").get_caller_identity()["Arn"]
+    mine = {"Sid": "Mine", "Effect": "Allow", "Principal": {"AWS": me}, "Action": "kms:*", "Resource": "*"}
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=_document(mine))
+    yield
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=before)
+
+
+# ---- settings that describe another installation
+
+
+def _setting(at: Installation, name: str, value: str) -> Iterator[None]:
+    at.environment[name] = value
+    yield
+    del at.environment[name]
+
+
+@fault("settings", "bucket")
+def settings_name_another_bucket(at: Installation) -> Iterator[None]:
+    before = at.environment["INVOKE_AWS_BUCKET"]
+    at.environment["INVOKE_AWS_BUCKET"] = f"{before}-old"
+    yield
+    at.environment["INVOKE_AWS_BUCKET"] = before
+
+
+@fault("settings", "bucket")
+def settings_name_another_region(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_AWS_REGION", "eu-west-1")
+
+
+@fault("settings", "schema")
+def settings_name_another_schema(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_SNOWFLAKE_SCHEMA", "SNOWPLOW_OLD")
+
+
+@fault("bucket", "rule", "pipe", "queue")
+def bucket_made_anew_in_another_region(at: Installation) -> Iterator[None]:
+    s3, bucket = at.aws("s3"), at.settings.aws.bucket
+    for row in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        s3.delete_object(Bucket=bucket, Key=row["Key"])
+    s3.delete_bucket(Bucket=bucket)
+    there = boto3.Session().client(
+        "s3",
+        endpoint_url=at.tenant["aws"]["endpoint_url"],
+        region_name="eu-west-1",
+        aws_access_key_id=at.tenant["aws"]["access_key_id"],
+        aws_secret_access_key=at.tenant["aws"]["secret_access_key"],
+    )
+    there.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    at.environment["INVOKE_AWS_REGION"] = "eu-west-1"
+    yield
+    for stream in at.settings.streams:
+        at.sql(f"DROP PIPE {stream.pipe.sql}")
+    at.run("step4-snowflake", "step5-aws")
