@@ -97,7 +97,7 @@ def _says(name: str, *changes: tuple[str, str]) -> None:
         _made_anew(at, *changes)
 
     breaks.__name__ = name
-    fault("pipe")(breaks)
+    fault("pipe", "loader")(breaks)
 
 
 _says("pipe_with_a_pattern", ("ON_ERROR", "PATTERN = '.*[.]csv' ON_ERROR"))
@@ -114,7 +114,7 @@ _says("pipe_without_the_file_format", (f"FORMAT_NAME = {TSV}", "TYPE = CSV FIELD
 _says("pipe_swaps_two_columns", ("  app_id,\n  platform,", "  platform,\n  app_id,"))
 
 
-@fault("pipe")
+@fault("pipe", "loader")
 def pipe_writes_another_table(at: Installation) -> Iterator[None]:
     at.sql(f"CREATE TABLE RAW.SNOWPLOW.EVENTS_TEST LIKE {TABLE}", OWNER)
     at.sql(f"GRANT SELECT, INSERT ON TABLE RAW.SNOWPLOW.EVENTS_TEST TO ROLE {LOADER}", OWNER)
@@ -124,7 +124,7 @@ def pipe_writes_another_table(at: Installation) -> Iterator[None]:
     at.sql("DROP TABLE RAW.SNOWPLOW.EVENTS_TEST", OWNER)
 
 
-@fault("pipe")
+@fault("pipe", "loader")
 def pipe_without_auto_ingest(at: Installation) -> Iterator[None]:
     _made_anew(at, auto_ingest="FALSE")
     yield
@@ -132,12 +132,12 @@ def pipe_without_auto_ingest(at: Installation) -> Iterator[None]:
     at.run("step4-snowflake", "step5-aws")
 
 
-@fault("pipe", "operator")
+@fault("pipe", "operator", "loader")
 def pipe_replaced_without_its_grants(at: Installation) -> None:
     _made_anew(at, grants=False)
 
 
-@fault("pipe", "rule")
+@fault("pipe", "rule", "loader")
 def pipe_made_anew_with_another_queue(at: Installation) -> None:
     at.control("POST", "/faults", {"new_queue_each_time": 1})
     _made_anew(at)
@@ -153,7 +153,7 @@ def _owned_by(at: Installation, role: str) -> None:
     at.sql(f"ALTER PIPE {PIPE} UNSET PIPE_EXECUTION_PAUSED", role)
 
 
-@fault("pipe")
+@fault("pipe", "loader")
 def pipe_owned_by_another_role(at: Installation) -> Iterator[None]:
     _owned_by(at, OWNER)
     yield
