@@ -112,7 +112,7 @@ NOT_EMULATED = [
     "DESC WAREHOUSE SANDBOX_WH",
     "DESC RESULT LAST_QUERY_ID()",
     "DROP TASK T",
-    # more kinds of object, as Snowflake's command reference lists them
+    # more kinds of object, refused whether or not an account of some edition would know them
     "CREATE ALERT A WAREHOUSE = SANDBOX_WH SCHEDULE = '1 MINUTE' IF (EXISTS (SELECT 1)) THEN SELECT 1",
     "CREATE MASKING POLICY M AS (V STRING) RETURNS STRING -> '***'",
     "CREATE ROW ACCESS POLICY R AS (V STRING) RETURNS BOOLEAN -> TRUE",
