@@ -292,7 +292,7 @@ def test_results_that_cannot_be_written(healthy: Installation, tmp_path: Path) -
 
 def test_without_room_for_the_record_of_a_run(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    told = said(installation, "up", code=4, RUNBOOK_HOME=str(tmp_path / "file" / "home"))
+    told = said(installation, "up", code=2, RUNBOOK_HOME=str(tmp_path / "file" / "home"))
     assert "The record of this run cannot be written".lower() in told.lower()
     installation.run("up")
     installation.assert_healthy()

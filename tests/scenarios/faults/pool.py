@@ -103,9 +103,12 @@ def state(at: Installation) -> str:
             f"SHOW PARAMETERS LIKE 'PIPE_EXECUTION_PAUSED' IN PIPE {stream.pipe.sql}",
         ]
     found = [(statement, sorted(map(_timeless, at.sql(statement)))) for statement in statements]
-    tables = sorted(str(row[1]) for row in at.sql(f"SHOW TABLES IN SCHEMA {inside}"))
+    # a pipe or table made anew looks the same, but has forgotten what it loaded
+    made = sorted(
+        str(row[:2]) for kind in ("TABLES", "PIPES") for row in at.sql(f"SHOW {kind} IN SCHEMA {inside}")
+    )
     runs = [_runs(at, stream.pipe.sql) for stream in at.settings.streams]
-    text = "\n".join(map(str, [*found, tables, runs, *_aws_state(at)]))
+    text = "\n".join(map(str, [*found, made, runs, *_aws_state(at)]))
     external_id = next(row[2] for row in at.sql(f"DESC INTEGRATION {integration}") if "EXTERNAL_ID" in row[0])
     return text.replace(str(external_id), "EXTERNAL_ID")
 
