@@ -12,6 +12,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ class _Work:
     changed: threading.Condition = field(default_factory=threading.Condition)
     waiting: list[_Range] = field(default_factory=list)
     active: set[_Range] = field(default_factory=set)
+    idle: int = 0
     stopped: bool = False
 
     def next(self) -> tuple[_Range, bool] | None:
@@ -76,8 +78,15 @@ class _Work:
                     found = max(worth, key=lambda each: each.pages)
                     found.is_being_split = True
                     return found, True
+                self.idle += 1
                 self.changed.wait()
+                self.idle -= 1
             return None
+
+    def share(self) -> int:
+        """Into how many more parts a range is split: each part of the work has its share of idle workers."""
+        with self.changed:
+            return 1 + self.idle // max(len(self.active), 1)
 
     def took(self, which: _Range, page: Page) -> Page:
         """The part of a page that is the range's own, now that others may have taken its end."""
@@ -95,13 +104,21 @@ class _Work:
                 self.changed.notify()
             return own
 
-    def split(self, which: _Range, at: str | None) -> None:
-        """The range's keys after ``at`` become another's; not where it has been listed already."""
+    def split(self, which: _Range, at: list[str], end: str | None) -> None:
+        """The range's keys after each of these places become others'; it has none behind ``end``.
+
+        Not where it has been listed already.
+        """
         with self.changed:
             which.is_being_split, which.pages = False, 0
-            if at is not None and which.after < at and (which.until is None or at < which.until):
-                self.waiting.append(_Range(at, which.until))
-                which.until = at
+            if end is not None and which.after < end and (which.until is None or end < which.until):
+                which.until = end
+            left = [
+                place for place in at if which.after < place and (which.until is None or place < which.until)
+            ]
+            bounds = [*left, which.until]
+            self.waiting += [_Range(after, until) for after, until in pairwise(bounds) if after is not None]
+            which.until = bounds[0]
             self.changed.notify_all()
 
     def stop(self) -> None:
@@ -121,7 +138,7 @@ def pages(fetch: Fetch, prefix: str, *, width: int = WIDTH) -> Iterator[Page]:
             while (given := work.next()) is not None:
                 which, is_split = given
                 if is_split:
-                    work.split(which, halfway(fetch, prefix, which.after, which.until))
+                    work.split(which, *places(fetch, prefix, which.after, which.until, work.share()))
                     continue
                 more = True
                 while more and not work.stopped:
@@ -155,40 +172,76 @@ def pages(fetch: Fetch, prefix: str, *, width: int = WIDTH) -> Iterator[Page]:
             room.release()
 
 
-def halfway(fetch: Fetch, prefix: str, low: str, high: str | None) -> str | None:
-    """A place between two keys with keys after it, about the middle of what their names allow.
+def places(
+    fetch: Fetch, prefix: str, low: str, high: str | None, count: int = 1
+) -> tuple[list[str], str | None]:
+    """Up to ``count`` places between two keys, evenly spread over what their names allow; and the end.
 
-    First the shallowest place where a key differs from ``low``, then a middle of the characters there:
-    some twelve pages of one key. None where everything left begins with ``low``.
+    There are keys after the last place. The end is ``high``, or a place before it behind which no key was
+    found: who asks again with it asks little. First the characters where both differ; where nothing lies
+    between, the shallowest place where a key differs from ``low``, and the characters there. No place
+    where everything left begins with ``low``.
     """
 
-    def after(place: str | None) -> str | None:
-        """The first key after a place, when it is still the range's."""
-        if place is None:
+    def after(place: str) -> str | None:
+        """The first key after a place, when it is still the range's; without one, the place is the end."""
+        nonlocal high
+        if high is not None and place >= high:
             return None
         keys = fetch(place, 1).keys
-        return keys[0] if keys and (high is None or keys[0] <= high) else None
-
-    depth, last, found = len(prefix), len(low) - 1, None
-    while depth <= last:
-        middle = (depth + last) // 2
-        key = after(_behind(low[: middle + 1]))
-        if key is None:
-            depth = middle + 1
-        else:
-            last, found = middle - 1, key
-    if found is None:
+        if keys and (high is None or keys[0] <= high):
+            return keys[0]
+        high = place
         return None
-    depth = len(common(low, found))
-    stem, first = low[:depth], ord(found[depth])
-    bounded = high is not None and high.startswith(stem) and len(high) > depth
-    end = ord(high[depth]) if high and bounded else max(first, 0x7F)
-    while end - first > 1:
-        middle = (first + end) // 2
-        if after(stem + _character(middle)) is not None:
-            return stem + _character(middle)
-        end = middle
-    return stem + _character(first)
+
+    def between(stem: str, first: int, last: int) -> list[str]:
+        """Places behind ``first`` among the characters that follow ``stem``."""
+        while first < last:
+            middle = (first + last + 1) // 2
+            if after(stem + _character(middle)) is not None:
+                wide = min(count, last - first)
+                codes = {first + max((last - first) * n // (wide + 1), 1) for n in range(1, wide + 1)}
+                return sorted({stem + _character(code) for code in codes if code <= middle})
+            last = middle - 1
+        return []
+
+    depth = len(prefix)
+    if high is not None and not low.startswith(high):
+        depth = len(common(low, high))
+        if len(low) > depth and (found := between(low[:depth], ord(low[depth]), ord(high[depth]))):
+            return found, high
+    shallowest, key = _shallowest(after, low, depth)
+    if key is None:
+        return [], high
+    stem, first = low[:shallowest], ord(key[shallowest])
+    bounded = high is not None and high.startswith(stem) and len(high) > shallowest
+    last = ord(high[shallowest]) if high and bounded else _last_of_its_kind(first)
+    return between(stem, first, last) or [stem + _character(first)], high
+
+
+def _shallowest(after: Callable[[str], str | None], low: str, depth: int) -> tuple[int, str | None]:
+    """The least depth at which some key differs from ``low``, and the first that does.
+
+    Names differ soon after what all have in common, or far behind it: steps grow, then are halved.
+    """
+    step, last, found = 1, len(low) - 1, None
+    while depth <= last:
+        tried = (depth + last) // 2 if found is not None else min(depth + step - 1, last)
+        place = _behind(low[: tried + 1])
+        key = after(place) if place is not None else None
+        if key is None:
+            depth, step = tried + 1, 2 * step
+        else:
+            last, found = tried - 1, key
+    return (len(common(low, found)), found) if found is not None else (depth, None)
+
+
+def _last_of_its_kind(code: int) -> int:
+    """Where to look for the end first: names count with digits, or with letters."""
+    return next((end for first, end in _KINDS if first <= code <= end), max(code, 0x7F))
+
+
+_KINDS = [(ord("0"), ord("9")), (ord("a"), ord("z")), (ord("A"), ord("Z"))]
 
 
 def _behind(text: str) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.ranges import Fetch, Page, halfway, pages
+from runbook.facts.ranges import Fetch, Page, pages, places
 
 PREFIX = "p/"
 CHARACTERS = st.sampled_from("ab/0129~\x00\x7f +%é\ud7ff\ue000\uffff\U0010ffff")
@@ -41,20 +41,40 @@ def test_no_key_is_missed_or_listed_twice(names: st.SearchStrategy[str]) -> None
 
 
 @given(st.sets(NAMES, min_size=1, max_size=40), st.data())
-def test_halfway_lies_behind_what_is_listed_and_before_something(
+def test_places_lie_behind_what_is_listed_and_before_something(
     given_names: set[str], data: st.DataObject
 ) -> None:
     names = {name + "." for name in given_names}  # none is itself a place that is tried
     keys = sorted(PREFIX + name for name in names)
     low = data.draw(st.sampled_from(keys))
     high = data.draw(st.none() | st.sampled_from([key for key in keys if key >= low]))
-    found = halfway(fake(names, 5), PREFIX, low, high)
+    count = data.draw(st.integers(1, 5))
+    found, end = places(fake(names, 5), PREFIX, low, high, count)
     rest = [key for key in keys if low < key and (high is None or key <= high)]
     apart = [key for key in rest if not key.startswith(low)]
-    assert (found is not None) or not apart
-    if found is not None:
-        assert low < found
-        assert any(key >= found for key in rest)
+    assert found or not apart
+    assert len(found) <= count
+    assert found == sorted(set(found))
+    assert all(low < place for place in found)
+    assert not found or any(key >= found[-1] for key in rest)
+    assert not [key for key in rest if end is not None and key > end]
+
+
+def test_what_was_learned_of_a_range_is_not_asked_again() -> None:
+    asked: list[str] = []
+    fetch = fake({f"year=2026/month=01/{n:05d}" for n in range(2000)}, 1000)
+
+    def counted(after: str, limit: int) -> Page:
+        asked.append(after)
+        return fetch(after, limit)
+
+    low = PREFIX + "year=2026/month=01/00010"
+    found, end = places(counted, PREFIX, low, None)
+    first = len(asked)
+    again, _ = places(counted, PREFIX, low, found[0])
+    assert end is not None
+    assert low < again[0] < found[0] < end
+    assert 2 * (len(asked) - first) < first
 
 
 def test_a_small_folder_is_listed_without_a_single_probe() -> None:
