@@ -153,12 +153,21 @@ class CheckRun:
         if not self.deep and item.get_closest_marker("deep"):
             pytest.skip(NOT_ASKED)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
-        report = yield
+    @pytest.hookimpl(tryfirst=True)  # instead of pytest's own, which parses the source of every frame
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> pytest.TestReport:
         if call.when == "call" or call.excinfo is not None:
             self._results[item.nodeid] = self._result(item, call.excinfo)
-        return report
+        return pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={},
+            outcome="failed" if call.excinfo is not None else "passed",
+            longrepr=None,
+            when=call.when,
+            start=call.start,
+            stop=call.stop,
+            duration=call.duration,
+        )
 
     def _result(self, item: Any, excinfo: Any) -> Result:
         title, remedy, see = _documented(item.function)
