@@ -20,23 +20,28 @@ from typing import IO, Any
 
 LIBRARIES = [
     "_pytest.config",
+    "asn1crypto.ocsp",
     "boto3",
     "botocore.session",
     "cryptography.x509",
     "duckdb",
+    "filelock",
     "invoke.main",
     "jwt",
     "OpenSSL",
+    "packaging.requirements",
     "platformdirs",
     "pyarrow.compute",
     "pydantic",
     "pytest",
+    "pytz",
     "requests",
     "rich.console",
+    "sortedcontainers",
     "tabulate",
     "tomlkit",
-    "runbook.facts",
-    "runbook.settings",
+    "runbook.steps",
+    "runbook.verify",
 ]
 """Imported beforehand; not what reads the environment while it is imported, as the connector does."""
 _DESCRIPTORS = array.array("i").itemsize * 2
