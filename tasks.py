@@ -9,6 +9,8 @@ from types import TracebackType
 
 from invoke import Collection, Context, Exit, task
 
+from runbook import interrupts
+
 DRY_RUN = "only plan: print what would be done, and do nothing"
 YES = "ask nothing (a live target asks before each step)"
 ADOPT = "take over a role or policy that this project did not make"
@@ -39,6 +41,7 @@ def told(_: type[BaseException], error: BaseException, trace: TracebackType | No
 
 if sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py"):
     sys.excepthook = told
+    sys.unraisablehook = interrupts.lost
 
 
 @task(help=STEP_HELP)

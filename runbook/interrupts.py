@@ -1,0 +1,30 @@
+"""Ctrl-C that is never lost."""
+
+import signal
+import sys
+import threading
+from typing import Any
+
+AGAIN_AFTER_SECONDS = 0.02
+
+
+def lost(unraisable: Any) -> None:
+    """A KeyboardInterrupt that fell where nothing can be raised comes again a moment later.
+
+    Python raises Ctrl-C in whatever line is running. In a weak reference's callback or a finaliser (the
+    import system has some) it would only print "Exception ignored in …", and the command would go on.
+    Stands in ``sys.unraisablehook``: https://docs.python.org/3/library/sys.html#sys.unraisablehook
+    """
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    again = threading.Timer(AGAIN_AFTER_SECONDS, _interrupt)
+    again.daemon = True
+    again.start()
+
+
+def _interrupt() -> None:
+    """Ctrl-C for the main thread, also where it waits for a cloud."""
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGINT)

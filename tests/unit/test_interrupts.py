@@ -1,0 +1,56 @@
+"""Ctrl-C that falls where Python can raise nothing still ends the command."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAD = """
+import os, signal, sys, time, weakref
+from runbook import interrupts
+sys.unraisablehook = interrupts.lost
+"""
+FALLS_IN = {
+    "a weak reference's callback": """
+class Thing: pass
+def callback(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(10): pass
+thing = Thing()
+kept = weakref.ref(thing, callback)
+""",
+    "a finaliser": """
+class Thing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(10): pass
+thing = Thing()
+""",
+}
+AND_THEN = {
+    "works": "while True: pass",
+    "waits": "time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("then", AND_THEN)
+@pytest.mark.parametrize("place", FALLS_IN)
+def test_an_interrupt_is_not_lost(place: str, then: str) -> None:
+    program = f"""{HEAD}{FALLS_IN[place]}
+try:
+    del thing
+    {AND_THEN[then]}
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_other_errors_there_are_still_told() -> None:
+    program = f"{HEAD}\nclass Thing:\n    def __del__(self): raise ValueError('broken')\nThing()\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "broken" in done.stderr
