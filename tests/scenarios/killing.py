@@ -1,14 +1,16 @@
-"""Kill -9 in the middle of a command: after a writing statement was done, before the command hears of it."""
+"""Kill -9 in the middle of a command: after a statement or call was done, before the command hears of it."""
 
 import gzip
 import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.scenarios.conftest import ROOT, Installation
 from tests.scenarios.warm import Command
@@ -16,31 +18,51 @@ from tests.scenarios.warm import Command
 READING = ("SELECT", "SHOW", "DESC", "LIST", "USE", "ALTER SESSION")
 
 
-class Killer:
-    """Stands between a command and the sandbox's Snowflake side, kills it at its nth writing statement."""
+def writing(statement: str) -> bool:
+    return not statement.upper().startswith((*READING, "GET /", "POST /"))
 
-    def __init__(self, at: Installation, number: int) -> None:
-        self.at, self.number = at, number
+
+def every(_statement: str) -> bool:
+    return True
+
+
+class Killer:
+    """Stands between a command and both clouds, and kills it at its nth statement or call that counts.
+
+    ``statements``: what counted so far; a call of AWS stands there as method and path.
+    """
+
+    def __init__(
+        self, at: Installation, number: int, counts: Callable[[str], bool] = writing, timeout: float = 60
+    ) -> None:
+        self.at, self.number, self.counts, self.timeout = at, number, counts, timeout
         self.statements: list[str] = []
         self.command: Command | None = None
         self._started = threading.Event()
+        self._counting = threading.Lock()
+        side, aws = at.tenant["snowflake"], urlsplit(at.tenant["aws"]["endpoint_url"])
+        self.snowflake = self._relay(side["host"], side["port"])
+        self.aws = self._relay(aws.hostname or "", aws.port or 80)
+
+    def _relay(self, host: str, port: int) -> ThreadingHTTPServer:
         killer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                killer._pass_on(self)
+                killer._pass_on(self, host, port)
 
             def do_GET(self) -> None:
-                killer._pass_on(self)
+                killer._pass_on(self, host, port)
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
 
     def run(self, *arguments: str) -> int:
         """The command's exit code, or the negative number of the signal."""
@@ -48,24 +70,28 @@ class Killer:
         own = Path(self.at.environment["SNOWFLAKE_HOME"]) / "connections.toml"
         home = self.at.folder / "killed"
         home.mkdir(exist_ok=True)
-        text = own.read_text().replace(f"port = {side['port']}", f"port = {self.server.server_address[1]}")
+        text = own.read_text().replace(f"port = {side['port']}", f"port = {self.snowflake.server_port}")
         (home / "connections.toml").write_text(text)
         (home / "connections.toml").chmod(0o600)
-        environment = {**self.at.environment, "SNOWFLAKE_HOME": str(home)}
+        environment = {
+            **self.at.environment,
+            "SNOWFLAKE_HOME": str(home),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.aws.server_port}",
+        }
         with Path(os.devnull).open("w") as nowhere:
             self.command = self.at.warm.started(arguments, ROOT, environment, nowhere, nowhere)
         self._started.set()
         try:
-            return self.command.wait(60)
+            return self.command.wait(self.timeout)
         finally:
-            self.server.shutdown()
-            self.server.server_close()
+            for server in (self.snowflake, self.aws):
+                server.shutdown()
+                server.server_close()
 
-    def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
+    def _pass_on(self, request: BaseHTTPRequestHandler, host: str, port: int) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         mine = self._is_the_one(request, body)
-        side = self.at.tenant["snowflake"]
-        with closing(HTTPConnection(side["host"], side["port"], timeout=60)) as connection:
+        with closing(HTTPConnection(host, port, timeout=60)) as connection:
             connection.request(request.command, request.path, body, dict(request.headers))
             answer = connection.getresponse()
             content = answer.read()
@@ -81,14 +107,18 @@ class Killer:
         request.wfile.write(content)
 
     def _is_the_one(self, request: BaseHTTPRequestHandler, body: bytes) -> bool:
-        if "query-request" not in request.path:
+        if request.server is self.aws:
+            statement = f"{request.command} {urlsplit(request.path).path}"
+        elif "query-request" in request.path:
+            text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+            statement = json.loads(text).get("sqlText", "").strip()
+        else:
             return False
-        text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-        statement = json.loads(text).get("sqlText", "").strip()
-        if statement.upper().startswith(READING):
+        if not self.counts(statement):
             return False
-        self.statements.append(statement)
-        return len(self.statements) == self.number
+        with self._counting:
+            self.statements.append(statement)
+            return len(self.statements) == self.number
 
     def _kill(self) -> None:
         self._started.wait(10)

@@ -1,23 +1,13 @@
 """A backfill killed at every statement and call in turn: the next one ends it, and each row is there once."""
 
 import gzip
-import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.scenarios.conftest import Installation, kill
-from tests.scenarios.test_backfill import assert_once, event, requests_so_far, silence
-
-
-def folders(at: Installation, count: int, files: int) -> list[str]:
-    """Folders of files nobody announced to the pipe: half older than REFRESH reaches, half younger."""
-    silence(at)
-    names = [f"point={point:03d}/{number:02d}.gz" for point in range(count) for number in range(files)]
-    keys = put_all(at, names[1::2])
-    at.advance(days=10)
-    keys += put_all(at, names[::2])
-    at.advance(hours=1)
-    return keys
+from tests.scenarios.conftest import Installation
+from tests.scenarios.killing import Killer, every, writing
+from tests.scenarios.test_backfill import assert_once, event, silence
 
 
 def put_all(at: Installation, names: list[str]) -> list[str]:
@@ -29,55 +19,80 @@ def put_all(at: Installation, names: list[str]) -> list[str]:
     return [prefix + name for name in names]
 
 
-def requests_since(at: Installation, before: int) -> int:
-    found: int = at.control("GET", f"/requests?since={before}")["next"]
-    return found - before
+def unannounced(at: Installation, names: list[str]) -> list[str]:
+    """Files nobody told the pipe of: half older than REFRESH reaches, half younger."""
+    silence(at)
+    keys = put_all(at, names[1::2])
+    at.advance(days=10)
+    keys += put_all(at, names[::2])
+    at.advance(hours=1)
+    return keys
 
 
-def killed_at(at: Installation, point: int, request: int) -> None:
-    """A backfill of one folder, killed once both clouds were asked that many times."""
-    before = requests_so_far(at)
-    running = at.started("backfill", "--pattern", f".*/point={point:03d}/.*")
-    while running.poll() is None and requests_since(at, before) < request:
-        time.sleep(0.002)
-    kill(running)
+def folders(count: int, files: int) -> list[str]:
+    return [f"point={point:03d}/{number:04d}.gz" for point in range(count) for number in range(files)]
+
+
+def killed_at(at: Installation, point: int, number: int) -> list[str]:
+    """A backfill of one folder, killed at its statement or call of that number; all up to there.
+
+    A run that makes fewer is not killed.
+    """
+    killer = Killer(at, number, every)
+    code = killer.run("backfill", "--pattern", f".*/point={point:03d}/.*")
+    assert (code == -9) == (len(killer.statements) >= number), (code, killer.statements)
+    return killer.statements
 
 
 def finished(at: Installation) -> None:
     """The same command once more, for everything; what is queued may take a second look."""
     for _ in range(5):
         at.settle()
-        if at.run("backfill", "--pattern", ".*", expect=None).returncode == 0:
+        if at.run("backfill", "--pattern", ".*", expect=None, timeout=600).returncode == 0:
             return
     raise AssertionError(at.run("backfill", "--pattern", ".*", "--dry-run").stdout)
 
 
-def requests_of_one(at: Installation) -> int:
-    before = requests_so_far(at)
-    at.run("backfill", "--pattern", ".*/point=000/.*")
-    return requests_since(at, before)
-
-
 def test_killed_at_a_few_statements_and_calls_in_turn(healthy: Installation) -> None:
     points = 7
-    keys = folders(healthy, points, 4)
-    asked = requests_of_one(healthy)
+    keys = unannounced(healthy, folders(points, 4))
+    asked = len(killed_at(healthy, 0, 10_000))
     for point in range(1, points):
-        killed_at(healthy, point, asked * point // points)
+        assert len(killed_at(healthy, point, asked * point // points)) >= asked * point // points
     finished(healthy)
     assert_once(healthy, keys)
 
 
 @pytest.mark.slow
-def test_killed_at_every_statement_and_call_of_a_backfill_of_three_thousand_files(
+def test_killed_at_every_statement_and_call_each_in_a_folder_of_its_own_of_three_thousand_files(
     healthy: Installation,
 ) -> None:
     points, files = 100, 30
-    keys = folders(healthy, points, files)
-    asked = requests_of_one(healthy)
-    assert asked < points, f"{asked} requests, {points} folders: give every request one"
-    for point in range(1, points):
-        killed_at(healthy, point, point)
+    keys = unannounced(healthy, folders(points, files))
+    asked = len(killed_at(healthy, 0, 10_000))
+    assert 20 < asked < points, f"{asked} statements and calls, {points} folders: give each one"
+    seen = {killed_at(healthy, point, point)[-1].split(maxsplit=1)[0] for point in range(1, points)}
+    assert {"GET", "POST", "ALTER", "COPY", "SELECT", "SHOW"} <= seen
     finished(healthy)
     assert len(keys) == 3000
     assert_once(healthy, keys)
+
+
+@pytest.mark.slow
+def test_killed_at_every_writing_statement_of_a_backfill_of_three_thousand_files(
+    new_installation: Callable[..., Installation],
+) -> None:
+    """Its COPYs run side by side, a thousand files each: another installation for each statement."""
+    names = folders(1, 3000)
+    number, code = 0, -9
+    while code == -9:
+        number += 1
+        at = new_installation()
+        at.run("up")
+        keys = unannounced(at, names)
+        killer = Killer(at, number, writing, timeout=600)
+        code = killer.run("backfill", "--pattern", ".*")
+        finished(at)
+        assert_once(at, keys)
+    assert code == 0
+    assert number > 4, "two COPYs, and a REFRESH of each of the young files"
