@@ -260,10 +260,20 @@ def backfill(
     )
 
 
-@task(help={**SWITCH_HELP, "stream": "the stream whose pipe is replaced", "format": "table or json"})
+@task(
+    help={
+        **SWITCH_HELP,
+        "stream": "the stream whose pipe is replaced",
+        "max_files": "refuse where more files than this wait to be loaded",
+        "max_gb": "refuse where more gigabytes than this wait, as they lie in S3",
+        "format": "table or json",
+    }
+)
 def replace_pipe(
     c: Context,
     stream: str,
+    max_files: int = 10_000,
+    max_gb: int = 100,
     dry_run: bool = False,
     yes: bool = False,
     format: str = "table",
@@ -274,7 +284,17 @@ def replace_pipe(
     Grants, comment, parameters and owner stay; what waits in the old pipe's queue is loaded by name.
     Cut off anywhere, run it again.
     """
-    run(c, "replace_pipe", stream=stream, dry_run=dry_run, yes=yes, output_format=format, debug=debug)
+    run(
+        c,
+        "replace_pipe",
+        stream=stream,
+        max_files=max_files,
+        max_gb=max_gb,
+        dry_run=dry_run,
+        yes=yes,
+        output_format=format,
+        debug=debug,
+    )
 
 
 @task(help=SWITCH_HELP)

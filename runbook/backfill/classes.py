@@ -79,6 +79,7 @@ class Evidence:
     ``former``: when pipes that replace-pipe has replaced were made themselves, and how long what was before
     them may be at it still.
     ``outlived``: whether the table holds files that ``recent`` does not name, where these are only some.
+    ``noted_since``: from when on ``recent`` also has what replace-pipe noted of an earlier pipe.
     """
 
     stream: Stream
@@ -91,6 +92,7 @@ class Evidence:
     patience: timedelta
     outlived: bool | None = None
     former: tuple[tuple[datetime, timedelta], ...] = ()
+    noted_since: datetime | None = None
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -153,6 +155,10 @@ class Evidence:
         """
         if self.table.is_complete:
             return None
+        return min(self._on_record_since, self.noted_since or self.now)
+
+    @property
+    def _on_record_since(self) -> datetime:
         made = max(self.pipe.created_on, self.table.created_on)
         if self.account is None:
             return max(self.now - timedelta(days=LOAD_HISTORY_DAYS), made)

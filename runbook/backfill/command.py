@@ -52,7 +52,8 @@ def backfill(
     quiet = output_format == "json"
     with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run, ExitStack() as open_:
         plans = _plans(run, asked, stream, open_)
-        _within_the_ceiling(plans, asked)
+        narrow = "narrow it by --pattern, --since and --until, or raise it"
+        refuse_above_the_ceiling(plans, max_files=max_files, max_gb=max_gb, remedy=narrow)
         # what cannot be copied by name is refused before anything is loaded
         texts = [every_statement(each, run.settings) for each in plans]
         planned = [
@@ -107,20 +108,19 @@ def _plans(run: Run, asked: Asked, stream: str | None, open_: ExitStack) -> list
     return plans
 
 
-def _within_the_ceiling(plans: list[BackfillPlan], asked: Asked) -> None:
+def refuse_above_the_ceiling(plans: list[BackfillPlan], *, max_files: int, max_gb: int, remedy: str) -> None:
     """Raises Refused where more would be loaded than was said on purpose."""
     files = sum(plan.loaded_by()[0] for plan in plans)
     gigabytes = sum(plan.loaded_by()[1] for plan in plans) / 1e9
-    narrow = "narrow it by --pattern, --since and --until, or raise it"
-    if files > asked.max_files:
+    if files > max_files:
         raise Refused(
-            f"{files} files would be loaded, more than --max-files {asked.max_files}",
-            remedy=f"{narrow}: --max-files {files}",
+            f"{files} files would be loaded, more than --max-files {max_files}",
+            remedy=f"{remedy}: --max-files {files}",
         )
-    if gigabytes > asked.max_gb:
+    if gigabytes > max_gb:
         raise Refused(
-            f"{gigabytes:,.1f} GB would be loaded, more than --max-gb {asked.max_gb}",
-            remedy=f"{narrow}: --max-gb {math.ceil(gigabytes)}",
+            f"{gigabytes:,.1f} GB would be loaded, more than --max-gb {max_gb}",
+            remedy=f"{remedy}: --max-gb {math.ceil(gigabytes)}",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook.backfill import looking
 from runbook.backfill.classes import SAYS
-from runbook.backfill.command import every_statement
+from runbook.backfill.command import every_statement, refuse_above_the_ceiling
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
@@ -24,6 +24,7 @@ from runbook.replacing.procedure import (
     refuse_what_cannot_be_told,
     restored,
     waited,
+    witnessed,
 )
 from runbook.running import Run, running
 from runbook.session import AwsFailed, SqlFailed
@@ -31,7 +32,14 @@ from runbook.terminal import Style, counted, say, wrapped
 
 
 def replace_pipe(
-    config: Mapping[str, Any], *, stream: str, dry_run: bool, yes: bool, output_format: str
+    config: Mapping[str, Any],
+    *,
+    stream: str,
+    max_files: int,
+    max_gb: int,
+    dry_run: bool,
+    yes: bool,
+    output_format: str,
 ) -> int:
     """Bring the COPY in sql/step4_snowflake live, or end what was cut off. Writes unless dry."""
     if output_format not in ("table", "json"):
@@ -44,6 +52,8 @@ def replace_pipe(
         if found.why:
             refuse_what_cannot_be_told(run.facts(), found)
         predicted = _predicted(run.facts(), found)
+        if predicted:
+            refuse_above_the_ceiling([predicted], max_files=max_files, max_gb=max_gb, remedy="raise it")
         changes = _changes(run, found, predicted)
         if not quiet:
             _tell(found, changes if dry_run else [])
@@ -76,7 +86,9 @@ def _predicted(facts: Facts, found: Replacement) -> BackfillPlan | None:
     """What there will be to load once the pipe is replaced, as far as it is known now. Only reads."""
     if found.note is None:
         return None
-    evidence = at_rest(looking.evidence(facts, found.stream), found.note)
+    note = witnessed(facts, found.stream, found.note) if found.why else found.note
+    files = looking.listed(facts, found.stream)
+    evidence = at_rest(looking.evidence(facts, found.stream), note, files)
     if found.why:
         mine = found.stream.pipe.name
         evidence = replace(
@@ -86,8 +98,7 @@ def _predicted(facts: Facts, found: Replacement) -> BackfillPlan | None:
             recent=tuple(load for load in evidence.recent if load.pipe != mine),
             account=(*(evidence.account or ()), *evidence.recent),
         )
-    asked = waited(found.note, paused=found.stays_paused)
-    return plan_files(asked, looking.listed(facts, found.stream), evidence)
+    return plan_files(waited(found.note, paused=found.stays_paused), files, evidence)
 
 
 def _changes(run: Run, found: Replacement, predicted: BackfillPlan | None) -> list[SqlChange | AwsChange]:

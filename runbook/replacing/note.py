@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, PipeGrant
@@ -12,12 +13,39 @@ MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
 
 
 @dataclass(frozen=True)
+class Witness:
+    """What the pipe at rest had loaded, where the table cannot say whose its rows are.
+
+    Of the files last modified since ``Note.since``: up to and at ``until`` all but ``waiting``, and after it
+    none but ``loaded``; names below the stream's prefix.
+    """
+
+    until: datetime
+    waiting: frozenset[str]
+    loaded: frozenset[str]
+
+    def says_loaded(self, name: str, modified: datetime) -> bool:
+        """Whether the pipe that was replaced had loaded the file."""
+        return name in self.loaded or (modified <= self.until and name not in self.waiting)
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the note."""
+        return {
+            "until": self.until.isoformat(),
+            "waiting": sorted(self.waiting),
+            "loaded": sorted(self.loaded),
+        }
+
+
+@dataclass(frozen=True)
 class Note:
     """Everything that must be given back, and what was missed meanwhile.
 
     ``since``: files last modified before were dealt with by the former pipe. ``channel``: its queue;
     ``made_on``: when it was made.
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
+    ``witness``: what was loaded by then, where the table cannot say. ``begun``: when the run that wrote the
+    note began, which tells two at once apart.
     """
 
     comment: str
@@ -25,7 +53,9 @@ class Note:
     channel: str | None
     made_on: datetime
     since: datetime
+    begun: datetime
     rule_changed_at: datetime | None = None
+    witness: Witness | None = None
 
     def __str__(self) -> str:
         document = {
@@ -36,13 +66,15 @@ class Note:
             "channel": self.channel,
             "made_on": self.made_on.isoformat(),
             "since": self.since.isoformat(),
+            "begun": self.begun.isoformat(),
             "rule_changed_at": self.rule_changed_at.isoformat() if self.rule_changed_at else None,
+            "witness": self.witness.document() if self.witness else None,
         }
         return MARK + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
     def no_later_than(self, moment: datetime) -> "Note":
-        """The same, with ``since`` moved back where the moment is earlier."""
-        return replace(self, since=min(self.since, moment))
+        """The same, with ``since`` moved back where the moment is earlier; not behind what is witnessed."""
+        return self if self.witness else replace(self, since=min(self.since, moment))
 
 
 def read(comment: str, stream: Stream) -> Note | None:
@@ -51,7 +83,7 @@ def read(comment: str, stream: Stream) -> Note | None:
         return None
     try:
         document = json.loads(comment.removeprefix(MARK))
-        changed = document["rule_changed_at"]
+        changed, witness = document["rule_changed_at"], document.get("witness")
         return Note(
             document["comment"],
             Belongings(
@@ -62,7 +94,15 @@ def read(comment: str, stream: Stream) -> Note | None:
             document["channel"],
             datetime.fromisoformat(document["made_on"]),
             datetime.fromisoformat(document["since"]),
+            datetime.fromisoformat(document.get("begun") or document["since"]),
             datetime.fromisoformat(changed) if changed else None,
+            Witness(
+                datetime.fromisoformat(witness["until"]),
+                frozenset(witness["waiting"]),
+                frozenset(witness["loaded"]),
+            )
+            if witness
+            else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(

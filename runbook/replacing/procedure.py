@@ -1,7 +1,7 @@
 """The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,11 +13,12 @@ from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
+from runbook.facts.delivery import LOADED
 from runbook.facts.pipeline import pipe_definition, same_statement
-from runbook.facts.snowflake import REFRESH_DAYS, Pipe, PipeStatus
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
-from runbook.replacing.note import Note, read
+from runbook.replacing.note import Note, Witness, read
 from runbook.running import Run
 from runbook.session import SqlFailed
 from runbook.settings import Stream
@@ -29,6 +30,9 @@ ACTIVATION = timedelta(minutes=5)
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
 
 PAUSED = "PIPE_EXECUTION_PAUSED"
+MOST_NOTED = 500  # names of files in a pipe's comment
+_UNNAMED = "the table has no _file column, or rows without a file name"
+SECOND = timedelta(seconds=1)  # S3 says no more of a file's time
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = f"it is {status.execution_state}, and only another pipe loads again"
     note = begun
     if why:
-        note = begun or Note(pipe.comment, have, pipe.notification_channel, pipe.created_on, facts.now)
+        made, now = pipe.created_on, facts.now
+        note = begun or Note(pipe.comment, have, pipe.notification_channel, made, now, now)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
 
@@ -99,17 +104,9 @@ def _missed_since(facts: Facts, pipe: Pipe, status: PipeStatus) -> datetime:
 
 def refuse_what_cannot_be_told(facts: Facts, found: Replacement) -> None:
     """Stop before anything is done where nobody could say afterwards which files are missing."""
-    stream, rows = found.stream, facts.table_rows(found.stream)
-    if rows is None:
-        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
-    if not rows.is_complete:
-        raise Refused(
-            f"{stream.table} cannot say which files it holds",
-            why="it has no _file column, or rows without a file name, and a new pipe forgets what the old "
-            "one loaded: a file that waits in its queue could not be told from one that is loaded",
-            remedy="add the columns _file, _file_row and _loaded_at and let the pipe fill them, "
-            "or replace the pipe by the documented procedure while no file arrives",
-        )
+    stream = found.stream
+    if found.note:
+        witnessed(facts, stream, found.note)
     oldest = found.status.time("oldestFileTimestamp")
     if found.stays_paused and oldest and facts.now - oldest > timedelta(days=REFRESH_DAYS, hours=-1):
         raise Refused(
@@ -117,6 +114,50 @@ def refuse_what_cannot_be_told(facts: Facts, found: Replacement) -> None:
             why=f"a new pipe, paused as well, can only be given files of {REFRESH_DAYS} days",
             remedy=f"invoke resume --stream {stream.name}, then run the command again",
         )
+
+
+def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
+    """The note with what the pipe has loaded, where the table cannot say whose its rows are. Only reads.
+
+    COPY_HISTORY forgets with a pipe what it loaded, so what it says is noted while the pipe is there.
+    Raises Refused where that is more than a note holds, or longer ago than the history goes back.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
+    """
+    rows, loads, pipe = facts.table_rows(stream), facts.loads(stream), facts.pipe(stream)
+    if rows is None or loads is None or pipe is None:
+        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    if rows.files is not None and not rows.unnamed:
+        return note
+    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
+    reach = max(
+        note.made_on if note.witness else pipe.created_on, facts.now - timedelta(days=LOAD_HISTORY_DAYS)
+    )
+    if note.since - SECOND < reach:
+        raise Refused(
+            f"{stream.table} cannot say which files it holds, and the pipe's load history cannot either",
+            why=f"{_UNNAMED}; files that came since {note.since:%Y-%m-%d %H:%M} UTC may wait; the history "
+            f"has this pipe's loads of {LOAD_HISTORY_DAYS} days: since {reach:%Y-%m-%d %H:%M} UTC",
+            remedy="run it again when nothing waits in the pipe's queue (`invoke status`), and later than "
+            f"{reach + patience:%m-%d %H:%M} UTC; or fill the columns _file, _file_row "
+            "and _loaded_at",
+        )
+    until = facts.now - timedelta(minutes=1)  # what came later may come after the listing, in its second
+    done = {load.key for load in loads if load.status in LOADED}
+    waiting, loaded = set[str](), set[str]()
+    for file in looking.listed(facts, stream):
+        name = file.key.removeprefix(stream.prefix)
+        is_loaded = file.key in done or bool(note.witness and note.witness.says_loaded(name, file.modified))
+        if file.modified >= note.since - SECOND and is_loaded != (file.modified <= until):
+            (loaded if is_loaded else waiting).add(name)
+    if len(waiting) + len(loaded) > MOST_NOTED:
+        raise Refused(
+            f"{len(waiting)} files since {note.since:%Y-%m-%d %H:%M} UTC are not loaded",
+            where=str(stream.pipe),
+            why=f"{_UNNAMED}; so the pipe's comment keeps what the new one must load, and it keeps "
+            f"{MOST_NOTED} names",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, then run it again",
+        )
+    return replace(note, witness=Witness(until, frozenset(waiting), frozenset(loaded)))
 
 
 @dataclass
@@ -149,14 +190,21 @@ class Replacing:
     def _replace(self, found: Replacement) -> None:
         if found.note is None:
             raise AssertionError("a replacement without a note")
-        note = found.note
+        note = found.note if found.is_stopped else replace(found.note, begun=self.run.facts().now)
+        begun = note.begun
         if not found.is_stopped:
             self._make(statements.hold(self.stream, found.pipe, note))
             self._wait_for_quiet(found)
         now = look(self.run.facts(), self.stream)
         if not now.why or now.note is None:
             return  # somebody else has replaced it meanwhile
-        note = now.note.no_later_than(note.since)
+        try:
+            note = witnessed(self.run.facts(), self.stream, now.note.no_later_than(note.since))
+        except Refused:
+            self._undo(now, now.note)
+            raise
+        if note.witness:
+            self._stop_where_another_run_is_at_it(found, begun)
         change = statements.create(self.stream, now.pipe, note, now.definition)
         try:
             self._make(change)
@@ -167,6 +215,16 @@ class Replacing:
                 why=f"{error}; the pipe is as it was",
                 remedy="correct the statement in sql/step4_snowflake, or what it needs, and run it again",
             ) from None
+
+    def _stop_where_another_run_is_at_it(self, found: Replacement, begun: datetime) -> None:
+        """What a note witnesses is true of one pipe; raises NotConverged where that is not it any more."""
+        now = look(self.run.facts(), self.stream)
+        mine = now.note is not None and (found.is_stopped or now.note.begun == begun)
+        if not mine or now.pipe.created_on != found.pipe.created_on:
+            raise NotConverged(
+                f"Another run is replacing {self.stream.pipe}",
+                remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again when it has ended",
+            )
 
     def _wait_for_quiet(self, found: Replacement) -> None:
         """Until the paused pipe loads nothing any more. A paused pipe's queue need not drain."""
@@ -252,7 +310,7 @@ class Replacing:
         facts = self.run.facts()
         asked = waited(note, paused=paused)
         files = looking.listed(facts, self.stream)
-        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream), note))
+        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream), note, files))
 
     def _wait_for_the_rule(self, note: Note) -> None:
         """What was announced to the old queue before the rule worked is loaded by another run."""
@@ -277,13 +335,24 @@ def waited(note: Note, *, paused: bool) -> Asked:
     return Asked(re.compile(".*", re.DOTALL), since=note.since, queue_while_paused=paused)
 
 
-def at_rest(evidence: Evidence, note: Note) -> Evidence:
+def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evidence:
     """The evidence where the old pipe is not half-way: it was paused and at rest before it was replaced.
 
     Nor need what has just arrived be waited for: a file that the new pipe hears of by REFRESH and by its
     event is loaded once, for it remembers the name. But a pipe before the old one may be at it still.
+    What the note says was loaded is there as if the history still said so.
     """
-    return replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))
+    found = replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))
+    if note.witness is None:
+        return found
+    stream, since, until = evidence.stream, note.since - SECOND, note.witness.until
+    noted = tuple(
+        Load(file.key, "LOADED", max(until, file.modified), 1, 1, 0, "", str(stream.pipe.name))
+        for file in files
+        if file.modified >= since
+        and note.witness.says_loaded(file.key.removeprefix(stream.prefix), file.modified)
+    )
+    return replace(found, recent=(*noted, *evidence.recent), noted_since=since)
 
 
 def restored(found: Replacement, note: Note) -> Iterator[SqlChange]:

@@ -6,8 +6,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import closing
-from http.client import HTTPConnection
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -98,6 +98,10 @@ class Killer:
         if mine:
             self._kill()
             return
+        with suppress(ConnectionError):  # of a command that was killed meanwhile
+            self._answer(request, answer, content)
+
+    def _answer(self, request: BaseHTTPRequestHandler, answer: HTTPResponse, content: bytes) -> None:
         request.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "transfer-encoding", "connection"):

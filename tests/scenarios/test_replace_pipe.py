@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from runbook.errors import Refused
 from tests.scenarios.conftest import Installation
 from tests.scenarios.killing import Killer
-from tests.scenarios.test_backfill import PIPE, assert_once, definition, put, requests_so_far, silence
+from tests.scenarios.test_backfill import PIPE, TABLE, assert_once, definition, put, requests_so_far, silence
 
 OLD = "ON_ERROR = CONTINUE"
 
@@ -64,6 +65,32 @@ def test_a_changed_copy_comes_live_with_everything_else_as_it_was(healthy: Insta
     assert_once(healthy, keys)
     healthy.assert_healthy()
     assert replace_pipe(healthy)["to_end"] is False
+
+
+def test_where_rows_name_no_file_the_pipe_s_own_history_says_what_is_loaded(healthy: Installation) -> None:
+    by_hand(healthy)
+    loaded = put(healthy, "loaded-1.gz", "loaded-2.gz")
+    healthy.settle()
+    healthy.sql(f"UPDATE {TABLE} SET _file = NULL WHERE event_id LIKE 'loaded-1%'")
+    so_far = requests_so_far(healthy)
+    said = replace_pipe(healthy, expect=Refused.exit_code)
+    assert "cannot say which files it holds" in " ".join(said.split())
+    assert healthy.writes_since(so_far) == []
+
+    healthy.advance(minutes=40)
+    just_loaded = put(healthy, "loaded-3.gz")
+    healthy.settle()
+    silence(healthy)
+    waiting = put(healthy, "waits.gz")
+    healthy.advance(seconds=90)
+    planned = replace_pipe(healthy, "--dry-run")
+    assert any("REFRESH PREFIX = 'waits.gz'" in statement for statement in planned["statements"])
+    replace_pipe(healthy)
+    healthy.settle()
+    rows = dict(healthy.sql(f"SELECT event_id, COUNT(*) FROM {TABLE} GROUP BY event_id"))
+    names = [key.rpartition("/")[2] for key in (*loaded, *just_loaded, *waiting)]
+    assert rows == {f"{name}-{row}": 1 for name in names for row in range(2)}
+    assert shown(healthy)["comment"] == "ours"
 
 
 def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(healthy: Installation) -> None:
