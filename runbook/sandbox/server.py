@@ -18,6 +18,7 @@ from runbook.sandbox.aws.foreign import from_environment
 from runbook.sandbox.aws.gateway import Gateway
 from runbook.sandbox.aws.http import HttpServer
 from runbook.sandbox.control import Control
+from runbook.sandbox.local import LocalOnly
 from runbook.sandbox.tenant import DEFAULT, SnowflakeAccounts, Tenant, Tenants
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Sandbox:
         self._snowflake = _SnowflakeSide(self.tenants)
         routes: list[Any] = [*self.control.routes(), Mount("/", app=self._snowflake)]
         config = uvicorn.Config(
-            Starlette(routes=routes),
+            LocalOnly(Starlette(routes=routes)),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -32,6 +32,7 @@ from runbook.sandbox.aws.s3 import S3
 from runbook.sandbox.aws.signature import Credential, credential_of, signature_matches
 from runbook.sandbox.aws.simulation import simulate
 from runbook.sandbox.aws.stores import bucket_named, forget_accounts
+from runbook.sandbox.local import why_refused
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,9 @@ class Gateway:
         """Answer one request; never raises."""
         self.last_request = time.monotonic()
         service = "s3"
+        if why := why_refused(request.headers):
+            error = AwsError("AccessDenied", why, 403)
+            return render(error, protocol_of(request, service), request.path, head=request.method == "HEAD")
         try:
             credential = credential_of(request)
             service = credential.service if credential else "s3"

@@ -162,12 +162,6 @@ def test_point_12_everything_listens_on_loopback(sandbox: Any) -> None:
     assert sandbox._listener.getsockname()[0] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://example.com"}, {"Host": "example.com:80"}])
-def test_point_12_the_control_interface_refuses_web_pages(tenant: Any, headers: dict[str, str]) -> None:
-    status, _ = tenant.control_raw("GET", "/control", headers=headers)
-    assert status == 403
-
-
 def test_the_request_log_tells_reads_from_writes_and_who(tenant: Any, snowflake: Any, iam: Any) -> None:
     since = tenant.control("GET", "/requests")["next"]
     role = iam.role(iam.trust({"AWS": snowflake.arn}), *iam.reading())
