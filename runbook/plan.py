@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
+from runbook.facts.aws import right
 from runbook.facts.documents import text
 from runbook.session import AwsFailed, Reader, Receipt, SqlFailed, Writer
 from runbook.sql import statements
@@ -237,7 +238,7 @@ def advice(error: Exception) -> str:
         }
         return known.get(error.errno, "")
     if isinstance(error, AwsFailed) and error.is_denied:
-        return f"grant {error.service}:{error.operation}, "
+        return f"grant {right(error.service, error.operation)}, "
     return ""
 
 

@@ -25,12 +25,15 @@ def _holds(held: frozenset[str], right: str) -> bool:
 def held_by(reader: Reader, role: str) -> frozenset[str]:
     """Everything granted to the role and to the roles it inherits, as ``SELECT on table …``. Only reads.
 
-    What may be handed on is there a second time, with GRANT_OPTION behind it.
+    What may be handed on is there a second time, with GRANT_OPTION behind it. Every role has what PUBLIC
+    has, without a grant that shows it.
 
-    Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/show-grants,
+    https://docs.snowflake.com/en/user-guide/security-access-control-overview
     """
     found: set[str] = set()
-    left, known = [role], {role}
+    known = {role, "PUBLIC"}
+    left = sorted(known)
     while left:
         quoted = left.pop().replace('"', '""')  # names as Snowflake keeps them
         for row in reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"'):

@@ -18,6 +18,7 @@ from runbook.preflight.judged import (
     reading_findings,
     snowflake_findings,
 )
+from runbook.preflight.needs import COMMANDS
 from runbook.running import running
 from runbook.steps import STEPS
 from runbook.terminal import Style, say, wrapped
@@ -33,7 +34,11 @@ SHOWN: dict[Word, tuple[str, str]] = {
 
 
 def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int:
-    """Settings, identities, rights, regions, clocks and versions; 1 when something is missing. Only reads."""
+    """Settings, identities, rights, regions, clocks and versions. Only reads.
+
+    The exit code is about the five steps: 1 when something is missing, 3 when something cannot be told. What
+    only a command beside them needs is told too; not everybody who runs the steps is to take them back.
+    """
     if output_format not in ("table", "json"):
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     with running(config, "doctor", partly=True, quiet=output_format == "json") as run:
@@ -45,7 +50,7 @@ def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int
             say(json.dumps({"target": run.settings.target, "findings": rows}, indent=1, ensure_ascii=False))
         else:
             _tell(found, every=every)
-    words = {finding.word for finding in found}
+    words = {finding.word for finding in found if finding.step not in COMMANDS}
     return 1 if "missing" in words else 3 if "unknown" in words else 0
 
 
@@ -118,13 +123,15 @@ def _versions() -> str:
 
 def _tell(found: list[Finding], *, every: bool) -> None:
     style = Style.of(sys.stdout)
-    for number in (None, *(step.number for step in STEPS)):
-        rows = [row for row in found if row.step == number]
-        title = "everywhere" if number is None else STEPS[number - 1].title
+    titles: dict[int | str | None, str] = {None: "everywhere"}
+    titles |= {step.number: step.title for step in STEPS}
+    titles |= {command: f"invoke {command}" for command in COMMANDS}
+    for step, title in titles.items():
+        rows = [row for row in found if row.step == step]
         bad = [row for row in rows if row.word != "held"]
         say(style.paint(title, "bold") + (f": {len(rows)} of {len(rows)} ok" if rows and not bad else ""))
-        for row in rows if every else bad:
-            _tell_one(row, style)
+        for alike in _by_reason(rows if every else bad):
+            _tell_alike(alike, style)
     grants = [row.grant for row in found if row.grant and row.grant.endswith(";")]
     if grants:
         say(style.paint("Snowflake, for a worksheet:", "bold"))
@@ -132,9 +139,18 @@ def _tell(found: list[Finding], *, every: bool) -> None:
             say(f"  {grant}")
 
 
-def _tell_one(row: Finding, style: Style) -> None:
+def _by_reason(rows: list[Finding]) -> list[list[Finding]]:
+    """The rows in order; those that one thing keeps from being told are together."""
+    found: dict[object, list[Finding]] = {}
+    for number, row in enumerate(rows):
+        found.setdefault(row.why if row.word == "unknown" else number, []).append(row)
+    return list(found.values())
+
+
+def _tell_alike(rows: list[Finding], style: Style) -> None:
+    row = rows[0]
     word, colour = SHOWN[row.word]
-    text = row.what + (f": {row.why}" if row.why else "")
+    text = ", ".join(each.what for each in rows) + (f": {row.why}" if row.why else "")
     say(wrapped(f"  {word}: ", text, style, colour=colour))
     if row.grant and not row.grant.endswith(";"):
         say(f"    to do: {row.grant}")

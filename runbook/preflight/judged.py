@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from runbook.errors import CannotTell
 from runbook.facts import Facts
+from runbook.facts.ours import KINDS, marked, marked_roles
 from runbook.facts.rights import held_by
 from runbook.preflight.needs import AwsRight, SnowflakeRight, There, aws_rights, snowflake_rights
 from runbook.session import AwsFailed, Reader, SqlFailed
@@ -20,9 +21,12 @@ _ASSUMED = re.compile(r"arn:([\w-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing doctor looked at; ``why`` it is not held, and the ``grant`` or words that mend it."""
+    """One thing doctor looked at; ``why`` it is not held, and the ``grant`` or words that mend it.
 
-    step: int | None
+    ``step``: the number of the step that needs it, the name of the command, or None for all of them.
+    """
+
+    step: int | str | None
     cloud: str
     what: str
     word: Word
@@ -34,7 +38,7 @@ class Finding:
 
 
 def aws_findings(facts: Facts) -> list[Finding]:
-    """Every IAM action the steps use, by IAM's own simulator."""
+    """Every IAM action steps and commands use, by IAM's own simulator."""
     rights = list(aws_rights(facts.settings))
     try:
         decided = _simulated(facts.reader, rights)
@@ -101,32 +105,60 @@ def _principal(reader: Reader) -> str:
 
 # ---- Snowflake
 
+NO_WAREHOUSE = Finding(
+    "backfill",
+    "snowflake",
+    "a warehouse in the session",
+    "missing",
+    "the connection names none, or one its role may not use; `verify --deep` wants one too",
+    "set warehouse for the connection in connections.toml",
+)
+
 
 def snowflake_findings(facts: Facts) -> list[Finding]:
-    """Every privilege the steps' roles use, by SHOW GRANTS."""
+    """Every privilege the roles of steps and commands use, by SHOW GRANTS."""
     snowflake = facts.settings.snowflake
-    ours = json.loads(facts.reader.sql("SELECT CURRENT_AVAILABLE_ROLES() AS names")[0]["names"])
-    found = []
-    usable = set()
-    for step, role in ((2, snowflake.admin_role), (4, snowflake.owner_role)):
-        what = f"USE ROLE {role.sql}"
-        if str(role) in ours:
-            found.append(Finding(step, "snowflake", what, "held"))
-            usable.add(role)
-        else:
-            me = Identifier(facts.reader.sql("SELECT CURRENT_USER() AS name")[0]["name"])
-            grant = f"GRANT ROLE {role.sql} TO USER {me.sql};"
-            found.append(Finding(step, "snowflake", what, "missing", "it is not granted to us", grant))
+    found = _usable(facts, {2: snowflake.admin_role, 4: snowflake.owner_role})
     try:
-        rights = list(snowflake_rights(facts.settings, _there(facts)))
+        there = _there(facts)
     except CannotTell as error:
         return [*found, Finding(4, "snowflake", "what exists already", "unknown", str(error))]
-    wanted = [right for right in rights if right.role in usable]
-    return found + list(_judged(facts.reader, wanted))
+    if there.loader:
+        found += _usable(facts, {"replace-pipe": snowflake.loader_role})
+    if there.warehouse is None:
+        found.append(NO_WAREHOUSE)
+    usable = {row.what for row in found if row.word == "held"}
+    rights = [
+        right
+        for right in snowflake_rights(facts.settings, there)
+        if right.role == there.role or f"USE ROLE {right.role.sql}" in usable
+    ]
+    return found + list(_judged(facts.reader, rights))
+
+
+def _usable(facts: Facts, wanted: dict[int | str, Identifier]) -> list[Finding]:
+    """Whether we may take on each of these roles. Only reads."""
+    row = facts.reader.sql("SELECT CURRENT_AVAILABLE_ROLES() AS names, CURRENT_USER() AS me")[0]
+    ours, me = json.loads(row["names"]), Identifier(row["me"])
+    return [
+        Finding(step, "snowflake", f"USE ROLE {role.sql}", "held")
+        if str(role) in ours
+        else Finding(
+            step,
+            "snowflake",
+            f"USE ROLE {role.sql}",
+            "missing",
+            "it is not granted to us",
+            f"GRANT ROLE {role.sql} TO USER {me.sql};",
+        )
+        for step, role in wanted.items()
+    ]
 
 
 def _there(facts: Facts) -> There:
+    """What is there, and what the session has; raises CannotTell. Only reads."""
     snowflake = facts.settings.snowflake
+    session = facts.reader.sql("SELECT CURRENT_ROLE() AS role_name, CURRENT_WAREHOUSE() AS warehouse")[0]
     rows = facts.reader.sql(f"SHOW DATABASES LIKE {literal(snowflake.database)}")
     database = any(row["name"] == snowflake.database for row in rows)
     return There(
@@ -134,8 +166,28 @@ def _there(facts: Facts) -> There:
         loader=snowflake.loader_role in facts.roles,
         operator=snowflake.operator_role in facts.roles,
         database=database,
-        schema=database and facts.schema_exists,
+        schema=(schema := database and facts.schema_exists),
+        role=_identifier(session["role_name"]),
+        warehouse=_identifier(session["warehouse"]),
+        made=tuple(_made(facts, schema=schema)),
+        tables=tuple(stream for stream in facts.settings.streams if schema and facts.table(stream)),
     )
+
+
+def _identifier(name: Any) -> Identifier | None:
+    return Identifier(name) if name else None
+
+
+def _made(facts: Facts, *, schema: bool) -> Iterator[str]:
+    """What `down` would drop: the roles, and the streams' objects that carry our mark. Only reads."""
+    settings = facts.settings
+    roles = (settings.snowflake.loader_role, settings.snowflake.operator_role)
+    yield from (f"role {role.sql}" for role in roles if role in marked_roles(facts.reader))
+    for kind in KINDS if schema else ():
+        there = marked(facts.reader, kind)
+        names = {getattr(stream, kind) for stream in settings.streams}
+        found = sorted(name.sql for name in names if name.name in there)
+        yield from (f"{kind.replace('_', ' ')} {name}" for name in found)
 
 
 def _judged(reader: Reader, rights: list[SnowflakeRight]) -> Iterator[Finding]:
@@ -143,7 +195,7 @@ def _judged(reader: Reader, rights: list[SnowflakeRight]) -> Iterator[Finding]:
     for right in rights:
         if right.role not in held:
             try:
-                held[right.role] = held_by(reader, right.role)
+                held[right.role] = _with_roles(reader, right.role, held_by(reader, right.role))
             except (SqlFailed, CannotTell) as error:
                 held[right.role] = str(error)
         have = held[right.role]
@@ -155,6 +207,16 @@ def _judged(reader: Reader, rights: list[SnowflakeRight]) -> Iterator[Finding]:
             yield Finding(
                 right.step, "snowflake", str(right), "missing", f"{right.role} does not hold it", right.grant
             )
+
+
+def _with_roles(reader: Reader, role: Identifier, held: frozenset[str]) -> frozenset[str]:
+    """What a role holds, and the roles that it or one it inherits owns, as SHOW ROLES tells. Only reads."""
+    owned = {
+        f"OWNERSHIP on role {Identifier(row['name']).sql}"
+        for row in reader.sql("SHOW ROLES")
+        if row["owner"] == role or f"USAGE on role {row['owner']}" in held
+    }
+    return held | owned
 
 
 def reading_findings(facts: Facts) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbook.facts.rights import GRANT_OPTION
-from runbook.settings import SSM, Identifier, Settings
+from runbook.settings import SSM, Identifier, Settings, Stream
 
-ROLE_ACTIONS = {
+ROLE_ACTIONS: dict[int | str, tuple[str, ...]] = {
     1: (
         "iam:GetRole",
         "iam:ListAttachedRolePolicies",
@@ -22,29 +22,55 @@ ROLE_ACTIONS = {
         "iam:AttachRolePolicy",
     ),
     3: ("iam:GetRole", "iam:UpdateAssumeRolePolicy"),
+    "down": (
+        "iam:UpdateAssumeRolePolicy",
+        "iam:ListInstanceProfilesForRole",
+        "iam:DetachRolePolicy",
+        "iam:DeleteRole",
+        "iam:UntagRole",
+    ),
 }
 BOUNDARY_ACTION = "iam:PutRolePermissionsBoundary"
-POLICY_ACTIONS = (
-    "iam:GetPolicy",
-    "iam:GetPolicyVersion",
-    "iam:ListPolicyVersions",
-    "iam:CreatePolicy",
-    "iam:TagPolicy",
-    "iam:CreatePolicyVersion",
-    "iam:DeletePolicyVersion",
-)
-BUCKET_ACTIONS = {
+POLICY_ACTIONS: dict[int | str, tuple[str, ...]] = {
+    1: (
+        "iam:GetPolicy",
+        "iam:GetPolicyVersion",
+        "iam:ListPolicyVersions",
+        "iam:CreatePolicy",
+        "iam:TagPolicy",
+        "iam:CreatePolicyVersion",
+        "iam:DeletePolicyVersion",
+    ),
+    "down": ("iam:ListEntitiesForPolicy", "iam:DeletePolicyVersion", "iam:DeletePolicy", "iam:UntagPolicy"),
+}
+BUCKET_ACTIONS: dict[int | str, tuple[str, ...]] = {
     1: ("s3:ListBucket", "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration"),
     5: ("s3:ListBucket", "s3:GetBucketNotification", "s3:PutBucketNotification"),
+    "down": ("s3:GetBucketNotification", "s3:PutBucketNotification"),
+    "backfill": ("s3:ListBucket",),
+    "replace-pipe": ("s3:ListBucket", "s3:GetBucketNotification", "s3:PutBucketNotification"),
 }
-PARAMETER_ACTIONS = ("ssm:GetParameter", "ssm:PutParameter")
+OBJECT_ACTIONS: dict[int | str, tuple[str, ...]] = {
+    "verify --canary": ("s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+}
+KEY_ACTIONS: dict[int | str, tuple[str, ...]] = {1: ("kms:DescribeKey", "kms:GetKeyPolicy")}
+TOPIC_ACTIONS: dict[int | str, tuple[str, ...]] = {
+    3: ("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:SetTopicAttributes"),
+    "down": ("sns:GetTopicAttributes", "sns:SetTopicAttributes"),
+}
+PARAMETER_ACTIONS: dict[int | str, tuple[str, ...]] = {
+    3: ("ssm:GetParameter", "ssm:PutParameter"),
+    "down": ("ssm:GetParameter", "ssm:DeleteParameter"),
+}
+COMMANDS = ("backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
+"""The commands that need rights of their own, beside those of the steps."""
 
 
 @dataclass(frozen=True)
 class AwsRight:
-    """An IAM action a step calls, and on what."""
+    """An IAM action a step (its number) or a command (its name) calls, and on what."""
 
-    step: int
+    step: int | str
     action: str
     resource: str
 
@@ -54,9 +80,9 @@ class AwsRight:
 
 @dataclass(frozen=True)
 class SnowflakeRight:
-    """A privilege a role needs for a step, as SHOW GRANTS has it; ``or_else``: what is as good."""
+    """A privilege a role needs, as SHOW GRANTS has it; ``or_else``: what is as good."""
 
-    step: int
+    step: int | str
     role: Identifier
     privilege: str
     on: str
@@ -69,12 +95,17 @@ class SnowflakeRight:
 
     @property
     def grant(self) -> str:
-        """The statement that grants it."""
-        kind, _, name = self.on.partition(" ")
-        on = f"{kind.upper()} {name}".rstrip()
-        return (
-            f"GRANT {self.privilege} ON {on} TO ROLE {self.role.sql}{' WITH GRANT OPTION' * self.handed_on};"
+        """The statement that grants it.
+
+        Without COPY CURRENT GRANTS ownership goes over only where nobody else has a right on the thing.
+        Source: https://docs.snowflake.com/en/sql-reference/sql/grant-ownership
+        """
+        kind = "file format" if self.on.startswith("file format ") else self.on.partition(" ")[0]
+        on = f"{kind.upper()}{self.on.removeprefix(kind)}"
+        option = (
+            " COPY CURRENT GRANTS" * (self.privilege == "OWNERSHIP") + " WITH GRANT OPTION" * self.handed_on
         )
+        return f"GRANT {self.privilege} ON {on} TO ROLE {self.role.sql}{option};"
 
     @property
     def held_as(self) -> frozenset[str]:
@@ -84,35 +115,70 @@ class SnowflakeRight:
 
 
 def aws_rights(settings: Settings) -> Iterator[AwsRight]:
-    """What the steps call on AWS, in the order of the steps."""
+    """What steps and commands call on AWS, in their order."""
     aws = settings.aws
-    for step in (1, 3, 5):
-        actions = ROLE_ACTIONS.get(step, ())
-        if step == 1 and aws.permissions_boundary:
-            actions = (*actions, BOUNDARY_ACTION)
-        yield from (AwsRight(step, action, aws.role_arn) for action in actions)
-        if step == 1:
-            yield from (AwsRight(step, action, aws.policy_arn) for action in POLICY_ACTIONS)
-        yield from (AwsRight(step, action, aws.bucket_arn) for action in BUCKET_ACTIONS.get(step, ()))
-    if (settings.handoff or "").startswith(SSM):
-        name = (settings.handoff or "").removeprefix(SSM).lstrip("/")
-        arn = f"arn:{aws.partition}:ssm:{aws.region}:{aws.account_id}:parameter/{name}"
-        yield from (AwsRight(3, action, arn) for action in PARAMETER_ACTIONS)
+    objects = [f"{aws.bucket_arn}/{stream.prefix}*" for stream in settings.streams]
+    parameter = [_parameter(settings)] if (settings.handoff or "").startswith(SSM) else []
+    on: list[tuple[list[str], dict[int | str, tuple[str, ...]]]] = [
+        ([aws.role_arn], ROLE_ACTIONS),
+        ([aws.policy_arn], POLICY_ACTIONS),
+        ([aws.bucket_arn], BUCKET_ACTIONS),
+        ([aws.kms_key_arn] if aws.kms_key_arn else [], KEY_ACTIONS),
+        (list(settings.topics), TOPIC_ACTIONS),
+        (objects, OBJECT_ACTIONS),
+        (parameter, PARAMETER_ACTIONS),
+    ]
+    for step in (1, 3, 5, *COMMANDS):
+        if step == 1 and aws.permissions_boundary and not settings.is_terraforms(1):
+            yield AwsRight(1, BOUNDARY_ACTION, aws.role_arn)
+        for resources, actions in on:
+            for resource in resources:
+                for action in actions.get(step, ()):
+                    if not _is_terraforms(settings, action):
+                        yield AwsRight(step, action, resource)
+
+
+def _parameter(settings: Settings) -> str:
+    aws, name = settings.aws, (settings.handoff or "").removeprefix(SSM).lstrip("/")
+    return f"arn:{aws.partition}:ssm:{aws.region}:{aws.account_id}:parameter/{name}"
+
+
+def _is_terraforms(settings: Settings, action: str) -> bool:
+    """Whether Terraform makes the call in our place: what it makes, we only read."""
+    service, _, name = action.partition(":")
+    if name.startswith(("Get", "List", "Describe")) or service not in ("iam", "s3"):
+        return False
+    of_role_or_rules = {"iam": 1, "s3": 5}[service]
+    return action not in OBJECT_ACTIONS["verify --canary"] and settings.is_terraforms(of_role_or_rules)
 
 
 @dataclass(frozen=True)
 class There:
-    """What exists already decides which privileges the Snowflake steps still use."""
+    """What exists already decides which privileges the Snowflake steps and commands still use.
+
+    ``role``, ``warehouse``: the connection's own, as its session has them. ``made``: the streams' objects
+    that carry our mark, as GRANT names them (``stage RAW.SNOWPLOW.ENRICHED_STAGE``), each with its stream.
+    """
 
     integration: bool
     loader: bool
     operator: bool
     database: bool
     schema: bool
+    role: Identifier | None = None
+    warehouse: Identifier | None = None
+    made: tuple[str, ...] = ()
+    tables: tuple[Stream, ...] = ()
 
 
 def snowflake_rights(settings: Settings, there: There) -> Iterator[SnowflakeRight]:
-    """What the roles of steps 2 and 4 need to bring about what is missing, and to alter what is there."""
+    """What steps 2 and 4, and then the commands, need for what is missing and for what is there."""
+    yield from _of_steps(settings, there)
+    yield from _of_commands(settings, there)
+
+
+def _of_steps(settings: Settings, there: There) -> Iterator[SnowflakeRight]:
+    """What brings about what is missing, and alters what is there."""
     snowflake = settings.snowflake
     admin, owner = snowflake.admin_role, snowflake.owner_role
     name = f"integration {snowflake.integration.sql}"
@@ -137,3 +203,29 @@ def snowflake_rights(settings: Settings, there: There) -> Iterator[SnowflakeRigh
         yield SnowflakeRight(4, owner, privilege, schema, owned, handed_on=True)
     for privilege in ("CREATE TABLE", "CREATE STAGE", "CREATE FILE FORMAT"):
         yield SnowflakeRight(4, owner, privilege, schema, owned)
+
+
+def _of_commands(settings: Settings, there: There) -> Iterator[SnowflakeRight]:
+    """What loading by name, looking deeper and taking back use beside that.
+
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (access control),
+    https://docs.snowflake.com/en/sql-reference/sql/drop-stage and the pages of the other DROP statements.
+    """
+    snowflake = settings.snowflake
+    owner = snowflake.owner_role
+    if there.warehouse is not None:
+        on = f"warehouse {there.warehouse.sql}"
+        either = (f"OWNERSHIP on {on}",)
+        yield SnowflakeRight("backfill", owner, "USAGE", on, either)
+        if there.role is not None:
+            yield SnowflakeRight("verify --deep", there.role, "USAGE", on, either)
+    for stream in there.tables:
+        on = f"table {stream.table.sql}"
+        for privilege in ("SELECT", "INSERT", "DELETE"):
+            yield SnowflakeRight("backfill", owner, privilege, on, (f"OWNERSHIP on {on}",))
+    for on in there.made:
+        kind = on.partition(" ")[0]
+        by = {"role": snowflake.admin_role, "pipe": snowflake.loader_role}.get(kind, owner)
+        yield SnowflakeRight("down", by, "OWNERSHIP", on)
+        if kind == "pipe":
+            yield SnowflakeRight("replace-pipe", by, "OWNERSHIP", on)

@@ -1,14 +1,22 @@
 """`invoke doctor` names each single right that is taken away, and only that; shown by 8 of issue 6."""
 
 import json
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import pytest
 
 from runbook.facts.rights import GRANT_OPTION
-from runbook.preflight.needs import There, aws_rights, snowflake_rights
-from runbook.settings import Identifier
-from tests.scenarios.conftest import Installation
+from runbook.preflight.needs import (
+    COMMANDS,
+    AwsRight,
+    SnowflakeRight,
+    There,
+    aws_rights,
+    snowflake_rights,
+)
+from runbook.settings import Identifier, Settings
+from tests.scenarios.conftest import Installation, _read
 from tests.scenarios.test_bad_input import changed, person
 
 
@@ -19,26 +27,162 @@ def doctor(at: Installation, expect: int, **variables: str) -> list[dict[str, An
     return [row for row in json.loads(done.stdout)["findings"] if row["word"] != "held"]
 
 
-def test_each_right_on_aws_taken_away_is_named_and_no_other(installation: Installation) -> None:
-    """Every action of every step is denied in turn to a person who may do all of them."""
-    iam = installation.aws("iam")
-    who = person(installation, "runner", ["iam:*", "s3:*"])
-    rights = list(aws_rights(installation.settings))
-    actions = sorted({right.action for right in rights})
-    assert len(actions) >= 15
-    assert doctor(installation, 0, **who) == []
-    for action in actions:
-        statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName="runner", PolicyName="taken", PolicyDocument=document)
-        found = doctor(installation, 1, **who)
-        named = {row["what"] for row in found if row["word"] == "missing"}
-        assert named == {str(right) for right in rights if right.action == action}
-        for row in found:
-            if row["word"] == "missing":
-                assert json.loads(row["grant"])["Action"] == [action]
-            else:  # the bucket's own region is read with the right that is gone
-                assert action == "s3:ListBucket"
+def there_after_up(settings: Settings) -> There:
+    """What `up` leaves in Snowflake, seen by the sandbox's administrator."""
+    snowflake = settings.snowflake
+    kinds = ("pipe", "stage", "file_format")
+    return There(
+        integration=True,
+        loader=True,
+        operator=True,
+        database=True,
+        schema=True,
+        role=Identifier("ACCOUNTADMIN"),
+        warehouse=Identifier("SANDBOX_WH"),
+        made=(
+            *(f"role {role.sql}" for role in (snowflake.loader_role, snowflake.operator_role)),
+            *(
+                f"{kind.replace('_', ' ')} {name}"
+                for kind in kinds
+                for name in sorted({getattr(stream, kind).sql for stream in settings.streams})
+            ),
+        ),
+        tables=settings.streams,
+    )
+
+
+def taken_away(at: Installation, right: SnowflakeRight) -> None:
+    """Take one privilege from a role and from all that it inherits; the others on the same thing stay."""
+    snowflake, on = at.settings.snowflake, right.grant.partition(" ON ")[2].partition(" TO ROLE ")[0]
+    at.sql("CREATE ROLE IF NOT EXISTS SOMEBODY")
+    if right.on.startswith("pipe"):
+        at.sql(f"ALTER {on} SET PIPE_EXECUTION_PAUSED = TRUE")  # else ownership cannot go over
+    at.sql(f"GRANT OWNERSHIP ON {on} TO ROLE SOMEBODY COPY CURRENT GRANTS")
+    if right.on.startswith("table"):
+        for privilege in ("SELECT", "INSERT", "DELETE"):
+            at.sql(f"GRANT {privilege} ON {on} TO ROLE {right.role}")
+        for role in (right.role, snowflake.loader_role, snowflake.operator_role):
+            at.sql(f"REVOKE {right.privilege} ON {on} FROM ROLE {role}")
+
+
+# ---- AWS
+
+
+def beside(account: str) -> dict[str, str]:
+    """Settings under which every right that doctor knows is one of those that are needed."""
+    return {
+        "INVOKE_HANDOFF": "ssm:/snowpipe/handoff",
+        "INVOKE_AWS_PERMISSIONS_BOUNDARY": f"arn:aws:iam::{account}:policy/edge",
+        "INVOKE_AWS_KMS_KEY_ARN": f"arn:aws:kms:us-west-2:{account}:key/00000000-0000-0000-0000-000000000000",
+        "INVOKE_STREAMS_EVENTS_SNS_TOPIC": f"arn:aws:sns:us-west-2:{account}:files",
+        "INVOKE_STREAMS_EVENTS_BAD_SNS_TOPIC": f"arn:aws:sns:us-west-2:{account}:bad-files",
+    }
+
+
+def each_once(rights: Iterable[AwsRight]) -> list[tuple[str, str]]:
+    """A right taken away is gone for every step and command that needs it."""
+    return list(dict.fromkeys((right.action, right.resource) for right in rights))
+
+
+EXAMPLE = _read(beside("111122223333"))
+RIGHTS = each_once(aws_rights(EXAMPLE))
+FEW = {
+    RIGHTS.index(one) for one in {action.partition(":")[0]: (action, on) for action, on in RIGHTS}.values()
+}
+
+
+def named_in_turn(rights: Sequence[tuple[str, str]], few: Container[int]) -> list[Any]:
+    """A parameter for each right; all but a few are the longer run."""
+    return [
+        pytest.param(number, id=" on ".join(right), marks=() if number in few else pytest.mark.slow)
+        for number, right in enumerate(rights)
+    ]
+
+
+@pytest.fixture(scope="module")
+def runner(_shared: Installation) -> tuple[Installation, dict[str, str]]:
+    """A person who may do all that is needed, and the settings that need all there is."""
+    who = person(_shared, "runner", ["iam:*", "s3:*", "sns:*", "kms:*", "ssm:*"])
+    variables = {**who, **beside(_shared.settings.aws.account_id)}
+    with changed(_shared, (), variables):
+        assert doctor(_shared, 0) == []
+    return _shared, variables
+
+
+@pytest.mark.parametrize("number", named_in_turn(RIGHTS, FEW))
+def test_each_right_on_aws_taken_away_is_named_and_no_other(
+    runner: tuple[Installation, dict[str, str]], number: int
+) -> None:
+    """One action on one thing is denied to a person who may do everything."""
+    at, variables = runner
+    rights = list(aws_rights(_read({**own_settings(at), **variables})))
+    assert len(each_once(rights)) == len(RIGHTS)
+    action, resource = each_once(rights)[number]
+    statement = {"Effect": "Deny", "Action": action, "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam = at.aws("iam")
+    iam.put_user_policy(UserName="runner", PolicyName="taken", PolicyDocument=document)
+    expected = [right for right in rights if (right.action, right.resource) == (action, resource)]
+    for_a_step = any(isinstance(right.step, int) for right in expected)
+    try:
+        found = doctor(at, 1 if for_a_step else 0, **variables)
+    finally:
+        iam.delete_user_policy(UserName="runner", PolicyName="taken")
+    missing = [row for row in found if row["word"] == "missing"]
+    assert [(row["step"], row["what"]) for row in missing] == [(one.step, str(one)) for one in expected]
+    for row in missing:
+        grant = json.loads(row["grant"])
+        assert (grant["Action"], grant["Resource"]) == ([action], [resource])
+    if found != missing:  # the bucket's own region is read with the right that is gone
+        assert action == "s3:ListBucket"
+
+
+def own_settings(at: Installation) -> dict[str, str]:
+    return {name: value for name, value in at.environment.items() if name.startswith("INVOKE_")}
+
+
+# ---- Snowflake
+
+
+def of_commands(settings: Settings) -> list[SnowflakeRight]:
+    """What is needed of things that `up` has made, each once; of rights to make them, see below."""
+    rights = snowflake_rights(settings, there_after_up(settings))
+    found = {
+        str(right): right for right in rights if right.step in COMMANDS or right.privilege == "OWNERSHIP"
+    }
+    elsewhere = ("warehouse", "role")  # a warehouse below; a role's owner in tests/unit/test_preflight.py
+    return [right for right in found.values() if not right.on.startswith(elsewhere)]
+
+
+PRIVILEGES = [(right.privilege, right.on) for right in of_commands(EXAMPLE)]
+A_FEW = {
+    PRIVILEGES.index(one) for one in {on.partition(" ")[0]: (right, on) for right, on in PRIVILEGES}.values()
+}
+
+
+@pytest.mark.parametrize("number", named_in_turn(PRIVILEGES, A_FEW))
+def test_each_privilege_on_what_is_there_taken_away_is_named_and_no_other(
+    shared: Installation, number: int
+) -> None:
+    settings = shared.settings
+    assert len(of_commands(settings)) == len(PRIVILEGES)
+    right = of_commands(settings)[number]
+    needed = [
+        one.step for one in snowflake_rights(settings, there_after_up(settings)) if str(one) == str(right)
+    ]
+    taken_away(shared, right)
+    found = doctor(shared, 1 if 2 in needed else 0)
+    assert {(row["step"], row["what"]) for row in found} == {(step, str(right)) for step in needed}
+    shared.sql(found[0]["grant"])
+    assert doctor(shared, 0) == []
+
+
+def test_a_warehouse_nobody_may_use_is_named_for_what_needs_one(installation: Installation) -> None:
+    installation.sql("REVOKE USAGE ON WAREHOUSE SANDBOX_WH FROM ROLE PUBLIC")
+    [found] = doctor(installation, 0)
+    assert (found["step"], found["what"]) == ("backfill", "USAGE on warehouse SANDBOX_WH for SYSADMIN")
+    installation.sql(found["grant"])
+    assert doctor(installation, 0) == []
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["nothing there", "database and schema there"])
