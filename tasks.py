@@ -13,7 +13,7 @@ from runbook import interrupts
 
 DRY_RUN = "only plan: print what would be done, and do nothing"
 YES = "ask nothing (a live target asks before each step)"
-ADOPT = "take over a role or policy that this project did not make"
+ADOPT = "take over a role, policy or integration that this project did not make"
 STREAM = "only this stream (see streams in invoke.yaml)"
 DEBUG = "show the traceback of an error"
 STEP_HELP = {"dry_run": DRY_RUN, "yes": YES, "adopt": ADOPT, "debug": DEBUG}

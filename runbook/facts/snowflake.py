@@ -54,6 +54,7 @@ class StorageIntegration:
     iam_user_arn: str
     allowed_locations: frozenset[str]
     blocked_locations: frozenset[str]
+    comment: str
 
     def allows(self, url: str) -> bool:
         """Whether a stage on ``url`` may use it: by string prefix, blocked wins."""
@@ -254,6 +255,7 @@ def integration(reader: Reader) -> StorageIntegration | None:
             iam_user_arn=value.get("STORAGE_AWS_IAM_USER_ARN", ""),
             allowed_locations=_locations(value.get("STORAGE_ALLOWED_LOCATIONS", "")),
             blocked_locations=_locations(value.get("STORAGE_BLOCKED_LOCATIONS", "")),
+            comment=value.get("COMMENT", ""),
         )
 
     what, privilege = f"The integration {name}", f"USAGE on integration {name}"

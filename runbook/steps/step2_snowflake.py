@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from runbook.errors import Refused
 from runbook.facts import Facts
+from runbook.facts.ours import MARK, is_marked, used_by_others
 from runbook.facts.pipeline import integration_grants, missing_grants
 from runbook.facts.snowflake import Grant, StorageIntegration
 from runbook.plan import Change, SqlChange
@@ -23,6 +24,7 @@ def plan(facts: Facts) -> Iterator[Change]:
     if why := "; ".join(_roles(facts)):
         yield _file("10_roles.sql", settings, why)
     if why := "; ".join(_integration(settings, facts.integration)):
+        _may_alter(facts, why)
         yield _file("20_integration.sql", settings, why)
     if why := "; ".join(_usage(facts)):
         yield _file("30_usage.sql", settings, why)
@@ -54,6 +56,28 @@ def _integration(settings: Settings, have: StorageIntegration | None) -> Iterato
         yield f"it is for the role {have.role_arn}"
     if have.allowed_locations != set(settings.allowed_locations):
         yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
+
+
+def _may_alter(facts: Facts, why: str) -> None:
+    """Somebody else's integration is altered only with --adopt, and never under other people's stages.
+
+    Raises Refused. What is adopted keeps its comment, so `invoke down` leaves it there.
+    """
+    have = facts.integration
+    if have is None or is_marked(have.comment):
+        return
+    if not facts.adopt:
+        raise Refused(
+            f"The integration {have.name} was not made by this project, and is not what is wanted",
+            why=f"{why}. Its comment does not end in {MARK}",
+            remedy="invoke step2-snowflake --adopt alters it; or set snowflake.integration to a new name",
+        )
+    if others := [name for name in used_by_others(facts.reader) if name.startswith("the stage ")]:
+        raise Refused(
+            f"Others read through the integration {have.name}: {', '.join(others)}",
+            why=f"altering it would change their access: {why}",
+            remedy="set snowflake.integration to a new name",
+        )
 
 
 def _usage(facts: Facts) -> Iterator[str]:

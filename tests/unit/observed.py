@@ -216,6 +216,7 @@ def integration(settings: Settings, **changes: Any) -> StorageIntegration:
         "iam_user_arn": SNOWFLAKES_USER,
         "allowed_locations": frozenset(settings.allowed_locations),
         "blocked_locations": frozenset(),
+        "comment": "Reads Snowplow files from S3 (snowpipe-runbook)",
     }
     return StorageIntegration(**{**given, **changes})
 

@@ -177,6 +177,7 @@ def test_the_integration_by_property_in_any_order(settings, rows):
         iam_user_arn=SNOWFLAKES_USER,
         allowed_locations=frozenset({"s3://b/a/", "s3://b/c/"}),
         blocked_locations=frozenset(),
+        comment="",
     )
 
 
@@ -193,7 +194,7 @@ def test_the_integration_by_property_in_any_order(settings, rows):
     ],
 )
 def test_a_location_is_allowed_by_its_beginning_and_blocked_wins(settings, allowed, blocked, url, answer):
-    found = StorageIntegration("X", True, "S3", "", "", "", frozenset(allowed), frozenset(blocked))
+    found = StorageIntegration("X", True, "S3", "", "", "", frozenset(allowed), frozenset(blocked), "")
     assert found.allows(url) is answer
 
 

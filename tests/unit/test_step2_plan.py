@@ -49,6 +49,16 @@ def test_an_integration_that_drifted_is_altered(settings, found, facts, changed,
     assert files(2, facts(found)) == [("20_integration.sql", why)]
 
 
+def test_an_integration_that_is_not_ours_is_altered_only_when_adopted(settings, found, facts):
+    found["integration"] = integration(settings, comment="by Bob", role_arn="arn:aws:iam::1:role/bobs")
+    with pytest.raises(Refused, match="not made by this project") as refused:
+        changes(2, facts(found))
+    assert "it is for the role arn:aws:iam::1:role/bobs" in refused.value.why
+    assert "--adopt" in refused.value.remedy
+    found["integration"] = integration(settings, comment="by Bob")
+    assert changes(2, facts(found)) == []
+
+
 def test_an_integration_for_another_provider_is_refused(settings, found, facts):
     found["integration"] = integration(settings, provider="GCS")
     with pytest.raises(Refused, match="is for GCS, not S3"):
