@@ -33,6 +33,17 @@ class Topic:
         context = {"aws:sourcearn": aws.bucket_arn, "aws:sourceaccount": aws.account_id}
         return allowed_for(self.policy, {"Service": "s3.amazonaws.com"}, "sns:Publish", self.arn, context)
 
+    def reaches(self, channel: str) -> bool:
+        """Whether what is published here comes to the pipe whose notification channel is ``channel``.
+
+        Sources: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3 (the channel is the queue
+        bound to the topic); *observed:* github.com/snowflakedb/terraform-provider-snowflake reads it as
+        the topic's own ARN where it is one, and then any queue of Snowpipe's must do.
+        """
+        return channel in self.queues or (
+            channel == self.arn and any(":sf-snowpipe-" in queue for queue in self.queues)
+        )
+
     def with_ours(self, settings: Settings, user: SnowflakesUser) -> Document:
         """The policy with our two statements in place; other people's as they are."""
         mine = [subscribing(self.arn, user), publishing(self.arn, settings)]

@@ -22,6 +22,7 @@ from runbook.replacing.note import Note, Witness, read
 from runbook.running import Run
 from runbook.session import SqlFailed
 from runbook.settings import Stream
+from runbook.sql import literal
 from runbook.steps.step5_aws import plan_rules
 from runbook.terminal import note as tell
 
@@ -74,6 +75,8 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = "its COPY is not the one in sql/step4_snowflake"
     elif status.is_stopped_for_good:
         why = f"it is {status.execution_state}, and only another pipe loads again"
+    elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
+        why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
     note = begun
     if why:
         made, now = pipe.created_on, facts.now

@@ -53,6 +53,7 @@ def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...])
     found: dict[str, Document] = {}
     for stream in streams:
         queue = _queue(facts, stream)
+        _refuse_a_deaf_pipe(facts, stream, queue)
         if _already_told(have, stream, stream.sns_topic or queue):
             continue
         found[stream.rule_id] = (
@@ -75,6 +76,19 @@ def _queue(facts: Facts, stream: Stream) -> str:
             remedy=f"correct aws.region, or set streams.{stream.name}.sns_topic (docs/runbook.md#sns)",
         )
     return queue
+
+
+def _refuse_a_deaf_pipe(facts: Facts, stream: Stream, queue: str) -> None:
+    """A rule to a topic that the pipe does not listen to would end delivery without a word."""
+    topic = facts.topic(stream.sns_topic) if stream.sns_topic else None
+    if topic is not None and not topic.reaches(queue):
+        raise Refused(
+            f"The pipe {stream.pipe} does not listen to {topic.arn}",
+            why="it was made without that topic, or the subscription was deleted; with a rule to the topic "
+            "its new files would be announced to nobody",
+            remedy=f"invoke replace-pipe --stream {stream.name}; where the subscription was deleted, "
+            "docs/runbook.md#sns-subscription",
+        )
 
 
 def _already_told(have: BucketNotifications, stream: Stream, target: str) -> bool:

@@ -109,3 +109,39 @@ def test_one_fault_of_the_topic_one_root_cause(shared: tuple[Installation, str])
     assert at.verify()["root_causes"] == ["step5.topic-reaches-the-pipes-queue"]
     sns.delete_topic(TopicArn=topic)
     assert at.verify()["root_causes"] == ["step3.topic-exists"]
+
+
+def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> None:
+    """The pipe is made anew for the topic; nothing is lost or doubled, whichever queue heard of it."""
+    with_topic, _ = shared
+    before = replace(
+        with_topic,
+        environment={k: v for k, v in with_topic.environment.items() if not k.endswith("_SNS_TOPIC")},
+    )
+
+    def arrives(name: str) -> None:
+        before.put("events", name, gzip.compress(b"\t".join([b"x"] * 131) + b"\n"))
+        before.settle()
+
+    before.run("up")
+    arrives("queue.gz")
+    refused = " ".join(with_topic.run("up", expect=4).stderr.split())
+    assert "does not listen to" in refused
+    assert "invoke replace-pipe --stream events" in refused
+    arrives("still-the-queue.gz")
+    assert before.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS") == [(2,)]
+    assert "step5.topic-reaches-the-pipes-queue" in with_topic.verify()["root_causes"]
+
+    for name in ("events", "events_bad"):
+        told = " ".join(with_topic.run("replace-pipe", "--stream", name, expect=4).stderr.split())
+        assert "five minutes" in told
+    arrives("topic.gz")
+    with_topic.advance(minutes=6)
+    for name in ("events", "events_bad"):
+        with_topic.run("replace-pipe", "--stream", name)
+    arrives("later.gz")
+    with_topic.assert_healthy()
+    rows = before.sql("SELECT _file FROM RAW.SNOWPLOW.EVENTS ORDER BY 1")
+    names = ["later.gz", "queue.gz", "still-the-queue.gz", "topic.gz"]
+    assert rows == [(before.stream("events").prefix + name,) for name in names]
+    assert "nothing" in with_topic.run("replace-pipe", "--stream", "events").stdout

@@ -6,6 +6,7 @@ import pytest
 
 from runbook.errors import Refused
 from runbook.facts.aws import Bucket, BucketNotifications, queue_rule, topic_rule
+from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.settings import read
 from runbook.steps import STEPS
@@ -158,6 +159,7 @@ def test_prefixes_are_compared_as_s3_matches_them(settings):
 
 
 TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+LISTENED_TO = {("topic", TOPIC): Topic(TOPIC, {}, frozenset({QUEUE}), {})}
 WIDE = {"Id": "lake", "TopicArn": TOPIC, "Events": ["s3:ObjectCreated:*"]}
 
 
@@ -165,7 +167,11 @@ def test_a_stream_with_a_topic_has_a_rule_to_it_in_place_of_the_one_to_the_queue
     settings = read(written(streams__events__sns_topic=TOPIC))
     events, bad = settings.streams
     rules = [queue_rule(stream, QUEUE) for stream in (events, bad)]
-    found = {**healthy(settings), "notifications": BucketNotifications({"QueueConfigurations": rules})}
+    found = {
+        **healthy(settings),
+        **LISTENED_TO,
+        "notifications": BucketNotifications({"QueueConfigurations": rules}),
+    }
     after = {"QueueConfigurations": rules[1:], "TopicConfigurations": [topic_rule(events, TOPIC)]}
     why = "a rule of ours is not what its pipe needs"
     assert changes(5, Known(settings, found)) == put({"QueueConfigurations": rules}, after, why)
@@ -175,15 +181,50 @@ def test_a_stream_with_a_topic_has_a_rule_to_it_in_place_of_the_one_to_the_queue
 
 def test_a_rule_of_theirs_to_the_topic_is_enough():
     settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
-    found = {**healthy(settings), "notifications": BucketNotifications({"TopicConfigurations": [WIDE]})}
+    found = {
+        **healthy(settings),
+        **LISTENED_TO,
+        "notifications": BucketNotifications({"TopicConfigurations": [WIDE]}),
+    }
     assert changes(5, Known(settings, found)) == []
 
 
 def test_a_topic_reaches_a_queue_of_another_region():
     settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
     elsewhere = QUEUE.replace("us-west-2", "eu-west-1")
-    found = {**healthy(settings), "notifications": BucketNotifications({"TopicConfigurations": [WIDE]})}
+    found = {
+        **healthy(settings),
+        **LISTENED_TO,
+        "notifications": BucketNotifications({"TopicConfigurations": [WIDE]}),
+    }
     found["pipes"] = {
         s.pipe.name: pipe(settings, s, notification_channel=elsewhere) for s in settings.streams
     }
+    found["topic", TOPIC] = Topic(TOPIC, {}, frozenset({elsewhere}), {})
     assert changes(5, Known(settings, found)) == []
+
+
+@pytest.mark.parametrize(
+    ("queues", "channel", "listens"),
+    [
+        ({QUEUE}, QUEUE, True),
+        ({QUEUE}, TOPIC, True),  # as SHOW PIPES may have it
+        ({"arn:aws:sqs:us-west-2:111122223333:lake"}, TOPIC, False),
+        ({"arn:aws:sqs:us-west-2:111122223333:lake"}, QUEUE, False),
+        (set(), QUEUE, False),
+    ],
+)
+def test_no_rule_to_a_topic_the_pipe_does_not_listen_to(queues, channel, listens):
+    settings = read(written(streams__events__sns_topic=TOPIC))
+    found = healthy(settings)
+    found["pipes"] = {s.pipe.name: pipe(settings, s) for s in settings.streams}
+    found["pipes"][settings.streams[0].pipe.name] = pipe(
+        settings, settings.streams[0], notification_channel=channel
+    )
+    found["topic", TOPIC] = Topic(TOPIC, {}, frozenset(queues), {})
+    if listens:
+        assert len(changes(5, Known(settings, found))) == 1
+        return
+    with pytest.raises(Refused, match="does not listen to") as refused:
+        changes(5, Known(settings, found))
+    assert "invoke replace-pipe --stream events" in refused.value.remedy
