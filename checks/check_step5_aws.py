@@ -121,7 +121,7 @@ def check_topic_lets_the_bucket_publish(topic: Topic, settings: Settings) -> Non
 def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
     """The queue the pipe reads is subscribed to the topic.
 
-    Remedy: invoke replace-pipe --stream STREAM, where the pipe was made without the topic; else as documented
+    Remedy: where the pipe was made without the topic, invoke replace-pipe --stream STREAM; else as documented
     See: docs/runbook.md#sns-subscription
     """
     assert topic.reaches(channel), "the topic tells everybody but the pipe"
