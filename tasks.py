@@ -342,6 +342,42 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
     run(c, "runs", show=show or None, diff=diff or None, output_format=format, debug=debug)
 
 
+@task(
+    help={
+        "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes",
+        "connection": "a named connection of connections.toml (default: the settings' own)",
+        "name": "what commands will call the place (default: after the pipe)",
+        "output": "the environment file to write (default: environments/NAME.yaml); - prints it",
+        "replace": "overwrite the file",
+        "debug": DEBUG,
+    }
+)
+def discover(
+    c: Context,
+    pipe: str = "",
+    connection: str = "",
+    name: str = "",
+    output: str = "",
+    replace: bool = False,
+    debug: bool = False,
+) -> None:
+    """Write the environment file of an installation that others made, so verify and backfill serve it.
+
+    Made by hand, by Terraform or by anything else: what is there is read from one pipe on, and what
+    differs from the steps becomes a setting, named in the file. Changes nothing on either cloud.
+    """
+    run(
+        c,
+        "discover",
+        pipe=pipe,
+        connection=connection or None,
+        name=name or None,
+        output=output or None,
+        replace=replace,
+        debug=debug,
+    )
+
+
 @task(help={"output": "the file to write", "debug": DEBUG})
 def tfvars(c: Context, output: str = "terraform/terraform.tfvars.json", debug: bool = False) -> None:
     """What the Terraform module of the AWS side takes: terraform.tfvars.json."""
@@ -409,6 +445,7 @@ namespace = Collection(
     step3_aws,
     step4_snowflake,
     step5_aws,
+    discover,
     doctor,
     up,
     down,

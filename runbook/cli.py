@@ -106,7 +106,7 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     from runbook import commands
 
     settings = settings_of(config)
-    if settings.get("target") == SANDBOX and command not in ("sql", "runs"):
+    if settings.get("target") == SANDBOX and command not in ("sql", "runs") and not options.get("connection"):
         enter_sandbox()
     code: int = getattr(commands, command)(settings, **options)
     return code

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from runbook import settings as reading
+from runbook.discovery import discover
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
@@ -26,6 +28,7 @@ from runbook.verify.command import still_red, verify
 
 __all__ = [
     "backfill",
+    "discover",
     "doctor",
     "down",
     "handoff",
@@ -51,6 +54,7 @@ SIDES = {1: ("aws",), 2: ("snowflake",), 3: ("aws", "snowflake"), 4: ("snowflake
 def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, adopt: bool) -> int:
     """Plan, apply and prove steps in order; ``dry_run`` only plans. Writes unless dry."""
     command = STEPS[numbers[0] - 1].task if len(numbers) == 1 else "up"
+    reading.ours(config, command)
     sides = tuple(sorted({STEPS[number - 1].side for number in numbers}))
     spare = tuple(sorted({side for number in numbers for side in SIDES[number]} - set(sides)))
     with running(config, command, sides=sides, spare=spare, adopt=adopt, yes=yes) as run:
@@ -66,12 +70,14 @@ def step(config: Config, numbers: tuple[int, ...], *, dry_run: bool, yes: bool, 
 
 def down(config: Config, *, dry_run: bool, yes: bool, name: str) -> int:
     """Remove what the steps made, in reverse, and prove that it is gone. Writes unless dry."""
+    reading.ours(config, "down")
     return taken_down(config, dry_run=dry_run, yes=yes, name=name, tell=_tell_plan)
 
 
 def plan(config: Config, *, output_format: str) -> int:
     """What every step would change. Only reads."""
     _known(output_format, ("table", "json"))
+    reading.ours(config, "plan")
     with running(config, "plan", sides=(), spare=BOTH, quiet=output_format == "json") as run:
         facts = run.facts()
         facts.look(delivery=False)
@@ -162,7 +168,6 @@ def runs(config: Config, *, show: str | None, diff: str | None, output_format: s
 
 def sql(config: Config, *, step_number: int) -> int:
     """The statements of a Snowflake step as they would run, for a worksheet. Contacts nobody."""
-    from runbook import settings as reading
     from runbook.sql import files, parameters, template
 
     folder = {2: "step2_snowflake", 4: "step4_snowflake"}.get(step_number)
@@ -371,6 +376,7 @@ def backfill(config: Config, **asked: Any) -> int:
 
 def replace_pipe(config: Config, **asked: Any) -> int:
     """Bring a changed COPY live; see :mod:`runbook.replacing`. Writes unless dry."""
+    reading.ours(config, "replace-pipe")
     with _scale():
         from runbook.replacing.command import replace_pipe as command
     return command(config, **asked)

@@ -121,6 +121,12 @@ def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, .
 
 
 def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...]) -> None:
+    if not stream.names_files:
+        raise Refused(
+            f"Whether a refresh of {stream.pipe} repeats a file cannot be told",
+            why=f"no column of {stream.table} says which file a row is of, and a new pipe has forgotten",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, which asks every history",
+        )
     rows = facts.reader.sql(f"SELECT DISTINCT _file FROM {stream.table.sql}")
     present = {str(row["_file"]) for row in rows}
     if again := [file.key for file in files if file.key in present]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -83,6 +83,14 @@ class QualifiedName:
     schema: Identifier
     name: Identifier
 
+    @classmethod
+    def parse(cls, text: str) -> "QualifiedName":
+        """Read ``RAW.SNOWPLOW."Events"``; raise ValueError for anything else."""
+        parts = re.findall(r'(?:^|(?<=\.))("(?:[^"]|"")+"|[^".]+)(?=\.|$)', text)
+        if len(parts) != 3 or ".".join(parts) != text:
+            raise ValueError(f"{text!r} is not DATABASE.SCHEMA.NAME")
+        return cls(*map(Identifier.parse, parts))
+
     @property
     def sql(self) -> str:
         """The name as it is written in a statement."""
@@ -128,6 +136,18 @@ def _place(place: str) -> str:
     if place.startswith(SSM) and not re.fullmatch(r"[A-Za-z0-9_.\-/]{1,1011}", place.removeprefix(SSM)):
         raise ValueError(f"{place!r} is not {SSM} and a parameter's name: letters, digits, and _.-/")
     return place
+
+
+def _pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is read by Snowflake otherwise than here ({error})") from None
+    return pattern
+
+
+def _qualified_or_none(text: object) -> QualifiedName | None:
+    return text if text is None or isinstance(text, QualifiedName) else QualifiedName.parse(str(text))
 
 
 Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
@@ -217,6 +237,19 @@ class Snowflake(_Model):
     file_format_bad_rows: Name
 
 
+class Found(_Model):
+    """A stream that others made, as `invoke discover` found it: right is what is as it was."""
+
+    stage_url: str = Field(pattern=r"^s3(china|gov)?://[^/]+/.*$")
+    path: str = Field(default="", pattern=r"^[^\s)'\"]*$")
+    statement: str = Field(min_length=1)
+    pattern: Annotated[str, AfterValidator(_pattern)] = ""
+    file_format: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
+    """None where the COPY states its options itself."""
+    format: dict[str, str] = Field(default_factory=dict)
+    """The named file format's options that decide what is lost."""
+
+
 class StreamSettings(_Model):
     """One stream as it is written in the settings."""
 
@@ -230,6 +263,7 @@ class StreamSettings(_Model):
     sns_topic: (
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
     ) = None
+    found: Found | None = None
 
 
 class Checks(_Model):
@@ -255,6 +289,42 @@ class Stream:
     pipe: QualifiedName
     file_format: QualifiedName
     sns_topic: str | None = None
+    found: Found | None = field(default=None, compare=False)
+
+    @property
+    def stage_url(self) -> str:
+        """The URL of the stream's stage; a pipe that others made may read a part of it only."""
+        return self.found.stage_url if self.found else self.url
+
+    @property
+    def path(self) -> str:
+        """What the pipe's COPY writes behind its stage; nothing where it reads all of it."""
+        return self.found.path if self.found else ""
+
+    def name_of(self, key: str) -> str:
+        """An object's key as COPY and REFRESH name it: behind stage and path, glued to them as plain text."""
+        return f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(self.stage_url + self.path)
+
+    def takes(self, key: str) -> bool:
+        """Whether the pipe is meant to load the object: by suffix, by PATTERN, and no empty folder mark.
+
+        A pipe's PATTERN is matched with what comes behind stage and path.
+        Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+        """
+        if not key.endswith(self.suffix) or key.endswith("/"):
+            return False
+        pattern = self.found.pattern if self.found else ""
+        return not pattern or re.fullmatch(pattern, self.name_of(key)) is not None
+
+    @property
+    def names_a_format(self) -> bool:
+        """Whether the pipe's COPY names a file format."""
+        return self.found is None or self.found.file_format is not None
+
+    @property
+    def names_files(self) -> bool:
+        """Whether a ``_FILE`` column says which file a row is of; others' may say another thing."""
+        return self.found is None
 
     @property
     def rule_id(self) -> str:
@@ -271,6 +341,12 @@ class Settings(_Model):
     stream_settings: dict[str, StreamSettings] = Field(alias="streams", min_length=1)
     checks: Checks = Checks()
     handoff: Place | None = None
+    made_by: Literal["runbook", "others"] = "runbook"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the steps make and change it; what others made is only watched and loaded."""
+        return self.made_by == "runbook"
 
     @field_validator("stream_settings", mode="before")
     @classmethod
@@ -311,6 +387,19 @@ class Settings(_Model):
         """Whether what an AWS step makes is Terraform's: then the step only verifies."""
         terraform = self.aws.managed_by != "runbook"
         return terraform and (step in (1, 3) or (step == 5 and self.aws.managed_by == "terraform"))
+
+    @model_validator(mode="after")
+    def _found_where_it_reads(self) -> "Settings":
+        for name, row in self.stream_settings.items():
+            if row.found is None:
+                continue
+            if self.is_ours:
+                raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
+            read = row.found.stage_url + row.found.path
+            url = f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}"
+            if url not in (read, f"{read}/"):
+                raise ValueError(f"streams.{name}.prefix is not what the pipe reads, {read}")
+        return self
 
     @property
     def topics(self) -> dict[str, tuple[Stream, ...]]:
@@ -392,8 +481,9 @@ class Settings(_Model):
             table=self.qualified(row.table),
             stage=self.qualified(row.stage),
             pipe=self.qualified(row.pipe),
-            file_format=self.qualified(formats[row.kind]),
+            file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
             sns_topic=row.sns_topic,
+            found=row.found,
         )
 
 
@@ -412,14 +502,15 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
             f"streams.{name}.prefix and streams.{other_name}.prefix overlap "
             f"({stream.prefix!r}, {other.prefix!r}): both pipes would load the same files"
         )
-    for part in ("table", "stage", "pipe"):
+    shared = ("stage",) if stream.found and other.found else ()  # each reads a path of its own of it
+    for part in (each for each in ("table", "stage", "pipe") if each not in shared):
         if getattr(stream, part) == getattr(other, part):
             raise ValueError(
                 f"streams.{name}.{part} and streams.{other_name}.{part} are both {getattr(other, part)}"
             )
 
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff")
+SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by")
 
 
 def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:
@@ -436,6 +527,18 @@ def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:
         raise SettingsWrong(
             f"Settings are wrong: {problems}", where=source, remedy="see the comments in invoke.yaml"
         ) from None
+
+
+def ours(config: Mapping[str, Any], command: str) -> None:
+    """Refuse a command that only knows what the steps made; raises SettingsWrong."""
+    settings = read(config)
+    if not settings.is_ours:
+        raise SettingsWrong(
+            f"`invoke {command}` is not for an installation that others made (made_by: others)",
+            where=settings.target,
+            why="it would change it into what the steps make",
+            remedy="verify, status, backfill, refresh, pause and resume serve it as it is",
+        )
 
 
 def _problem(row: Any) -> str:

@@ -90,7 +90,7 @@ def _read_recent(facts: Facts, survey: Survey) -> None:
 def _read_rows(facts: Facts, survey: Survey) -> None:
     """The table's rows by file, where it has the column that names the file."""
     table, stream = facts.table(survey.evidence.stream), survey.evidence.stream
-    if table is not None and "_FILE" in table.names:
+    if table is not None and stream.names_files and "_FILE" in table.names:
         for batch in facts.reader.batches(history.rows_statement(stream, table.names)):
             survey.add_rows(columns.of_rows(batch))
 

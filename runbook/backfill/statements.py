@@ -28,9 +28,11 @@ def own_copy(stream: Stream, pipe: Pipe) -> str:
             remedy="backfill such a pipe by hand, with FILES",
         )
     found = re.search(r"@\s*((?:\"[^\"]*\"|[\w$])+(?:\.(?:\"[^\"]*\"|[\w$])+)*)(/[^\s)'\"]+)?", bare)
-    if found is None or found[2] or not _names(found[1], stream):
+    path = (found[2] or "").removeprefix("/") if found else ""
+    if found is None or path != stream.path or not _names(found[1], stream):
+        whole = f"@{stream.stage}/{stream.path}" if stream.path else f"@{stream.stage} as a whole"
         raise Refused(
-            f"The COPY of {stream.pipe} does not read @{stream.stage} as a whole",
+            f"The COPY of {stream.pipe} does not read {whole}",
             why=f"it reads {found[0] if found else 'no stage'}, and file names would mean other files",
             remedy="invoke verify --step 4",
         )
@@ -48,7 +50,7 @@ def _names(text: str, stream: Stream) -> bool:
 
 def refresh(stream: Stream, settings: Settings, prefix: str, after: datetime) -> SqlChange:
     """Queue what lies under a prefix; run by the pipe's owner, without a warehouse."""
-    path = f" PREFIX = {literal(prefix)}" if prefix else ""
+    path = f" PREFIX = {literal(stream.name_of(stream.prefix + prefix))}" if prefix else ""
     when = literal(after.isoformat())
     return SqlChange(
         "operate/refresh.sql",
@@ -95,5 +97,5 @@ def replace(stream: Stream, settings: Settings, pipe: Pipe, key: str) -> SqlChan
 
 
 def _files(stream: Stream, keys: Sequence[str]) -> str:
-    """Names behind the stage's URL: Snowflake glues the two together as plain text."""
-    return written([key[len(stream.prefix) :] for key in keys])
+    """Names behind the stage's URL, and the path where the COPY has one."""
+    return written([stream.name_of(key) for key in keys])

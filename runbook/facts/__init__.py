@@ -47,7 +47,9 @@ class Facts:
 
     @property
     def policy(self) -> aws.Policy | None:
-        """The role's permissions policy."""
+        """The role's permissions policy; all that a role of others holds, as one."""
+        if not self.settings.is_ours:
+            return self._once("policy", lambda: aws.held_policy(self.role, self.role_policies))
         return self._once("policy", lambda: aws.policy(self.reader))
 
     @property
@@ -152,6 +154,13 @@ class Facts:
         """What a role holds."""
         return self._once(("grants", role), lambda: snowflake.grants_to(self.reader, role))
 
+    def reach_of(self, role: Identifier) -> frozenset[snowflake.Grant] | None:
+        """What a role holds, itself or through the roles granted to it."""
+        held = self.grants_to(role)
+        inherited = {g.name for g in held or () if g.on == "ROLE" and g.privilege == "USAGE"}
+        below = [self.reach_of(Identifier(name)) or frozenset() for name in sorted(inherited)]
+        return None if held is None else held.union(*below)
+
     def file_format(self, stream: Stream) -> snowflake.FileFormat | None:
         """The stream's file format."""
         key = ("format", stream.file_format)
@@ -203,7 +212,7 @@ class Facts:
 
         def read() -> dict[str, int] | None:
             table, _ = self.table(stream), self.loads(stream)
-            if table is None or not {"_FILE", "_LOADED_AT"} <= set(table.names):
+            if table is None or not (stream.names_files and {"_FILE", "_LOADED_AT"} <= set(table.names)):
                 return None
             return history.recent_rows(self.reader, stream, self.now - timedelta(days=15))
 

@@ -378,7 +378,8 @@ def role_policies(reader: Reader, role: Callable[[], Role | None]) -> RolePolici
             for name in inline
         }
         have = role()
-        attached = sorted(have.attached_policies - {aws.policy_arn}) if have else []
+        ours = {aws.policy_arn} if reader.settings.is_ours else set()
+        attached = sorted(have.attached_policies - ours) if have else []
         found.update({arn.rpartition("/")[2]: _document(reader, arn) for arn in attached})
         boundary = have.permissions_boundary if have else None
         return RolePolicies(found, _document(reader, boundary) if boundary else {})
@@ -390,6 +391,14 @@ def _document(reader: Reader, arn: str) -> Document:
     version = reader.aws("iam", "GetPolicy", PolicyArn=arn)["Policy"]["DefaultVersionId"]
     found = reader.aws("iam", "GetPolicyVersion", PolicyArn=arn, VersionId=version)
     return as_document(found["PolicyVersion"]["Document"])
+
+
+def held_policy(role: Role | None, policies: RolePolicies) -> Policy | None:
+    """All that others' role holds, as one policy; None where it holds none, or there is no role."""
+    rows = [row for document in policies.others.values() for row in statements(document)]
+    if role is None or not rows:
+        return None
+    return Policy(role.arn, {"Version": "2012-10-17", "Statement": rows}, (), "", {})
 
 
 def bucket_policy(reader: Reader) -> Document:

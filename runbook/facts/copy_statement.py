@@ -37,6 +37,11 @@ class CopyStatement:
     on_error: str
     clocks: tuple[str, ...]
 
+    @property
+    def source(self) -> str:
+        """Stage and path, as they stand behind FROM."""
+        return "/".join(part for part in (f"@{self.stage}", self.path) if part)
+
 
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""

@@ -14,8 +14,8 @@ LOADED = ("LOADED", "PARTIALLY_LOADED")
 
 
 def belongs(file: StagedFile, stream: Stream) -> bool:
-    """Whether the stream's pipe is meant to load the file: by suffix, and not an empty folder mark."""
-    return file.key.endswith(stream.suffix) and not file.key.endswith("/")
+    """Whether the stream's pipe is meant to load the file."""
+    return stream.takes(file.key)
 
 
 def never_loaded(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> list[StagedFile]:

@@ -92,7 +92,8 @@ def table_total(reader: Reader, stream: Stream, columns: tuple[str, ...]) -> Tab
     def read() -> TableRows:
         created_on = _created_on(reader, stream)
         total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
-        return TableRows(total, created_on, {} if "_FILE" in columns else None)
+        names_files = stream.names_files and "_FILE" in columns
+        return TableRows(total, created_on, {} if names_files else None)
 
     return ask(read, f"The rows of {name}", f"SELECT on table {name}")
 

@@ -50,8 +50,15 @@ def columns(stream: Stream) -> tuple[str, ...]:
     return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
 
 
+def format_options(stream: Stream) -> dict[str, str]:
+    """The file format's options that decide what is lost: those that lose nothing, or those found."""
+    return stream.found.format if stream.found else FORMAT_OPTIONS[stream.kind]
+
+
 def missing_columns(table: Table, stream: Stream) -> list[str]:
-    """The columns the pipe writes that the table has not."""
+    """The columns the pipe writes that the table has not; what others' pipes write only Snowflake knows."""
+    if stream.found:
+        return []
     return [name for name in columns(stream) if name not in table.names]
 
 
@@ -64,7 +71,7 @@ def loader_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
         Grant("USAGE", "DATABASE", settings.snowflake.database.sql),
         Grant("USAGE", "SCHEMA", _schema(settings)),
         Grant("USAGE", "STAGE", stream.stage.sql),
-        Grant("USAGE", "FILE FORMAT", stream.file_format.sql),
+        *([Grant("USAGE", "FILE FORMAT", stream.file_format.sql)] if stream.names_a_format else ()),
         Grant("SELECT", "TABLE", stream.table.sql),
         Grant("INSERT", "TABLE", stream.table.sql),
     )
@@ -88,7 +95,9 @@ def integration_grants(settings: Settings) -> tuple[Grant, ...]:
 
 
 def pipe_definition(settings: Settings, stream: Stream) -> str:
-    """The COPY statement of the stream's pipe, as sql/step4_snowflake writes it."""
+    """The COPY statement of the stream's pipe: as sql/step4_snowflake writes it, or as it was found."""
+    if stream.found:
+        return stream.found.statement
     number = {"enriched": "60", "bad_rows": "61"}[stream.kind]
     text = rendered(f"step4_snowflake/{number}_pipe_{stream.kind}.sql", settings, stream)
     statement = next(row for row in statements(text) if row.upper().startswith("CREATE PIPE"))

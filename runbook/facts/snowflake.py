@@ -384,8 +384,8 @@ def listing(reader: Reader, stream: Stream) -> Listing | None:
 
 
 def list_statement(stream: Stream) -> str:
-    """LIST of the stream's stage."""
-    return f"LIST @{stream.stage.sql}"
+    """LIST of the stream's stage, or of what its pipe reads of it."""
+    return f"LIST @{stream.stage.sql}/{stream.path}" if stream.path else f"LIST @{stream.stage.sql}"
 
 
 def listed_file(row: Row, stream: Stream) -> StagedFile:

@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent.parent.parent / "checks"
 UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
+BY_STEPS = ("invoke step", "invoke replace-pipe", "invoke up")  # what only serves what they made
 LONGEST = 400  # characters of an observed or expected value that are told
 
 
@@ -187,6 +188,8 @@ class CheckRun:
         observed, expected = self._compared if word == "failed" else ("", "")
         if isinstance(excinfo.value, RunbookError):
             remedy = excinfo.value.remedy or remedy
+        if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
+            remedy = f"whoever made it mends it; what is to be done: {see or 'docs/runbook.md'}"
         return Result(
             **{
                 **base.__dict__,

@@ -1,0 +1,100 @@
+"""What only AWS knows: the rules that announce files, and what its role may. Only reads."""
+
+from runbook.discovery.described import Described
+from runbook.discovery.snowflake_side import FoundPipe
+from runbook.errors import CannotTell, RunbookError
+from runbook.facts import Facts
+from runbook.facts.access import excessive
+from runbook.facts.aws import BucketNotifications, Rule
+from runbook.session import AwsFailed
+from runbook.settings import Stream
+
+
+def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
+    """Suffixes and topics into ``found``; what may not be looked at becomes a note, not an error."""
+    try:
+        account = facts.reader.aws("sts", "GetCallerIdentity")["Account"]
+    except (AwsFailed, RunbookError) as error:
+        found.unseen.append(
+            f"AWS does not let us in ({error}): suffixes, topics and the role were not looked at"
+        )
+        return
+    if account != facts.settings.aws.account_id:
+        found.unseen.append(
+            f"the AWS credentials belong to account {account}, the role to {facts.settings.aws.account_id}: "
+            "suffixes, topics and the role were not looked at"
+        )
+        return
+    with _noted(found):
+        bucket = facts.bucket
+        if bucket is None:
+            found.unseen.append(f"the bucket {facts.settings.aws.bucket} cannot be found in this account")
+        elif bucket.region:
+            found.aws["region"] = bucket.region
+    with _noted(found):
+        _announced(facts, pipes, found)
+    with _noted(found):
+        _role(facts, found)
+
+
+class _noted:  # noqa: N801 (reads as a statement)
+    """What cannot be told is noted, with the right that is missing."""
+
+    def __init__(self, found: Described) -> None:
+        self.found = found
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, CannotTell):
+            self.found.unseen.append(f"{error.what}: {error.remedy or error.why}")
+            return True
+        return False
+
+
+def _announced(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
+    """The suffix each stream's rule asks for, and the topic it goes through."""
+    notifications = facts.notifications or BucketNotifications()
+    for stream, pipe in zip(facts.settings.streams, pipes, strict=True):
+        rule = _rule(facts, notifications, stream, pipe)
+        row = found.streams[stream.name]
+        if rule is None:
+            found.differs.append(
+                f"{stream.name}: no rule of the bucket announces its files to the pipe's queue"
+            )
+            continue
+        row["suffix"] = rule.suffix
+        if rule.kind == "TopicConfigurations":
+            row["sns_topic"] = rule.target
+        if not stream.prefix.startswith(rule.prefix):
+            found.differs.append(
+                f"{stream.name}: the rule {rule.id!r} announces only what lies under {rule.prefix}"
+            )
+
+
+def _rule(facts: Facts, notifications: BucketNotifications, stream: Stream, pipe: FoundPipe) -> Rule | None:
+    """The rule that tells the pipe's queue, itself or by a topic, of most of the stream's files."""
+    reaching = [
+        rule
+        for rule in notifications.rules
+        if (rule.prefix.startswith(stream.prefix) or stream.prefix.startswith(rule.prefix))
+        and (rule.target == pipe.channel or _by_topic(facts, rule, pipe.channel))
+    ]
+    return min(reaching, key=lambda rule: (len(rule.suffix), len(rule.prefix)), default=None)
+
+
+def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:
+    if rule.kind != "TopicConfigurations":
+        return False
+    topic = facts.topic(rule.target)
+    return topic is not None and channel in topic.queues
+
+
+def _role(facts: Facts, found: Described) -> None:
+    """What the role may beyond loading: no fault of this installation's, but worth knowing."""
+    if facts.role is None or facts.policy is None:
+        found.differs.append("the integration's role is not there, or holds no policy")
+        return
+    more = excessive(facts.policy.document, facts.settings)
+    if more:
+        found.differs.append(f"the role may more than loading needs: {'; '.join(more)}")

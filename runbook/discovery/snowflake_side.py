@@ -1,0 +1,311 @@
+"""Out of one pipe all that Snowflake knows: its stage and integration, the pipes beside it. Only reads."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.discovery.described import Described
+from runbook.errors import CannotTell, Refused
+from runbook.facts import pipeline
+from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.snowflake import ask
+from runbook.session import Reader, Row
+from runbook.settings import Identifier, QualifiedName
+from runbook.sql import literal
+
+_URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)/(.*)")
+_ROLE = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role(/(?:.+/)?)([^/]+)")
+
+
+@dataclass(frozen=True)
+class FoundPipe:
+    """A pipe as SHOW PIPES lists it, with its COPY read and its stage looked up."""
+
+    name: QualifiedName
+    table: QualifiedName
+    stage_name: QualifiedName
+    statement: str
+    owner: str
+    channel: str
+    copy: CopyStatement
+    stage: Row
+
+    @property
+    def url(self) -> str:
+        """The stage's URL."""
+        return str(self.stage["url"])
+
+    @property
+    def bucket(self) -> str:
+        """The bucket the stage is on."""
+        return _parts(self.url)[1]
+
+    @property
+    def prefix(self) -> str:
+        """The folder the pipe reads, with a slash at its end."""
+        prefix = _parts(self.url)[2] + self.copy.path
+        return prefix if prefix.endswith("/") else f"{prefix}/"
+
+
+def looked(reader: Reader, wanted: QualifiedName, found: Described) -> list[FoundPipe]:
+    """The pipe and those beside it, into ``found``; the pipes that became streams.
+
+    Raises CannotTell naming the right that is missing, Refused for a pipe that reads no such stage.
+    """
+    rows = ask(
+        lambda: reader.sql("SHOW PIPES IN ACCOUNT"), "The account's pipes", f"MONITOR on pipe {wanted}"
+    )
+    stages = ask(lambda: reader.sql("SHOW STAGES IN ACCOUNT"), "The account's stages", "USAGE on its stage")
+    by_name = {_name(row): row for row in stages or ()}
+    pipes = {_name(row): row for row in rows or ()}
+    if wanted not in pipes:
+        raise CannotTell(
+            f"There is no pipe {wanted}, or our role may not see it",
+            why="Snowflake answers the same for both" + _alike(wanted, pipes),
+            remedy=f"correct --pipe, or grant the role MONITOR on pipe {wanted}",
+            missing_right=f"MONITOR on pipe {wanted}",
+        )
+    first = _pipe(wanted, pipes[wanted], by_name)
+    integration = _integration(reader, first)
+    _describe(reader, first, integration, found)
+    taken = [first]
+    for name in sorted(set(pipes) - {wanted}, key=str):
+        beside = _beside(name, pipes[name], by_name, taken)
+        if isinstance(beside, FoundPipe):
+            taken.append(beside)
+        elif beside:
+            found.left_out.append(f"{name}: {beside}")
+    for each in taken:
+        _stream(reader, each, found)
+    return taken
+
+
+def _alike(wanted: QualifiedName, pipes: dict[QualifiedName, Row]) -> str:
+    alike = [
+        str(name) for name in pipes if str(name).upper() == str(wanted).upper() or name.name == wanted.name
+    ]
+    return f"; there is {', '.join(sorted(alike))}" if alike else ""
+
+
+def _name(row: Row) -> QualifiedName:
+    return QualifiedName(*(Identifier(str(row[key])) for key in ("database_name", "schema_name", "name")))
+
+
+def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
+    statement = str(row["definition"])
+    copy = read(statement, name.database, name.schema)
+    if copy.stage is None or copy.table is None:
+        raise Refused(
+            f"The pipe {name} loads from no stage of its own",
+            why=f"its COPY is: {' '.join(statement.split())[:120]}",
+            remedy="a pipe that reads an external stage on S3 can be served",
+        )
+    if copy.stage not in stages:
+        raise CannotTell(
+            f"The stage {copy.stage} of the pipe cannot be seen",
+            why="it was dropped, or our role may not see it",
+            remedy=f"grant the role USAGE on stage {copy.stage}",
+            missing_right=f"USAGE on stage {copy.stage}",
+        )
+    found = FoundPipe(
+        name=name,
+        table=copy.table,
+        stage_name=copy.stage,
+        statement=statement,
+        owner=str(row["owner"]),
+        channel=str(row["notification_channel"] or ""),
+        copy=copy,
+        stage=stages[copy.stage],
+    )
+    if not _URL.fullmatch(found.url):
+        raise Refused(f"The stage {copy.stage} is not on S3 ({found.url or 'internal'})")
+    if not found.stage["storage_integration"]:
+        raise Refused(
+            f"The stage {copy.stage} has no storage integration",
+            why="Snowflake gets in with keys written into the stage, and nobody can look at those",
+            remedy="give the stage a storage integration; docs/runbook.md#integration",
+        )
+    return found
+
+
+def _beside(
+    name: QualifiedName, row: Row, stages: dict[QualifiedName, Row], taken: list[FoundPipe]
+) -> FoundPipe | str:
+    """Another pipe as a further stream; or why it is none ("" for one that has nothing to do with ours)."""
+    first = taken[0]
+    try:
+        found = _pipe(name, row, stages)
+    except (Refused, CannotTell):
+        return ""
+    integration = "storage_integration"
+    if found.stage[integration] != first.stage[integration] or found.bucket != first.bucket:
+        return ""
+    return _in_the_way(found, taken) or found
+
+
+def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
+    """Why one file of settings cannot say this pipe beside those taken already."""
+    first = taken[0].name
+    if (found.name.database, found.name.schema) != (first.database, first.schema) or not _at_home(found):
+        return "it, its stage or its table is in another schema: discover it into a file of its own"
+    if found.owner != taken[0].owner:
+        return f"it is owned by {found.owner}: discover it into a file of its own"
+    for other in taken:
+        if found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix):
+            return f"it reads the same folder as {other.name}"
+        if found.table == other.table:
+            return f"it writes the same table as {other.name}"
+    return ""
+
+
+def _at_home(pipe: FoundPipe) -> bool:
+    """Whether stage and table are in the pipe's schema, as the settings can say it."""
+    home = (pipe.name.database, pipe.name.schema)
+    return all((name.database, name.schema) == home for name in (pipe.stage_name, pipe.table))
+
+
+def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
+    name = Identifier(str(pipe.stage["storage_integration"]))
+    rows = ask(
+        lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
+        f"The integration {name}",
+        f"USAGE on integration {name}",
+    )
+    if rows is None:
+        raise CannotTell(
+            f"The integration {name} of the stage cannot be seen",
+            why="it was dropped, or our role may not see it",
+            remedy=f"grant the role USAGE on integration {name}, or read as ACCOUNTADMIN",
+            missing_right=f"USAGE on integration {name}",
+        )
+    return {str(row["property"]): str(row["property_value"] or "") for row in rows}
+
+
+def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
+    """Both sides' names, as far as Snowflake says them."""
+    if not _at_home(pipe):
+        raise Refused(
+            f"The pipe {pipe.name} reads {pipe.stage_name} and writes {pipe.table}",
+            why="the settings name one schema for pipe, stage and table",
+            remedy="verify and backfill do not serve such a pipe yet",
+        )
+    role = _ROLE.fullmatch(integration.get("STORAGE_AWS_ROLE_ARN", ""))
+    if role is None:
+        raise Refused(
+            "The integration names no role",
+            why=f"STORAGE_AWS_ROLE_ARN is {integration.get('STORAGE_AWS_ROLE_ARN', '')!r}",
+        )
+    found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3], "bucket": pipe.bucket}
+    if pipe.channel:
+        found.aws["region"] = pipe.channel.split(":")[3]  # S3 notifies queues of its own region alone
+    else:
+        found.unseen.append(f"{pipe.name} has no queue (AUTO_INGEST is off), so aws.region may be wrong")
+    found.snowflake |= {
+        "database": pipe.name.database.sql,
+        "schema": pipe.name.schema.sql,
+        "integration": Identifier(str(pipe.stage["storage_integration"])).sql,
+        "owner_role": Identifier(_owner(reader, pipe) or pipe.owner).sql,
+        "loader_role": Identifier(pipe.owner).sql,
+        "operator_role": Identifier(pipe.owner).sql,
+    }
+    if pipe.owner in ("ACCOUNTADMIN", "SYSADMIN"):
+        found.differs.append(
+            f"the pipe is owned by {pipe.owner}, no role of its own: it loads with all its rights"
+        )
+
+
+def _owner(reader: Reader, pipe: FoundPipe) -> str | None:
+    """Who owns the table, and so may COPY into it."""
+    table = pipe.table
+    rows = reader.sql(
+        f"SHOW TABLES LIKE {literal(table.name)} IN SCHEMA {table.database.sql}.{table.schema.sql}"
+    )
+    return next((str(row["owner"]) for row in rows if row["name"] == table.name), None)
+
+
+def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
+    """One pipe as a stream of the settings."""
+    copy = pipe.copy
+    options = _options(reader, copy)
+    kind = "bad_rows" if _type(options, pipe.statement) == "JSON" else "enriched"
+    as_found: dict[str, Any] = {"stage_url": pipe.url, "statement": pipe.statement}
+    if copy.path:
+        as_found["path"] = copy.path
+    if copy.pattern:
+        as_found["pattern"] = copy.pattern
+    if copy.file_format:
+        as_found["file_format"] = copy.file_format.sql
+        as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
+    name = _stream_name(str(pipe.table.name), found.streams)
+    found.streams[name] = {
+        "kind": kind,
+        "prefix": pipe.prefix,
+        "suffix": "",
+        "table": pipe.table.name.sql,
+        "stage": pipe.stage_name.name.sql,
+        "pipe": pipe.name.name.sql,
+        "sns_topic": None,
+        "found": as_found,
+    }
+    found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
+
+
+def _options(reader: Reader, copy: CopyStatement) -> dict[str, str]:
+    if copy.file_format is None:
+        return {}
+    name = copy.file_format.sql
+    rows = ask(
+        lambda: reader.sql(f"DESC FILE FORMAT {name}"),
+        f"The file format {name}",
+        f"USAGE on file format {name}",
+    )
+    if rows is None:
+        raise CannotTell(
+            f"The file format {name} cannot be seen",
+            why="it was dropped, or our role may not see it",
+            remedy=f"grant the role USAGE on file format {name}",
+            missing_right=f"USAGE on file format {name}",
+        )
+    return {str(row["property"]): str(row["property_value"]) for row in rows}
+
+
+def _type(options: dict[str, str], statement: str) -> str:
+    written = re.search(r"\bTYPE\s*=\s*'?(\w+)", statement, re.IGNORECASE)
+    return options.get("TYPE") or (written[1].upper() if written else "CSV")
+
+
+def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Iterator[str]:
+    """What the steps would have made otherwise, and what that means."""
+    yield (
+        "no column of the table is known to name the file of a row, so which files are loaded is told by "
+        "Snowflake's load histories alone (14 days; 365 where ACCOUNT_USAGE may be read)"
+    )
+    if copy.on_error != "SKIP_FILE":
+        yield f"ON_ERROR = {copy.on_error}: rows that cannot be read are lost without a word"
+    if copy.pattern:
+        yield "its COPY has a PATTERN: backfill does not load the files of such a pipe"
+    if copy.clocks:
+        yield f"{', '.join(copy.clocks)} in its COPY is the time it was compiled, up to hours before the load"
+    if copy.file_format is None:
+        yield "its COPY states the format's options itself; they are watched as part of its text"
+    wanted = pipeline.FORMAT_OPTIONS[kind] if options else {}
+    for name, value in wanted.items():
+        if options.get(name, "") != value:
+            have = options.get(name, "")
+            yield f"its file format has {name} = {have}, which can lose or alter data (not {value})"
+
+
+def _stream_name(table: str, taken: dict[str, Any]) -> str:
+    """The table's name as a stream's: lower case letters, digits and _; told apart by a number."""
+    name = re.sub(r"[^a-z0-9_]+", "_", table.lower()).strip("_")
+    name = name if re.match(r"[a-z]", name) else f"stream_{name}".rstrip("_")
+    number = 2
+    while name in taken:
+        name, number = f"{name.rstrip('0123456789').rstrip('_')}_{number}", number + 1
+    return name
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    found = _URL.fullmatch(url)
+    return (found[1], found[2], found[3]) if found else ("", "", "")

@@ -1,0 +1,80 @@
+"""The environment file: what was discovered as settings, and around them what a person should know."""
+
+import json
+import re
+from textwrap import wrap
+from typing import Any
+
+from runbook.discovery.described import Described
+
+WIDTH = 100
+
+
+def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -> str:
+    """The file's text; it merges over invoke.yaml, whose streams that are not there are switched off."""
+    missing = [name for name in defaults["streams"] if name not in found.streams]
+    parts = [
+        _comment(
+            f"Discovered from the pipe {pipe}: an installation that others made. Nothing here changes it;"
+        ),
+        "# verify, status, backfill, refresh, pause and resume serve it as it is:",
+        f"#   invoke -f {place} verify",
+        *_notes("It differs from what the steps make", found.differs),
+        *_notes("Left out", found.left_out),
+        *_notes("Could not be looked at", found.unseen),
+        "",
+        f"target: {_scalar(found.target)}",
+        "made_by: others                 # the steps, up, down and replace-pipe leave it alone",
+        "",
+        *_section("aws", found.aws),
+        "",
+        *_section("snowflake", found.snowflake),
+        "",
+        "streams:",
+    ]
+    for name, row in found.streams.items():
+        parts += [f"  {name}:", *_lines(row, "    ")]
+    parts += [f"  {name}:\n    enabled: false" for name in missing]
+    return "\n".join(parts)
+
+
+def _notes(title: str, rows: list[str]) -> list[str]:
+    return ["#", f"# {title}:", *(_comment(row, "- ") for row in rows)] if rows else []
+
+
+def _comment(text: str, mark: str = "") -> str:
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    lines = wrap(plain, WIDTH - 4, initial_indent=mark, subsequent_indent=" " * len(mark))
+    return "\n".join(f"# {line}" for line in lines)
+
+
+def _section(name: str, rows: dict[str, Any]) -> list[str]:
+    return [f"{name}:", *_lines(rows, "  ")]
+
+
+def _lines(rows: dict[str, Any], indent: str) -> list[str]:
+    found = []
+    for key, value in rows.items():
+        if isinstance(value, dict):
+            found += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+        elif isinstance(value, str) and "\n" in value and _is_a_block(value):
+            found += [f"{indent}{key}: |-", *(f"{indent}  {line}".rstrip() for line in value.split("\n"))]
+        else:
+            found.append(f"{indent}{key}: {_scalar(value)}")
+    return found
+
+
+def _is_a_block(text: str) -> bool:
+    """Whether YAML gives the text back as it is when it is written line by line."""
+    lines = text.split("\n")
+    plain = all(line.isprintable() and line == line.rstrip() for line in lines)
+    return plain and bool(lines[0]) and not lines[0].startswith(" ") and bool(lines[-1])
+
+
+def _scalar(value: Any) -> str:
+    """A value as JSON, which is YAML but for what lies beyond 16 bits: JSON writes two halves of it."""
+
+    def whole(pair: re.Match[str]) -> str:
+        return f"\\U{ord(json.loads(chr(34) + pair[0] + chr(34))):08x}"
+
+    return re.sub(r"\\ud[89ab]..\\ud[c-f]..", whole, json.dumps(value))
