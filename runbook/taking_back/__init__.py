@@ -8,10 +8,11 @@ cut off. Only what carries our tag, comment or Id is touched; tables, buckets an
     trust         3  our statement out of the trust policy: from here on Snowflake does not get in
     integration   2  the integration, then the two roles
     role          1  the role and its policy, or only our part of them where others use them
+    handed_over   1  the parameter that named all this to the other administrator (a file goes at the end)
 """
 
 from runbook.plan import Step
-from runbook.taking_back import integration, objects, role, rules, trust
+from runbook.taking_back import handed_over, integration, objects, role, rules, trust
 
 BACKWARDS: tuple[Step, ...] = (
     Step(5, "down", "aws", rules),
@@ -19,4 +20,5 @@ BACKWARDS: tuple[Step, ...] = (
     Step(3, "down", "aws", trust),
     Step(2, "down", "snowflake", integration),
     Step(1, "down", "aws", role),
+    Step(1, "down", "aws", handed_over),
 )

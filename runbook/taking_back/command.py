@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from runbook.errors import NotConverged, SettingsWrong
@@ -9,7 +10,7 @@ from runbook.facts import Facts
 from runbook.facts.ours import granted_to, integration_is_marked, marked, marked_roles
 from runbook.plan import Applied, Plan, Step, apply, plan_step
 from runbook.running import Run, running
-from runbook.taking_back import BACKWARDS
+from runbook.taking_back import BACKWARDS, handed_over
 from runbook.taking_back.integration import FILES, others_things
 from runbook.terminal import Style, counted, note, say, wrapped
 
@@ -25,9 +26,12 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell
     with running(config, "down", yes=yes) as run:
         facts = _looked(run)
         plans = [plan_step(step, facts) for step in BACKWARDS]
-        count = sum(len(each.changes) for each in plans)
+        file = handed_over.file(facts)
+        count = sum(len(each.changes) for each in plans) + bool(file)
         for each in plans:
             tell(each)
+        if file:
+            say(f"  + delete {file}: it hands over what is gone")
         _say_all("stays: ", stays(facts))
         if not count:
             say("nothing here was made by this project")
@@ -38,6 +42,8 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell
         _confirm(run, name, count)
         for step in BACKWARDS:
             _taken_back(run, step)
+        if file:
+            _delete(file)
         _prove_absence(_looked(run))
     say(f"{counted(count, 'change')} made; nothing of this project is left")
     return 0
@@ -61,6 +67,16 @@ def _taken_back(run: Run, step: Step) -> None:
     if found.changes:
         run.record.planned(step.number, found.changes)
     apply(found, facts, run.writer, made)
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotConverged(
+            "The handoff cannot be deleted", where=str(file), why=str(error), remedy="delete it by hand"
+        ) from None
+    note(f"  done: deleted {file}")
 
 
 def _prove_absence(facts: Facts) -> None:

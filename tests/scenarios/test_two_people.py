@@ -144,6 +144,39 @@ def test_what_is_not_handed_over_yet_is_named_with_who_brings_it(
     assert "step4-snowflake handoff" in " ".join(aws.run("step5-aws", expect=2).stderr.split())
 
 
+@pytest.mark.parametrize("place", ["FOLDER/handoff.json", f"ssm:{PARAMETER}"])
+def test_down_takes_back_what_was_handed_over_and_nothing_else_at_that_place(
+    new_installation: Callable[..., Installation], tmp_path: Path, place: str
+) -> None:
+    whole = with_a_handoff(new_installation, place, tmp_path)
+    file, ssm = tmp_path / "handoff.json", whole.aws("ssm")
+
+    def there() -> str:
+        if place.startswith("ssm:"):
+            found = ssm.get_parameters(Names=[PARAMETER])["Parameters"]
+            return str(found[0]["Value"]) if found else ""
+        return file.read_text() if file.exists() else ""
+
+    def put(text: str) -> None:
+        file.write_text(text)
+        ssm.put_parameter(Name=PARAMETER, Value=text, Type="String", Overwrite=True)
+
+    whole.run("up", "handoff")
+    ours = there()
+    assert json.loads(ours)["snowflake"]
+    dry = " ".join(whole.run("down", "--dry-run").stdout.split())
+    assert "it hands over what is gone" in dry
+    assert there() == ours
+    whole.run("down")
+    assert there() == ""
+    assert "nothing here was made by this project" in whole.run("down").stdout
+
+    for theirs in ("by hand", json.dumps({**json.loads(ours), "settings": {"aws": "another"}})):
+        put(theirs)
+        assert "nothing here was made by this project" in whole.run("down").stdout
+        assert there() == theirs
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
