@@ -93,6 +93,8 @@ def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 Change = SqlChange | AwsChange
+TRIES = 3
+"""How often a document is merged anew while somebody else keeps writing it."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,11 @@ class Plan:
         """Whether nothing is left to do."""
         return not self.changes and self.blocked is None
 
+    @property
+    def replaces_documents(self) -> bool:
+        """Whether every change writes a document as a whole that others write too."""
+        return all(isinstance(change, AwsChange) and change.before for change in self.changes)
+
 
 def plan_step(step: Step, facts: Facts) -> Plan:
     """What the step would change now. Only reads."""
@@ -151,29 +158,45 @@ class Applied:
     receipts: tuple[Receipt, ...]
 
 
+class Overtaken(RunbookError):
+    """Somebody else has just changed the document that a write would replace; nothing was written."""
+
+
 def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], None]) -> Facts:
     """Make the plan's changes in order and observe again; returns the new facts. Writes.
+
+    Where somebody else writes the same document meanwhile, before our write or over it, theirs is read and
+    ours merged into it again, TRIES times in all.
 
     Raises Blocked before the first change if the plan is blocked; NotConverged when a cloud
     refused a change half-way or something is left to do afterwards.
     """
     if plan.blocked:
         raise plan.blocked
-    for done, change in enumerate(plan.changes):
-        try:
-            receipts = make(change, facts.reader, writer)
-        except (AwsFailed, SqlFailed, RunbookError) as error:
-            raise _stopped(plan, change, done, error) from None
-        try:
-            tell(Applied(change, receipts))
-        except RunbookError as error:
-            raise _unrecorded(plan, change, done + 1, error) from None
-    seen = facts.afresh()
-    if plan.changes:
-        left = plan_step(plan.step, seen)
-        if not left.is_empty:
-            raise _left_over(left)
-    return seen
+    made = 0
+    for more in reversed(range(TRIES)):
+        overtaken: RunbookError | None = None
+        for change in plan.changes[made:]:
+            try:
+                receipts = make(change, facts.reader, writer)
+            except Overtaken as error:
+                overtaken = _stopped(plan, change, made, error)
+                break
+            except (AwsFailed, SqlFailed, RunbookError) as error:
+                raise _stopped(plan, change, made, error) from None
+            made += 1
+            try:
+                tell(Applied(change, receipts))
+            except RunbookError as error:
+                raise _unrecorded(plan, change, made, error) from None
+        seen = facts.afresh()
+        left = plan_step(plan.step, seen) if plan.changes else plan
+        if left.is_empty:
+            return seen
+        if not more or left.blocked or not (overtaken or left.replaces_documents):
+            raise overtaken or _left_over(left)
+        plan = Plan(plan.step, (*plan.changes[:made], *left.changes))
+    raise AssertionError("unreachable")
 
 
 def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
@@ -181,7 +204,7 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
     if isinstance(change, SqlChange):
         return tuple(writer.sql(statement) for statement in statements(change.sql))
     if change.before and not change.before.still_holds(reader, change.service):
-        raise RunbookError(
+        raise Overtaken(
             f"{change.title} would overwrite a change somebody else has just made",
             why="what it replaces is no longer what the plan was made on",
             remedy="run the command again; it plans afresh",

@@ -158,10 +158,18 @@ def test_a_document_that_still_is_what_it_was_is_replaced(found, facts):
 )
 def test_a_document_that_somebody_has_just_changed_is_not_overwritten(found, facts, document):
     writer = FakeWriter()
+    still = facts({**found, "notifications": BucketNotifications()}, answers={READ: document})
+    overtaken = facts({**found, "notifications": BucketNotifications()}, answers={READ: document}, then=still)
     with pytest.raises(RunbookError, match="somebody else has just made") as stopped:
-        applied(5, with_document_now(found, facts, document), writer)
+        applied(5, overtaken, writer)
     assert writer.written == []
     assert stopped.value.exit_code == 3
+
+
+def test_what_somebody_else_has_done_meanwhile_is_not_done_again(found, facts):
+    writer = FakeWriter()
+    applied(5, with_document_now(found, facts, {"QueueConfigurations": [{"Id": "new"}]}), writer)
+    assert writer.written == []
 
 
 def test_a_document_that_cannot_be_read_again_is_not_overwritten(settings):
