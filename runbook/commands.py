@@ -116,34 +116,35 @@ def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> 
     """Queue what was never announced in the last 7 days, and wait until it is loaded. Writes."""
     with running(config, "refresh", sides=("snowflake",), stream=stream, yes=yes) as run:
         for each in _streams(run.settings, stream):
-            facts = run.facts()
-            found = refresh_plan(facts, each)
-            say(wrapped(f"{each.name}: ", str(found), Style.of(sys.stdout)))
-            if not found.files:
-                continue
-            change = SqlChange(
-                "operate/refresh.sql",
-                rendered("operate/refresh.sql", run.settings, each),
-                f"{each.name}: {found}",
-            )
-            if dry_run:
-                _tell_change(change)
-                continue
-            run.ask(f"Refresh {each.pipe}?")
-            _make(run, change)
-            loaded_everywhere(run.facts(), each, found.files, run.settings.checks.ready_within_seconds)
-            say(f"{each.name}: {counted(len(found.files), 'file')} more in the load history")
+            refresh_stream(run, each, dry_run=dry_run)
     return 0
+
+
+def refresh_stream(run: Run, stream: Stream, *, dry_run: bool = False) -> None:
+    """Queue what was never announced to one pipe. Writes unless dry."""
+    found = refresh_plan(run.facts(), stream)
+    say(wrapped(f"{stream.name}: ", str(found), Style.of(sys.stdout)))
+    if not found.files:
+        return
+    text = rendered("operate/refresh.sql", run.settings, stream)
+    change = SqlChange("operate/refresh.sql", text, f"{stream.name}: {found}")
+    if dry_run:
+        _tell_change(change)
+        return
+    run.ask(f"Refresh {stream.pipe}?")
+    _make(run, change)
+    loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
+    say(f"{stream.name}: {counted(len(found.files), 'file')} more in the load history")
 
 
 def pause(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
     """Stop the pipes of one or all streams. Writes."""
-    return _switch(config, "pause", "operate/pause.sql", stream, dry_run=dry_run, yes=yes)
+    return _switch(config, "pause", stream, dry_run=dry_run, yes=yes)
 
 
 def resume(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
     """Take back a pipe's own pause; one on the schema or account is named, not overruled. Writes."""
-    return _switch(config, "resume", "operate/resume.sql", stream, dry_run=dry_run, yes=yes)
+    return _switch(config, "resume", stream, dry_run=dry_run, yes=yes)
 
 
 def runs(config: Config, *, show: str | None, diff: str | None, output_format: str) -> int:
@@ -294,44 +295,47 @@ def _refused(run: Run, change: SqlChange, error: SqlFailed) -> CannotTell:
     )
 
 
-def _switch(config: Config, command: str, file: str, stream: str | None, *, dry_run: bool, yes: bool) -> int:
-    want = command == "pause"
+def _switch(config: Config, command: str, stream: str | None, *, dry_run: bool, yes: bool) -> int:
     with running(config, command, sides=("snowflake",), stream=stream, yes=yes) as run:
         for each in _streams(run.settings, stream):
-            facts = run.facts()
-            have = facts.pause(each) if facts.pipe(each) else None
-            if have is None:
-                raise Blocked(
-                    f"The pipe {each.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake"
-                )
-            if not want and have.paused and have.level != "PIPE":
-                raise RunbookError(
-                    f"{each.pipe} is not paused itself, its {have.level.lower()} is",
-                    remedy=f"whoever paused that: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
-                )
-            if have.paused == want:
-                say(f"{each.name}: is {'paused' if want else 'running'} already")
-                continue
-            change = SqlChange(file, rendered(file, run.settings, each), f"{each.name}: {command}")
-            if dry_run:
-                _tell_change(change)
-                continue
-            run.ask(f"{command.capitalize()} {each.pipe}?")
-            try:
-                run.make(change)
-            except SqlFailed as error:
-                if want or error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
-                    raise _refused(run, change, error) from None
-                from runbook.resuming import force
-
-                force(run, each, error)
-            now = run.facts().pause(each)
-            if now is None or now.paused != want:
-                raise NotConverged(
-                    f"{each.pipe} was told to {command} and did not", remedy="invoke verify --step 4"
-                )
-            say(f"{each.name}: {'paused' if want else 'resumed'}")
+            switch_stream(run, command, each, dry_run=dry_run)
     return 0
+
+
+def switch_stream(run: Run, command: str, stream: Stream, *, dry_run: bool = False) -> None:
+    """Pause or resume one pipe. Writes unless dry."""
+    want, facts = command == "pause", run.facts()
+    have = facts.pause(stream) if facts.pipe(stream) else None
+    if have is None:
+        raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    if not want and have.paused and have.level != "PIPE":
+        raise RunbookError(
+            f"{stream.pipe} is not paused itself, its {have.level.lower()} is",
+            remedy=f"whoever paused that: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
+        )
+    if have.paused == want:
+        say(f"{stream.name}: is {'paused' if want else 'running'} already")
+        return
+    file = f"operate/{command}.sql"
+    change = SqlChange(file, rendered(file, run.settings, stream), f"{stream.name}: {command}")
+    if dry_run:
+        _tell_change(change)
+        return
+    run.ask(f"{command.capitalize()} {stream.pipe}?")
+    try:
+        run.make(change)
+    except SqlFailed as error:
+        if want or error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+            raise _refused(run, change, error) from None
+        from runbook.resuming import force
+
+        force(run, stream, error)
+    now = run.facts().pause(stream)
+    if now is None or now.paused != want:
+        raise NotConverged(
+            f"{stream.pipe} was told to {command} and did not", remedy="invoke verify --step 4"
+        )
+    say(f"{stream.name}: {'paused' if want else 'resumed'}")
 
 
 def _streams(settings: Settings, name: str | None) -> tuple[Stream, ...]:

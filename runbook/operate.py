@@ -99,6 +99,7 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
     if recent:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
         _refuse_to_repeat(facts, stream, recent)
+        _refuse_while_an_earlier_pipe_may_load(facts, stream, recent)
     return RefreshPlan(recent, len(rows) - len(recent))
 
 
@@ -121,20 +122,53 @@ def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, .
 
 
 def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...]) -> None:
-    if not stream.names_files:
-        raise Refused(
-            f"Whether a refresh of {stream.pipe} repeats a file cannot be told",
-            why=f"no column of {stream.table} says which file a row is of, and a new pipe has forgotten",
-            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, which asks every history",
-        )
-    rows = facts.reader.sql(f"SELECT DISTINCT _file FROM {stream.table.sql}")
-    present = {str(row["_file"]) for row in rows}
+    """Raises Refused where a file is in the table, or may be: by a pipe that was re-created and forgot."""
+    rows, pipe = facts.table_rows(stream), facts.pipe(stream)
+    present = (rows.files or {}) if rows else {}
     if again := [file.key for file in files if file.key in present]:
         raise Refused(
             f"A refresh would load {len(again)} files a second time ({', '.join(named(again))})",
             where=str(stream.pipe),
             why="their rows are in the table, and no load history remembers them: the pipe was re-created",
             remedy=f"invoke backfill --pattern '.*' --stream {stream.name}",
+        )
+    if rows is None or pipe is None or rows.is_complete:
+        return
+    if older := [file.key for file in files if file.modified <= pipe.created_on]:
+        raise Refused(
+            f"A refresh might load {len(older)} files a second time ({', '.join(named(older))})",
+            where=str(stream.pipe),
+            why="they were there before the pipe was made, an earlier one may have loaded them, and the "
+            "table has no _file column, or rows without a file name",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}",
+        )
+
+
+def _refuse_while_an_earlier_pipe_may_load(
+    facts: Facts, stream: Stream, files: tuple[StagedFile, ...]
+) -> None:
+    """Raises Refused where a pipe that was replaced a moment ago may be loading one of the files still.
+
+    Where a file is older than the table, and in there is only what this pipe loaded, it is the first.
+    """
+    pipe, rows, loads = facts.pipe(stream), facts.table_rows(stream), facts.loads(stream) or ()
+    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
+    if pipe is None or facts.now >= pipe.created_on + patience:
+        return
+    is_first = rows is not None and rows.files is not None and set(rows.files) <= {load.key for load in loads}
+    half_way = [
+        file.key
+        for file in files
+        if file.modified <= pipe.created_on
+        and not (is_first and rows is not None and file.modified <= rows.created_on)
+    ]
+    if half_way:
+        files_said = f"{counted(len(half_way), 'file')} ({', '.join(named(half_way))})"
+        raise Refused(
+            f"An earlier pipe may be loading {files_said} still",
+            where=str(stream.pipe),
+            why=f"the pipe was made at {pipe.created_on:%H:%M:%S} UTC, after they came",
+            remedy=f"run it again after {pipe.created_on + patience:%H:%M} UTC",
         )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from runbook import commands
 from runbook.backfill import command as backfilling
 from runbook.backfill import loading, looking
 from runbook.backfill.asked import read as read_asked
@@ -29,6 +30,9 @@ Command = Callable[[Run], object]
 
 PLANNED_IN_DUCKDB = 20
 """Every twentieth schedule; tests/unit holds the two to the same verdicts."""
+
+COMMANDS = (4, 4, 1, 1)
+"""How often each of Play.commands is chosen."""
 
 NAMES = ("d1/a.gz", "d1/ab.gz", "d1/a.gz.gz", "d1/b.gz", "d2/a.gz", "d2/c.gz", "d2/cc.gz", "e.gz")
 
@@ -284,13 +288,18 @@ class Play:
         return [
             (f"backfill failed={failed} gone={gone}", lambda run: self.backfill(run, failed, gone)),
             ("replace-pipe", self.replace_pipe),
+            (
+                switch := chance.choice(("pause", "resume")),
+                lambda run: commands.switch_stream(run, switch, self.stream),
+            ),
+            ("refresh", lambda run: commands.refresh_stream(run, self.stream)),
         ]
 
     def command(self, chance: random.Random) -> None:
         """One command, perhaps killed; or two at once."""
-        chosen = [chance.choice(self.commands(chance))]
+        chosen = [chance.choices(self.commands(chance), COMMANDS)[0]]
         if chance.random() < 0.3:
-            chosen.append(chance.choice(self.commands(chance)))
+            chosen.append(chance.choices(self.commands(chance), COMMANDS)[0])
         operators = [Operator(name, self, command) for name, command in chosen]
         doomed = {one.name: chance.choice((None, None, chance.randrange(60))) for one in operators}
         self.run_together(operators, chance, doomed)
