@@ -8,7 +8,7 @@ from urllib.parse import quote_plus, unquote_plus
 from runbook.errors import CannotTell
 from runbook.facts.documents import Document, as_document, as_list, statements
 from runbook.session import AWS_NO_SESSION, AwsFailed, Reader
-from runbook.settings import MANAGED_BY, Stream
+from runbook.settings import ADOPTED_BY, MANAGED_BY, Stream
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Policy:
     @property
     def is_ours(self) -> bool:
         """Whether this project made it, or adopted it."""
-        return self.tags.get("ManagedBy") == MANAGED_BY
+        return MANAGED_BY in (self.tags.get("ManagedBy"), self.tags.get(ADOPTED_BY))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Role:
     @property
     def is_ours(self) -> bool:
         """Whether this project made it, or adopted it."""
-        return self.tags.get("ManagedBy") == MANAGED_BY
+        return MANAGED_BY in (self.tags.get("ManagedBy"), self.tags.get(ADOPTED_BY))
 
     @property
     def trust_statements(self) -> list[Document]:

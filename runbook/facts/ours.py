@@ -151,11 +151,18 @@ def role_is_used(reader: Reader, role: Role) -> tuple[str, ...]:
 
 
 def policy_is_used(reader: Reader, policy: Policy) -> tuple[str, ...]:
-    """Who else holds the policy: why it stays when ours is taken back. Only reads.
+    """Who else holds the policy: why it stays when ours is taken back. Only reads."""
+    found = ["it was adopted, not made by a step"] if is_adopted(policy.tags) else []
+    if others := policy_holders(reader, policy):
+        found.append(f"others hold it ({', '.join(others)})")
+    return tuple(found)
+
+
+def policy_holders(reader: Reader, policy: Policy) -> list[str]:
+    """Who holds the policy beside our role: ``user ann``. Only reads.
 
     The first page is enough: where there are more, there are others.
     """
-    found = ["it was adopted, not made by a step"] if is_adopted(policy.tags) else []
     answer = ask_aws(
         lambda: reader.aws("iam", "ListEntitiesForPolicy", PolicyArn=policy.arn),
         f"Who holds the policy {policy.arn}",
@@ -165,10 +172,7 @@ def policy_is_used(reader: Reader, policy: Policy) -> tuple[str, ...]:
         for kind in ("Role", "User", "Group")
         for row in (answer or {}).get(f"Policy{kind}s", ())
     ]
-    others = [name for name in holders if name != f"role {reader.settings.aws.role_name}"]
-    if others:
-        found.append(f"others hold it ({', '.join(others)})")
-    return tuple(found)
+    return [name for name in holders if name != f"role {reader.settings.aws.role_name}"]
 
 
 def is_adopted(tags: dict[str, str]) -> bool:

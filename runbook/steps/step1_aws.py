@@ -11,20 +11,26 @@ from runbook.errors import Refused
 from runbook.facts import Facts
 from runbook.facts.aws import NOBODY_SID, Policy, Role
 from runbook.facts.documents import Document, same, text
+from runbook.facts.ours import policy_holders
 from runbook.plan import AwsChange, Change
 from runbook.settings import ADOPTED_BY, MANAGED_BY, Settings
 
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
+ADOPTED = [{"Key": ADOPTED_BY, "Value": MANAGED_BY}]
+"""On what somebody else made: a tag of its own, for ManagedBy may be theirs already."""
+
+
 def plan(facts: Facts) -> Iterator[Change]:
     """Bring the policy's text to what the settings need, and the role to hold it."""
     settings = facts.settings
-    yield from _policy(settings, facts.policy, adopt=facts.adopt)
+    yield from _policy(facts, facts.policy)
     yield from _role(settings, facts.role, adopt=facts.adopt)
 
 
-def _policy(settings: Settings, have: Policy | None, *, adopt: bool) -> Iterator[Change]:
+def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
+    settings = facts.settings
     want = permissions(settings)
     if have is None:
         yield AwsChange(
@@ -41,11 +47,13 @@ def _policy(settings: Settings, have: Policy | None, *, adopt: bool) -> Iterator
         )
         return
     if not have.is_ours:
-        if not adopt:
+        if not facts.adopt:
             raise _not_ours(f"The policy {have.arn}", same(have.document, want))
-        yield AwsChange("iam", "TagPolicy", {"PolicyArn": have.arn, "Tags": adopted(settings)}, why="adopted")
+        yield AwsChange("iam", "TagPolicy", {"PolicyArn": have.arn, "Tags": ADOPTED}, why="adopted")
     if same(have.document, want):
         return
+    if have.tags.get("ManagedBy") != MANAGED_BY:
+        _refuse_to_change_theirs(facts, have)
     if len(have.versions) >= MOST_VERSIONS:
         oldest = next(version for version in have.versions if version != have.default_version)
         yield AwsChange(
@@ -60,6 +68,23 @@ def _policy(settings: Settings, have: Policy | None, *, adopt: bool) -> Iterator
         {"PolicyArn": have.arn, "PolicyDocument": text(want), "SetAsDefault": True},
         why="the policy's text is not what the settings need",
     )
+
+
+def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:
+    """An adopted policy is not changed under others who hold it, and keeps all of its versions."""
+    another = "set aws.policy_name to a new name"
+    if holders := policy_holders(facts.reader, have):
+        raise Refused(
+            f"Others hold the policy {have.arn}: {', '.join(holders)}",
+            why="its text is not what the settings need, and changing it would change what they may do",
+            remedy=another,
+        )
+    if len(have.versions) >= MOST_VERSIONS:
+        raise Refused(
+            f"The policy {have.arn} has {len(have.versions)} versions, and IAM keeps no more",
+            why="somebody else made it, so none of them is deleted here",
+            remedy=f"delete one that nobody needs, or {another}",
+        )
 
 
 def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Change]:
@@ -88,9 +113,7 @@ def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Cha
     elif not have.is_ours:
         if not adopt:
             raise _not_ours(f"The role {have.arn}", aws.policy_arn in have.attached_policies)
-        yield AwsChange(
-            "iam", "TagRole", {"RoleName": aws.role_name, "Tags": adopted(settings)}, why="adopted"
-        )
+        yield AwsChange("iam", "TagRole", {"RoleName": aws.role_name, "Tags": ADOPTED}, why="adopted")
     if (
         have is not None
         and aws.permissions_boundary
@@ -172,11 +195,6 @@ def nobody() -> Document:
 def tags(settings: Settings) -> list[dict[str, Any]]:
     """ManagedBy, which marks what this project may change and delete, and the settings' own."""
     return [{"Key": k, "Value": v} for k, v in {**settings.aws.tags, "ManagedBy": MANAGED_BY}.items()]
-
-
-def adopted(settings: Settings) -> list[dict[str, Any]]:
-    """The same for what somebody else made, marked as adopted: `invoke down` leaves it there."""
-    return [*tags(settings), {"Key": ADOPTED_BY, "Value": MANAGED_BY}]
 
 
 def _not_ours(what: str, fits: bool) -> Refused:  # noqa: FBT001 (a private sentence)

@@ -6,9 +6,7 @@ from runbook.facts import Facts
 from runbook.facts.aws import Policy, Role
 from runbook.facts.ours import is_adopted, policy_is_used, role_is_used
 from runbook.plan import AwsChange, Change
-from runbook.settings import ADOPTED_BY
-
-OUR_TAGS = ["ManagedBy", ADOPTED_BY]
+from runbook.settings import ADOPTED_BY, MANAGED_BY
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -40,7 +38,7 @@ def _role(facts: Facts, role: Role, policy: Policy | None) -> Iterator[Change]:
         yield AwsChange(
             "iam",
             "UntagRole",
-            {"RoleName": name, "TagKeys": OUR_TAGS},
+            {"RoleName": name, "TagKeys": _our_tags(role.tags)},
             why=f"the role stays, no longer ours: {'; '.join(used)}",
         )
     else:
@@ -52,7 +50,7 @@ def _policy(facts: Facts, policy: Policy) -> Iterator[Change]:
         yield AwsChange(
             "iam",
             "UntagPolicy",
-            {"PolicyArn": policy.arn, "TagKeys": OUR_TAGS},
+            {"PolicyArn": policy.arn, "TagKeys": _our_tags(policy.tags)},
             why=f"the policy stays, no longer ours: {'; '.join(used)}",
         )
         return
@@ -65,3 +63,8 @@ def _policy(facts: Facts, policy: Policy) -> Iterator[Change]:
                 why="a policy goes after its versions",
             )
     yield AwsChange("iam", "DeletePolicy", {"PolicyArn": policy.arn}, why="it was made by step 1")
+
+
+def _our_tags(have: dict[str, str]) -> list[str]:
+    """The tags that are there with our value; ManagedBy with another's is theirs."""
+    return [key for key in ("ManagedBy", ADOPTED_BY) if have.get(key) == MANAGED_BY]

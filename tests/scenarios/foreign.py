@@ -33,7 +33,8 @@ class Foreign:
         )
         name = one.settings.aws.role_name if self.has_role else "somebody-elses"
         trust = json.dumps({"Version": "2012-10-17", "Statement": self.trust}).replace("ACCOUNT", account)
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=[{"Key": "Team", "Value": "é"}])
+        tags = [{"Key": "Team", "Value": "é"}, {"Key": "ManagedBy", "Value": "terraform"}]
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=tags)
         if self.inline:
             iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=_document("s3:ListBucket"))
         if self.attached:
@@ -74,7 +75,7 @@ class Foreign:
             statements = role["AssumeRolePolicyDocument"]["Statement"]
             found[name] = {
                 "trust": [row for row in statements if row.get("Sid") != "SnowpipeRunbookSnowflakeUser"],
-                "tags": [tag for tag in tags if tag["Key"] == "Team"],
+                "tags": [tag for tag in tags if tag["Key"] != "AdoptedBy"],
                 "inline": iam.list_role_policies(RoleName=name)["PolicyNames"],
                 "attached": [
                     row["PolicyName"]

@@ -20,12 +20,12 @@ def ours_left(one: Installation) -> list[str]:
     left += [row["Id"] for row in document.get("QueueConfigurations", ()) if "snowpipe-runbook" in row["Id"]]
     for role in iam.list_roles()["Roles"]:
         tags = iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
-        left += [f"{role['RoleName']} {tag}" for tag in tags if tag["Key"] in ("ManagedBy", "AdoptedBy")]
+        left += [f"{role['RoleName']} {tag}" for tag in tags if tag["Value"] == "snowpipe-runbook"]
         trust = json.dumps(role["AssumeRolePolicyDocument"])
         left += [role["RoleName"]] * ("SnowpipeRunbookSnowflakeUser" in trust)
     for policy in iam.list_policies(Scope="Local")["Policies"]:
         tags = iam.list_policy_tags(PolicyArn=policy["Arn"])["Tags"]
-        left += [f"{policy['Arn']} {tag}" for tag in tags if tag["Key"] in ("ManagedBy", "AdoptedBy")]
+        left += [f"{policy['Arn']} {tag}" for tag in tags if tag["Value"] == "snowpipe-runbook"]
     for show in ("PIPES", "STAGES", "FILE FORMATS", "INTEGRATIONS", "ROLES"):
         where = "" if show in ("ROLES", "INTEGRATIONS") else " IN ACCOUNT"
         rows = one.sql(f"SHOW {show}{where}")

@@ -214,12 +214,14 @@ def every_aws_change(settings, absent, found, facts):
         }
     )
     versions = tuple(f"v{n}" for n in range(1, 6))
-    old = policy(settings, tags={}, document={"Statement": []}, versions=versions, default_version="v5")
-    broken = {**found, "policy": old, "role": role(settings, tags={}, attached_policies=frozenset())}
+    old = policy(settings, document={"Statement": []}, versions=versions, default_version="v5")
+    theirs = policy(settings, tags={})
+    broken = {**found, "policy": theirs, "role": role(settings, tags={}, attached_policies=frozenset())}
     trust = {"Version": "2012-10-17", "Statement": []}
     return [
         *STEPS[0].changes(Known(boundary, absent)),
         *STEPS[0].changes(Known(boundary, broken, adopt=True)),
+        *STEPS[0].changes(Known(boundary, {**found, "policy": old})),
         *STEPS[2].changes(facts({**found, "role": role(settings, trust=trust)})),
         *STEPS[4].changes(
             facts({**found, "notifications": BucketNotifications({"EventBridgeConfiguration": {}})})

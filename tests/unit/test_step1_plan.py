@@ -206,12 +206,14 @@ def test_what_is_somebody_elses_is_refused(settings, found, facts, what, tags):
         changes(1, facts(found))
 
 
-def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, facts):
-    found["role"] = role(settings, tags={}, attached_policies=frozenset())
-    found["policy"] = policy(settings, tags={}, document={"Statement": []})
+@pytest.mark.parametrize("tags", [{}, {"ManagedBy": "terraform", "team": "theirs"}])
+def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, facts, tags):
+    found["role"] = role(settings, tags=tags, attached_policies=frozenset())
+    found["policy"] = policy(settings, tags=tags, document={"Statement": []})
     arn, name = settings.aws.policy_arn, settings.aws.role_name
-    adopted = [*TAGS, {"Key": "AdoptedBy", "Value": "snowpipe-runbook"}]
-    assert changes(1, facts(found, adopt=True)) == [
+    adopted = [{"Key": "AdoptedBy", "Value": "snowpipe-runbook"}]
+    nobody = {"iam:ListEntitiesForPolicy": {"PolicyRoles": [{"RoleName": name}]}}
+    assert changes(1, facts(found, adopt=True, answers=nobody)) == [
         AwsChange("iam", "TagPolicy", {"PolicyArn": arn, "Tags": adopted}, why="adopted"),
         new_version(settings),
         AwsChange("iam", "TagRole", {"RoleName": name, "Tags": adopted}, why="adopted"),
@@ -222,6 +224,24 @@ def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, 
             why="the role does not hold the policy",
         ),
     ]
+
+
+@pytest.mark.parametrize("tags", [{}, {"AdoptedBy": "snowpipe-runbook"}])
+@pytest.mark.parametrize(
+    ("holders", "versions", "words"),
+    [
+        ({"PolicyUsers": [{"UserName": "ann"}]}, ("v1",), "Others hold the policy .*: user ann"),
+        ({}, ("v1", "v2", "v3", "v4", "v5"), "has 5 versions"),
+    ],
+)
+def test_an_adopted_policy_is_not_changed_under_others_nor_loses_a_version(
+    settings, found, facts, tags, holders, versions, words
+):
+    found["policy"] = policy(
+        settings, tags=tags, document={"Statement": []}, versions=versions, default_version="v1"
+    )
+    with pytest.raises(Refused, match=words):
+        changes(1, facts(found, adopt=True, answers={"iam:ListEntitiesForPolicy": holders}))
 
 
 @pytest.mark.parametrize("adopt", [False, True])

@@ -251,7 +251,7 @@ def only_what_nobody_else_uses_is_deleted(
     adopted_role, adopted_policy, held, trusted, attached, inline, profiles, others, versions
 ):
     ours = {"ManagedBy": MANAGED_BY}
-    adopted = {**ours, ADOPTED_BY: MANAGED_BY}
+    adopted = {"ManagedBy": "terraform", ADOPTED_BY: MANAGED_BY}
     names = tuple(f"v{number}" for number in range(1, versions + 1))
     entities = {f"Policy{kind}s": [{f"{kind}Name": "theirs"}] for kind in others}
     facts = known(
@@ -292,7 +292,8 @@ def only_what_nobody_else_uses_is_deleted(
     for change in found:
         assert isinstance(change, AwsChange)
         if "Untag" in change.title:
-            assert change.parameters["TagKeys"] == ["ManagedBy", "AdoptedBy"]
+            was_adopted = adopted_role if change.title == "iam:UntagRole" else adopted_policy
+            assert change.parameters["TagKeys"] == [ADOPTED_BY if was_adopted else "ManagedBy"]
             assert "stays, no longer ours: " in change.why
 
 
