@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 AGAIN_AFTER_SECONDS = 0.02
@@ -20,7 +21,8 @@ def lost(unraisable: Any) -> None:
         return
     again = threading.Timer(AGAIN_AFTER_SECONDS, _interrupt)
     again.daemon = True
-    again.start()
+    with suppress(RuntimeError):  # the process is ending anyway
+        again.start()
 
 
 def _interrupt() -> None:

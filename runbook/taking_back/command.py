@@ -43,7 +43,7 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell
         for step in BACKWARDS:
             _taken_back(run, step)
         if file:
-            _delete(file)
+            _delete(run, file)
         _prove_absence(_looked(run))
     say(f"{counted(count, 'change')} made; nothing of this project is left")
     return 0
@@ -69,14 +69,21 @@ def _taken_back(run: Run, step: Step) -> None:
     apply(found, facts, run.writer, made)
 
 
-def _delete(file: Path) -> None:
+def _delete(run: Run, file: Path) -> None:
+    """The handoff file, noted with what was in it. Writes."""
+    change = f"delete {file}"
     try:
+        text = file.read_text(encoding="utf-8")
         file.unlink(missing_ok=True)
     except OSError as error:
         raise NotConverged(
             "The handoff cannot be deleted", where=str(file), why=str(error), remedy="delete it by hand"
         ) from None
-    note(f"  done: deleted {file}")
+    run.record.note(
+        {"step": 1, "change": change, "why": "it hands over what is gone", "text": text, "references": []}
+    )
+    run.changed += 1
+    note(f"  done: {change}")
 
 
 def _prove_absence(facts: Facts) -> None:

@@ -169,6 +169,8 @@ def test_down_takes_back_what_was_handed_over_and_nothing_else_at_that_place(
     assert there() == ours
     whole.run("down")
     assert there() == ""
+    taken = "handoff.json" if place.startswith("FOLDER") else "ssm:DeleteParameter"
+    assert taken in whole.run("runs", "--show", "latest").stdout
     assert "nothing here was made by this project" in whole.run("down").stdout
 
     for theirs in ("by hand", json.dumps({**json.loads(ours), "settings": {"aws": "another"}})):
