@@ -5,7 +5,18 @@ from datetime import timedelta
 import pytest
 
 from runbook.facts import Facts
-from runbook.facts.delivery import changed, failed, gone, late, missing, partly_loaded, strangers, twice
+from runbook.facts.delivery import (
+    changed,
+    failed,
+    forgotten,
+    gone,
+    late,
+    missing,
+    partly_loaded,
+    strangers,
+    twice,
+    unheard,
+)
 from runbook.facts.snowflake import Listing, Load, Pipe, PipeStatus
 from runbook.settings import Settings, Stream
 
@@ -35,6 +46,7 @@ WHAT_IS_READ = (
     "step4.file-format-loses-nothing",
     "step4.pipe-reads-by-the-file-format",
     "step4.table-has-the-columns",
+    "step4.table-takes-missing-values",
 )
 
 
@@ -66,8 +78,45 @@ def check_queue_is_worked_off(
     assert waiting == [], "an announced file has not been loaded for too long"
 
 
-@pytest.mark.deep
 @pytest.mark.needs(*THE_WAY, "delivery.stage-can-be-listed", "delivery.queue-is-worked-off")
+def check_newest_file_reached_the_pipe(
+    facts: Facts, listing: Listing, pipe: Pipe, pipe_status: PipeStatus, stream: Stream
+) -> None:
+    """The pipe has heard of the newest file: files do not stop reaching it while they go on arriving.
+
+    Remedy: invoke refresh --stream STREAM
+    See: docs/runbook.md#silent-pipe
+    """
+    files = Listing() if listing.error else listing
+    found = unheard(stream, files, pipe_status, pipe, facts.now, facts.settings.checks)
+    assert found == [], "it was never announced, though everything on the way is right"
+
+
+@pytest.mark.deep
+@pytest.mark.needs("step4.pipe-writes-the-table")
+def check_table_was_not_emptied(
+    facts: Facts, loads: tuple[Load, ...], pipe_status: PipeStatus, stream: Stream
+) -> None:
+    """The table's load history knows the file that the pipe loaded last.
+
+    TRUNCATE, or a new table of that name, takes the history away with the rows. The pipe remembers,
+    and so refuses to load those files again.
+
+    Remedy: Time Travel; or two days on: invoke backfill --stream STREAM --pattern '.*' --reload-gone
+    See: docs/runbook.md#emptied
+    """
+    found = forgotten(pipe_status, loads, facts.now)
+    assert found == [], "the table was emptied or made anew since, and its history with it"
+
+
+@pytest.mark.deep
+@pytest.mark.needs(
+    *THE_WAY,
+    "delivery.stage-can-be-listed",
+    "delivery.table-was-not-emptied",
+    "delivery.queue-is-worked-off",
+    "delivery.newest-file-reached-the-pipe",
+)
 def check_files_are_loaded(
     facts: Facts,
     listing: Listing,

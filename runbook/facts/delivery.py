@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.snowflake import (
+    LOAD_HISTORY_DAYS,
+    REFRESH_DAYS,
+    Listing,
+    Load,
+    Pipe,
+    PipeStatus,
+    StagedFile,
+)
 from runbook.settings import Checks, Stream
 
 NAMED = 5  # files named in a message; the rest are counted
@@ -37,6 +45,40 @@ def missing(
     newest = now - timedelta(minutes=checks.loaded_within_minutes)
     rows = [file for file in never_loaded(stream, listing, loads) if oldest < file.modified <= newest]
     return named([file.key for file in rows])
+
+
+def unheard(
+    stream: Stream, listing: Listing, status: PipeStatus, pipe: Pipe, now: datetime, checks: Checks
+) -> list[str]:
+    """The newest file, where the pipe's last sign of life is older: it never heard of that file.
+
+    Signs are what was forwarded to the pipe and what it loaded last; keys that the status does not show
+    tell nothing. A file older than REFRESH reaches may have been loaded by a COPY.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_pipe_status
+    """
+    signs = [status.time(key) for key in ("lastForwardedMessageTimestamp", "lastIngestedTimestamp")]
+    heard = max((sign for sign in signs if sign), default=None)
+    oldest = max(pipe.created_on, now - timedelta(days=REFRESH_DAYS))
+    newest = now - timedelta(minutes=checks.loaded_within_minutes)
+    files = [file for file in listing.files if file.size and belongs(file, stream)]
+    last = max(files, key=lambda file: file.modified, default=None)
+    if heard is None or last is None or not oldest < last.modified <= newest or heard >= last.modified:
+        return []
+    return [f"{last.key} of {last.modified:%Y-%m-%d %H:%M}, last heard of any at {heard:%Y-%m-%d %H:%M}"]
+
+
+def forgotten(status: PipeStatus, loads: tuple[Load, ...], now: datetime) -> list[str]:
+    """The last file the pipe loaded, where the table's history of that time does not know it.
+
+    TRUNCATE and a new table empty the history with the rows; the pipe goes on remembering.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/truncate-table
+    """
+    last = status.time("lastIngestedTimestamp")
+    name = str(status.document.get("lastIngestedFilePath", "?"))
+    if last is None or last <= now - timedelta(days=LOAD_HISTORY_DAYS) + timedelta(hours=1):
+        return []
+    known = any(load.key.endswith(name) or (load.loaded_at and load.loaded_at >= last) for load in loads)
+    return [] if known else [f"{name}, loaded at {last:%Y-%m-%d %H:%M}"]
 
 
 def late(status: PipeStatus, now: datetime, limit: timedelta) -> list[str]:

@@ -72,9 +72,10 @@ class FileFormat:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's columns in order: name and type."""
+    """A table's columns in order, name and type; and which of them refuse a missing value."""
 
     columns: tuple[tuple[str, str], ...]
+    required: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -311,7 +312,12 @@ def table(reader: Reader, stream: Stream) -> Table | None:
 
     def read() -> Table:
         rows = reader.sql(f"DESC TABLE {stream.table.sql}")
-        return Table(tuple((str(row["name"]), str(row["type"])) for row in rows))
+        return Table(
+            columns=tuple((str(row["name"]), str(row["type"])) for row in rows),
+            required=tuple(
+                str(row["name"]) for row in rows if row.get("null?") == "N" and not row.get("default")
+            ),
+        )
 
     what, privilege = f"The table {stream.table}", f"SELECT on table {stream.table}"
     return seen(ask(read, what, privilege), reader, what, "owner", privilege)

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
-from runbook.facts.delivery import belongs, failed, late, missing, named, never_loaded, partly_loaded
+from runbook.facts.delivery import (
+    belongs,
+    failed,
+    forgotten,
+    late,
+    missing,
+    named,
+    never_loaded,
+    partly_loaded,
+    unheard,
+)
 from runbook.facts.snowflake import Listing, Load, PipeStatus
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.session import SqlFailed
@@ -253,3 +263,43 @@ def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):
         loaded_everywhere(known, stream, (staged(P + "a.gz"), staged(P + "b.gz")), 60)
     assert 60 <= known.reader.clock <= 70
     assert max(known.reader.slept) <= 5
+
+
+def status(**keys):
+    return PipeStatus({name: moment.isoformat() if moment else None for name, moment in keys.items()})
+
+
+@pytest.mark.parametrize(
+    ("arrived", "forwarded", "ingested", "red"),
+    [
+        (NOW - HOUR, NOW - 2 * HOUR, NOW - 2 * HOUR, True),
+        (NOW - HOUR, NOW - 2 * HOUR, None, True),
+        (NOW - HOUR, NOW - HOUR, NOW - 2 * HOUR, False),  # heard of it, and failed: another check's
+        (NOW - HOUR, NOW - 2 * HOUR, NOW - HOUR / 2, False),  # loaded by a REFRESH
+        (NOW - HOUR / 10, NOW - 2 * HOUR, None, False),  # not late yet
+        (NOW - HOUR, None, None, False),  # a status that does not say
+        (NOW - 8 * DAY, NOW - 9 * DAY, None, False),  # perhaps loaded by a COPY
+    ],
+)
+def test_the_newest_file_and_the_pipes_last_sign_of_life(settings, stream, arrived, forwarded, ingested, red):
+    said = status(lastForwardedMessageTimestamp=forwarded, lastIngestedTimestamp=ingested)
+    files = listed(staged(P + "a.gz", modified=arrived))
+    old = pipe(settings, stream, created_on=NOW - 30 * DAY)
+    found = unheard(stream, files, said, old, NOW, settings.checks)
+    assert bool(found) == red
+
+
+@pytest.mark.parametrize(
+    ("ingested", "loads", "red"),
+    [
+        (NOW - HOUR, (), True),
+        (NOW - HOUR, (load("x/last.gz", at=NOW - HOUR),), False),
+        (NOW - HOUR, (load("x/later.gz", at=NOW),), False),
+        (NOW - HOUR, (load("x/earlier.gz", at=NOW - 2 * HOUR),), True),
+        (NOW - 14 * DAY, (), False),
+        (None, (), False),
+    ],
+)
+def test_a_history_that_lost_what_the_pipe_loaded_last(ingested, loads, red):
+    said = PipeStatus({**status(lastIngestedTimestamp=ingested).document, "lastIngestedFilePath": "last.gz"})
+    assert bool(forgotten(said, loads, NOW)) == red

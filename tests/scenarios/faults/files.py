@@ -19,13 +19,38 @@ def _backfill(at: Installation, key: str, flag: str, stream: str = "events") -> 
     at.run("backfill", "--stream", stream, "--pattern", key.replace(".", "[.]"), flag)
 
 
-@fault("file")
-def announcement_lost(at: Installation) -> None:
+def _unheard(at: Installation, file: str) -> None:
     at.control("POST", "/faults", {"notifications": {"drop": 1.0}})
-    at.put("events", "lost.gz", _gz())
+    at.put("events", file, _gz())
     at.settle()
     at.control("DELETE", "/faults")
     at.advance(**LATE)
+
+
+@fault("file")
+def announcement_lost(at: Installation) -> None:
+    _unheard(at, "lost.gz")
+    at.put("events", "later.gz", _gz())
+    at.settle()
+
+
+@fault("file")
+def announcements_stopped(at: Installation) -> None:
+    _unheard(at, "silent.gz")
+
+
+@fault("file")
+def table_emptied(at: Installation) -> Iterator[None]:
+    at.advance(**LATE)
+    at.put("events", "emptied.gz", _gz())
+    at.settle()
+    at.advance(**LATE)
+    # loaded just after the pipe was made, perhaps by one before it: whether this one recalls it nobody knows
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=at.stream("events").prefix + "before/a.gz")
+    at.sql(f"TRUNCATE TABLE {TABLE}")
+    yield
+    at.advance(days=2, hours=2)
+    at.run("backfill", "--stream", "events", "--pattern", ".*", "--reload-gone")
 
 
 def _unreadable(name: str, stream: str, file: str, body: bytes, right: bytes) -> None:

@@ -74,7 +74,7 @@ def _sweep(at: Installation) -> None:
     """Take away the files a fault brought, and whatever the control interface was told."""
     at.control("DELETE", "/faults")
     s3, bucket = at.aws("s3"), at.settings.aws.bucket
-    kept = {at.stream(stream).prefix + file for stream, file in FILES.items()}
+    kept = _kept(at)
     for row in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
         if row["Key"] not in kept:
             s3.delete_object(Bucket=bucket, Key=row["Key"])
@@ -108,9 +108,19 @@ def state(at: Installation) -> str:
         str(row[:2]) for kind in ("TABLES", "PIPES") for row in at.sql(f"SHOW {kind} IN SCHEMA {inside}")
     )
     runs = [_runs(at, stream.pipe.sql) for stream in at.settings.streams]
-    text = "\n".join(map(str, [*found, made, runs, *_aws_state(at)]))
+    text = "\n".join(map(str, [*found, made, runs, _files(at), *_aws_state(at)]))
     external_id = next(row[2] for row in at.sql(f"DESC INTEGRATION {integration}") if "EXTERNAL_ID" in row[0])
     return text.replace(str(external_id), "EXTERNAL_ID")
+
+
+def _files(at: Installation) -> list[str]:
+    """Which of the files it began with are there."""
+    listed = at.aws("s3").list_objects_v2(Bucket=at.settings.aws.bucket).get("Contents", ())
+    return sorted(row["Key"] for row in listed if row["Key"] in _kept(at))
+
+
+def _kept(at: Installation) -> set[str]:
+    return {at.stream(stream).prefix + file for stream, file in FILES.items()}
 
 
 def _runs(at: Installation, pipe: str) -> str:

@@ -142,6 +142,13 @@ def table_lacks_a_column(at: Installation) -> Iterator[None]:
 
 
 @fault("table")
+def column_refuses_missing_values(at: Installation) -> Iterator[None]:
+    at.sql(f"ALTER TABLE {TABLE} ALTER COLUMN app_id SET NOT NULL")
+    yield
+    at.sql(f"ALTER TABLE {TABLE} ALTER COLUMN app_id DROP NOT NULL")
+
+
+@fault("table")
 def table_renamed(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER TABLE {TABLE} RENAME TO RAW.SNOWPLOW.EVENTS_OLD")
     yield
@@ -166,6 +173,12 @@ def stage_on_another_integration(at: Installation) -> Iterator[None]:
 @fault("pipe")
 def pipe_dropped(at: Installation) -> None:
     at.sql(f"DROP PIPE {PIPE}")
+
+
+@fault("pause")
+def pipe_stale(at: Installation) -> None:
+    at.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE")
+    at.advance(days=15)
 
 
 @fault("pause")
