@@ -17,6 +17,7 @@ from runbook.sandbox.snowflake.names import Name
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.copying import CopyStatement
+    from runbook.sandbox.snowflake.directory import Directory
     from runbook.sandbox.snowflake.formats import FormatOptions
 
 
@@ -114,7 +115,7 @@ class Stage(SchemaObject):
     integration_id: int | None
     integration_name: str | None
     file_format: FormatOptions | int | None = None
-    directory: bool = False
+    directory: Directory | None = None
     region: str | None = None
 
     @property

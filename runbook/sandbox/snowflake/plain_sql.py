@@ -16,7 +16,16 @@ from fakesnow.transforms.merge import operations as merge_operations
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 
-from runbook.sandbox.snowflake import duckdb_errors, encoding, errors, functions, relations, result, views
+from runbook.sandbox.snowflake import (
+    directory,
+    duckdb_errors,
+    encoding,
+    errors,
+    functions,
+    relations,
+    result,
+    views,
+)
 from runbook.sandbox.snowflake.datatypes import result_column, shown_type
 from runbook.sandbox.snowflake.engine import parse, translate
 from runbook.sandbox.snowflake.grammar.tokens import tokenize
@@ -197,6 +206,9 @@ def _place_system_relations(session: Session, query: exp.Expression, stack: Exit
         found = _table_function(session, node)
         if found is not None:
             known |= _place(session, node, found, stack)
+    for table in list(query.find_all(exp.Table)):
+        if isinstance(table.this, exp.DirectoryStage):
+            known |= _place(session, table, directory.rows(session, table.this.this.name), stack)
     for table in relations.named_tables(query):
         name = relations.parts(table)
         if relations.is_system(name):

@@ -1,6 +1,7 @@
 """External stages on S3: CREATE, ALTER, DROP, DESC, SHOW (sources: Snowflake §1.4).
 
-Making or changing a stage never calls AWS: only privileges and the integration's locations are checked.
+Making or changing a stage without a directory table never calls AWS: only privileges and the integration's
+locations are checked.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.snowflake import errors, formats, resolve, result
+from runbook.sandbox.snowflake import directory, errors, formats, resolve, result
 from runbook.sandbox.snowflake.catalog import STAGE_WAS_ALTERED, Integration, Stage
+from runbook.sandbox.snowflake.directory import Directory
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.grammar import options
@@ -30,7 +32,7 @@ NO_CREDENTIALS = (
 
 
 def _directory(tokens: Tokens) -> dict[str, Any]:
-    """DIRECTORY = ( ENABLE = … ): an enabled directory table is not emulated."""
+    """DIRECTORY = ( ENABLE = … ): refreshed when made and by hand; by events is not emulated."""
     found = options.parenthesised(
         tokens,
         {
@@ -40,8 +42,10 @@ def _directory(tokens: Tokens) -> dict[str, Any]:
             "AWS_SNS_TOPIC": options.string,
         },
     )
-    if found.get("ENABLE") or found.get("AUTO_REFRESH"):
-        raise errors.not_emulated("directory tables")
+    if found.get("AUTO_REFRESH") or "AWS_SNS_TOPIC" in found:
+        raise errors.not_emulated("directory tables refreshed by events")
+    if "ENABLE" not in found:
+        raise errors.missing_options("ENABLE")
     return found
 
 
@@ -70,7 +74,11 @@ OPTIONS: dict[str, options.Reader] = {
 
 
 def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
-    """CREATE STAGE. OR REPLACE gives a new hidden id, which stops its pipes; OR ALTER keeps the id."""
+    """CREATE STAGE. OR REPLACE gives a new hidden id, which stops its pipes; OR ALTER keeps the id.
+
+    A directory table is refreshed once the stage is there; where AWS refuses that, the statement fails and
+    the stage stays, with nothing in the table: what Snowflake does then is not documented.
+    """
     parts = tokens.name()
     given = options.read_options(tokens, OPTIONS)
     account = session.account
@@ -94,6 +102,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             integration.name,
             _format(session, given.get("FILE_FORMAT"), None),
             comment=given.get("COMMENT", ""),
+            directory=_directory_table(given, url, existing if mode.or_alter else None, mode),
         )
         if existing is not None and mode.or_alter:
             made.id, made.owner, made.created_on = existing.id, existing.owner, existing.created_on
@@ -106,12 +115,33 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             account.privileges.created(made)
             what = "created"
     account.pipes.wake_all()
+    if made.directory and not mode.or_alter and given["DIRECTORY"].get("REFRESH_ON_CREATE", True):
+        directory.refresh(session, parts, "")
     text = (
         f"Stage area {name.name} successfully created."
         if what == "created"
         else f"{name.name} successfully altered."
     )
     return result.status(text)
+
+
+def _directory_table(
+    given: Mapping[str, Any], url: str, altered: Stage | None, mode: Mode
+) -> Directory | None:
+    """A stage's new directory table, still empty; that of the stage that CREATE OR ALTER alters."""
+    asked = given.get("DIRECTORY", {})
+    if mode.or_alter and "REFRESH_ON_CREATE" in asked:
+        raise errors.invalid_property("REFRESH_ON_CREATE", "STAGE")
+    if not asked.get("ENABLE"):
+        return None
+    _slash_at_the_end(url)
+    return (altered.directory if altered else None) or Directory()
+
+
+def _slash_at_the_end(url: str) -> None:
+    """A directory table's URL ends with a slash (sources: data-load-dirtables-manage); the error is ours."""
+    if not url.endswith("/"):
+        raise errors.invalid_url(url)
 
 
 def _integration(session: Session, given: Mapping[str, Any]) -> Integration:
@@ -167,7 +197,8 @@ def alter(session: Session, tokens: Tokens) -> Result:
     parts = tokens.name()
     verb = tokens.one_of("SET", "UNSET", "RENAME", "REFRESH")
     if verb == "REFRESH":
-        raise errors.not_emulated("directory tables")
+        subpath = options.read_options(tokens, {"SUBPATH": options.string}).get("SUBPATH", "")
+        return directory.refresh(session, parts, subpath)
     target: tuple[str, ...] = ()
     given: dict[str, Any] = {}
     if verb == "RENAME":
@@ -219,6 +250,10 @@ def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
             raise errors.integration_not_found(str(stage.integration_name), stage.name)
         url = _url(given, integration)
     file_format = _format(session, given.get("FILE_FORMAT"), stage.file_format)
+    if url != stage.url and stage.directory is not None:
+        raise errors.not_emulated("another URL for a stage with a directory table")
+    if "DIRECTORY" in given:
+        _set_directory(stage, given["DIRECTORY"])
     if integration is not None:
         stage.integration_id, stage.integration_name = integration.id, integration.name
     if url != stage.url:
@@ -227,6 +262,17 @@ def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
                 pipe.stage_url = STAGE_WAS_ALTERED
     stage.url, stage.file_format = url, file_format
     stage.comment = given.get("COMMENT", stage.comment)
+
+
+def _set_directory(stage: Stage, given: Mapping[str, Any]) -> None:
+    """SET DIRECTORY = ( ENABLE = … ), which is all that ALTER takes; empty until it is refreshed."""
+    if "REFRESH_ON_CREATE" in given:
+        raise errors.invalid_property("REFRESH_ON_CREATE", "STAGE")
+    if not given["ENABLE"]:
+        stage.directory = None
+    elif stage.directory is None:
+        _slash_at_the_end(stage.url)
+        stage.directory = Directory()
 
 
 def drop(session: Session, tokens: Tokens) -> Result:
@@ -264,13 +310,15 @@ def describe(session: Session, tokens: Tokens) -> Result:
         stage = _find(session, parts)
         account.privileges.require(session.role, stage, "USAGE")
         rows = [*_format_rows(session, stage), *COPY_OPTION_ROWS]
+        known = stage.directory
+    refreshed = known.refreshed_on if known else None
     rows += [
         ("STAGE_LOCATION", "URL", "String", f'["{stage.url}"]', ""),
         ("STAGE_CREDENTIALS", "AWS_KEY_ID", "String", "", ""),
-        ("DIRECTORY", "ENABLE", "Boolean", "false", "false"),
+        ("DIRECTORY", "ENABLE", "Boolean", "true" if known else "false", "false"),
         ("DIRECTORY", "AUTO_REFRESH", "Boolean", "false", "false"),
         ("DIRECTORY", "DIRECTORY_NOTIFICATION_CHANNEL", "String", "", ""),
-        ("DIRECTORY", "LAST_REFRESHED_ON", "String", "", ""),
+        ("DIRECTORY", "LAST_REFRESHED_ON", "String", str(refreshed or ""), ""),
         ("DIRECTORY", "AWS_SNS_TOPIC", "String", "", ""),
         ("PRIVATELINK", "USE_PRIVATELINK_ENDPOINT", "Boolean", "false", "false"),
     ]
@@ -330,12 +378,14 @@ def show_row(session: Session, stage: Stage) -> tuple[Any, ...]:
         integration.name if integration else None,
         None,
         "ROLE",
-        "Y" if stage.directory else "N",
+        "N" if stage.directory is None else "Y",
     )
 
 
 def ddl(session: Session, stage: Stage) -> str:
-    """CREATE OR REPLACE … as GET_DDL writes it."""
+    """CREATE OR REPLACE … as GET_DDL writes it; how it writes a directory table is not documented."""
+    if stage.directory is not None:
+        raise errors.not_emulated("GET_DDL of a stage with a directory table")
     lines = [
         f"create or replace stage {dotted((stage.name,))}",
         f"\tstorage_integration = {quoted(stage.integration_name or '')}",
