@@ -52,3 +52,20 @@ def test_every_source_the_code_names_is_listed() -> None:
         for name, numbers in re.findall(r"sources: (\w+) ((?:[§0-9., -]|and)+)", path.read_text()):
             for number in re.findall(r"§([0-9]+(?:\.[0-9]+)?)", numbers):
                 assert number in listed[name], f"{path}: {name} §{number}"
+
+
+@pytest.mark.parametrize(("title", "points"), [("Snowflake", 22), ("AWS", 12)])
+def test_every_point_of_the_two_lists_has_a_test_that_exists(title: str, points: int) -> None:
+    text = (ROOT / "docs" / "sandbox.md").read_text()
+    part = text.split(f"\n### {title}\n", 1)[1].split("\n### ", 1)[0]
+    listed = [line for line in part.splitlines() if line.startswith("| ") and not line.startswith("| point")]
+    numbers = set()
+    for line in listed:
+        found = re.fullmatch(r"\| (\d+) \| [^|]+ \| `([\w/]+\.py)::(test_\w+)` \|", line)
+        assert found, f"no point, claim and test: {line}"
+        number, file, name = found.groups()
+        place = ROOT / "tests" / "sandbox" / file
+        assert place.is_file(), line
+        assert re.search(rf"def {name}\(", place.read_text()), line
+        numbers.add(int(number))
+    assert numbers == set(range(1, points + 1))
