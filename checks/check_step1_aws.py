@@ -36,7 +36,7 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
-    if facts.role is None and not settings.is_ours:
+    if not settings.is_ours and facts.role is None:  # ours is judged without looking at the role
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
         raise Absent("A policy under that path", asserted_by="step1.role-has-the-expected-arn")
