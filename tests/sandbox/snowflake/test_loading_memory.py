@@ -115,19 +115,19 @@ Y, N = "loaded", "skipped"
 TABLE = {
     # action: what becomes of (loaded by pipe, loaded by COPY, failed in pipe, new), after so many days
     event: {0: (N, Y, N, Y), 7: (N, Y, N, Y), 14: (Y, Y, N, Y), 64: (Y, Y, N, Y)},
-    event_of_new_content: {0: (N, Y, N, None), 14: (Y, Y, Y, None)},
-    refresh: {0: (N, N, N, Y), 7: (N, N, N, N), 14: (N, N, N, N)},
+    event_of_new_content: {0: (N, Y, N, None), 7: (N, Y, N, None), 14: (Y, Y, Y, None), 64: (Y, Y, Y, None)},
+    refresh: {0: (N, N, N, Y), 7: (N, N, N, N), 14: (N, N, N, N), 64: (N, N, N, N)},
     copy: {0: (Y, N, Y, Y), 7: (Y, N, Y, Y), 14: (Y, N, Y, Y), 64: (N, N, N, N)},
-    copy_uncertain: {0: (Y, N, Y, Y), 64: (Y, Y, Y, Y)},
-    copy_of_new_content: {0: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, N)},
-    copy_force: {0: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
-    second_pipe: {0: (Y, Y, Y, Y)},
-    replaced_pipe_refresh: {0: (Y, N, Y, Y), 7: (N, N, N, N)},
-    truncated_copy: {0: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
-    truncated_refresh: {0: (N, Y, N, Y), 7: (N, N, N, N)},
-    truncated_event: {0: (N, Y, N, Y), 14: (Y, Y, N, Y)},
-    replaced_table_copy: {0: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
-    replaced_table_refresh: {0: (N, Y, N, Y)},
+    copy_uncertain: {0: (Y, N, Y, Y), 7: (Y, N, Y, Y), 14: (Y, N, Y, Y), 64: (Y, Y, Y, Y)},
+    copy_of_new_content: {0: (Y, Y, Y, Y), 7: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, N)},
+    copy_force: {0: (Y, Y, Y, Y), 7: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
+    second_pipe: {0: (Y, Y, Y, Y), 7: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
+    replaced_pipe_refresh: {0: (Y, N, Y, Y), 7: (N, N, N, N), 14: (N, N, N, N), 64: (N, N, N, N)},
+    truncated_copy: {0: (Y, Y, Y, Y), 7: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
+    truncated_refresh: {0: (N, Y, N, Y), 7: (N, N, N, N), 14: (N, N, N, N), 64: (N, N, N, N)},
+    truncated_event: {0: (N, Y, N, Y), 7: (N, Y, N, Y), 14: (Y, Y, N, Y), 64: (Y, Y, N, Y)},
+    replaced_table_copy: {0: (Y, Y, Y, Y), 7: (Y, Y, Y, Y), 14: (Y, Y, Y, Y), 64: (Y, Y, Y, Y)},
+    replaced_table_refresh: {0: (N, Y, N, Y), 7: (N, N, N, N), 14: (N, N, N, N), 64: (N, N, N, N)},
 }
 CELLS = [(action, days, want) for action, by_days in TABLE.items() for days, want in by_days.items()]
 
