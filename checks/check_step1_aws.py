@@ -127,6 +127,7 @@ def check_bucket_policy_lets_the_role_read(bucket_policy: Document, settings: Se
     assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
 
 
+@pytest.mark.needs("step1.bucket-region")
 def check_key_exists(facts: Facts, settings: Settings) -> None:
     """The key the settings name exists.
 
@@ -138,6 +139,7 @@ def check_key_exists(facts: Facts, settings: Settings) -> None:
     assert facts.key is not None, "no key of that ARN can be found"
 
 
+@pytest.mark.needs("step1.bucket-region")
 def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> None:
     """The key that encrypts new files is the settings', or one the role may use otherwise.
 

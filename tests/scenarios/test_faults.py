@@ -6,9 +6,7 @@ where only a person can, and then everything is green again.
 
 import json
 import random
-import shlex
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -93,30 +91,40 @@ def hidden_by(check: str) -> set[str]:
     return found
 
 
+def forgotten(one: str, other: str) -> bool:
+    """Whether the one makes the pipe anew, which forgets the files that failed."""
+    return any(
+        "pipe" in FAULTS[pipe].of and ROWS[file].check == "delivery.no-file-failed"
+        for pipe, file in ((one, other), (other, one))
+    )
+
+
 def drawn(seed: int, count: int) -> list[tuple[str, str]]:
     """Random pairs of faults that do not hide each other: neither's check stands on the other's."""
     pairs = [
         (one, other)
         for one, other in combinations(sorted(FAULTS.keys() & ROWS.keys()), 2)
         if not FAULTS[one].of & FAULTS[other].of
+        and not forgotten(one, other)
         and ROWS[one].check not in hidden_by(ROWS[other].check)
         and ROWS[other].check not in hidden_by(ROWS[one].check)
     ]
     return random.Random(seed).sample(pairs, min(count, len(pairs)))
 
 
+def first_files_then_pipes(name: str) -> int:
+    """Files are broken while the way is open, and a pipe is made anew while it may be: before the rest is broken."""
+    of = FAULTS[name].of
+    return 0 if "file" in of else 1 if of & {"pipe", "second"} else 2
+
+
 def both(pool: Pool, one: str, other: str) -> None:
     """Two faults at once: both root causes, and no third."""
-    with pool.healthy() as at:
-        by_hand = [FAULTS[name].begin(at) for name in (one, other)]
+    with pool.spent() as at:
+        for name in sorted((one, other), key=first_files_then_pipes):
+            FAULTS[name].begin(at)
         found = at.verify()
         assert set(found["root_causes"]) == {ROWS[one].check, ROWS[other].check}, red(found)
-        for remedy in {row["remedy"] for row in found["checks"] if row["outcome"] == "failed"}:
-            if remedy.startswith("invoke "):
-                at.run(*shlex.split(remedy)[1:], expect=None)
-        with suppress(Exception):  # what one left undone for the other is thrown away with the installation
-            for mends in by_hand:
-                next(mends, None)
 
 
 def test_no_two_faults_look_alike() -> None:

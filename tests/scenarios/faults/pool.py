@@ -33,6 +33,15 @@ class Pool:
         self._spare: list[tuple[Installation, str]] = []
 
     @contextmanager
+    def spent(self) -> Iterator[Installation]:
+        """One of them, thrown away at the end whatever was done to it."""
+        at, _ = self._spare.pop() if self._spare else self._made()
+        try:
+            yield at
+        finally:
+            _remove(at)
+
+    @contextmanager
     def healthy(self) -> Iterator[Installation]:
         """One of them. Given back only as it was, to the last grant; otherwise it is thrown away."""
         at, before = self._spare.pop() if self._spare else self._made()
