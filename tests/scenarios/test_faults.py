@@ -113,7 +113,7 @@ def drawn(seed: int, count: int) -> list[tuple[str, str]]:
 
 
 def first_files_then_pipes(name: str) -> int:
-    """Files are broken while the way is open, and a pipe is made anew while it may be: before the rest is broken."""
+    """Files are broken while the way is open, and pipes are made anew while they may be: before the rest."""
     of = FAULTS[name].of
     return 0 if "file" in of else 1 if of & {"pipe", "second"} else 2
 

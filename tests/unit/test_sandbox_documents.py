@@ -54,18 +54,20 @@ def test_every_source_the_code_names_is_listed() -> None:
                 assert number in listed[name], f"{path}: {name} §{number}"
 
 
-@pytest.mark.parametrize(("title", "points"), [("Snowflake", 22), ("AWS", 12)])
-def test_every_point_of_the_two_lists_has_a_test_that_exists(title: str, points: int) -> None:
+@pytest.mark.parametrize(
+    ("title", "points", "prefix"), [("Snowflake", 22, "test_{:02d}_"), ("AWS", 12, "test_point_{}_")]
+)
+def test_every_point_of_the_two_lists_names_all_its_tests(title: str, points: int, prefix: str) -> None:
+    """A test that is named after a point has a row there, and each point has one at least."""
     text = (ROOT / "docs" / "sandbox.md").read_text()
-    part = text.split(f"\n### {title}\n", 1)[1].split("\n### ", 1)[0]
-    listed = [line for line in part.splitlines() if line.startswith("| ") and not line.startswith("| point")]
-    numbers = set()
-    for line in listed:
-        found = re.fullmatch(r"\| (\d+) \| [^|]+ \| `([\w/]+\.py)::(test_\w+)` \|", line)
-        assert found, f"no point, claim and test: {line}"
-        number, file, name = found.groups()
-        place = ROOT / "tests" / "sandbox" / file
-        assert place.is_file(), line
-        assert re.search(rf"def {name}\(", place.read_text()), line
-        numbers.add(int(number))
-    assert numbers == set(range(1, points + 1))
+    part = text.split(f"\n### {title}\n", 1)[1].split("\n##", 1)[0]
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| `([\w/]+\.py::test_\w+)` \|$", part, re.MULTILINE)
+    folder = ROOT / "tests" / "sandbox" / title.lower()
+    for number in range(1, points + 1):
+        written = {
+            f"{title.lower()}/{file.name}::{name}"
+            for file in folder.glob("test_*.py")
+            for name in re.findall(rf"def ({prefix.format(number)}\w+)\(", file.read_text())
+        }
+        assert written, number
+        assert {test for point, test in rows if int(point) == number} == written

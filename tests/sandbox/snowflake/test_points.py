@@ -243,7 +243,7 @@ def test_14_the_pipe_is_hidden_without_monitor(running: Any) -> None:
     assert (row["PIPE_CATALOG_NAME"], row["PIPE_SCHEMA_NAME"], row["PIPE_NAME"]) == (None, None, None)
 
 
-def test_14_a_new_table_forgets_copies_a_new_pipe_its_loads_and_the_years_view_comes_late(
+def test_14_a_new_table_forgets_copies_a_new_pipe_loads_and_the_view_is_late(
     running: Any,
 ) -> None:
     view = "SELECT file_name FROM SNOWFLAKE.ACCOUNT_USAGE.COPY_HISTORY"
