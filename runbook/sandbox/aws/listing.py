@@ -174,8 +174,13 @@ def _render(
 
 
 def _contents(key: str, stored: Any, owner: str) -> str:
+    """An object's line. Its time is of whole seconds, written with .000.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (its sample answers)
+    """
+    modified = iso(stored.last_modified.replace(microsecond=0))
     return (
-        f"<Contents><Key>{key}</Key><LastModified>{iso(stored.last_modified)}</LastModified>"
+        f"<Contents><Key>{key}</Key><LastModified>{modified}</LastModified>"
         f"<ETag>{escape(stored.etag, {chr(34): '&quot;'})}</ETag><Size>{stored.size}</Size>{owner}"
         f"<StorageClass>{stored.storage_class}</StorageClass></Contents>"
     )

@@ -166,6 +166,17 @@ def test_last_modified_is_the_tenants_time(tenant: Any) -> None:
     assert found["LastModified"].isoformat()[:10] == now[:10]
 
 
+def test_a_listing_tells_whole_seconds(tenant: Any) -> None:
+    """Whoever compares it with a time of their own must not trust the fraction."""
+    s3 = tenant.boto3("s3")
+    for number in range(3):
+        s3.put_object(Bucket=tenant.bucket, Key=str(number), Body=b"x")
+    listed = s3.list_objects_v2(Bucket=tenant.bucket)["Contents"]
+    assert {row["LastModified"].microsecond for row in listed} == {0}
+    for row in listed:
+        assert s3.head_object(Bucket=tenant.bucket, Key=row["Key"])["LastModified"] == row["LastModified"]
+
+
 def everything(s3: Any, **parameters: Any) -> tuple[list[str], list[str]]:
     """Keys and common prefixes over all pages, by continuation token."""
     keys: list[str] = []

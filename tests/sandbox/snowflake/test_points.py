@@ -3,7 +3,6 @@
 The finer rules are in test_loading_*.py, beside the code they are about.
 """
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -291,11 +290,3 @@ def test_20_announcements_twice_and_out_of_order_load_each_file_once(running: An
     running.settle()
     assert running.rows() == 20
     assert len(loads(running)) == 20
-
-
-def test_20_a_message_that_is_no_event_is_passed_over(running: Any) -> None:
-    """S3's own test event, which it sends when a rule is put, among others."""
-    assert "lastReceivedMessageTimestamp" not in json.dumps(running.status())
-    running.put("a.tsv")
-    running.settle()
-    assert running.rows() == 1
