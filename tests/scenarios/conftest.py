@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,17 @@ def healthy(installation: Installation) -> Installation:
     """A tenant with the five steps done and one file loaded in each stream."""
     installation.run("up")
     return installation
+
+
+@pytest.fixture
+def plugins() -> str:
+    """The folder with Terraform's AWS provider; skips where there is none."""
+    folder = os.environ.get("TERRAFORM_PLUGIN_DIR", "")
+    if not shutil.which("terraform"):
+        pytest.skip("terraform is not installed")
+    if not (Path(folder) / "registry.terraform.io/hashicorp/aws").is_dir():
+        pytest.skip("TERRAFORM_PLUGIN_DIR names no folder with the AWS provider")
+    return folder
 
 
 def new_tenant(

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,49 +127,136 @@ def trusted(at: Installation) -> None:
     at.aws("iam").update_assume_role_policy(RoleName="snowflake-read-role", PolicyDocument=text(statement))
 
 
-def by_hand(
-    at: Installation, stages: list[str] | None = None, sources: tuple[str, str] = SOURCES, suffix: str = ""
-) -> Theirs:
-    """The five documented steps, as an accountadmin and an AWS administrator type them."""
-    url = f"s3://{at.settings.aws.bucket}/snowplow/"
+def integration(at: Installation, role_arn: str) -> None:
+    """Step 2."""
     at.sql(
         "CREATE STORAGE INTEGRATION SNOWPLOW_S3_INTEGRATION TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' "
-        f"ENABLED = TRUE STORAGE_AWS_ROLE_ARN = '{role(at)}' STORAGE_ALLOWED_LOCATIONS = ('{url}')"
+        f"ENABLED = TRUE STORAGE_AWS_ROLE_ARN = '{role_arn}' "
+        f"STORAGE_ALLOWED_LOCATIONS = ('s3://{at.settings.aws.bucket}/snowplow/')"
     )
-    trusted(at)
+
+
+def objects(at: Installation, stages: list[str], sources: tuple[str, str]) -> str:
+    """Step 4, in one worksheet of an accountadmin's; the queue that both pipes share."""
     columns = ", ".join(f"{name} VARCHAR" for name in COLUMNS)
     for statement in (
         "CREATE DATABASE IF NOT EXISTS RAW",
         "CREATE SCHEMA IF NOT EXISTS RAW.SNOWPLOW",
         f"CREATE TABLE RAW.SNOWPLOW.EVENTS ({columns})",
         "CREATE TABLE RAW.SNOWPLOW.EVENTS_BAD (payload VARIANT)",
-        *(stage.format(url=url) for stage in stages or STAGES),
+        *(stage.format(url=f"s3://{at.settings.aws.bucket}/snowplow/") for stage in stages),
         f"CREATE PIPE RAW.SNOWPLOW.SNOWPLOW_PIPE AUTO_INGEST = TRUE AS\n"
         f"COPY INTO RAW.SNOWPLOW.EVENTS\nFROM {sources[0]}\nFILE_FORMAT = {TSV}",
         f"CREATE PIPE RAW.SNOWPLOW.SNOWPLOW_BAD_PIPE AUTO_INGEST = TRUE AS "
         f"COPY INTO RAW.SNOWPLOW.EVENTS_BAD FROM {sources[1]} FILE_FORMAT = (TYPE = JSON)",
     ):
         at.sql(statement)
-    announced(at, suffix)
+    (channel,) = {str(row[6]) for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW")}
+    return channel
+
+
+def by_hand(
+    at: Installation, stages: list[str] = STAGES, sources: tuple[str, str] = SOURCES, suffix: str = ""
+) -> Theirs:
+    """The five documented steps, as an accountadmin and an AWS administrator type them."""
+    integration(at, role(at))
+    trusted(at)
+    announced(at, objects(at, stages, sources), suffix)
     return Theirs(at, at.folder / "discovered.yaml")
 
 
-def announced(at: Installation, suffix: str) -> None:
+def announced(at: Installation, channel: str, suffix: str) -> None:
     """Step 5 as the console does it: one rule for everything, to the queue that both pipes share."""
-    channels = {str(row[6]) for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW")}
-    assert len(channels) == 1
     filters = [{"Name": "prefix", "Value": "snowplow/"}]
     if suffix:
         filters.append({"Name": "suffix", "Value": suffix})
     rule = {
         "Id": "snowpipe",
-        "QueueArn": channels.pop(),
+        "QueueArn": channel,
         "Events": ["s3:ObjectCreated:*"],
         "Filter": {"Key": {"FilterRules": filters}},
     }
     at.aws("s3").put_bucket_notification_configuration(
         Bucket=at.settings.aws.bucket, NotificationConfiguration={"QueueConfigurations": [rule]}
     )
+
+
+AWS_SIDE = """
+variable "bucket" {}
+variable "user" {}
+variable "external_id" {}
+variable "queue" { default = "" }
+
+resource "aws_iam_role" "snowflake" {
+  name = "snowflake-read-role"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = var.user }
+      Condition = { StringEquals = { "sts:ExternalId" = var.external_id } }
+    }]
+  })
+}
+
+resource "aws_iam_policy" "read" {
+  name = "snowflake-read-policy"
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Effect = "Allow", Action = ["s3:GetObject", "s3:GetObjectVersion"],
+        Resource = "arn:aws:s3:::${var.bucket}/*" },
+      { Effect = "Allow", Action = ["s3:ListBucket", "s3:GetBucketLocation"],
+        Resource = "arn:aws:s3:::${var.bucket}" },
+    ]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "read" {
+  role       = aws_iam_role.snowflake.name
+  policy_arn = aws_iam_policy.read.arn
+}
+
+resource "aws_s3_bucket_notification" "snowpipe" {
+  count  = var.queue == "" ? 0 : 1
+  bucket = var.bucket
+  queue {
+    queue_arn     = var.queue
+    events        = ["s3:ObjectCreated:*"]
+    filter_suffix = ".gz"
+  }
+}
+"""
+
+
+def by_terraform(at: Installation, plugins: str) -> Theirs:
+    """The documented other order: Snowflake first, its values into somebody's own Terraform."""
+    folder = at.folder / "theirs"
+    folder.mkdir()
+    (folder / "main.tf").write_text(AWS_SIDE)
+    account = at.settings.aws.account_id
+    integration(at, f"arn:aws:iam::{account}:role/snowflake-read-role")
+    value = {str(row[0]): str(row[2]) for row in at.sql("DESC INTEGRATION SNOWPLOW_S3_INTEGRATION")}
+
+    def terraform(*arguments: str, queue: str = "") -> None:
+        environment = {
+            **at.environment,
+            "HOME": str(at.folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_VAR_bucket": at.settings.aws.bucket,
+            "TF_VAR_user": value["STORAGE_AWS_IAM_USER_ARN"],
+            "TF_VAR_external_id": value["STORAGE_AWS_EXTERNAL_ID"],
+            "TF_VAR_queue": queue,
+        }
+        done = subprocess.run(
+            ["terraform", *arguments, "-input=false", "-no-color"],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    terraform("init", "-plugin-dir", plugins)
+    terraform("apply", "-auto-approve")
+    terraform("apply", "-auto-approve", queue=objects(at, STAGES, SOURCES))
+    return Theirs(at, at.folder / "discovered.yaml")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +289,7 @@ def test_what_others_made_is_discovered_verified_and_backfilled_as_it_is(
 
     theirs.unheard(("good", "c.gz", EVENT), ("bad", "d.gz", BAD))
     at.advance(hours=2)
-    assert theirs.found()["root_causes"] == ["delivery.files-are-loaded"]
+    assert theirs.found()["root_causes"] == ["delivery.newest-file-reached-the-pipe"]
     # what lay there before table and pipe may be in the table all the same; two days on the year's view tells
     for again in (False, True):
         theirs.backfill(expect=1)
@@ -303,4 +391,20 @@ def test_a_live_installation_needs_no_file_yet_only_a_connection(installation: I
         installation.environment.pop(name)
     theirs.discover("--connection", "prod", "--name", "production")
     assert 'target: "production"' in theirs.file.read_text()
+    theirs.assert_healthy()
+
+
+def test_what_somebodys_terraform_made_is_served_the_same(installation: Installation, plugins: str) -> None:
+    theirs = by_terraform(installation, plugins)
+    theirs.put("good", "a.gz", EVENT)
+    theirs.put("bad", "b.gz", BAD)
+    installation.settle()
+    theirs.discover()
+    assert 'suffix: ".gz"' in theirs.file.read_text()
+    theirs.assert_healthy()
+    theirs.unheard(("good", "c.gz", EVENT), ("bad", "d.gz", BAD))
+    installation.advance(hours=2)
+    for _ in range(2):
+        theirs.backfill()
+        assert (theirs.rows("EVENTS"), theirs.rows("EVENTS_BAD")) == (2, 2)
     theirs.assert_healthy()

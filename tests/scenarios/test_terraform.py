@@ -1,14 +1,10 @@
 """The documented alternative: Snowflake first, then Terraform for AWS. Needs terraform and its provider."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.scenarios.conftest import ROOT, Installation
 
@@ -43,16 +39,6 @@ class Terraform:
 
     def apply(self, expect: int = 0) -> str:
         return self("apply", "-auto-approve", "-input=false", expect=expect)
-
-
-@pytest.fixture
-def plugins() -> str:
-    folder = os.environ.get("TERRAFORM_PLUGIN_DIR", "")
-    if not shutil.which("terraform"):
-        pytest.skip("terraform is not installed")
-    if not (Path(folder) / "registry.terraform.io/hashicorp/aws").is_dir():
-        pytest.skip("TERRAFORM_PLUGIN_DIR names no folder with the AWS provider")
-    return folder
 
 
 def documents(at: Installation) -> dict[str, list[dict[str, Any]]]:
