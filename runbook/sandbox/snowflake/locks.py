@@ -1,16 +1,22 @@
 """Table locks: statements that change or delete rows of one table wait for each other.
 
 UPDATE, DELETE, MERGE and TRUNCATE lock the table until their transaction ends; INSERT and COPY do not
-(https://docs.snowflake.com/en/sql-reference/transactions, "resource locking").
+(https://docs.snowflake.com/en/sql-reference/transactions, "resource locking"). A transaction left open by a
+client that vanished, or forgot it, is rolled back once it has been idle for five minutes and somebody waits for
+it (the same page, "aborting transactions").
 """
 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
+
+
+IDLE = timedelta(minutes=5)
 
 
 class TableLocks:
@@ -25,6 +31,7 @@ class TableLocks:
         with self._changed:
             while self._holders.get(table_id, session) is not session:
                 session.check_canceled()
+                self._holders[table_id].abandon_if_idle(IDLE)
                 self._changed.wait(0.05)
             self._holders[table_id] = session
 

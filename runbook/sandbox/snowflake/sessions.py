@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -44,6 +45,7 @@ class Session:
         self._duck: Any = None
         self._timezone = ""
         self._after_commit: list[Callable[[], None]] = []
+        self._last_query_at = account.now()
 
     @property
     def query_id(self) -> str:
@@ -64,6 +66,7 @@ class Session:
 
     def new_query(self, text: str, settings: dict[str, Any]) -> Query:
         """A query of this session; ``settings`` are session parameters for this statement alone."""
+        self._last_query_at = self.account.now()
         limit = int(
             settings.get("STATEMENT_TIMEOUT_IN_SECONDS", self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"])
         )
@@ -140,6 +143,16 @@ class Session:
         with self.lock:
             if self.in_transaction:
                 self._end("ROLLBACK")
+
+    def abandon_if_idle(self, limit: timedelta) -> None:
+        """Undo a transaction in which nothing has run for that long; never waits for the session."""
+        if self.account.now() - self._last_query_at <= limit or self.account.queries.running(self):
+            return
+        if self.lock.acquire(blocking=False):
+            try:
+                self.rollback()
+            finally:
+                self.lock.release()
 
     def _end(self, how: str) -> list[Callable[[], None]]:
         """End the open transaction, whatever DuckDB says; what was to be done after it."""

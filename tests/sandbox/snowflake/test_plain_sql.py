@@ -115,6 +115,26 @@ def test_a_transaction_is_seen_by_others_when_it_is_committed(t: Any, session_of
     assert other("SELECT S FROM RAW.PUBLIC.T") == [("b",)]
 
 
+def test_a_transaction_left_open_is_undone_when_somebody_waits(t: Any, tenant: Any, session_of: Any) -> None:
+    other = session_of()
+    t.run("BEGIN", "DELETE FROM T")
+    other("ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
+    assert other.errno("UPDATE RAW.PUBLIC.T SET S = 'b'") == 630
+    tenant.control("POST", "/clock", {"advance_s": 301})
+    other("UPDATE RAW.PUBLIC.T SET S = 'b'")
+    t("COMMIT")
+    assert other("SELECT S FROM RAW.PUBLIC.T") == [("b",)]
+
+
+def test_differs_a_transaction_sees_others_commits_from_its_own_start_only(t: Any, session_of: Any) -> None:
+    """Snowflake shows them to the next statement; whoever emulates that changes this and the document."""
+    t.run("BEGIN", "SELECT S FROM T")
+    session_of()("UPDATE RAW.PUBLIC.T SET S = 'b'")
+    assert t("SELECT S FROM T") == [("a",)]
+    t("COMMIT")
+    assert t("SELECT S FROM T") == [("b",)]
+
+
 def test_ddl_commits_the_transaction(t: Any, session_of: Any) -> None:
     t.run("BEGIN", "DELETE FROM T", "CREATE TABLE U (A INT)")
     assert session_of().one("SELECT COUNT(*) FROM RAW.PUBLIC.T") == 0
