@@ -1,9 +1,9 @@
 """Table locks: statements that change or delete rows of one table wait for each other.
 
 UPDATE, DELETE, MERGE and TRUNCATE lock the table until their transaction ends; INSERT and COPY do not
-(https://docs.snowflake.com/en/sql-reference/transactions, "resource locking"). A transaction left open by a
-client that vanished, or forgot it, is rolled back once it has been idle for five minutes and somebody waits for
-it (the same page, "aborting transactions").
+(https://docs.snowflake.com/en/sql-reference/transactions, "resource locking").
+A transaction left open by a client that vanished, or forgot it, is rolled back once it has been idle for
+five minutes and somebody waits for it (the same page, "aborting transactions").
 """
 
 from __future__ import annotations
