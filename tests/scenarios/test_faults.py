@@ -112,6 +112,10 @@ def drawn(seed: int, count: int) -> list[tuple[str, str]]:
     return random.Random(seed).sample(pairs, min(count, len(pairs)))
 
 
+# what docs/faults.md says of two at once, beside what needs hide: the first is not there while the second is
+MASKED = {"bucket-policy-denies-the-role": "role-under-another-path"}
+
+
 def first_files_then_pipes(name: str) -> int:
     """Files are broken while the way is open, and pipes are made anew while they may be: before the rest."""
     of = FAULTS[name].of
@@ -124,7 +128,8 @@ def both(pool: Pool, one: str, other: str) -> None:
         for name in sorted((one, other), key=first_files_then_pipes):
             FAULTS[name].begin(at)
         found = at.verify()
-        assert set(found["root_causes"]) == {ROWS[one].check, ROWS[other].check}, red(found)
+        seen = {name for name in (one, other) if MASKED.get(name) not in (one, other)}
+        assert set(found["root_causes"]) == {ROWS[name].check for name in seen}, red(found)
 
 
 def test_no_two_faults_look_alike() -> None:
