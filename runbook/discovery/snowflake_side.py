@@ -229,9 +229,10 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     copy = pipe.copy
     options = _options(reader, copy)
     kind = "bad_rows" if _type(options, pipe.statement) == "JSON" else "enriched"
-    as_found: dict[str, Any] = {"stage_url": pipe.url, "statement": pipe.statement}
+    as_found: dict[str, Any] = {"stage_url": pipe.url}
     if copy.path:
         as_found["path"] = copy.path
+    as_found["statement"] = pipe.statement
     if copy.pattern:
         as_found["pattern"] = copy.pattern
     if copy.file_format:

@@ -8,6 +8,8 @@ from typing import Any
 from runbook.discovery.described import Described
 
 WIDTH = 100
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$./-]*")
+_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")  # YAML 1.1 reads these as no text
 
 
 def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -> str:
@@ -15,11 +17,11 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
     missing = [name for name in defaults["streams"] if name not in found.streams]
     parts = [
         _comment(
-            f"Discovered from the pipe {pipe}: an installation that others made. Nothing here changes it;"
+            f"Discovered from the pipe {pipe}: an installation that others made. verify, status, backfill, "
+            "refresh, pause and resume serve it as it is:"
         ),
-        "# verify, status, backfill, refresh, pause and resume serve it as it is:",
         f"#   invoke -f {place} verify",
-        *_notes("It differs from what the steps make", found.differs),
+        *_notes("It differs from what the steps make", _together(found.differs, list(found.streams))),
         *_notes("Left out", found.left_out),
         *_notes("Could not be looked at", found.unseen),
         "",
@@ -40,6 +42,16 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
 
 def _notes(title: str, rows: list[str]) -> list[str]:
     return ["#", f"# {title}:", *(_comment(row, "- ") for row in rows)] if rows else []
+
+
+def _together(rows: list[str], streams: list[str]) -> list[str]:
+    """What is said of several streams, once."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        name, _, text = row.partition(": ")
+        of_stream = name in streams and text
+        said.setdefault(text if of_stream else row, []).extend([name] if of_stream else [])
+    return [f"{', '.join(names)}: {text}" if names else text for text, names in said.items()]
 
 
 def _comment(text: str, mark: str = "") -> str:
@@ -72,7 +84,9 @@ def _is_a_block(text: str) -> bool:
 
 
 def _scalar(value: Any) -> str:
-    """A value as JSON, which is YAML but for what lies beyond 16 bits: JSON writes two halves of it."""
+    """A plain word as it is; else JSON, which is YAML but for what lies beyond 16 bits: two halves of it."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
 
     def whole(pair: re.Match[str]) -> str:
         return f"\\U{ord(json.loads(chr(34) + pair[0] + chr(34))):08x}"

@@ -390,7 +390,7 @@ def test_a_live_installation_needs_no_file_yet_only_a_connection(installation: I
     for name in ("INVOKE_AWS_ACCOUNT_ID", "INVOKE_AWS_BUCKET", "INVOKE_SNOWFLAKE_ACCOUNT"):
         installation.environment.pop(name)
     theirs.discover("--connection", "prod", "--name", "production")
-    assert 'target: "production"' in theirs.file.read_text()
+    assert "target: production" in theirs.file.read_text()
     theirs.assert_healthy()
 
 
