@@ -192,7 +192,9 @@ class Flight:
         if canary.run not in runs_in_table(self.reader, self.stream):
             return
         role = self.run.settings.snowflake.owner_role.sql
-        change = SqlChange("operate/canary", f"USE ROLE {role};\n\n{canary.delete};", "the canary's row")
+        change = SqlChange(
+            "operate/canary (generated)", f"USE ROLE {role};\n\n{canary.delete};", "the canary's row"
+        )
         self.run.applied(0, Applied(change, make(change, self.reader, self.run.writer)))
         if canary.run in runs_in_table(self.reader, self.stream):
             raise CannotTell("The row is still there", where=str(self.stream.table))
