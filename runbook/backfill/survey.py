@@ -46,7 +46,7 @@ LOADS = pa.schema(
 )
 PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME, "twice": pa.int64()})
 JUDGED = pa.schema(
-    {"likes": pa.string(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
+    {"likes": pa.int64(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
 )
 
 TABLES = """
@@ -54,8 +54,8 @@ CREATE {temp} TABLE listed (key VARCHAR, size BIGINT, modified TIMESTAMP, matche
 CREATE {temp} TABLE loads (key VARCHAR, status VARCHAR, loaded_at TIMESTAMP, rows BIGINT, rows_parsed BIGINT,
     errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
 CREATE {temp} TABLE present (key VARCHAR, rows BIGINT, read_at TIMESTAMP, twice BIGINT);
-CREATE {temp} TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes VARCHAR);
-CREATE {temp} TABLE judged (likes VARCHAR, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
+CREATE {temp} TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes BIGINT);
+CREATE {temp} TABLE judged (likes BIGINT, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
 """
 
 # one line a file that histories name: odd where its loads differ in anything that a rule looks at
@@ -74,17 +74,12 @@ FROM loads JOIN shapes ON loads.status = shapes.status AND loads.pipe IS NOT DIS
 GROUP BY key
 """
 
-# likes: a text that is the same for two files only where no rule can tell them apart
+# likes: a number that is the same for two files only where no rule can tell them apart
 FILES = """
 INSERT INTO files
 SELECT listed.key, size, modified,
     matches AND modified >= coalesce($since, modified) AND coalesce(modified < $until, TRUE),
-    CASE WHEN odd THEN 'one ' || listed.key ELSE concat_ws(' ',
-        ends_with(listed.key, $suffix)::INT, ends_with(listed.key, '/')::INT, (size = 0)::INT, {modified},
-        coalesce(shape, 0), coalesce({loaded_at}, -1), coalesce((modified > loaded_at)::INT, 2),
-        coalesce(recent::INT, 2), coalesce(older::INT, 2),
-        (present.key IS NOT NULL)::INT, coalesce((modified > read_at)::INT, 2),
-        coalesce((twice > 0)::INT, 0)) END
+    CASE WHEN odd THEN -1 - listed.rowid ELSE {likes} END
 FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present.key = listed.key
 """
 
@@ -152,13 +147,13 @@ class Survey:
     # -- what is asked ---------------------------------------------------------------------------------
 
     def put_together(self, asked: Asked) -> None:
-        """Give each file the name of its likes."""
+        """Give each file the number of its likes."""
         moments = sorted({moment.astimezone(UTC).replace(tzinfo=None) for moment in self.evidence.moments})
         self.forget("files")
         self.forget("judged")
         self.connection.execute(TOLD, {"archived": ARCHIVED_SAYS})
         self.connection.execute(
-            FILES.format(modified=_place("modified", moments), loaded_at=_place("loaded_at", moments)),
+            FILES.format(likes=_likes(moments)),
             {
                 "suffix": self.evidence.stream.suffix,
                 "since": _naive(asked.since),
@@ -166,7 +161,7 @@ class Survey:
             },
         )
 
-    def examples(self) -> Iterator[list[tuple[str, StagedFile]]]:
+    def examples(self) -> Iterator[list[tuple[int, StagedFile]]]:
         """One file of each kind of likes, some at a time."""
         rows = self.rows(
             "SELECT likes, key, size, modified FROM files JOIN "
@@ -175,22 +170,22 @@ class Survey:
         for some in rows:
             yield [(likes, staged_file(*file)) for likes, *file in some]
 
-    def judge(self, verdicts: Sequence[tuple[str, str, str | None, bool]]) -> None:
+    def judge(self, verdicts: Sequence[tuple[int, str, str | None, bool]]) -> None:
         """Keep what was judged of some likes: kind, way, whether a REFRESH would queue them."""
         self._add("judged", table(JUDGED, verdicts))
 
     def judge_alone(self, keys: Iterable[str], way: str) -> None:
         """Give some files another tool than their likes."""
-        binds = {"keys": list(keys)}
-        these = "key IN (SELECT unnest($keys))"
-        found = self.connection.execute(
-            f"SELECT key, kind, queued_by_refresh FROM files JOIN judged USING (likes) WHERE {these}", binds
-        ).fetchall()
-        self.connection.execute(f"UPDATE files SET likes = 'one ' || key WHERE {these}", binds)
         self.connection.execute(
-            "DELETE FROM judged WHERE likes IN (SELECT 'one ' || k FROM unnest($keys) AS t(k))", binds
+            "CREATE OR REPLACE TEMP TABLE alone AS SELECT key, kind, queued_by_refresh, "
+            "(SELECT least(min(likes), 0) FROM files) - row_number() OVER () AS likes "
+            "FROM files JOIN judged USING (likes) WHERE key IN (SELECT unnest($keys))",
+            {"keys": list(keys)},
         )
-        self.judge([(f"one {key}", kind, way, queued) for key, kind, queued in found])
+        self.connection.execute("UPDATE files SET likes = alone.likes FROM alone WHERE files.key = alone.key")
+        self.connection.execute(
+            "INSERT INTO judged SELECT likes, kind, $way, queued_by_refresh FROM alone", {"way": way}
+        )
 
     def rows(self, query: str, binds: Sequence[Any] | dict[str, Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
         """The rows of a query, some at a time; other questions may be asked between them."""
@@ -258,10 +253,30 @@ def staged_file(key: str, size: int, modified: datetime) -> StagedFile:
     return StagedFile(key, size, "", modified.replace(tzinfo=UTC))
 
 
+def _likes(moments: Sequence[datetime]) -> str:
+    """All that rules look at as the digits of one number; what is not known is a digit's last value."""
+    number = "coalesce(shape, 0)::BIGINT"  # first, for nobody knows how many there are
+    for digit, values in (
+        ("ends_with(listed.key, $suffix)::INT", 2),
+        ("ends_with(listed.key, '/')::INT", 2),
+        ("(size = 0)::INT", 2),
+        (_place("modified", moments), 2 * len(moments) + 1),
+        (f"coalesce({_place('loaded_at', moments)}, {2 * len(moments) + 1})", 2 * len(moments) + 2),
+        ("coalesce((modified > loaded_at)::INT, 2)", 3),
+        ("coalesce(recent::INT, 2)", 3),
+        ("coalesce(older::INT, 2)", 3),
+        ("(present.key IS NOT NULL)::INT", 2),
+        ("coalesce((modified > read_at)::INT, 2)", 3),
+        ("coalesce((twice > 0)::INT, 0)", 2),
+    ):
+        number = f"({number} * {values} + {digit})"
+    return number
+
+
 def _place(column: str, moments: Sequence[datetime]) -> str:
     """Where a time stands among moments: before, at or after each of them."""
     each = [f"({column} >= TIMESTAMP '{at}')::INT + ({column} > TIMESTAMP '{at}')::INT" for at in moments]
-    return " + ".join(each) or "0"
+    return f"({' + '.join(each)})" if each else "0"
 
 
 def table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
