@@ -158,7 +158,7 @@ class Applied:
     receipts: tuple[Receipt, ...]
 
 
-class Overtaken(RunbookError):
+class Overtaken(NotConverged):
     """Somebody else has just changed the document that a write would replace; nothing was written."""
 
 

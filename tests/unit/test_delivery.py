@@ -20,6 +20,7 @@ from runbook.facts.delivery import (
     partly_loaded,
     unheard,
 )
+from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.session import SqlFailed
@@ -204,14 +205,20 @@ def test_where_nothing_is(absent, facts, stream):
     assert row.as_row()["last load (UTC)"] == "never"
 
 
-ASKED = "SELECT DISTINCT _file FROM RAW.SNOWPLOW.EVENTS"
+def rows_of(*keys):
+    """The table with three rows of each file."""
+    return TableRows(3 * len(keys), MADE, {key: RowsOfFile(3, NOW) for key in keys})
 
 
 def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, stream):
     young, old = staged(P + "young.gz", modified=NOW - 6 * DAY), staged(P + "old.gz", modified=NOW - 8 * DAY)
     known = facts(
-        installed(found, listing=listed(young, old, staged(P + "a.gz")), loads=(load(P + "a.gz"),)),
-        answers={ASKED: [{"_file": P + "a.gz"}]},
+        installed(
+            found,
+            listing=listed(young, old, staged(P + "a.gz")),
+            loads=(load(P + "a.gz"),),
+            rows=rows_of(P + "a.gz"),
+        )
     )
     made = refresh_plan(known, stream)
     assert (made.files, made.too_old) == ((young,), 1)
@@ -222,8 +229,7 @@ def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, st
 
 def test_a_refresh_of_what_the_table_already_holds_is_refused(found, facts, stream):
     known = facts(
-        installed(found, listing=listed(staged(P + "a.gz"), staged(P + "b.gz"))),
-        answers={ASKED: [{"_file": P + "a.gz"}]},
+        installed(found, listing=listed(staged(P + "a.gz"), staged(P + "b.gz")), rows=rows_of(P + "a.gz"))
     )
     with pytest.raises(Refused, match=rf"load 1 files a second time \({P}a\.gz\)"):
         refresh_plan(known, stream)

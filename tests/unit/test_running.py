@@ -66,6 +66,7 @@ def test_no_error_has_an_exit_code_that_is_not_documented():
         "NoCredentials": 3,
         "Unhealthy": 1,
         "NotConverged": 4,
+        "Overtaken": 4,
     }
 
 

@@ -68,11 +68,18 @@ moto.sqs.models.generate_receipt_handle = lambda: _random_text(185, string.ascii
 moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period = _is_retained
 
 
+def _application_of(service: str) -> Any:
+    """moto's application of one service, not in Flask's debug mode, where a request keeps itself alive."""
+    found = create_backend_app(service)
+    found.debug, found.testing = False, True  # testing: what goes wrong is raised, as in debug mode
+    return found
+
+
 class Moto:
     """The state behind the gateway. Thread-safe: one call at a time in each service and account."""
 
     def __init__(self) -> None:
-        self._application = DomainDispatcherApplication(create_backend_app)
+        self._application = DomainDispatcherApplication(_application_of)
         self._locks: dict[tuple[str, str], threading.RLock] = defaultdict(threading.RLock)
 
     def lock(self, service: str, account: str) -> threading.RLock:

@@ -176,11 +176,5 @@ def pipe_dropped(at: Installation) -> None:
 
 
 @fault("pause")
-def pipe_stale(at: Installation) -> None:
-    at.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE")
-    at.advance(days=15)
-
-
-@fault("pause")
 def pipe_paused(at: Installation) -> None:
     at.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE")
