@@ -69,7 +69,7 @@ moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period = _is_reta
 
 
 def _application_of(service: str) -> Any:
-    """moto's application of one service, not in Flask's debug mode, where a request keeps itself alive."""
+    """One service, as moto serves it, but not in Flask's debug mode, where a request keeps itself alive."""
     found = create_backend_app(service)
     found.debug, found.testing = False, True  # testing: what goes wrong is raised, as in debug mode
     return found
