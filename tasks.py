@@ -11,6 +11,9 @@ from invoke import Collection, Context, Exit, task
 
 from runbook import interrupts
 
+# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+
 DRY_RUN = "only plan: print what would be done, and do nothing"
 YES = "ask nothing (a live target asks before each step)"
 ADOPT = "take over a role, policy or integration that this project did not make"
