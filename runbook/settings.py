@@ -260,6 +260,7 @@ class StreamSettings(_Model):
     table: Name
     stage: Name
     pipe: Name
+    directory_stage: Name | None = Field(default=None, exclude=True)  # not what the administrators agree on
     sns_topic: (
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
     ) = None
@@ -289,6 +290,7 @@ class Stream:
     pipe: QualifiedName
     file_format: QualifiedName
     sns_topic: str | None = None
+    directory_stage: QualifiedName | None = None
     found: Found | None = field(default=None, compare=False)
 
     @property
@@ -483,6 +485,7 @@ class Settings(_Model):
             pipe=self.qualified(row.pipe),
             file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
             sns_topic=row.sns_topic,
+            directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             found=row.found,
         )
 

@@ -4,9 +4,10 @@ import math
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from types import ModuleType
 from typing import Any
 
-from runbook.backfill import looking, statements
+from runbook.backfill import inside, looking, statements
 from runbook.backfill.asked import Asked
 from runbook.backfill.asked import read as read_asked
 from runbook.backfill.loading import Loaded, Loader, Stop
@@ -21,6 +22,9 @@ from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, note, say, say_json
 
+# where files, loads and rows are compared; both lead to the same plan
+ENGINES: dict[str, ModuleType] = {"local": looking, "snowflake": inside}
+
 
 def backfill(
     config: Mapping[str, Any],
@@ -33,6 +37,7 @@ def backfill(
     max_gb: int,
     reload_failed: bool,
     reload_gone: bool,
+    engine: str,
     dry_run: bool,
     yes: bool,
     output_format: str,
@@ -47,11 +52,13 @@ def backfill(
         reload_failed=reload_failed,
         reload_gone=reload_gone,
     )
+    if engine not in ENGINES:
+        raise SettingsWrong(f"There is no engine {engine!r}", remedy=f"--engine {'|'.join(ENGINES)}")
     if output_format not in ("table", "json"):
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     quiet = output_format == "json"
     with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run, ExitStack() as open_:
-        plans = _plans(run, asked, stream, open_)
+        plans = _plans(run, ENGINES[engine], asked, stream, open_)
         narrow = "narrow it by --pattern, --since and --until, or raise it"
         refuse_above_the_ceiling(plans, max_files=max_files, max_gb=max_gb, remedy=narrow)
         # what cannot be copied by name is refused before anything is loaded
@@ -67,7 +74,7 @@ def backfill(
         else:
             _ask(run, plans)
             run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
-            results = _load(run, plans)
+            results = _load(run, ENGINES[engine], plans)
         if quiet:
             say_json(
                 {
@@ -87,13 +94,15 @@ def backfill(
         return 0 if dry_run else _ends(results)
 
 
-def _plans(run: Run, asked: Asked, stream: str | None, open_: ExitStack) -> list[BackfillPlan]:
+def _plans(
+    run: Run, engine: ModuleType, asked: Asked, stream: str | None, open_: ExitStack
+) -> list[BackfillPlan]:
     """A plan for every stream in which something matches; raises SettingsWrong where nothing does."""
     chosen = run.settings.streams if stream is None else (run.settings.stream(stream),)
     plans, nothing = [], []
     for each in chosen:
         with counting(f"{each.name}: files listed") as told:
-            survey = looking.surveyed(run.facts(), asked, each, told)
+            survey = engine.surveyed(run.facts(), asked, each, told)
         open_.callback(survey.close)
         if survey.listed(asked)[2]:
             plans.append(plan_survey(asked, survey))
@@ -154,7 +163,7 @@ def _ask(run: Run, plans: list[BackfillPlan]) -> None:
         run.ask(f"Load {counted(files, 'file')} on {run.settings.target}{also}?")
 
 
-def _load(run: Run, plans: list[BackfillPlan]) -> list[Result]:
+def _load(run: Run, engine: ModuleType, plans: list[BackfillPlan]) -> list[Result]:
     """Load, look at everything again, and count. Writes."""
     results = []
     with Stop().listening() as stop, loading(sum(plan.loaded_by()[0] for plan in plans)) as progress:
@@ -167,7 +176,7 @@ def _load(run: Run, plans: list[BackfillPlan]) -> list[Result]:
             columns = _columns(run.facts(), stream)
             before = repetitions(run.reader, stream, columns, keys)
             loaded = Loader(run, stream, plan, stop, progress).load()
-            looking.read_histories(run.facts(), plan.survey)
+            engine.read_histories(run.facts(), plan.survey)
             now = plan_survey(plan.asked, plan.survey)
             after = repetitions(run.reader, stream, columns, keys)
             results.append(Result(stream, now, loaded, before, after))

@@ -29,7 +29,7 @@ def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], N
     The files first: what is loaded while they are listed is in the histories, which are read then.
     Raises Blocked when stage, pipe or table is not there, CannotTell when one may not be read.
     """
-    survey = Survey(_of_no_file(facts, stream))
+    survey = Survey(of_no_file(facts, stream))
     try:
         _list(facts, asked, stream, survey, told)
         read_histories(facts, survey)
@@ -42,7 +42,7 @@ def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], N
 def read_histories(facts: Facts, survey: Survey) -> None:
     """Both histories and the table's rows, as they are now, in place of what the survey held."""
     stream = survey.evidence.stream
-    evidence = _of_no_file(facts, stream)
+    evidence = of_no_file(facts, stream)
     survey.forget("loads")
     survey.forget("present")
     with side_by_side(3) as pool:
@@ -95,8 +95,11 @@ def _read_rows(facts: Facts, survey: Survey) -> None:
             survey.add_rows(columns.of_rows(batch))
 
 
-def _of_no_file(facts: Facts, stream: Stream) -> Evidence:
-    """The pipe and the table as they are now, without a word of any file."""
+def of_no_file(facts: Facts, stream: Stream) -> Evidence:
+    """The pipe and the table as they are now, without a word of any file.
+
+    Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
+    """
     questions = (facts.pipe, facts.pipe_status, facts.table)
     with ThreadPoolExecutor(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]

@@ -59,7 +59,9 @@ class BackfillPlan:
     def tools(self) -> dict[tuple[Kind, Way | None], tuple[int, int]]:
         """Files and bytes by class and tool; the sums are the matches."""
         rows = self.survey.rows(
-            f"SELECT kind, way, count(*), sum(size)::BIGINT FROM {_JUDGED} WHERE wanted GROUP BY ALL"
+            "SELECT kind, way, count(*) + sum(coalesce(files, 0))::BIGINT, "
+            f"(sum(size) + sum(coalesce(bytes, 0)))::BIGINT FROM {_JUDGED} LEFT JOIN heaps USING (key) "
+            "WHERE wanted GROUP BY ALL"
         )
         found = {
             (Kind(kind), Way(way) if way else None): (files, size)
@@ -131,10 +133,7 @@ class BackfillPlan:
     @cached_property
     def estimated_rows(self) -> int | None:
         """Rows to come, by the rows a byte of what this table loaded; None when nothing is known."""
-        rows, size = self.survey.row(
-            "SELECT sum(rows)::BIGINT, sum(size)::BIGINT FROM loads JOIN listed USING (key) "
-            "WHERE recent AND rows > 0"
-        )
+        rows, size = self.survey.loaded_size()
         return round(rows / size * self.loaded_by()[1]) if size else None
 
     # -- REFRESH, for exactly what is wanted -----------------------------------------------------------
@@ -194,7 +193,7 @@ def plan_survey(asked: Asked, survey: Survey) -> BackfillPlan:
     survey.put_together(asked)
     for some in survey.examples():
         evidence = survey.about([file.key for _, file in some])
-        survey.judge([(likes, *_judged(file, evidence, asked)) for likes, file in some])
+        survey.judge([(likes, *judged(file, evidence, asked)) for likes, file in some])
     plan = BackfillPlan(asked, survey)
     if plan.loaded_by(Way.REFRESH)[0]:
         _, left = plan.refreshes()
@@ -204,7 +203,8 @@ def plan_survey(asked: Asked, survey: Survey) -> BackfillPlan:
     return plan
 
 
-def _judged(file: StagedFile, evidence: Evidence, asked: Asked) -> tuple[str, str | None, bool]:
+def judged(file: StagedFile, evidence: Evidence, asked: Asked) -> tuple[Kind, Way | None, bool]:
+    """A file's class and tool, and whether a REFRESH would queue it."""
     verdict = judge(file, evidence, asked)
     return verdict.kind, verdict.way, would_queue(file, verdict.kind, evidence)
 

@@ -45,6 +45,7 @@ LOADS = pa.schema(
     }
 )
 PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME, "twice": pa.int64()})
+HEAPS = pa.schema({"key": pa.string(), "files": pa.int64(), "bytes": pa.int64()})
 JUDGED = pa.schema(
     {"likes": pa.int64(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
 )
@@ -55,6 +56,7 @@ CREATE {temp} TABLE loads (key VARCHAR, status VARCHAR, loaded_at TIMESTAMP, row
     errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
 CREATE {temp} TABLE present (key VARCHAR, rows BIGINT, read_at TIMESTAMP, twice BIGINT);
 CREATE {temp} TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes BIGINT);
+CREATE {temp} TABLE heaps (key VARCHAR, files BIGINT, bytes BIGINT);
 CREATE {temp} TABLE judged (likes BIGINT, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
 """
 
@@ -85,7 +87,12 @@ FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present
 
 
 class Survey:
-    """One stream's files and what is known of them; ``evidence`` holds what concerns no single file."""
+    """One stream's files and what is known of them; ``evidence`` holds what concerns no single file.
+
+    ``as_of``: since when the list of files is, as Snowflake writes it; None where it is of now.
+    """
+
+    as_of: str | None = None
 
     def __init__(self, evidence: Evidence, *, on_disk: bool = True) -> None:
         self.evidence = evidence
@@ -133,9 +140,17 @@ class Survey:
         """Add the table's rows by file; columns as PRESENT."""
         self._add("present", rows)
 
+    def add_heaps(self, heaps: pa.Table) -> None:
+        """Add files that are not listed by name, but by one that no rule can tell from them; as HEAPS."""
+        self._add("heaps", heaps)
+
     def forget(self, table: str) -> None:
         """Empty one of the tables, to fill it anew."""
         self.connection.execute(f"DELETE FROM {table}")
+
+    def forget_rows_of(self, keys: Sequence[str]) -> None:
+        """Forget the table's rows of some files, to read them anew."""
+        self.connection.execute("DELETE FROM present WHERE key IN (SELECT unnest($1))", [list(keys)])
 
     def _add(self, table: str, given: pa.Table) -> None:
         if given.num_rows:
@@ -223,18 +238,31 @@ class Survey:
     def listed(self, asked: Asked) -> tuple[int, int, int]:
         """How many files are listed, of these in time, and of these again named by the pattern."""
         in_time = "modified >= coalesce($since, modified) AND coalesce(modified < $until, TRUE)"
-        found = self.row(
-            f"SELECT count(*), count(*) FILTER ({in_time}), count(*) FILTER (matches AND {in_time}) "
-            "FROM listed",
-            {"since": _naive(asked.since), "until": _naive(asked.until)},
-        )
-        return found[0], found[1], found[2]
+        counts = [
+            self.row(
+                f"SELECT coalesce(sum({each}), 0)::BIGINT, "
+                f"coalesce(sum({each}) FILTER ({in_time}), 0)::BIGINT, "
+                f"coalesce(sum({each}) FILTER (matches AND {in_time}), 0)::BIGINT FROM {where}",
+                {"since": _naive(asked.since), "until": _naive(asked.until)},
+            )
+            for each, where in (("1", "listed"), ("heaps.files", "heaps JOIN listed USING (key)"))
+        ]
+        total, timely, matching = (sum(each) for each in zip(*counts, strict=True))
+        return total, timely, matching
 
     def first_keys(self, count: int) -> list[str]:
         """The first keys listed, in their order."""
         return [
             key for some in self.rows(f"SELECT key FROM listed ORDER BY key LIMIT {count}") for (key,) in some
         ]
+
+    def loaded_size(self) -> tuple[int, int]:
+        """Rows and bytes of the loads of the last days whose files are there still."""
+        rows, size = self.row(
+            "SELECT coalesce(sum(rows), 0)::BIGINT, coalesce(sum(size), 0)::BIGINT "
+            "FROM loads JOIN listed USING (key) WHERE recent AND rows > 0"
+        )
+        return rows, size
 
     def rows_present(self) -> int:
         """How many rows of the table name their file."""

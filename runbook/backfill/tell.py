@@ -79,9 +79,14 @@ def credits_at_least(plan: BackfillPlan) -> float:
 
 
 def reach(plan: BackfillPlan) -> list[str]:
-    """How far back is known, where that is not for ever."""
+    """How far back is known, where that is not for ever; and how new."""
     said = []
     evidence = plan.evidence
+    if plan.survey.as_of:
+        said.append(
+            f"the files are those of the directory table's last refresh ({plan.survey.as_of}); "
+            "later ones are not in this plan"
+        )
     if evidence.known_since:
         said.append(
             f"what happened to files from before {evidence.known_since:%Y-%m-%d %H:%M} UTC is on no record"
@@ -156,6 +161,7 @@ def plan_json(plan: BackfillPlan, statements: list[str]) -> dict[str, Any]:
         },
         "known_since": evidence.known_since.isoformat() if evidence.known_since else None,
         "account_usage": evidence.account is not None,
+        "files_as_of": plan.survey.as_of,
         "statements": statements,
     }
 

@@ -56,14 +56,14 @@ def loads(keys: list[str] = KEYS) -> st.SearchStrategy[Load]:
 
 
 @st.composite
-def states(draw: Any, settings: Settings) -> tuple[list[StagedFile], Evidence]:
+def states(draw: Any, settings: Settings, keys: list[str] = KEYS) -> tuple[list[StagedFile], Evidence]:
     """Any listing under any histories."""
     stream = settings.streams[0]
     files = [
         StagedFile(key, draw(st.sampled_from([0, 20, 500])), "e", NOW - draw(st.sampled_from(AGES)))
-        for key in draw(st.sets(st.sampled_from(KEYS)))
+        for key in draw(st.sets(st.sampled_from(keys)))
     ]
-    rows = draw(st.dictionaries(st.sampled_from(KEYS), st.builds(RowsOfFile, st.just(3), st.none())))
+    rows = draw(st.dictionaries(st.sampled_from(keys), st.builds(RowsOfFile, st.just(3), st.none())))
     unnamed = draw(st.sampled_from([0, 5]))
     status: dict[str, Any] = {"executionState": draw(st.sampled_from(["RUNNING", "PAUSED"]))}
     if draw(st.booleans()):
@@ -75,8 +75,8 @@ def states(draw: Any, settings: Settings) -> tuple[list[StagedFile], Evidence]:
         now=NOW,
         pipe=pipe(settings, stream, created_on=NOW - draw(st.sampled_from(AGES))),
         status=PipeStatus(status),
-        recent=tuple(draw(st.lists(loads(), max_size=5))),
-        account=draw(st.none() | st.lists(loads(), max_size=5).map(tuple)),
+        recent=tuple(draw(st.lists(loads(keys), max_size=len(keys) - 1))),
+        account=draw(st.none() | st.lists(loads(keys), max_size=len(keys) - 1).map(tuple)),
         table=TableRows(
             3 * len(rows) + unnamed,
             NOW - draw(st.sampled_from(AGES)),

@@ -113,16 +113,31 @@ def formatted_times(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def trims(node: exp.Expression) -> exp.Expression:
+    """TRIM, LTRIM and RTRIM of anything as text, of spaces or of the characters that are named.
+
+    fakesnow's own would forget the side and the characters.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/ltrim
+    """
+    if not isinstance(node, exp.Trim):
+        return node
+    name = {"LEADING": "LTRIM", "TRAILING": "RTRIM"}.get(str(node.args.get("position") or ""), "TRIM")
+    characters = node.args.get("expression")
+    return exp.Anonymous(
+        this=name, expressions=[exp.cast(node.this, "VARCHAR"), *([characters] if characters else [])]
+    )
+
+
 CHAIN = (
     try_timestamps,
     formatted_times,
+    trims,
     transforms.upper_case_unquoted_identifiers,
     transforms.extract_comment_on_table,
     transforms.extract_comment_on_columns,
     transforms.semi_structured_types,
     transforms.try_parse_json,
     transforms.split,
-    transforms.trim_cast_varchar,  # before json_extract_cast_as_varchar
     transforms.indices_to_json_extract,  # before regex_substr
     transforms.json_extract_cast_as_varchar,
     transforms.json_extract_cased_as_varchar,

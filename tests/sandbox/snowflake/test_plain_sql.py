@@ -55,6 +55,17 @@ def test_values_come_back_with_their_types(t: Any) -> None:
         ("OBJECT_CONSTRUCT('a', 1)", '{\n  "a": 1\n}'),
         ("TO_DATE('2026-01-01')", datetime.date(2026, 1, 1)),
         ("7 % 4", 3),
+        ("LTRIM('//a/', '/') || RTRIM('b//', '/') || TRIM(' c ')", "a/bc"),
+        ("TRIM('*-a-*', '*-')", "a"),
+        ("CONCAT_WS('|', 'a', '', 'b')", "a||b"),
+        ("CONCAT_WS('|', 'a', NULL)", None),
+        ("REGEXP_LIKE('xab', 'ab')", False),
+        ("REGEXP_LIKE('xab', '.*[ab]+')", True),
+        ("REGEXP_REPLACE('s3://b/a/s3://c/d', '^[^:]*://[^/]*/', '')", "a/s3://c/d"),
+        ("CONTAINS('abc', 'b') AND ENDSWITH('abc', 'bc')", True),
+        ("DATE_PART(EPOCH_SECOND, TS)", 1767225600),
+        ("DATE_PART(EPOCH_MICROSECOND, TS)", 1767225600125000),
+        ("(N = 1)::INT", 1),
     ],
 )
 def test_functions_of_this_project(t: Any, expression: str, value: Any) -> None:
