@@ -99,9 +99,10 @@ def test_both_engines_make_the_same_plan_and_load_the_same_once(listed: Installa
     assert again["to_load"]["files"] == 0
 
 
-def test_a_file_that_the_directory_table_does_not_know_is_left_to_the_next_refresh(
-    listed: Installation,
-) -> None:
+ASKED = ("backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake")
+
+
+def test_a_file_the_directory_table_does_not_know_is_left_to_its_next_refresh(listed: Installation) -> None:
     silence(listed)
     known = put(listed, "known.gz")
     listed.advance(hours=1)
@@ -109,37 +110,33 @@ def test_a_file_that_the_directory_table_does_not_know_is_left_to_the_next_refre
     later = put(listed, "later.gz")
     listed.advance(days=8)
     before = requests_so_far(listed)
-    dry = listed.run(
-        "backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake", "--dry-run"
-    )
+    dry = listed.run(*ASKED, "--dry-run")
     assert listed.writes_since(before) == []
     assert "later ones are not in this plan" in " ".join(dry.stdout.split())
     assert "later.gz" not in dry.stdout
-    done = listed.run("backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake")
+    done = listed.run(*ASKED)
     assert "1 files loaded, 2 rows" in done.stdout
     assert_once(listed, known)
     refreshed(listed)
-    listed.run("backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake")
+    listed.run(*ASKED)
     assert_once(listed, known + later)
 
 
 def test_a_directory_table_that_cannot_serve_is_refused_with_what_makes_it(healthy: Installation) -> None:
     def refused(text: str) -> None:
-        done = healthy.run(
-            *("backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake"), expect=2
-        )
+        done = healthy.run(*ASKED, expect=2)
         assert text in " ".join(done.stderr.split())
 
     refused("streams.events.directory_stage is missing")
     refused("CREATE STAGE RAW.SNOWPLOW.ENRICHED_STAGE_DIRECTORY URL = 's3://")
     healthy.environment["INVOKE_STREAMS_EVENTS_DIRECTORY_STAGE"] = "ENRICHED_DIRECTORY"
     refused("does not exist")
-    make = f"CREATE OR REPLACE STAGE {DIRECTORY} STORAGE_INTEGRATION = {healthy.settings.snowflake.integration} URL = "
+    integration = healthy.settings.snowflake.integration
+    make = f"CREATE OR REPLACE STAGE {DIRECTORY} STORAGE_INTEGRATION = {integration} URL ="
     healthy.sql(f"{make} '{healthy.stream('events_bad').url}' DIRECTORY = (ENABLE = TRUE)")
     healthy.sql(f"GRANT USAGE ON STAGE {DIRECTORY} TO ROLE SYSADMIN")
     refused("and the stream's files are in")
-    url = healthy.stream("events").url
-    healthy.sql(f"{make} '{url}'")
+    healthy.sql(f"{make} '{healthy.stream('events').url}'")
     healthy.sql(f"GRANT USAGE ON STAGE {DIRECTORY} TO ROLE SYSADMIN")
     refused("has no directory table")
     healthy.sql(f"ALTER STAGE {DIRECTORY} SET DIRECTORY = (ENABLE = TRUE)")
