@@ -4,6 +4,7 @@ A command's errors end here: one paragraph on standard error and the documented 
 """
 
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from runbook.settings import SSM, Settings
 from runbook.terminal import Style, note, wrapped
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
+WAITED_S = 10  # of silence, before a person is told that it is a cloud that is waited for
 
 
 @dataclass
@@ -94,7 +96,7 @@ def running(
     clouds = Clouds(settings, run_id=run_id, command=command)
     reader = Reader(clouds)
     run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
-    with _on_record(run), _closing(clouds):
+    with _on_record(run), _closing(clouds), _telling_who_is_waited_for(reader):
         try:
             sides = _with_credentials(reader, sides, spare, alone=alone)
             identity = reader.confirm(aws="aws" in sides, snowflake="snowflake" in sides, partly=partly)
@@ -111,6 +113,31 @@ def running(
             if run.changed or run.writer.begun:
                 raise _after_changes(run, RunbookError("Interrupted")) from None
             raise
+
+
+@contextmanager
+def _telling_who_is_waited_for(reader: Reader) -> Iterator[None]:
+    """Says which cloud has not answered for ten seconds, for twenty, for forty, and so on."""
+    over = threading.Event()
+    names = {"aws": "AWS", "snowflake": "Snowflake"}
+
+    def watch() -> None:
+        told = dict.fromkeys(names, WAITED_S)
+        while not over.wait(1):
+            waited = reader.waited_for()
+            for side, name in names.items():
+                seconds = waited.get(side, 0)
+                if seconds < WAITED_S:
+                    told[side] = WAITED_S
+                elif seconds >= told[side]:
+                    note(f"  {name} has not answered for {seconds:.0f} seconds; still waiting")
+                    told[side] *= 2
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextmanager

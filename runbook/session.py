@@ -15,11 +15,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from runbook.errors import CannotTell, NoCredentials, RunbookError, SettingsWrong
+from runbook.errors import CannotTell, NoCredentials, SettingsWrong
+from runbook.network import (
+    AWS_BOUNDS,
+    STATEMENT_TIMEOUT_S,
+    failure,
+    no_connection,
+    one_line,
+    snowflake_bounds,
+)
 from runbook.settings import Settings
 
 APPLICATION = "snowpipe-runbook"
-STATEMENT_TIMEOUT_S = 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BATCH = 10_000  # rows at a time, of an answer that is no Arrow
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
@@ -127,10 +134,8 @@ class Clouds:
 
         config = Config(
             region_name=self.settings.aws.region,
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
             max_pool_connections=32,
+            **AWS_BOUNDS,
             user_agent_extra=APPLICATION,
             signature_version="s3v4" if service == "s3" else None,  # boto3 signs an S3 URL by version 2 else
         )
@@ -187,12 +192,10 @@ class Clouds:
                     "TIMEZONE": "UTC",
                     "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
                 },
-                login_timeout=30,
-                # without it the connector repeats a request for ever; it also ends longer statements
-                network_timeout=STATEMENT_TIMEOUT_S,
+                **snowflake_bounds(snowflake.connector.__version__),
             )
         except errors.Error as error:
-            raise _no_connection(error, name, self.settings.target) from None
+            raise no_connection(error, name, self.settings.target) from None
         except (OSError, ValueError) as error:
             raise SettingsWrong(
                 f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
@@ -217,6 +220,11 @@ class Clouds:
         except errors.Error:
             return True  # a connections.toml that cannot be read is told when it is used
 
+    def forget(self, purpose: str) -> None:
+        """Let a connection go without a goodbye; the next that asks opens another."""
+        with self._lock:
+            self._connections.pop(purpose, None)
+
     def close(self) -> None:
         """End the Snowflake sessions; errors are of no interest any more."""
         with self._lock:
@@ -224,27 +232,6 @@ class Clouds:
                 with suppress(Exception):  # closing is a courtesy
                     connection.close()
             self._connections.clear()
-
-
-def _no_connection(error: Any, name: str, target: str) -> RunbookError:
-    """Why a named connection does not come about: its file, its login, or the network.
-
-    Numbers: 390xxx is Snowflake's answer to a login, 250001 and 250003 the network, 251xxx and
-    none at all the connection's own settings (snowflake.connector.errorcode).
-    """
-    number = int(error.errno or 0)
-    why = one_line(error.msg or str(error)).replace("attempt(s).Aborting", "attempts")
-    what = f"Snowflake connection {name!r} cannot be used"
-    if number in (250001, 250003):
-        remedy = f"check the network, and account and host of [{name}] in connections.toml"
-        return CannotTell(what, where=target, why=why, remedy=remedy, unreachable=True)
-    kind: type[RunbookError] = CannotTell
-    if 390000 <= number < 400000:
-        remedy = f"check account, user, role and authentication of [{name}] in connections.toml"
-    else:
-        kind = SettingsWrong
-        remedy = "correct connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600"
-    return kind(what, where=target, why=why, remedy=remedy)
 
 
 def _hidden_from(row: Row) -> dict[str, str]:
@@ -270,6 +257,15 @@ def side_by_side(width: int) -> Iterator[ThreadPoolExecutor]:
         raise
 
 
+def _no_session(error: AwsFailed, target: str) -> CannotTell:
+    return CannotTell(
+        "AWS does not accept the credentials",
+        where=target,
+        why=str(error),
+        remedy="sign in again, or check AWS_PROFILE",
+    )
+
+
 def not_ours(side: str) -> NoCredentials:
     """Why a side that is the other administrator's cannot be asked."""
     name = {"aws": "AWS", "snowflake": "Snowflake"}[side]
@@ -284,6 +280,7 @@ class Reader:
     ``hidden_from``: whose things ("admin", "owner") the role that reads may not see, and that role;
     :meth:`confirm` finds out. What such a role does not see may be there all the same.
     ``closed``: the sides ("aws", "snowflake") that did not let us in, and why; asking them raises that.
+    Who gives no answer is not asked another time, before :meth:`again`: it would be waited for each time.
     """
 
     def __init__(
@@ -299,6 +296,8 @@ class Reader:
         self.sleep = sleep
         self.hidden_from: Mapping[str, str] = {}
         self.closed: dict[str, CannotTell] = {}
+        self._silent: dict[str, CannotTell] = {}  # by side, or by service of AWS
+        self._under_way: dict[object, tuple[str, float]] = {}
 
     @property
     def absent(self) -> frozenset[str]:
@@ -309,15 +308,14 @@ class Reader:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):
             raise AssertionError(f"{service}:{operation} is not a read")
-        self._open("aws")
-        return call_aws(self.clouds.aws(service), service, operation, parameters)
+        with self._asked("aws", service):
+            return call_aws(self.clouds.aws(service), service, operation, parameters)
 
     def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a paginated read."""
-        self._open("aws")
-        client = self.clouds.aws(service)
         items: list[Any] = []
-        with translated_aws(service, operation):
+        with self._asked("aws", service), translated_aws(service, operation):
+            client = self.clouds.aws(service)
             for page in client.get_paginator(_snake(operation)).paginate(**parameters):
                 items.extend(page.get(key, ()))
         return items
@@ -326,12 +324,53 @@ class Reader:
         """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
-        self._open("snowflake")
-        return run_sql(self.clouds.snowflake("read"), statement, binds)
+        with self._asked("snowflake"):
+            return run_sql(self.clouds.snowflake("read"), statement, binds)
 
-    def _open(self, side: str) -> None:
-        if side in self.closed:
-            raise self.closed[side]
+    @contextmanager
+    def _asked(self, side: str, service: str = "") -> Iterator[None]:
+        """One question; raises at once, with the reason, where an earlier one was not answered."""
+        whom = service or side
+        for known in (self.closed.get(side), self._silent.get(side), self._silent.get(whom)):
+            if known:
+                raise known
+        ticket = object()
+        self._under_way[ticket] = (side, self.now())
+        try:
+            yield
+        except CannotTell as error:
+            raise self._silent.setdefault(whom, error) from None
+        except AwsFailed as error:
+            if error.code not in AWS_NO_SESSION:
+                raise
+            raise self._silent.setdefault(side, _no_session(error, self.settings.target)) from None
+        finally:
+            del self._under_way[ticket]
+
+    def waited_for(self) -> dict[str, float]:
+        """The sides that are being asked, and for how many seconds the oldest question has been open."""
+        open_since: dict[str, float] = {}
+        for side, begun in list(self._under_way.values()):
+            open_since[side] = min(begun, open_since.get(side, begun))
+        return {side: self.now() - begun for side, begun in open_since.items()}
+
+    def again(self) -> None:
+        """Ask anew whoever gave no answer; a side that did not let us in is tried again.
+
+        Raises SettingsWrong where it is another account by now.
+        """
+        sides = {side for side, why in self.closed.items() if not isinstance(why, NoCredentials)}
+        sides |= {"aws", "snowflake"} & self._silent.keys()
+        self._silent.clear()
+        for side in sides:
+            self.closed.pop(side, None)
+            if side == "snowflake":
+                self.clouds.forget("read")
+            try:
+                self.confirm(aws=side == "aws", snowflake=side == "snowflake")
+            except CannotTell as error:
+                self.closed[side] = error
+        self._silent.clear()
 
     def batches(self, statement: str) -> Iterator[Any]:
         """The rows of one statement that only reads, some at a time, however many there are.
@@ -389,12 +428,7 @@ class Reader:
         try:
             caller = self.aws("sts", "GetCallerIdentity")
         except AwsFailed as error:
-            raise CannotTell(
-                "AWS does not accept the credentials",
-                where=self.settings.target,
-                why=str(error),
-                remedy="sign in again, or check AWS_PROFILE",
-            ) from None
+            raise _no_session(error, self.settings.target) from None
         if caller["Account"] != self.settings.aws.account_id:
             raise SettingsWrong(
                 f"The AWS credentials belong to account {caller['Account']}, "
@@ -554,18 +588,27 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
                 error.sfqid or "",
                 self.statement,
             ) from None
+        if isinstance(error, errors.Error) and 390000 <= int(error.errno or 0) < 400000:
+            raise CannotTell(
+                "Snowflake has ended the session",
+                why=one_line(str(error)),
+                remedy="run the command again, it signs in anew",
+            ) from None
         if isinstance(error, errors.Error | OSError):
             raise CannotTell(
                 "Snowflake cannot be reached",
-                why=one_line(str(error)),
-                remedy="run the command again",
+                why=failure(error),
+                remedy="check the network, and run the command again",
                 unreachable=True,
             ) from None
 
 
 def _is_refusal(error: Any) -> bool:
-    """An answer of Snowflake's, not of the client or the network (client codes: 25xxxx)."""
-    return error.errno is not None and 0 < int(error.errno) < 250000
+    """An answer of Snowflake's, not of the client or the network.
+
+    The client's own numbers are 25xxxx; of the network 5.x gives the kind, 1 to 15.
+    """
+    return error.errno is not None and 100 <= int(error.errno) < 250000
 
 
 class translated_aws:  # noqa: N801
@@ -585,18 +628,24 @@ class translated_aws:  # noqa: N801
 
         if isinstance(error, exceptions.ClientError):
             raise _failed(self.service, self.operation, error.response) from None
-        if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
-            raise CannotTell(
-                "There are no AWS credentials",
-                why=str(error),
-                remedy="set AWS_PROFILE, or sign in (aws sso login)",
-            ) from None
-        if isinstance(error, exceptions.BotoCoreError):
+        if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
             raise CannotTell(
                 f"AWS cannot be reached for {self.service}:{self.operation}",
                 why=one_line(str(error)),
-                remedy="run the command again",
+                remedy="check the network, and run the command again",
                 unreachable=True,
+            ) from None
+        if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+            raise CannotTell(
+                "There are no AWS credentials",
+                why=one_line(str(error)),
+                remedy="set AWS_PROFILE, or sign in (aws sso login)",
+            ) from None
+        if isinstance(error, exceptions.BotoCoreError):  # a session that cannot be renewed, a broken profile
+            raise CannotTell(
+                f"AWS cannot be asked for {self.service}:{self.operation}",
+                why=one_line(str(error)),
+                remedy="sign in again (aws sso login), or check AWS_PROFILE and the files of ~/.aws",
             ) from None
 
 
@@ -625,16 +674,3 @@ def _snake(operation: str) -> str:
     from botocore import xform_name
 
     return str(xform_name(operation))
-
-
-def one_line(text: str) -> str:
-    """Text from outside on one line, control characters shown instead of obeyed."""
-    visible = (
-        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text
-    )
-    return " ".join("".join(visible).split())
-
-
-def unreachable(error: RunbookError) -> bool:
-    """Whether trying again later may help."""
-    return isinstance(error, CannotTell) and not error.missing_right

@@ -7,7 +7,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from runbook.errors import CannotTell
 from runbook.facts.documents import Document, as_document, as_list, statements
-from runbook.session import AWS_NO_SESSION, AwsFailed, Reader
+from runbook.session import AwsFailed, Reader
 from runbook.settings import ADOPTED_BY, MANAGED_BY, Stream
 
 T = TypeVar("T")
@@ -292,8 +292,6 @@ def ask(read: Callable[[], T], what: str) -> T | None:
             return None
         missing = right(error.service, error.operation) if error.is_denied else ""
         remedy = f"grant {missing}" if missing else "run the command again"
-        if error.code in AWS_NO_SESSION:
-            remedy = "sign in again, or check AWS_PROFILE"
         raise CannotTell(
             f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
         ) from None
@@ -338,11 +336,20 @@ def role(reader: Reader) -> Role | None:
 
 
 def bucket(reader: Reader) -> Bucket | None:
-    """The bucket and its region; None when it does not exist."""
+    """The bucket and its region; None when it does not exist.
+
+    S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
     aws = reader.settings.aws
 
     def read() -> Bucket:
-        head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        try:
+            head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        except AwsFailed as error:
+            if error.code == "400":
+                reader.aws("sts", "GetCallerIdentity")
+            raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 

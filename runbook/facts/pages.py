@@ -12,7 +12,8 @@ from xml.sax.saxutils import unescape
 
 from runbook.errors import CannotTell
 from runbook.facts.ranges import Fetch, Page
-from runbook.session import AwsFailed, Reader, one_line, translated_aws
+from runbook.network import one_line
+from runbook.session import AwsFailed, Reader, translated_aws
 
 TRIES = 10
 LONGEST_PAUSE_S = 20.0

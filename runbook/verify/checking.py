@@ -13,7 +13,7 @@ import pytest
 
 from runbook.errors import Absent, CannotTell, NoCredentials, RunbookError
 from runbook.facts import Facts
-from runbook.session import one_line
+from runbook.network import one_line
 from runbook.verify.outcome import Outcome, Result, Word, explained
 
 FOLDER = Path(__file__).parent.parent.parent / "checks"
@@ -88,6 +88,7 @@ def wait_until_healthy(
         tell(outcome)
         reader.sleep(pause)
         pause = min(pause * 1.6, 15)
+        reader.again()
         facts = facts.afresh()
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
-from runbook.session import one_line
+from runbook.network import one_line
 from runbook.verify.outcome import Outcome, Result
 
 NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3

@@ -1,6 +1,7 @@
 """The outcome for a person: root causes first, with their evidence and remedy; fits the width."""
 
 import textwrap
+from collections import Counter
 from itertools import zip_longest
 
 from tabulate import tabulate
@@ -11,6 +12,7 @@ from runbook.verify.outcome import Outcome, Result, Word
 
 SIGN = {"passed": "ok", "failed": "FAILED", "blocked": "blocked", "unknown": "unknown", "skipped": "-"}
 NONE = shown([])
+NAMED = 6  # checks of one reason, one by one
 COLOUR = {"passed": "green", "failed": "red", "blocked": "yellow", "unknown": "yellow", "skipped": "dim"}
 
 
@@ -92,8 +94,16 @@ def _unknown(results: list[Result], style: Style) -> str:
     first, ids = results[0], list(dict.fromkeys(row.id for row in results))
     streams = ", ".join(dict.fromkeys(row.stream for row in results if row.stream))
     head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
-    rows = [("because", first.cause), ("remedy", first.remedy), ("nor", ", ".join(ids[1:]))]
+    rows = [("because", first.cause), ("remedy", first.remedy), ("nor", _others(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
+
+
+def _others(ids: list[str]) -> str:
+    """More checks of the same reason: by name, or where they are many how many of each area."""
+    if len(ids) <= NAMED:
+        return ", ".join(ids)
+    areas = Counter(check.partition(".")[0] for check in ids)
+    return ", ".join(f"{count} of {area}" for area, count in areas.items()) + " (each is named below)"
 
 
 def _canary(outcome: Outcome, style: Style) -> list[str]:

@@ -4,12 +4,14 @@ import json
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from runbook.facts.aws import right
 from tests.scenarios.conftest import Installation
-from tests.scenarios.test_bad_input import changed, connections, person, said, with_role
+from tests.scenarios.line import Line, http
+from tests.scenarios.test_bad_input import changed, connections, person, said, with_role, without_line
 
 AWS_SIDE = ("step1.", "step5.rule")
 READER = "WATCHER"
@@ -52,17 +54,29 @@ def test_each_reading_right_on_aws_taken_away_is_named(shared: Installation) -> 
         assert any(name.startswith("step4.") for name in passed(found))
 
 
-def test_an_expired_session_on_aws_leaves_snowflake_told(shared: Installation) -> None:
-    account = shared.settings.aws.account_id
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": account}}
+def role_session(at: Installation, name: str) -> dict[str, str]:
+    """An hour's credentials of a role that may read."""
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": at.settings.aws.account_id},
+    }
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = shared.aws("iam").create_role(RoleName="watcher", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    made = shared.aws("sts").assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
-    session = {
+    iam = at.aws("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    reading = {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [reading]})
+    iam.put_role_policy(RoleName=name, PolicyName="reads", PolicyDocument=document)
+    made = at.aws("sts").assume_role(RoleArn=role, RoleSessionName="on-call")["Credentials"]
+    return {
         "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
         "AWS_SESSION_TOKEN": made["SessionToken"],
     }
+
+
+def test_an_expired_session_on_aws_leaves_snowflake_told(shared: Installation) -> None:
+    session = role_session(shared, "watcher")
     shared.advance(hours=2)
     code, found = verify(shared, **session)
     assert code == 3
@@ -78,6 +92,107 @@ def test_aws_out_of_reach_leaves_snowflake_told(shared: Installation) -> None:
     assert code == 3
     assert all("AWS cannot be reached" in row["cause"] for row in unknown(found).values())
     assert {"step2.integration-exists", "step3.snowflake-gets-in", "step4.pipe-runs"} <= passed(found)
+
+
+def snowflake_at(at: Installation, folder: Path, host: str, port: int, protocol: str = "http") -> str:
+    """A SNOWFLAKE_HOME whose connection goes there."""
+
+    def change(text: str) -> str:
+        for name, value in (("host", f'"{host}"'), ("protocol", f'"{protocol}"'), ("port", str(port))):
+            text = without_line(name, f"{name} = {value}")(text)
+        return text
+
+    return connections(at, folder, change)
+
+
+AWS_ALONE = {"step1.policy-exists", "step1.role-holds-the-policy", "step5.rule-exists"}
+SNOWFLAKE_ALONE = {"step2.integration-exists", "step3.snowflake-gets-in", "step4.pipe-runs"}
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("refused", "Connection refused"),
+        ("unknown name", "nowhere.invalid:443: "),
+        ("no TLS", "127.0.0.1:"),
+        ("not Snowflake", "404 Not Found"),
+    ],
+)
+def test_snowflake_out_of_reach_leaves_aws_told(
+    shared: Installation, tmp_path: Path, place: str, reason: str
+) -> None:
+    port: int = shared.tenant["snowflake"]["port"]
+    nobody = Line(port, 1, lambda _: http(b"{}", "404 Not Found"))
+    with nobody as line:
+        host, port, protocol = {
+            "refused": ("127.0.0.1", closed_port(), "http"),
+            "unknown name": ("nowhere.invalid", 443, "https"),
+            "no TLS": ("127.0.0.1", port, "https"),
+            "not Snowflake": ("127.0.0.1", line.port, "http"),
+        }[place]
+        code, found = verify(
+            shared, SNOWFLAKE_HOME=snowflake_at(shared, tmp_path / "a", host, port, protocol)
+        )
+    assert code == 3
+    causes = {row["cause"] for row in unknown(found).values()}
+    assert len(causes) == 1
+    assert all("'sandbox' cannot be used: " in cause and reason in cause for cause in causes), causes
+    assert passed(found) >= AWS_ALONE
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (Line.cut, "Nobody listens on"),
+        (
+            lambda _: http(b'{"success": false, "code": "390114", "message": "expired.", "data": null}'),
+            "Snowflake has ended the session: ",
+        ),
+    ],
+    ids=["cut off", "session ended"],
+)
+def test_snowflake_lost_in_the_middle_is_one_reason_and_aws_is_told(
+    shared: Installation, tmp_path: Path, event: Any, reason: str
+) -> None:
+    with Line(shared.tenant["snowflake"]["port"], 6, event) as line:
+        home = snowflake_at(shared, tmp_path / "line", "127.0.0.1", line.port)
+        code, found = verify(shared, SNOWFLAKE_HOME=home)
+        assert line.happened
+    assert code == 3
+    causes = {row["cause"] for row in unknown(found).values()}
+    assert len(causes) == 1
+    assert all(reason in cause for cause in causes), causes
+    assert passed(found) >= AWS_ALONE
+
+
+def aws_port(at: Installation) -> int:
+    found: int = urlsplit(at.tenant["aws"]["endpoint_url"]).port
+    return found
+
+
+def test_aws_cut_off_in_the_middle_leaves_snowflake_told(shared: Installation) -> None:
+    with Line(aws_port(shared), 6, Line.cut) as line:
+        code, found = verify(shared, AWS_ENDPOINT_URL=f"http://127.0.0.1:{line.port}")
+        assert line.happened
+    assert code == 3
+    rows = unknown(found)
+    assert all("AWS cannot be reached for " in row["cause"] for row in rows.values())
+    assert {row["remedy"] for row in rows.values()} == {"check the network, and run the command again"}
+    assert passed(found) >= SNOWFLAKE_ALONE
+
+
+def test_an_aws_session_that_ends_in_the_middle_is_one_reason(shared: Installation) -> None:
+    session = role_session(shared, "interrupted")
+    with Line(aws_port(shared), 6, lambda _: shared.advance(hours=2)) as line:
+        code, found = verify(shared, AWS_ENDPOINT_URL=f"http://127.0.0.1:{line.port}", **session)
+        assert line.happened
+    assert code == 3
+    rows = unknown(found)
+    assert len({row["cause"] for row in rows.values()}) == 1
+    assert all("ExpiredToken" in row["cause"] for row in rows.values())
+    assert {row["remedy"] for row in rows.values()} == {"sign in again, or check AWS_PROFILE"}
+    alone = SNOWFLAKE_ALONE - {"step3.snowflake-gets-in"}  # Snowflake's own session may have ended with it
+    assert passed(found) >= alone
 
 
 def test_snowflake_that_lets_nobody_in_leaves_aws_told(shared: Installation, tmp_path: Path) -> None:

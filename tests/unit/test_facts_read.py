@@ -122,17 +122,9 @@ def test_what_may_not_be_seen_cannot_be_told_and_names_the_iam_action(
     assert told.value.remedy == f"grant {right(service, operation)}"
 
 
-@pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
-        ("ExpiredToken", "sign in again"),
-        ("InvalidClientTokenId", "sign in again"),
-        ("ServiceFailure", "run the command"),
-    ],
-)
-def test_any_other_refusal_cannot_be_told_either(settings, code, remedy):
-    with pytest.raises(CannotTell, match=f"To do: {remedy}") as told:
-        aws.role(FakeReader(settings, {"iam:GetRole": no(code)}))
+def test_any_other_refusal_cannot_be_told_either(settings):
+    with pytest.raises(CannotTell, match="To do: run the command") as told:
+        aws.role(FakeReader(settings, {"iam:GetRole": no("ServiceFailure")}))
     assert told.value.missing_right == ""
 
 

@@ -16,10 +16,10 @@ from runbook.session import (
     SqlFailed,
     Writer,
     call_aws,
+    not_ours,
     run_sql,
     translated_aws,
     translated_sql,
-    unreachable,
 )
 
 
@@ -62,7 +62,7 @@ def test_what_reads_reaches_the_cloud(settings, statement):
 
 def test_a_reader_has_no_verb_that_writes():
     verbs = {name for name, _ in inspect.getmembers(Reader, inspect.isfunction) if not name.startswith("_")}
-    assert verbs == {"aws", "aws_pages", "batches", "confirm", "sql"}
+    assert verbs == {"again", "aws", "aws_pages", "batches", "confirm", "sql", "waited_for"}
     assert {
         name for name, _ in inspect.getmembers(Writer, inspect.isfunction) if not name.startswith("_")
     } == {"answer", "aws", "sql"}
@@ -159,6 +159,7 @@ def test_a_refusal_of_snowflake_keeps_number_text_query_and_statement(kind):
         snowflake_errors.OperationalError(msg="no network", errno=250001),
         snowflake_errors.InterfaceError(msg="closed", errno=252005),
         snowflake_errors.ProgrammingError(msg="binding", errno=252004),
+        snowflake_errors.OperationalError(msg="HTTP request failed after retries", errno=4),
         ConnectionResetError("reset"),
     ],
 )
@@ -280,13 +281,93 @@ def test_every_session_says_whose_it_is(settings):
     assert len(Clouds(settings, run_id="r" * 3000, command="verify").query_tag) == 2000
 
 
-@pytest.mark.parametrize(
-    ("error", "answer"),
-    [
-        (CannotTell("x"), True),
-        (CannotTell("x", missing_right="iam:GetRole"), False),
-        (SettingsWrong("x"), False),
-    ],
-)
-def test_trying_again_helps_when_nothing_is_forbidden(error, answer):
-    assert unreachable(error) is answer
+# ---- who gives no answer
+
+
+class Unanswering(NoClouds):
+    """Clouds of which the named ones (a service, or "snowflake") give no answer."""
+
+    def __init__(self, settings, *silent):
+        super().__init__(settings)
+        self.silent, self.asked = set(silent), []
+
+    def _answer(self, whom):
+        self.asked.append(whom)
+        if whom in self.silent:
+            raise CannotTell("No answer", why=f"question {len(self.asked)}", unreachable=True)
+
+    def aws(self, service):
+        self._answer(service)
+        return type("Client", (), {"get_it": lambda self: {"Account": "111122223333", "Arn": "me"}})()
+
+    def snowflake(self, purpose):
+        self._answer("snowflake")
+        return Cursor(["A"], [(1,)])
+
+    def forget(self, purpose):
+        self.asked.append("forgotten")
+
+
+def why(ask, *words):
+    with pytest.raises(CannotTell) as told:
+        ask(*words)
+    return told.value.why
+
+
+def test_who_gives_no_answer_is_asked_once_and_others_are_asked_on(settings):
+    clouds = Unanswering(settings, "iam", "snowflake")
+    reader = Reader(clouds)
+    assert [why(reader.aws, "iam", "GetIt") for _ in range(2)] == ["question 1"] * 2
+    assert [why(reader.sql, "SELECT 1") for _ in range(2)] == ["question 2"] * 2
+    assert reader.aws("s3", "GetIt")
+    assert clouds.asked == ["iam", "snowflake", "s3"]
+    assert reader.waited_for() == {}
+
+
+def test_again_asks_anew_and_confirms_a_side_that_was_lost(settings):
+    clouds = Unanswering(settings, "iam", "snowflake")
+    reader = Reader(clouds)
+    reader.confirm = lambda aws, snowflake: clouds.asked.append(("confirmed", aws, snowflake))
+    why(reader.aws, "iam", "GetIt")
+    why(reader.sql, "SELECT 1")
+    clouds.silent.clear()
+    reader.again()
+    assert reader.aws("iam", "GetIt")
+    assert reader.sql("SELECT 1") == [{"a": 1}]
+    assert clouds.asked[2:] == ["forgotten", ("confirmed", False, True), "iam", "snowflake"]
+
+
+def test_again_keeps_a_side_closed_that_still_lets_nobody_in(settings):
+    reader = Reader(Unanswering(settings, "sts"))
+    reader.closed = {"aws": CannotTell("No answer", why="at first"), "snowflake": not_ours("snowflake")}
+    reader.again()
+    assert "question 1" in reader.closed["aws"].why
+    assert reader.absent == {"snowflake"}
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
+def test_a_session_that_has_ended_is_nobodys_to_ask_again(settings, code):
+    class Ended(Unanswering):
+        def aws(self, service):
+            self.asked.append(service)
+            return type("Client", (), {"get_it": lambda self: raise_(refused(code))})()
+
+    clouds = Ended(settings)
+    reader = Reader(clouds)
+    assert why(reader.aws, "iam", "GetIt") == f"{code}: said AWS"
+    assert why(reader.aws, "s3", "GetIt") == f"{code}: said AWS"
+    assert clouds.asked == ["iam"]
+    with pytest.raises(CannotTell, match="Snowflake has ended the session"):
+        with translated_sql("SELECT 1"):
+            raise snowflake_errors.ProgrammingError(msg="expired", errno=390114)
+
+
+def raise_(error):
+    raise error
+
+
+def test_whom_somebody_waits_for_and_since_when(settings):
+    clock = iter([10.0, 15.0, 30.0])
+    reader = Reader(NoClouds(settings), now=lambda: next(clock))
+    with reader._asked("aws", "iam"), reader._asked("aws", "s3"):
+        assert reader.waited_for() == {"aws": 20.0}

@@ -1,0 +1,114 @@
+"""The network between here and the clouds: how long it is waited for, and what failed on it.
+
+Nobody is waited for without end: a call of AWS is given up after two minutes, a statement that Snowflake does
+not answer after two and a half. One that Snowflake says it is working on may take STATEMENT_TIMEOUT_S.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from runbook.errors import CannotTell, RunbookError, SettingsWrong
+
+STATEMENT_TIMEOUT_S = 3600
+LOGIN_S = 30
+SILENT_S = 90
+"""A request to Snowflake that failed for so long is not sent again. While a statement runs, Snowflake says so
+every 45 seconds, and an attempt is waited for 60 (DEFAULT_SOCKET_CONNECT_TIMEOUT of snowflake.connector)."""
+
+AWS_BOUNDS: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+}
+"""Of each attempt in seconds; the pauses between five are 15 in all at most.
+
+Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+"""
+
+
+def snowflake_bounds(version: str) -> dict[str, Any]:
+    """The time limits of a connection, in the words of that version of the connector.
+
+    Sources: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-connect,
+    and connection_config.py of 5.x.
+    """
+    if int(version.partition(".")[0]) < 5:
+        # network_timeout ends statements too, and without it a request is repeated for ever
+        return {
+            "login_timeout": LOGIN_S,
+            "network_timeout": STATEMENT_TIMEOUT_S,
+            "backoff_policy": pauses,
+        }
+    return {
+        "login_timeout": LOGIN_S,
+        "connect_timeout": 10,
+        "query_timeout": STATEMENT_TIMEOUT_S,
+        "request_timeout": SILENT_S,
+        "retry_timeout": 60,
+        "retry_max_attempts": 2,
+    }
+
+
+def pauses(now: Callable[[], float] = time.monotonic) -> Iterator[int]:
+    """Seconds between a request's attempts; raises the connector's OperationalError once it is given up."""
+    from snowflake.connector import errors
+
+    begun, pause = now(), 1
+    while (waited := now() - begun) < SILENT_S:
+        yield pause
+        pause = min(2 * pause, 8)
+    raise errors.OperationalError(msg=f"no answer for {waited:.0f} seconds", errno=250001)
+
+
+def failure(error: BaseException) -> str:
+    """What failed on the network, out of an error's chain of causes: the host and the innermost reason."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    texts = [_words(each) for each in chain]
+    hosts = (re.search(r"host='([^']+)', port=(\d+)", text) for text in map(str, chain))
+    where = next((f"{found[1]}:{found[2]}: " for found in hosts if found), "")
+    return where + next((text for text in reversed(texts) if text), type(error).__name__)
+
+
+def _words(error: BaseException) -> str:
+    """An error in a few words; OpenSSL gives a list of (library, function, reason)."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if error.args and isinstance(error.args[0], list):
+        return ", ".join(str(part[-1]) for part in error.args[0] if isinstance(part, tuple) and part)
+    return one_line(str(error))
+
+
+def one_line(text: str) -> str:
+    """Text from outside on one line, control characters shown instead of obeyed."""
+    visible = (
+        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text
+    )
+    return " ".join("".join(visible).split())
+
+
+def no_connection(error: Any, name: str, target: str) -> RunbookError:
+    """Why a named connection does not come about: its file, its login, or the network.
+
+    Numbers: 390xxx is Snowflake's answer to a login, 250001 and 250003 the network, 290xxx an HTTP status,
+    251xxx and none at all the connection's own settings (snowflake.connector.errorcode).
+    """
+    number = int(error.errno or 0)
+    why = one_line(error.msg or str(error))
+    what = f"Snowflake connection {name!r} cannot be used"
+    if number in (250001, 250003):
+        remedy = f"check the network, and account and host of [{name}] in connections.toml"
+        return CannotTell(what, where=target, why=failure(error), remedy=remedy, unreachable=True)
+    if 290000 <= number < 291000:
+        remedy = f"check account and host of [{name}] in connections.toml: that is not Snowflake answering"
+        return CannotTell(what, where=target, why=why, remedy=remedy)
+    if 390000 <= number < 400000:
+        remedy = f"check account, user, role and authentication of [{name}] in connections.toml"
+        return CannotTell(what, where=target, why=why, remedy=remedy)
+    remedy = "correct connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600"
+    return SettingsWrong(what, where=target, why=why, remedy=remedy)
