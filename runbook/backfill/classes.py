@@ -183,6 +183,20 @@ class Evidence:
             for load in loads
         )
 
+    def pipe_may_know(self, file: StagedFile) -> bool:
+        """Whether the pipe, or the one before it, loaded the file just after this one was made.
+
+        Then REFRESH may skip it without a word, for 14 days. It is long announced, and so COPY's, unless it
+        came just now.
+        """
+        made, settled = self.pipe.created_on, file.modified <= self.now - self.patience
+        return settled and any(
+            load.pipe == self.stream.pipe.name
+            and load.loaded_at is not None
+            and made < load.loaded_at <= made + self.patience
+            for load in self.loads(file.key)
+        )
+
     def table_knows(self, file: StagedFile) -> bool:
         """Whether the table's own load memory says this very content was loaded by COPY."""
         rows = self._recent_by_key.get(file.key, [])

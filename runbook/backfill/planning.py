@@ -244,7 +244,7 @@ def _tool(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) -> Ver
     """COPY for what the pipe has dealt with or is too old for it, else REFRESH: it asks both memories."""
     if evidence.pipe_knows(file):
         return Verdict(file, kind, Way.COPY)
-    if evidence.is_young(file):
+    if evidence.is_young(file) and not evidence.pipe_may_know(file):
         state = evidence.status.execution_state
         if state != "RUNNING" and not (state == "PAUSED" and asked.queue_while_paused):
             return Verdict(

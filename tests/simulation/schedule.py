@@ -346,10 +346,10 @@ class Play:
             reload_gone=gone,
         )
         with ExitStack() as open_:
-            plans = backfilling._plans(run, asked, "events", open_)
+            plans = backfilling._plans(run, backfilling.ENGINES["local"], asked, "events", open_)
             for plan in plans:
                 backfilling.every_statement(plan, run.settings)
-            results = backfilling._load(run, plans)
+            results = backfilling._load(run, backfilling.ENGINES["local"], plans)
             code = backfilling._ends(results)
             return code, {row.file.key: each.why(row) for each in results for row in each.missing}
 
