@@ -154,7 +154,7 @@ def test_a_pattern_takes_what_it_names_a_dry_run_writes_nothing_and_what_is_wron
     assert "LOAD_UNCERTAIN_FILES = TRUE" in copy
     assert any("REFRESH PREFIX = 'day=11/a.gz'" in text for text in refreshes)
     assert set(found) == {
-        *("account_usage", "classes", "first", "known_since", "loaded", "matched"),
+        *("account_usage", "classes", "files_as_of", "first", "known_since", "loaded", "matched"),
         *("missing", "statements", "stream", "table", "to_load"),
     }
 
