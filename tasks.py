@@ -4,6 +4,7 @@
 sandbox, which starts by itself; `invoke -f environments/NAME.yaml TASK` works on a live one.
 """
 
+import atexit
 import sys
 from types import TracebackType
 
@@ -42,9 +43,21 @@ def told(_: type[BaseException], error: BaseException, trace: TracebackType | No
     raise SystemExit(unreadable(error.with_traceback(trace), sys.argv))
 
 
+def flushed() -> None:
+    """What Invoke printed to a reader that went away (``invoke --list | head -1``) is dropped in silence."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        from runbook.terminal import silence
+
+        silence(sys.stdout)
+
+
 if sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py"):
     sys.excepthook = told
     sys.unraisablehook = interrupts.lost
+    atexit.register(flushed)
 
 
 @task(help=STEP_HELP)
