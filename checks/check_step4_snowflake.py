@@ -111,7 +111,7 @@ def check_stage_exists(facts: Facts, stream: Stream) -> None:
 def check_stage_is_on_the_folder(stage: Stage, stream: Stream) -> None:
     """The stage is on the stream's folder.
 
-    Remedy: ALTER STAGE … SET URL to that folder (its pipe stops for good), or correct the settings
+    Remedy: correct the settings; or ALTER STAGE … SET URL to that folder (its pipe stops for good)
     See: docs/runbook.md#stage
     """
     assert stage.url == stream.stage_url, "the stage reads other files"

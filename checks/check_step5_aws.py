@@ -4,9 +4,11 @@ from contextlib import suppress
 
 import pytest
 
-from runbook.errors import Absent, RunbookError
+from checks.conftest import unless_the_settings_are_wrong
+from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import CREATED, Bucket, BucketNotifications, Rule
+from runbook.facts.delivery import NAMED, strangers
 from runbook.facts.topic import Topic
 from runbook.settings import Settings, Stream
 
@@ -75,7 +77,7 @@ def _out_of_reach(facts: Facts, stream: Stream, bucket: Bucket) -> bool:
 
 
 @pytest.mark.needs("step5.rule-exists")
-def check_rule_covers_the_stream(notifications: BucketNotifications, stream: Stream) -> None:
+def check_rule_covers_the_stream(facts: Facts, notifications: BucketNotifications, stream: Stream) -> None:
     """The rule's prefix, suffix and events cover every new file of the stream.
 
     Remedy: invoke step5-aws
@@ -84,8 +86,24 @@ def check_rule_covers_the_stream(notifications: BucketNotifications, stream: Str
     covering = [rule for rule in notifications.rules if rule.covers(stream)]
     named = notifications.rule(stream.rule_id)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
+    if not covering:
+        unless_the_settings_are_wrong(
+            facts, lambda made: any(rule.covers(made.stream(stream.name)) for rule in notifications.rules)
+        )
+        if named and _announces_what_arrives(named, facts, stream):
+            asserted_by = "delivery.arriving-files-are-the-streams"
+            raise Absent(f"A file that ends in {stream.suffix}", asserted_by=asserted_by)
     observed = _told(named) if named and not covering else wanted
     assert observed == wanted, "some new files are announced to nobody"
+
+
+def _announces_what_arrives(rule: Rule, facts: Facts, stream: Stream) -> bool:
+    """Whether nothing that arrives ends as the settings say, and all of it as the rule does."""
+    with suppress(CannotTell):
+        listing = facts.listing(stream)
+        arriving = strangers(stream, listing, facts.now) if listing else []
+        return arriving != [] and all(name.endswith(rule.suffix) for name in arriving[:NAMED])
+    return False
 
 
 @pytest.mark.needs(

@@ -1,10 +1,12 @@
 """The facts as fixtures. Asking for something that is not there blocks the check, by its existence check."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
 
-from runbook.errors import Absent
+from runbook.errors import Absent, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies
 from runbook.facts.copy_statement import CopyStatement, read
@@ -37,6 +39,14 @@ def there(found: T | None, what: str, asserted_by: str) -> T:
     if found is None:
         raise Absent(what, asserted_by=asserted_by)
     return found
+
+
+def unless_the_settings_are_wrong(facts: Facts, serves: Callable[[Settings], bool]) -> None:
+    """Raises Absent where what is there serves the folders that integration and stages agree on instead."""
+    with suppress(CannotTell):
+        made = facts.as_it_is_made
+        if made.streams != facts.settings.streams and serves(made):
+            raise Absent("A stage on that folder", asserted_by="step4.stage-is-on-the-folder")
 
 
 def pytest_generate_tests(metafunc: Any) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -175,6 +176,26 @@ class Facts:
         found = self._once("stages", lambda: snowflake.stages(self.reader)).get(stream.stage.name)
         what, privilege = f"The stage {stream.stage}", f"USAGE on stage {stream.stage}"
         return snowflake.seen(found, self.reader, what, "owner", privilege)
+
+    @property
+    def as_it_is_made(self) -> Settings:
+        """The settings, with the folders that integration and stages are made for where they agree on others.
+
+        Then it is the settings that are wrong, and what fails for their folders follows from that.
+        """
+        integration = self.integration
+        if integration is None:
+            return self.settings
+        streams = []
+        for stream in self.settings.streams:
+            stage = self.stage(stream)
+            url, root = stage.url if stage else "", stream.url.removesuffix(stream.prefix)
+            other = url.startswith(root) and url.endswith("/")
+            if other and integration.allows(url) and not integration.allows(stream.url):
+                streams.append(replace(stream, prefix=url.removeprefix(root), url=url))
+            else:
+                streams.append(stream)
+        return self.settings.model_copy(update={"streams": tuple(streams)})
 
     def pipe(self, stream: Stream) -> snowflake.Pipe | None:
         """The stream's pipe."""

@@ -194,6 +194,16 @@ def settings_name_another_schema(at: Installation) -> Iterator[None]:
     yield from _setting(at, "INVOKE_SNOWFLAKE_SCHEMA", "SNOWPLOW_OLD")
 
 
+@fault("settings", "policy", "integration", "stage", "rule")
+def settings_name_another_prefix(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_STREAMS_EVENTS_PREFIX", "snowplow/enriched/strem/")
+
+
+@fault("settings", "file", "rule")
+def settings_name_another_suffix(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_STREAMS_EVENTS_SUFFIX", ".tsv.gz")
+
+
 @fault("bucket", "rule", "pipe", "queue")
 def bucket_made_anew_in_another_region(at: Installation) -> Iterator[None]:
     s3, bucket = at.aws("s3"), at.settings.aws.bucket
