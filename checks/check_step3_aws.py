@@ -134,6 +134,16 @@ def check_topic_exists(facts: Facts, stream: Stream) -> None:
     assert facts.topic(stream.sns_topic) is not None, "no topic of that ARN can be found"
 
 
+@pytest.mark.needs("step3.topic-exists")
+def check_topic_denies_nothing(topic: Topic, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
+    """No statement of the topic's policy denies S3 to publish, or Snowflake to subscribe.
+
+    Remedy: take the statement of that Sid out of the topic's policy
+    See: docs/runbook.md#sns
+    """
+    assert topic.denying(snowflakes_user, settings) == [], "a Deny wins over every Allow"
+
+
 @pytest.mark.needs("step3.topic-exists", "step4.stage-is-not-orphaned")
 def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: SnowflakesUser) -> None:
     """The topic's policy lets Snowflake's IAM user subscribe the pipe's queue.

@@ -95,11 +95,12 @@ def allowed_for(
     document: Document, principal: Mapping[str, str], action: str, resource: str, context: Mapping[str, str]
 ) -> bool:
     """Whether a resource's policy lets this very principal (or everybody) do one thing."""
-    rows = [row for row in statements(document) if _names(row.get("Principal", {}), principal)]
+    rows = [row for row in statements(document) if names(row.get("Principal", {}), principal)]
     return allowed({"Statement": rows}, action, resource, context)
 
 
-def _names(named: Any, principal: Mapping[str, str]) -> bool:
+def names(named: Any, principal: Mapping[str, str]) -> bool:
+    """Whether a statement's Principal is this one, or everybody."""
     if named == "*":
         return True
     return isinstance(named, Mapping) and any(

@@ -75,16 +75,17 @@ def _open_keys(row: Document, settings: Settings) -> Iterator[tuple[str, ...]]:
             "aws:principalaccount": settings.aws.account_id,
             **context,
         }
-        verdicts = dict(_verdicts(row, known))
-        if False not in verdicts.values():
-            yield tuple(key for key, held in verdicts.items() if held is None)
+        found = dict(verdicts(row, known))
+        if False not in found.values():
+            yield tuple(key for key, held in found.items() if held is None)
 
 
 def _keys(row: Document) -> list[str]:
     return [str(key) for block in row.get("Condition", {}).values() for key in block]
 
 
-def _verdicts(row: Document, known: Mapping[str, str]) -> Iterator[tuple[str, bool | None]]:
+def verdicts(row: Document, known: Mapping[str, str]) -> Iterator[tuple[str, bool | None]]:
+    """Each condition key of a statement, and whether its condition holds; None: only AWS knows."""
     for operator, block in row.get("Condition", {}).items():
         for key, values in block.items():
             yield str(key), _held(operator, known.get(str(key).lower()), [str(v) for v in as_list(values)])

@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from json import loads
 
-from runbook.facts.access import allowed_for
+from runbook.facts.access import allowed_for, names, takes_in
 from runbook.facts.aws import ask
 from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.refusals import verdicts
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.session import Reader
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
 PUBLISH_SID = "SnowpipeRunbookBucketPublishes"
+S3 = {"Service": "s3.amazonaws.com"}
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,38 @@ class Topic:
 
     def lets_subscribe(self, user: SnowflakesUser) -> bool:
         """Whether the policy lets Snowflake's user subscribe its queue."""
-        return allowed_for(self.policy, {"AWS": user.iam_user_arn}, "sns:Subscribe", self.arn, {})
+        return allowed_for(self._allowing, {"AWS": user.iam_user_arn}, "sns:Subscribe", self.arn, {})
 
     def lets_publish(self, settings: Settings) -> bool:
         """Whether the policy lets S3 publish the bucket's events."""
-        aws = settings.aws
-        context = {"aws:sourcearn": aws.bucket_arn, "aws:sourceaccount": aws.account_id}
-        return allowed_for(self.policy, {"Service": "s3.amazonaws.com"}, "sns:Publish", self.arn, context)
+        return allowed_for(self._allowing, S3, "sns:Publish", self.arn, _published_for(settings))
+
+    def denying(self, user: SnowflakesUser, settings: Settings) -> list[str]:
+        """The Sids of statements that surely deny S3 to publish, or Snowflake's user to subscribe.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+        """
+        subscriber = {"AWS": user.iam_user_arn}
+        asked = (
+            (S3, "sns:Publish", _published_for(settings)),
+            (subscriber, "sns:Subscribe", {"aws:principalarn": user.iam_user_arn}),
+        )
+        return [
+            str(row.get("Sid", "(without Sid)"))
+            for row in statements(self.policy)
+            if row.get("Effect") == "Deny"
+            and any(
+                names(row.get("Principal", {}), principal)
+                and takes_in(row, "Action", action, str.lower)
+                and takes_in(row, "Resource", self.arn, str)
+                and all(held for _, held in verdicts(row, {"aws:securetransport": "true", **context}))
+                for principal, action, context in asked
+            )
+        ]
+
+    @property
+    def _allowing(self) -> Document:
+        return {"Statement": [row for row in statements(self.policy) if row.get("Effect") == "Allow"]}
 
     def reaches(self, channel: str) -> bool:
         """Whether what is published here comes to the pipe whose notification channel is ``channel``.
@@ -53,6 +80,11 @@ class Topic:
     def others_statements(self) -> list[Document]:
         """The policy's statements that are not ours."""
         return [row for row in statements(self.policy) if row.get("Sid") not in (SUBSCRIBE_SID, PUBLISH_SID)]
+
+
+def _published_for(settings: Settings) -> dict[str, str]:
+    """The condition keys S3's publishing carries."""
+    return {"aws:sourcearn": settings.aws.bucket_arn, "aws:sourceaccount": settings.aws.account_id}
 
 
 def subscribing(topic: str, user: SnowflakesUser) -> Document:

@@ -37,15 +37,6 @@ def policy_of(at: Installation, topic: str) -> dict[str, Any]:
     return found
 
 
-def without(at: Installation, topic: str, sid: str) -> None:
-    """Take one statement out of the topic's policy."""
-    policy = policy_of(at, topic)
-    policy["Statement"] = [row for row in policy["Statement"] if row.get("Sid") != sid]
-    at.aws("sns").set_topic_attributes(
-        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
-    )
-
-
 @pytest.fixture
 def shared(installation: Installation) -> tuple[Installation, str]:
     """A topic for both streams; somebody else's queue listens to it already."""
@@ -83,32 +74,6 @@ def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tupl
     at.assert_healthy()
     at.run("down")
     assert policy_of(at, topic)["Statement"] == theirs
-
-
-def test_one_fault_of_the_topic_one_root_cause(shared: tuple[Installation, str]) -> None:
-    at, topic = shared
-    at.run("up")
-    at.assert_healthy()
-    (lists,) = [
-        name
-        for name in at.aws("s3").get_bucket_notification_configuration(Bucket=at.settings.aws.bucket)
-        if name.endswith("Configurations")
-    ]
-    assert lists == "TopicConfigurations"
-    for sid, cause in (
-        ("SnowpipeRunbookBucketPublishes", "step5.topic-lets-the-bucket-publish"),
-        ("SnowpipeRunbookSnowflakeSubscribes", "step3.topic-lets-snowflake-subscribe"),
-    ):
-        without(at, topic, sid)
-        assert at.verify()["root_causes"] == [cause]
-        at.run("step3-aws")
-    sns = at.aws("sns")
-    for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
-        if "sf-snowpipe" in one["Endpoint"]:
-            sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
-    assert at.verify()["root_causes"] == ["step5.topic-reaches-the-pipes-queue"]
-    sns.delete_topic(TopicArn=topic)
-    assert at.verify()["root_causes"] == ["step3.topic-exists"]
 
 
 def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> None:

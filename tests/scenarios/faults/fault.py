@@ -17,11 +17,13 @@ class Fault:
     ``breaks`` breaks one thing from outside. Where a person must mend it, it stops after breaking
     and, taken up again, does by hand what the remedy says; otherwise the remedy is a command.
     ``of`` names what it acts on: two faults of one thing are not two faults.
+    ``shape``: "topic" for an installation whose events go through one.
     """
 
     name: str
     breaks: Break
     of: frozenset[str]
+    shape: str = ""
 
     def begin(self, at: Installation) -> Iterator[None]:
         """Break it; what is left of the iterator mends it by hand."""
@@ -35,13 +37,13 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(*of: str) -> Callable[[Break], Break]:
+def fault(*of: str, shape: str = "") -> Callable[[Break], Break]:
     """Enter a function as the fault of its name."""
 
     def entered(breaks: Break) -> Break:
         name = breaks.__name__.replace("_", "-")
         assert name not in FAULTS, name
-        FAULTS[name] = Fault(name, breaks, frozenset(of))
+        FAULTS[name] = Fault(name, breaks, frozenset(of), shape)
         return breaks
 
     return entered

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from snowflake.connector.errors import ProgrammingError
 
 from tests.scenarios.conftest import Installation, new_tenant
+from tests.scenarios.faults import topics
 
 FILES = {"events": "before/a.gz", "events_bad": "before/b.gz"}
 
@@ -30,21 +31,23 @@ class Pool:
         self._folder = folder
         self._port = port
         self._warm = warm
-        self._spare: list[tuple[Installation, str]] = []
+        self._spare: dict[str, list[tuple[Installation, str]]] = {"": [], "topic": []}
 
     @contextmanager
     def spent(self) -> Iterator[Installation]:
         """One of them, thrown away at the end whatever was done to it."""
-        at, _ = self._spare.pop() if self._spare else self._made()
+        spare = self._spare[""]
+        at, _ = spare.pop() if spare else self._made("")
         try:
             yield at
         finally:
             _remove(at)
 
     @contextmanager
-    def healthy(self) -> Iterator[Installation]:
+    def healthy(self, shape: str = "") -> Iterator[Installation]:
         """One of them. Given back only as it was, to the last grant; otherwise it is thrown away."""
-        at, before = self._spare.pop() if self._spare else self._made()
+        spare = self._spare[shape]
+        at, before = spare.pop() if spare else self._made(shape)
         environment = dict(at.environment)
         try:
             yield at
@@ -52,7 +55,7 @@ class Pool:
             at.environment.update(environment)
             _sweep(at)
             if _same(at, before):
-                self._spare.append((at, before))
+                spare.append((at, before))
                 at = None  # type: ignore[assignment]
         finally:
             if at is not None:
@@ -60,13 +63,15 @@ class Pool:
 
     def close(self) -> None:
         """Remove them all."""
-        for at, _ in self._spare:
+        for at, _ in (*self._spare[""], *self._spare["topic"]):
             _remove(at)
 
-    def _made(self) -> tuple[Installation, str]:
+    def _made(self, shape: str) -> tuple[Installation, str]:
         name = f"f{uuid.uuid4().hex[:10]}"
         settings = {"INVOKE_CHECKS_READY_WITHIN_SECONDS": "2"}
         at = new_tenant(self._port, name, self._folder / name, settings, self._warm)
+        if shape == "topic":
+            topics.made(at)
         at.run("up")
         for stream, file in FILES.items():
             at.put(stream, file, CONTENT[stream])
@@ -165,6 +170,11 @@ def _aws_state(at: Installation) -> list[Any]:
     ]
     with suppress(ClientError):
         found.append(s3.get_bucket_policy(Bucket=aws.bucket)["Policy"])
+    sns = at.aws("sns")
+    for topic in sns.list_topics()["Topics"]:
+        found.append(sns.get_topic_attributes(**topic)["Attributes"]["Policy"])
+        rows = sns.list_subscriptions_by_topic(**topic)["Subscriptions"]
+        found.append(sorted(row["Endpoint"] for row in rows))
     return found
 
 

@@ -1,0 +1,86 @@
+"""Broken on an installation whose events go through an SNS topic."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.scenarios.conftest import Installation
+from tests.scenarios.faults.fault import fault, notifications, set_notifications
+
+NAME = "files"
+
+
+def made(at: Installation) -> None:
+    """A topic for both streams, in the settings of whoever stands at this installation."""
+    arn = at.aws("sns").create_topic(Name=NAME)["TopicArn"]
+    for stream in at.settings.streams:
+        at.environment[f"INVOKE_STREAMS_{stream.name.upper()}_SNS_TOPIC"] = arn
+
+
+def _arn(at: Installation) -> str:
+    return at.environment["INVOKE_STREAMS_EVENTS_SNS_TOPIC"]
+
+
+def _policy(at: Installation) -> list[dict[str, Any]]:
+    found = json.loads(at.aws("sns").get_topic_attributes(TopicArn=_arn(at))["Attributes"]["Policy"])
+    rows: list[dict[str, Any]] = found["Statement"]
+    return rows
+
+
+def _set_policy(at: Installation, rows: list[dict[str, Any]]) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": rows})
+    at.aws("sns").set_topic_attributes(TopicArn=_arn(at), AttributeName="Policy", AttributeValue=document)
+
+
+def _pipes_made_anew(at: Installation) -> None:
+    """As docs/runbook.md#sns-subscription says: Snowflake forgets the topic in 72 hours."""
+    for stream in at.settings.streams:
+        at.sql(f"DROP PIPE {stream.pipe.sql}")
+    at.advance(hours=73)
+    at.run("step3-aws", "step4-snowflake", "step5-aws", "backfill", "--pattern", ".*")
+
+
+@fault("topic", shape="topic")
+def topic_deleted(at: Installation) -> Iterator[None]:
+    at.aws("sns").delete_topic(TopicArn=_arn(at))
+    yield
+    made(at)
+    _pipes_made_anew(at)
+
+
+@fault("topic", shape="topic")
+def topic_policy_without_s3(at: Installation) -> None:
+    _set_policy(at, [row for row in _policy(at) if "Service" not in row["Principal"]])
+
+
+@fault("topic", shape="topic")
+def topic_policy_without_snowflake(at: Installation) -> None:
+    _set_policy(at, [row for row in _policy(at) if row["Sid"] != "SnowpipeRunbookSnowflakeSubscribes"])
+
+
+@fault("topic", shape="topic")
+def topic_denies_s3(at: Installation) -> Iterator[None]:
+    before = _policy(at)
+    deny = {"Sid": "Quarantine", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish"}
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    rows = [{**deny, "Resource": _arn(at)}, {**deny, "Sid": "OnlyTls", "Condition": insecure}]
+    _set_policy(at, [*before, rows[0], {**rows[1], "Resource": _arn(at)}])
+    yield
+    _set_policy(at, [row for row in _policy(at) if row["Sid"] != "Quarantine"])
+
+
+@fault("topic", shape="topic")
+def subscription_deleted(at: Installation) -> Iterator[None]:
+    sns = at.aws("sns")
+    for one in sns.list_subscriptions_by_topic(TopicArn=_arn(at))["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
+    yield
+    _pipes_made_anew(at)
+
+
+@fault("rule", shape="topic")
+def rule_past_the_topic(at: Installation) -> None:
+    queue = next(row[8] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if "sqs" in str(row[8]))
+    rows = notifications(at)["TopicConfigurations"]
+    to_queue = [{**{k: v for k, v in row.items() if k != "TopicArn"}, "QueueArn": queue} for row in rows]
+    set_notifications(at, {"QueueConfigurations": to_queue})
