@@ -4,6 +4,7 @@ Part of the tasks: nothing else starts the sandbox.
 """
 
 import os
+import re
 import shlex
 import sys
 import threading
@@ -76,6 +77,8 @@ def _in_words(error: BaseException) -> str:
         return "A section (aws, snowflake, streams or one of them, checks) is a single value there"
     if isinstance(error, UnknownFileType) or "_load_" in str(error):
         return "A settings file's name ends in .yaml"
+    if word := re.search(r"(?:with base 10|to float): ('.*')", str(error)):
+        return f"{word[1]} is no number"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
@@ -130,14 +133,14 @@ def settings_of(config: Any) -> dict[str, Any]:
     ours = {f"INVOKE_{name}" for name in _variables(settings)}
     given = [name for name in os.environ if name.startswith("INVOKE_")]
     for name in sorted(set(given) - known - {"INVOKE_RUNTIME_CONFIG", "INVOKE_DEBUG"}):
-        close = get_close_matches(name, ours, n=1)
+        close = get_close_matches(name, ours, n=1, cutoff=0.75)
         raise SettingsWrong(
             f"The variable {name} sets nothing",
             why="No single value has that name in invoke.yaml",
-            remedy=f"unset it{f', or was {close[0]} meant' if close else ''}",
+            remedy=f"unset it{f', or set {close[0]}, if that was meant' if close else ''}",
         )
-    sources = ["invoke.yaml", *([str(file)] if file else []), *sorted(ours & set(given))]
-    reading.read(settings, source=", ".join(sources))
+    files = ", ".join(["invoke.yaml", *([str(file)] if file else [])])
+    reading.read(settings, source=files, variables=ours & set(given))
     return settings
 
 

@@ -8,7 +8,7 @@ Credentials are never settings.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -441,7 +441,10 @@ class Settings(_Model):
                 return stream
         known = ", ".join(stream.name for stream in self.streams)
         raise SettingsWrong(
-            f"There is no stream {name!r}", where=self.target, why=f"The settings have {known}"
+            f"There is no stream {name!r}",
+            where=self.target,
+            why=f"The settings have {known}",
+            remedy=f"--stream {self.streams[0].name}, or another of them",
         )
 
     @property
@@ -516,8 +519,13 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
 SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by")
 
 
-def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:
-    """The settings in ``config``; raises SettingsWrong naming every key that is wrong."""
+def read(
+    config: Mapping[str, Any], *, source: str = "invoke.yaml", variables: Collection[str] = ()
+) -> Settings:
+    """The settings in ``config``; raises SettingsWrong naming every key that is wrong, and where it is.
+
+    ``source``: the files they come from; ``variables``: those of the environment, by name.
+    """
     unknown = sorted(set(config) - set(SECTIONS))
     if unknown:
         raise SettingsWrong(
@@ -526,9 +534,15 @@ def read(config: Mapping[str, Any], *, source: str = "invoke.yaml") -> Settings:
     try:
         return Settings.model_validate(dict(config))
     except ValidationError as error:
-        problems = "; ".join(_problem(row) for row in error.errors())
+        rows = error.errors()
+        problems = "; ".join(_problem(row) for row in rows)
+        named = {"_".join(["INVOKE", *map(str, row["loc"])]).upper() for row in rows}
+        guilty = set(variables) if "INVOKE" in named else named & set(variables)  # of two keys: any may be
+        where = [*([] if named <= guilty else [source]), *sorted(guilty)]
         raise SettingsWrong(
-            f"Settings are wrong: {problems}", where=source, remedy="see the comments in invoke.yaml"
+            f"Settings are wrong: {problems}",
+            where=", ".join(where),
+            remedy="see the comments in invoke.yaml",
         ) from None
 
 
@@ -544,6 +558,22 @@ def ours(config: Mapping[str, Any], command: str) -> None:
         )
 
 
+EXAMPLES = {
+    "account_id": "111122223333 (12 digits in quotes)",
+    "region": "us-west-2",
+    "bucket": "my-snowplow-bucket (lower case)",
+    "path": "/snowplow/",
+    "permissions_boundary": "arn:aws:iam::111122223333:policy/NAME",
+    "kms_key_arn": "arn:aws:kms:us-west-2:111122223333:key/ID",
+    "account": "MYORG-MYACCOUNT",
+    "connection": "my-connection",
+    "stage_url": "s3://my-snowplow-bucket/folder/",
+    "sns_topic": "arn:aws:sns:us-west-2:111122223333:NAME",
+    "target": "prod",
+}
+"""What a value that has a shape looks like, by its key."""
+
+
 def _problem(row: Any) -> str:
     """One pydantic finding as ``key: what is wrong``; never more of the value than pydantic quotes."""
     key = ".".join(str(part) for part in row["loc"])
@@ -553,5 +583,9 @@ def _problem(row: Any) -> str:
         return f"{key}: missing"
     message = str(row["msg"]).removeprefix("Value error, ")
     if row["type"] == "string_pattern_mismatch":
-        message = f"{row['input']!r} does not look like one (pattern {row['ctx']['pattern']})"
+        example = EXAMPLES.get(str(row["loc"][-1]))
+        shape = f"is not written like {example}" if example else f"does not match {row['ctx']['pattern']}"
+        message = f"{row['input']!r} {shape}"
+    elif row["type"] in ("greater_than_equal", "literal_error"):
+        message = f"{row['input']!r} {message.removeprefix('Input ')}"
     return f"{key}: {message}" if key else message

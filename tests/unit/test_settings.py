@@ -1,5 +1,7 @@
 """Settings: what is wrong is refused with the key's name, and every name is derived once."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -354,3 +356,37 @@ def test_the_fingerprint_stays_the_same_for_the_same_settings(settings):
     assert read(written()).fingerprint == settings.fingerprint
     assert len(settings.fingerprint) == 12
     assert int(settings.fingerprint, 16) >= 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("aws__region", "here", "aws.region: 'here' is not written like us-west-2"),
+        ("aws__role_name", "a b", "aws.role_name: 'a b' does not match ^["),
+        ("aws__managed_by", "puppet", "aws.managed_by: 'puppet' should be 'runbook', 'terraform' or"),
+        (
+            "checks__ready_within_seconds",
+            0,
+            "checks.ready_within_seconds: 0 should be greater than or equal to 1",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_it_should_be(key, value, said):
+    with pytest.raises(SettingsWrong, match=re.escape(said)):
+        read(written(**{key: value}))
+
+
+def test_where_a_wrong_value_comes_from_is_its_variable_or_the_files():
+    def where(given, **wrong):
+        with pytest.raises(SettingsWrong) as told:
+            read(written(**wrong), source="invoke.yaml, prod.yaml", variables=given)
+        return told.value.where
+
+    variables = {"INVOKE_AWS_REGION", "INVOKE_AWS_BUCKET"}
+    assert where(variables, aws__region="here") == "INVOKE_AWS_REGION"
+    assert where({"INVOKE_AWS_BUCKET"}, aws__region="here") == "invoke.yaml, prod.yaml"
+    both = {"aws__region": "here", "aws__bucket": "B"}
+    assert where({"INVOKE_AWS_BUCKET"}, **both) == "invoke.yaml, prod.yaml, INVOKE_AWS_BUCKET"
+    assert where(variables, **both) == "INVOKE_AWS_BUCKET, INVOKE_AWS_REGION"
+    overlapping = where({"INVOKE_STREAMS_EVENTS_PREFIX"}, streams__events__prefix="snowplow/")
+    assert overlapping == "invoke.yaml, prod.yaml, INVOKE_STREAMS_EVENTS_PREFIX"
