@@ -21,7 +21,7 @@ from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.taking_back.command import down as taken_down
-from runbook.terminal import Style, counted, note, say, wrapped
+from runbook.terminal import Style, counted, note, say, table, wrapped
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import still_red, verify
@@ -106,9 +106,7 @@ def status(config: Config, *, output_format: str) -> int:
     if output_format == "json":
         say(json.dumps([row.as_json() for row in rows], indent=1))
     else:
-        from tabulate import tabulate
-
-        say(tabulate([row.as_row() for row in rows], headers="keys", tablefmt="simple"))
+        say(table([row.as_row() for row in rows], Style.of(sys.stdout)))
     return 0
 
 
@@ -349,7 +347,7 @@ def _tell_plan(found: Plan, *, whole: bool = True) -> None:
     for change in found.changes:
         _tell_change(change, whole=whole)
     if found.blocked:
-        say(wrapped("  known after step ", f"{found.blocked.by_step}: {found.blocked.what}", style))
+        say(wrapped(f"  known after step {found.blocked.by_step}: ", found.blocked.what, style))
     if found.is_empty:
         say("  nothing to change")
 

@@ -6,6 +6,7 @@ tasks: it is the one command that also plays the producer and the passing of tim
 """
 
 import json
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.request import Request, urlopen
-
-from tabulate import tabulate
 
 from runbook import commands
 from runbook import settings as reading
@@ -26,7 +25,7 @@ from runbook.sandbox.snowplow.files import Layout, LoaderFile, compressed, loade
 from runbook.sandbox.snowplow.hard_cases import weird_events
 from runbook.session import Clouds
 from runbook.settings import Settings, Stream
-from runbook.terminal import counted, say
+from runbook.terminal import Style, counted, say, table
 
 SEED = 20260101
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -189,7 +188,7 @@ def _sums(told: Demo) -> int:
     """What is where, counted and compared with what was sent, record by record."""
     _chapter("What is where")
     rows = [_sum(told, stream) for stream in told.settings.streams]
-    say(tabulate(rows, headers="keys", tablefmt="simple"))
+    say(table(rows, Style.of(sys.stdout)))
     wrong = [row["stream"] for row in rows if row["exact"] != "yes"]
     _expect(not wrong, f"not exactly what went in: {', '.join(wrong)}")
     say()

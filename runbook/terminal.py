@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -48,6 +49,20 @@ def wrapped(label: str, text: str, style: Style, *, colour: str = "") -> str:
     )
     paragraph = "\n".join(lines)
     return style.paint(label, colour) + paragraph.removeprefix(label) if colour else paragraph
+
+
+def table(rows: Sequence[Mapping[str, Any]], style: Style) -> str:
+    """A line for each row; where that is too wide, a column for each, named by its first value."""
+    from tabulate import tabulate
+
+    lines = tabulate(rows, headers="keys", tablefmt="simple")
+    first, *names = rows[0]
+    if max(map(len, lines.splitlines())) <= style.width:
+        return lines
+    cells = [[name, *(row[name] for row in rows)] for name in names]
+    heads = ["", *(str(row[first]) for row in rows)]
+    right = ["left", *["right"] * len(rows)]
+    return tabulate(cells, headers=heads, tablefmt="simple", colalign=right, disable_numparse=True)
 
 
 def counted(count: int, noun: str) -> str:

@@ -122,7 +122,7 @@ def _tell(found: Replacement, changes: list[SqlChange | AwsChange]) -> None:
     style = Style.of(sys.stdout)
     stream = found.stream
     if found.note is None:
-        say(f"{stream.name}: the COPY of {stream.pipe} is the one in sql/step4_snowflake; nothing to do")
+        say(f"{stream.name}: the COPY of {stream.pipe} is as it should be, nothing to do")
         return
     why = found.why or "a replacement was cut off and is ended now"
     say(wrapped(f"{stream.name}: ", f"{stream.pipe} is replaced: {why}", style))
