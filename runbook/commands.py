@@ -212,7 +212,8 @@ TERRAFORM = "`invoke tfvars`, then terraform -chdir=terraform apply"
 
 def _verify_only(run: Run, number: int) -> None:
     """A step whose things are Terraform's: what Terraform must still do, or that nothing is left."""
-    say(Style.of(sys.stdout).paint(STEPS[number - 1].title, "bold"))
+    style = Style.of(sys.stdout)
+    say(style.paint(wrapped("", STEPS[number - 1].title, style), "bold"))
     outcome = check(run.facts(), steps=(number,))
     if not outcome.is_well_from_here:
         raise Unhealthy(
@@ -343,7 +344,7 @@ def _streams(settings: Settings, name: str | None) -> tuple[Stream, ...]:
 def _tell_plan(found: Plan, *, whole: bool = True) -> None:
     """The step's plan; ``whole`` also writes out every statement and call."""
     style = Style.of(sys.stdout)
-    say(style.paint(found.step.title, "bold"))
+    say(style.paint(wrapped("", found.step.title, style), "bold"))
     for change in found.changes:
         _tell_change(change, whole=whole)
     if found.blocked:

@@ -257,6 +257,20 @@ def side_by_side(width: int) -> Iterator[ThreadPoolExecutor]:
         raise
 
 
+def _all_of(first: CannotTell, *others: CannotTell) -> CannotTell:
+    """One paragraph for what may be more than one cloud's trouble."""
+    if not others:
+        return first
+    also = [f"{error.what}: {error.why}" for error in others]
+    return CannotTell(
+        first.what,
+        where=first.where,
+        why=". ".join([first.why.rstrip("."), *also]),
+        remedy="; ".join(dict.fromkeys(error.remedy for error in (first, *others))),
+        unreachable=all(error.unreachable for error in (first, *others)),
+    )
+
+
 def _no_session(error: AwsFailed, target: str) -> CannotTell:
     return CannotTell(
         "AWS does not accept the credentials",
@@ -405,7 +419,7 @@ class Reader:
                 except CannotTell as error:
                     closed[side] = error
             if closed and (not partly or len(closed) == len(asked)):
-                raise next(iter(closed.values()))
+                raise _all_of(*closed.values())
             self.closed |= closed
             return Identity(**who)
 
@@ -631,7 +645,7 @@ class translated_aws:  # noqa: N801
         if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
             raise CannotTell(
                 f"AWS cannot be reached for {self.service}:{self.operation}",
-                why=one_line(str(error)),
+                why=failure(error),
                 remedy="check the network, and run the command again",
                 unreachable=True,
             ) from None

@@ -129,7 +129,10 @@ def _tell(found: list[Finding], *, every: bool) -> None:
     for step, title in titles.items():
         rows = [row for row in found if row.step == step]
         bad = [row for row in rows if row.word != "held"]
-        say(style.paint(title, "bold") + (f": {len(rows)} of {len(rows)} ok" if rows and not bad else ""))
+        if not rows:
+            continue  # of a cloud that lets nobody in, which is said
+        text = title.rstrip(".") + ("" if bad else f": {len(rows)} of {len(rows)} ok")
+        say(style.paint(wrapped("", text, style), "bold"))
         for alike in _by_reason(rows if every else bad):
             _tell_alike(alike, style)
     grants = [row.grant for row in found if row.grant and row.grant.endswith(";")]
