@@ -53,8 +53,7 @@ class Killer:
             def do_POST(self) -> None:
                 killer._pass_on(self, host, port)
 
-            def do_GET(self) -> None:
-                killer._pass_on(self, host, port)
+            do_GET = do_PUT = do_HEAD = do_DELETE = do_POST  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -39,6 +40,7 @@ T = TypeVar("T")
 COUNTED = {exp.Insert: ("inserted", result.INSERT), exp.Delete: ("deleted", result.DELETE)}
 CLASHES_BORNE = 10
 CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+PLACES = count(1)
 MERGE_PRIVILEGES = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
 
@@ -262,7 +264,7 @@ def _place(
     session: Session, node: exp.Expression, found: Result, stack: ExitStack, alias: str | None = None
 ) -> set[str]:
     """Make the rows a relation of the session's DuckDB and let the tree name it instead of ``node``."""
-    relation = f"sandbox_relation_{id(found):x}"
+    relation = f"sandbox_relation_{next(PLACES)}"
     table = encoding.arrow_table(found)
     with session.lock:
         session.duck.register(relation, table)

@@ -207,6 +207,19 @@ def test_information_schema_shows_what_the_role_may_see(t: Any) -> None:
     assert rows == [("T",)]
 
 
+def test_several_system_relations_in_one_statement_each_keep_their_own_rows(t: Any) -> None:
+    t.run("CREATE SCHEMA IF NOT EXISTS RAW.OTHER")
+    for _ in range(20):
+        found = t(
+            "SELECT DISTINCT s.schema_name, n.column_name, p.pipe_name "
+            "FROM RAW.INFORMATION_SCHEMA.SCHEMATA s JOIN RAW.INFORMATION_SCHEMA.COLUMNS n "
+            "ON n.column_name = 'TS' JOIN RAW.INFORMATION_SCHEMA.SCHEMATA o ON o.schema_name = s.schema_name "
+            "JOIN RAW.INFORMATION_SCHEMA.TABLES t ON t.table_name = 'T' "
+            "LEFT JOIN RAW.INFORMATION_SCHEMA.PIPES p ON p.pipe_name = 'P' WHERE s.schema_name = 'OTHER'"
+        )
+        assert found == [("OTHER", "TS", None)]
+
+
 def test_time_is_the_tenants(t: Any, tenant: Any) -> None:
     before = t.one("SELECT CURRENT_TIMESTAMP()")
     tenant.control("POST", "/clock", {"advance_s": 10 * 86400})
