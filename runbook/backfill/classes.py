@@ -53,10 +53,10 @@ SAYS = {
     Kind.LOADED_BY_PIPE: "loaded by the pipe",
     Kind.LOADED_BY_EARLIER_PIPE: "loaded by an earlier pipe of this name",
     Kind.LOADED_BY_COPY: "loaded by COPY",
-    Kind.IN_TABLE: "in the table, though no history remembers",
+    Kind.IN_TABLE: "in the table, in no load history",
     Kind.EMPTY: "empty: it has no rows",
-    Kind.OTHER_SUFFIX: "not this stream's: another suffix, or a folder",
-    Kind.IN_FLIGHT: "in flight: being loaded, queued, or just arrived",
+    Kind.OTHER_SUFFIX: "of another suffix, or a folder",
+    Kind.IN_FLIGHT: "in flight: loading, or just arrived",
     Kind.WAITING: "waiting for a pipe that does not run",
     Kind.NEVER_NOTIFIED: "never announced to the pipe",
     Kind.BEFORE_PIPE: "there before the pipe was made",
@@ -65,7 +65,7 @@ SAYS = {
     Kind.LOADED_TWICE: "loaded more than once",
     Kind.PARTLY_LOADED: "partly loaded",
     Kind.CHANGED: "changed since it was loaded",
-    Kind.ROWS_GONE: "loaded once, and no row of it is in the table",
+    Kind.ROWS_GONE: "loaded once, no row of it in the table",
     Kind.TOO_OLD_TO_KNOW: "too old to know",
 }
 

@@ -20,7 +20,7 @@ from runbook.facts import Facts
 from runbook.plan import SqlChange
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, counted, note, say, say_json
+from runbook.terminal import Style, counted, note, say, say_json, wrapped
 
 # where files, loads and rows are compared; both lead to the same plan
 ENGINES: dict[str, ModuleType] = {"local": looking, "snowflake": inside}
@@ -150,7 +150,7 @@ def _tell(plans: list[BackfillPlan], texts: list[list[SqlChange]] | None) -> Non
     for number, plan in enumerate(plans):
         say(plan_table(plan, style))
         for change in texts[number] if texts else ():
-            say(f"  + {change.why}")
+            say(wrapped("  + ", change.why, style))
             for line in str(change).splitlines():
                 say(style.paint(f"      {line}", "dim"))
 

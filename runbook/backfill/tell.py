@@ -1,5 +1,7 @@
 """A plan and its outcome: for a person, and as JSON whose keys stay as they are."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -84,8 +86,8 @@ def reach(plan: BackfillPlan) -> list[str]:
     evidence = plan.evidence
     if plan.survey.as_of:
         said.append(
-            f"the files are those of the directory table's last refresh ({plan.survey.as_of}); "
-            "later ones are not in this plan"
+            "the files are those of the directory table's last refresh "
+            f"({whole_seconds(plan.survey.as_of)}); later ones are not in this plan"
         )
     if evidence.known_since:
         said.append(
@@ -99,6 +101,11 @@ def reach(plan: BackfillPlan) -> list[str]:
             "deleted rows older than 14 days cannot be told from files that were never loaded"
         )
     return said
+
+
+def whole_seconds(time: str) -> str:
+    """A time as Snowflake writes it, without what no person reads."""
+    return re.sub(r"\.\d+", "", time)
 
 
 def no_match(asked: Asked, survey: Survey) -> str:
@@ -125,10 +132,11 @@ def outcome_table(result: Result, style: Style) -> str:
         if result.rows_twice:
             lines.append(style.paint(f"  ROWS TWICE: {result.rows_twice} (a file and row number)", "red"))
     missing = result.files_missing
-    lines += [
-        wrapped("  missing: ", f"{verdict.file.key}: {SAYS[verdict.kind]}; {result.why(verdict)}", style)
-        for verdict in islice(result.missing, NAMED)
-    ]
+    alike = defaultdict(list)
+    for verdict in islice(result.missing, NAMED):
+        alike[f"{SAYS[verdict.kind]}; {result.why(verdict)}"].append(verdict.file.key)
+    for reason, keys in alike.items():
+        lines += [wrapped("  missing: ", reason, style), *(f"    {key}" for key in keys)]
     if missing > NAMED:
         lines.append(f"  and {missing - NAMED:,} more (--format json names all)")
     waiting = result.now.counts.get(Kind.IN_FLIGHT)
