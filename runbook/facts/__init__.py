@@ -205,7 +205,7 @@ class Facts:
 
     def pipe_status(self, stream: Stream) -> snowflake.PipeStatus | None:
         """What the stream's pipe says of itself."""
-        return self._once(("status", stream.name), lambda: snowflake.pipe_status(self.reader, stream))
+        return self._once(("status", stream.name), lambda: snowflake.pipe_status(self.reader, stream.pipe))
 
     def pause(self, stream: Stream) -> snowflake.Pause | None:
         """Whether and where the stream's pipe is paused."""

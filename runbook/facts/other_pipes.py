@@ -1,20 +1,26 @@
 """Pipes elsewhere in the account, as far as the role sees them: what they read and into which table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
-from runbook.facts.snowflake import ask
+from runbook.facts.snowflake import ask, pipe_status
 from runbook.session import Reader
 from runbook.settings import Identifier, QualifiedName, Stream
 
 
 @dataclass(frozen=True)
 class OtherPipe:
-    """A pipe that is none of the settings': ``url`` is what it reads, "" where its stage is not seen."""
+    """A pipe that is none of the settings': ``url`` is what it reads, "" where its stage is not seen.
+
+    ``stopped``: it loads nothing unless somebody forces it, as the pipe of a cloned schema; asked only of
+    those that would repeat a stream.
+    """
 
     name: QualifiedName
     table: QualifiedName | None
     url: str
+    stopped: bool = False
 
     def repeats(self, stream: Stream) -> bool:
         """Whether it loads files of the stream into the stream's own table, and so a second time.
@@ -37,7 +43,24 @@ def other_pipes(reader: Reader) -> tuple[OtherPipe, ...]:
         ask(lambda: reader.sql("SHOW STAGES IN ACCOUNT"), "The account's stages", "USAGE on stages") or []
     )
     urls = {_name(row): str(row["url"]) for row in stages}
-    return tuple(_pipe(name, text, urls) for name, text in theirs)
+    found = [_pipe(name, text, urls) for name, text in theirs]
+    return tuple(
+        replace(pipe, stopped=_is_stopped(reader, pipe))
+        if any(pipe.repeats(stream) for stream in reader.settings.streams)
+        else pipe
+        for pipe in found
+    )
+
+
+def _is_stopped(reader: Reader, pipe: OtherPipe) -> bool:
+    """Whether its state says so; a pipe whose state is not ours to see is taken for one that loads."""
+    try:
+        status = pipe_status(reader, pipe.name)
+    except CannotTell as error:
+        if not error.missing_right:
+            raise
+        return False
+    return status is not None and status.is_stopped_for_good
 
 
 def _pipe(name: QualifiedName, text: str, urls: dict[QualifiedName, str]) -> OtherPipe:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from runbook.errors import CannotTell
 from runbook.facts.rights import first_missing
 from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, NO_WAREHOUSE, Reader, Row, SqlFailed
-from runbook.settings import Identifier, Stream
+from runbook.settings import Identifier, QualifiedName, Stream
 from runbook.sql import literal
 
 T = TypeVar("T")
@@ -357,14 +357,14 @@ def _in_schema(reader: Reader, kind: str) -> list[Row]:
     return ask(lambda: reader.sql(f"SHOW {kind} IN SCHEMA {schema}"), what, f"USAGE on schema {schema}") or []
 
 
-def pipe_status(reader: Reader, stream: Stream) -> PipeStatus | None:
-    """SYSTEM$PIPE_STATUS of the stream's pipe."""
+def pipe_status(reader: Reader, pipe: QualifiedName) -> PipeStatus | None:
+    """SYSTEM$PIPE_STATUS of a pipe."""
 
     def read() -> PipeStatus:
-        rows = reader.sql(f"SELECT SYSTEM$PIPE_STATUS({literal(stream.pipe.sql)}) AS status")
+        rows = reader.sql(f"SELECT SYSTEM$PIPE_STATUS({literal(pipe.sql)}) AS status")
         return PipeStatus(json.loads(rows[0]["status"]))
 
-    return ask(read, f"The status of {stream.pipe}", f"MONITOR on pipe {stream.pipe}")
+    return ask(read, f"The status of {pipe}", f"MONITOR on pipe {pipe}")
 
 
 def pause(reader: Reader, stream: Stream) -> Pause | None:

@@ -26,7 +26,7 @@ FOLDERS = (
 )
 SUFFIXES = (".gz", ".gz", "", ".tsv.gz", "=1.gz", " copy.gz")
 NAMES = ("{}", "SP_{}", '"{} 2"', '"été_{}"', '"{}.x"')
-FOREIGN = ("rules", "trust", "policies", "eventbridge")
+FOREIGN = ("rules", "trust", "policies", "eventbridge", "clone")
 MAKERS = ("up", "hand", "hand, then adopted")
 
 
@@ -82,9 +82,7 @@ def shape(seed: int) -> Shape:
             "loader_role": pick.choice(("SNOWPLOW_LOADER", '"loader role"')),
             "operator_role": pick.choice(("SNOWPLOW_OPERATOR", '"on-call"')),
         },
-        foreign=frozenset(
-            kind for kind in ("rules", "trust", "policies", "eventbridge") if pick.random() < 0.4
-        ),
+        foreign=frozenset(kind for kind in FOREIGN if pick.random() < 0.4),
         state=pick.choice(
             ("new", "files before the pipe", "loaded", "files pending", "a quiet night", "a quiet fortnight")
         ),
@@ -198,6 +196,10 @@ class Making:
             text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
             made = iam.create_policy(PolicyName="theirs", PolicyDocument=text)["Policy"]["Arn"]
             iam.attach_role_policy(RoleName=aws.role_name, PolicyArn=made)
+        if "clone" in self.shape.foreign:  # its pipes name our tables, and are stopped
+            snowflake = self.settings.snowflake
+            database = snowflake.database.sql
+            self.at.sql(f'CREATE SCHEMA {database}."their copy" CLONE {database}.{snowflake.schema_name.sql}')
 
     # ---- as the documented procedure is done by hand, or by Terraform
 

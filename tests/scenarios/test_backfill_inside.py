@@ -3,6 +3,7 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from tests.scenarios.test_backfill import (
     event,
     put,
     requests_so_far,
+    rows_by_file,
     silence,
 )
+from tests.scenarios.test_bad_input import connections, with_role
 
 DIRECTORY = "RAW.SNOWPLOW.ENRICHED_DIRECTORY"
 
@@ -97,6 +100,33 @@ def test_both_engines_make_the_same_plan_and_load_the_same_once(listed: Installa
     assert {row["class"] for row in done["missing"]} == {"failed", "changed", "rows_gone"}
     again = both(listed)
     assert again["to_load"]["files"] == 0
+
+
+def test_what_14_days_have_forgotten_is_known_once_the_year_s_history_may_be_read(
+    listed: Installation, tmp_path: Path
+) -> None:
+    listed.environment["SNOWFLAKE_HOME"] = connections(listed, tmp_path / "owner", with_role("SYSADMIN"))
+    loaded = put(listed, "loaded.gz", "gone.gz")
+    listed.put("events", "broken.gz", b"\x1f\x8b no gzip")
+    listed.settle()
+    silence(listed)
+    missing = put(listed, "silent.gz")
+    listed.sql(f"DELETE FROM {TABLE} WHERE _file = '{loaded[1]}'")
+    listed.advance(days=20)
+    blind = both(listed)
+    assert (classes(blind), blind["account_usage"]) == ({"in_table": 1, "never_notified": 3}, False)
+
+    listed.sql("GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE SYSADMIN")
+    seeing = both(listed)
+    assert seeing["account_usage"]
+    assert classes(seeing) == {"loaded_by_pipe": 1, "rows_gone": 1, "failed": 1, "never_notified": 1}
+    done = backfill(listed, expect=1)
+    assert (done["loaded"]["files"], done["loaded"]["rows"]) == (1, 2)
+    assert rows_by_file(listed) == dict.fromkeys([loaded[0], *missing], 2)
+    assert {row["key"].rsplit("/")[-1]: row["class"] for row in done["missing"]} == {
+        "gone.gz": "rows_gone",
+        "broken.gz": "failed",
+    }
 
 
 ASKED = ("backfill", "--pattern", ".*", "--stream", "events", "--engine", "snowflake")

@@ -263,7 +263,7 @@ def test_a_pipe_says_of_itself_what_it_says_and_a_missing_key_is_no_fault(
     settings, stream, document, state, pending
 ):
     found = snowflake.pipe_status(
-        FakeReader(settings, {"SELECT SYSTEM$PIPE_STATUS": [{"status": document}]}), stream
+        FakeReader(settings, {"SELECT SYSTEM$PIPE_STATUS": [{"status": document}]}), stream.pipe
     )
     assert isinstance(found, PipeStatus)
     assert (found.execution_state, found.pending_files, found.error) == (state, pending, "")
@@ -297,7 +297,7 @@ def test_columns_and_format_options_as_described(settings, stream):
         lambda reader, stream: snowflake.grants_to(reader, reader.settings.snowflake.loader_role),
         snowflake.file_format,
         snowflake.table,
-        snowflake.pipe_status,
+        lambda reader, stream: snowflake.pipe_status(reader, stream.pipe),
         snowflake.pause,
     ],
 )

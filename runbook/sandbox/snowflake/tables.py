@@ -98,8 +98,12 @@ def _check_properties(statement: exp.Create) -> str:
 
 def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:
     """The columns, and the query that fills the table (for views: that defines it), if there is one."""
-    if statement.args.get("clone"):
-        raise errors.not_emulated("CREATE TABLE … CLONE")
+    clone = statement.args.get("clone")
+    if clone is not None:
+        if clone.this.args.get("when") or statement.find(exp.CopyGrantsProperty):
+            raise errors.not_emulated("CREATE TABLE … CLONE with AT, BEFORE or COPY GRANTS")
+        source = relations.use_table(session, clone.this, "SELECT")
+        return list(source.columns), f"SELECT * FROM {duckdb_name(source.full_name)}"
     like = statement.find(exp.LikeProperty)
     if like is not None:
         return list(relations.use_table(session, like.this, "SELECT").columns), None
@@ -193,6 +197,11 @@ def _create_sql(table: Table, select_sql: str | None) -> list[str]:
     body = ", ".join(column_sql(each) for each in table.columns)
     filled = [] if select_sql is None else [f"INSERT INTO {name} {select_sql}"]
     return [f"CREATE TABLE {name} ({body})", *filled]
+
+
+def copy_sql(made: Table, source: Table) -> list[str]:
+    """A table with the columns and rows of another, for DuckDB."""
+    return _create_sql(made, f"SELECT * FROM {duckdb_name(source.full_name)}")
 
 
 def column_sql(each: TableColumn) -> str:

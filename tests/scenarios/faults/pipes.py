@@ -12,12 +12,12 @@ OWNER = "SYSADMIN"
 # ---- what they stand on
 
 
-@fault("format", "pipe")
+@fault("format", "pipe", "stops")
 def format_dropped(at: Installation) -> None:
     at.sql(f"DROP FILE FORMAT {TSV}")
 
 
-@fault("format", "pipe")
+@fault("format", "pipe", "stops")
 def format_replaced(at: Installation) -> None:
     ddl = at.sql(f"SELECT GET_DDL('FILE_FORMAT', '{TSV}')")[0][0]
     _, _, options = ddl.partition("TYPE")
@@ -33,12 +33,12 @@ def table_replaced(at: Installation) -> Iterator[None]:
     at.run("backfill", "--stream", "events", "--pattern", ".*", "--reload-gone")
 
 
-@fault("stage", "pipe")
+@fault("stage", "pipe", "stops")
 def stage_dropped(at: Installation) -> None:
     at.sql(f"DROP STAGE {STAGE}")
 
 
-@fault("stage", "pipe", "loader", "operator")
+@fault("stage", "pipe", "loader", "operator", "stops")
 def stage_replaced(at: Installation) -> None:
     url = at.stream("events").url
     at.sql(
@@ -48,7 +48,7 @@ def stage_replaced(at: Installation) -> None:
     )
 
 
-@fault("stage", "pipe")
+@fault("stage", "pipe", "stops")
 def stage_moved(at: Installation) -> Iterator[None]:
     url = at.stream("events").url
     at.sql(f"ALTER STAGE {STAGE} SET URL = '{url}2026/'")
@@ -56,7 +56,7 @@ def stage_moved(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER STAGE {STAGE} SET URL = '{url}'")
 
 
-@fault("stage", "pipe", "integration")
+@fault("stage", "pipe", "integration", "stops")
 def stage_without_its_last_slash(at: Installation) -> Iterator[None]:
     url = at.stream("events").url
     places = f"('{url.rstrip('/')}', '{at.stream('events_bad').url}')"
@@ -66,7 +66,7 @@ def stage_without_its_last_slash(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER STAGE {STAGE} SET URL = '{url}'")
 
 
-@fault("stage", "pipe")
+@fault("stage", "pipe", "stops")
 def stage_moved_and_put_back(at: Installation) -> None:
     url = at.stream("events").url
     at.sql(f"ALTER STAGE {STAGE} SET URL = '{url}2026/'")
@@ -166,22 +166,19 @@ def _second(at: Installation, name: str, stage: str) -> None:
     at.sql(f"CREATE PIPE {name} AUTO_INGEST = TRUE AS {text}")
 
 
-@fault("second")
+@fault("second", "stops")
 def two_pipes_on_one_prefix(at: Installation) -> Iterator[None]:
     _second(at, "RAW.SNOWPLOW.EVENTS_PIPE_NEW", STAGE)
     yield
     at.sql("DROP PIPE RAW.SNOWPLOW.EVENTS_PIPE_NEW")
 
 
-@fault("second")
+@fault("second", "stops")
 def schema_cloned(at: Installation) -> Iterator[None]:
-    """What CREATE SCHEMA … CLONE leaves, made by hand: the sandbox refuses the statement."""
-    at.sql("CREATE SCHEMA RAW.SNOWPLOW_CLONE")
-    url = at.stream("events").url
-    at.sql(
-        f"CREATE STAGE RAW.SNOWPLOW_CLONE.ENRICHED_STAGE URL = '{url}' STORAGE_INTEGRATION = {INTEGRATION}"
-    )
-    _second(at, "RAW.SNOWPLOW_CLONE.EVENTS_PIPE", "RAW.SNOWPLOW_CLONE.ENRICHED_STAGE")
+    """The clone's pipe is stopped; somebody resumes it, and its COPY names our table."""
+    at.sql("CREATE SCHEMA RAW.SNOWPLOW_CLONE CLONE RAW.SNOWPLOW")
+    at.sql("DROP PIPE RAW.SNOWPLOW_CLONE.EVENTS_BAD_PIPE")
+    at.sql("SELECT SYSTEM$PIPE_FORCE_RESUME('RAW.SNOWPLOW_CLONE.EVENTS_PIPE')")
     yield
     at.sql("DROP PIPE RAW.SNOWPLOW_CLONE.EVENTS_PIPE")
     at.sql("DROP SCHEMA RAW.SNOWPLOW_CLONE")

@@ -9,6 +9,7 @@ import duckdb
 
 from runbook.sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result, tables
 from runbook.sandbox.snowflake.catalog import Database, Pipe, Schema, SchemaObject, Warehouse
+from runbook.sandbox.snowflake.commands import cloning
 from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.names import quoted
@@ -154,10 +155,9 @@ def _comment_only(tokens: Tokens, kind: str) -> str:
 
 
 def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
-    """CREATE SCHEMA: it becomes the session's current schema."""
+    """CREATE SCHEMA, empty or as a clone: it becomes the session's current schema."""
     parts = tokens.name(2)
-    if tokens.sees("CLONE"):
-        raise errors.not_emulated("CREATE SCHEMA … CLONE")
+    source = cloning.source_of(session, tokens)
     if tokens.sees("WITH"):
         raise errors.not_emulated("CREATE SCHEMA … WITH MANAGED ACCESS")
     given = options.read_options(tokens, CONTAINER_OPTIONS)
@@ -177,12 +177,18 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
             return present
         if existing is not None:
             account.privileges.require_ownership(session.role, existing)
+        if source is not None and (mode.or_alter or existing is source):
+            raise errors.not_emulated("CREATE SCHEMA … CLONE of this kind")
         if existing is not None and mode.or_alter:
             existing.comment = given.get("COMMENT", "")
             return result.status(f"Schema {name} successfully altered.")
         if existing is not None:
             _remove_schema(session, existing)
-        _add_schema(session, database, name, given.get("COMMENT", ""))
+        made = _add_schema(session, database, name, given.get("COMMENT", ""))
+        if source is not None:
+            for statement in cloning.fill(session, source, made):
+                _in_duckdb(session, statement)
+            pausing.note(account.catalog, account.now())
         session.database, session.schema = database, name
     account.pipes.wake_all()
     return result.status(f"Schema {name} successfully created.")
