@@ -282,7 +282,7 @@ class Survey:
     def table_outlived_the_pipe(self) -> bool:
         """Whether the table holds files that no history of the pipe's time remembers."""
         found = self.row(
-            "SELECT EXISTS (FROM present ANTI JOIN (SELECT file FROM loads WHERE recent) AS known USING (file))"
+            "SELECT EXISTS (FROM present ANTI JOIN (FROM loads WHERE recent) AS loads USING (file))"
         )
         return bool(found[0])
 
