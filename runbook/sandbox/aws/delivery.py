@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Message, sqs_backends
 
 from runbook.sandbox.aws import stores
 from runbook.sandbox.aws.iam import Document, Policies, Principal, Request, decide
@@ -125,9 +125,15 @@ def _envelope(
 
 
 def send(queue_arn: str, body: str) -> None:
-    """Put a message into the queue of this ARN."""
+    """Put a message into the queue of this ARN, which is no FIFO queue.
+
+    Not by moto's SendMessage, which works out all attributes of the queue and so looks at each message in it.
+    """
     _, _, _, region, account, name = queue_arn.split(":")
-    sqs_backends[account][region].send_message(name, body)
+    queue = sqs_backends[account][region].get_queue(name)
+    message = Message(str(uuid.uuid4()), body)
+    message.mark_sent(delay_seconds=queue.delay_seconds)
+    queue.add_message(message)
 
 
 @dataclass(order=True)

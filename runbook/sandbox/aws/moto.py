@@ -64,6 +64,7 @@ moto.backends.list_of_moto_modules = lambda: _services
 for module in (moto.core.responses, moto.sqs.models):
     module.camelcase_to_underscores = cache(module.camelcase_to_underscores)
 moto.core.responses.gen_amzn_requestid_long = _request_id
+moto.sqs.models.unix_time_millis = lambda: time.time() * 1000  # asked of every message in a queue, twice
 moto.sqs.models.generate_receipt_handle = lambda: _random_text(185, string.ascii_lowercase)
 moto.sqs.models.SQSBackend.is_message_valid_based_on_retention_period = _is_retained
 
