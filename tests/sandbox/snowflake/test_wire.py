@@ -6,9 +6,11 @@ import subprocess
 import textwrap
 import threading
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import snowflake.connector
 from snowflake.connector import DictCursor
@@ -48,6 +50,38 @@ def test_a_login_brings_role_and_context(tenant: Any, sql: Any) -> None:
 def test_dict_cursor_gives_names(sql: Any) -> None:
     with sql.connection.cursor(DictCursor) as cursor:
         assert cursor.execute("SELECT 1 AS A, 'x' AS \"b\"").fetchall() == [{"A": 1, "b": "x"}]
+
+
+ARROW = (
+    "SELECT 1 AS n, 1.25 AS d, 'é' AS t, TRUE AS b, '2026-01-02 03:04:05.678901'::TIMESTAMP_NTZ AS at, "
+    "'2026-01-02'::DATE AS day, NULL AS nothing FROM (SELECT 1 UNION ALL SELECT 2)"
+)
+
+
+def test_results_are_fetched_as_arrow(sql: Any) -> None:
+    with sql.connection.cursor() as cursor:
+        cursor.execute(ARROW)
+        whole = pa.concat_tables(cursor.fetch_arrow_batches())
+    assert whole.column_names == ["N", "D", "T", "B", "AT", "DAY", "NOTHING"]
+    first, second = whole.to_pylist()
+    assert first == second
+    assert first == {
+        "N": 1,
+        "D": Decimal("1.25"),
+        "T": "é",
+        "B": True,
+        "AT": datetime.datetime.fromisoformat("2026-01-02 03:04:05.678901"),
+        "DAY": datetime.date(2026, 1, 2),
+        "NOTHING": None,
+    }
+
+
+def test_results_are_fetched_in_batches(sql: Any) -> None:
+    with sql.connection.cursor() as cursor:
+        cursor.execute(ARROW)
+        batches = cursor.get_result_batches()
+        assert sum(batch.rowcount for batch in batches) == 2
+        assert [row[0] for batch in batches for row in batch] == [1, 1]
 
 
 def test_async_queries_are_watched_and_fetched(sql: Any) -> None:
