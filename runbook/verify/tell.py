@@ -22,7 +22,8 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
     parts += [_unknown(rows, style) for rows in _by_cause(outcome, "unknown")]
     parts += _canary(outcome, style)
-    parts += [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]
+    if skipped := [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]:
+        parts.append("\n".join(skipped))
     parts.append(_all(outcome, style, every=every))
     return "\n\n".join(parts)
 

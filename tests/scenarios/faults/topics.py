@@ -80,7 +80,7 @@ def subscription_deleted(at: Installation) -> Iterator[None]:
 
 @fault("rule", shape="topic")
 def rule_past_the_topic(at: Installation) -> None:
-    queue = next(row[8] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if "sqs" in str(row[8]))
+    queue = next(row[6] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW"))
     rows = notifications(at)["TopicConfigurations"]
     to_queue = [{**{k: v for k, v in row.items() if k != "TopicArn"}, "QueueArn": queue} for row in rows]
     set_notifications(at, {"QueueConfigurations": to_queue})
