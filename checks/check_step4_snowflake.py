@@ -318,7 +318,9 @@ def check_no_other_pipe_loads_the_same(facts: Facts, stream: Stream) -> None:
     Remedy: DROP PIPE the other one; its rows are in the table twice since it was made
     See: docs/runbook.md#two-pipes
     """
-    others = [str(other.name) for other in facts.other_pipes if other.repeats(stream) and not other.stopped]
+    others = [
+        str(other.name) for other in facts.other_pipes if stream.name in other.repeats and not other.stopped
+    ]
     assert others == [], "every pipe has its own load history"
 
 
