@@ -29,7 +29,7 @@ Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.h
 
 
 def snowflake_bounds(version: str) -> dict[str, Any]:
-    """The time limits of a connection, in the words of that version of the connector.
+    """The time limits of a connection and its good-bye, in the words of that version of the connector.
 
     Sources: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-connect,
     and connection_config.py of 5.x.
@@ -48,6 +48,8 @@ def snowflake_bounds(version: str) -> dict[str, Any]:
         "request_timeout": SILENT_S,
         "retry_timeout": 60,
         "retry_max_attempts": 2,
+        # no statement of ours outlives its connection; unsaid, 5.x warns of it
+        "enable_server_session_keep_alive_auto_detection": False,
     }
 
 
@@ -92,18 +94,22 @@ def one_line(text: str) -> str:
     return " ".join("".join(visible).split())
 
 
-def no_connection(error: Any, name: str, target: str) -> RunbookError:
+def no_connection(error: Any, name: str, target: str, place: str) -> RunbookError:
     """Why a named connection does not come about: its file, its login, or the network.
+
+    ``place``: the host and port it goes to, as far as its file says; 5.x of the connector names none.
 
     Numbers: 390xxx is Snowflake's answer to a login, 250001 and 250003 the network, 290xxx an HTTP status,
     251xxx and none at all the connection's own settings (snowflake.connector.errorcode).
     """
     number = int(error.errno or 0)
-    why = one_line(error.msg or str(error))
+    why = one_line(_without_excerpt(error.msg or str(error)))
     what = f"Snowflake connection {name!r} cannot be used"
     if number in (250001, 250003):
         remedy = f"check the network, and account and host of [{name}] in connections.toml"
-        return CannotTell(what, where=target, why=failure(error), remedy=remedy, unreachable=True)
+        why = failure(error)
+        why = why if place.partition(":")[0] in why else f"{place}: {why}"
+        return CannotTell(what, where=target, why=why, remedy=remedy, unreachable=True)
     if 290000 <= number < 291000:
         remedy = f"check account and host of [{name}] in connections.toml: that is not Snowflake answering"
         return CannotTell(what, where=target, why=why, remedy=remedy)
@@ -112,3 +118,8 @@ def no_connection(error: Any, name: str, target: str) -> RunbookError:
         return CannotTell(what, where=target, why=why, remedy=remedy)
     remedy = "correct connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600"
     return SettingsWrong(what, where=target, why=why, remedy=remedy)
+
+
+def _without_excerpt(text: str) -> str:
+    """Without lines as "3 | password = …": 5.x shows what it cannot read in connections.toml."""
+    return "\n".join(line for line in text.splitlines() if not re.match(r"\s*\d*\s*\|", line))

@@ -195,7 +195,7 @@ class Clouds:
                 **snowflake_bounds(snowflake.connector.__version__),
             )
         except errors.Error as error:
-            raise no_connection(error, name, self.settings.target) from None
+            raise no_connection(error, name, self.settings.target, _place(name)) from None
         except (OSError, ValueError) as error:
             raise SettingsWrong(
                 f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
@@ -232,6 +232,19 @@ class Clouds:
                 with suppress(Exception):  # closing is a courtesy
                     connection.close()
             self._connections.clear()
+
+
+def _place(name: str) -> str:
+    """The host and port of a named connection, as far as connections.toml says; "" where it does not."""
+    from snowflake.connector import errors
+    from snowflake.connector.config_manager import CONFIG_MANAGER
+
+    try:
+        given = CONFIG_MANAGER["connections"][name]
+        host = given.get("host") or f"{given['account']}.snowflakecomputing.com"
+    except (errors.Error, KeyError):
+        return ""
+    return f"{host}:{given.get('port', 443)}"
 
 
 def _hidden_from(row: Row) -> dict[str, str]:
@@ -555,7 +568,7 @@ def _batches(connection: Any, statement: str) -> Iterator[Any]:
 
 
 def _while_it_lives(host: str, port: int, work: Callable[[], T]) -> T:
-    """``work()``, given up once nobody listens there any more: the connector would not give up.
+    """``work()``, given up once nobody listens there any more: 4.x of the connector would not give up.
 
     A sandbox that was killed is known by its closed port; for a cloud nothing as sure exists.
     """
@@ -568,7 +581,10 @@ def _while_it_lives(host: str, port: int, work: Callable[[], T]) -> T:
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    while not wait([done], timeout=1).done:
+    while True:
+        ended = bool(wait([done], timeout=1).done)
+        if ended and not done.exception():
+            return done.result()
         try:
             socket.create_connection((host, port), timeout=5).close()
         except ConnectionRefusedError:
@@ -578,7 +594,8 @@ def _while_it_lives(host: str, port: int, work: Callable[[], T]) -> T:
                 remedy="run the command again",
                 unreachable=True,
             ) from None
-    return done.result()
+        if ended:
+            return done.result()
 
 
 class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(...))

@@ -38,6 +38,9 @@ class Line:
         self._loop.close()
 
     async def _end(self) -> None:
+        self._server.close()
+        for _ in range(3):  # who has just been let in is served, and so can be closed
+            await asyncio.sleep(0)
         self.cut()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -56,9 +59,10 @@ class Line:
         return self._requests >= self._at
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        self._writers |= {writer, far_writer}
+        self._writers.add(writer)
         with suppress(asyncio.CancelledError):  # the line is taken down
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            self._writers.add(far_writer)
             await asyncio.gather(self._asks(reader, far_writer, writer), self._answers(far_reader, writer))
 
     async def _asks(

@@ -27,6 +27,7 @@ def test_a_request_that_fails_for_too_long_is_given_up():
             "5.2.0",
             {
                 "connect_timeout",
+                "enable_server_session_keep_alive_auto_detection",
                 "login_timeout",
                 "query_timeout",
                 "request_timeout",
@@ -79,7 +80,28 @@ def test_what_failed_is_the_innermost_reason(error, said):
     ],
 )
 def test_why_a_connection_does_not_come_about(number, kind, remedy):
-    error = network.no_connection(errors.Error(msg="said", errno=number), "prod", "target")
+    error = network.no_connection(errors.Error(msg="said", errno=number), "prod", "target", "")
     assert type(error) is kind
     assert remedy in error.remedy
     assert "said" in str(error)
+
+
+def test_where_it_goes_is_told_once():
+    def said(text):
+        error = errors.Error(msg=text, errno=250001)
+        return network.no_connection(error, "prod", "target", "far.example:443").why
+
+    assert said("Connection refused").startswith("far.example:443: ")
+    assert said("no route to far.example").count("far.example") == 1
+
+
+def test_a_file_that_cannot_be_read_is_told_without_what_stands_in_it():
+    """As connector 5.2 says it."""
+    text = (
+        "000006: Configuration error: Failed to parse TOML from /home/connections.toml: "
+        "TOML parse error at line 12, column 29\n   |\n"
+        '12 | password = "hunter2" broken\n   |             ^\nexpected newline, `#`\n'
+    )
+    error = network.no_connection(errors.Error(msg=text, errno=6), "prod", "target", "")
+    assert "hunter2" not in str(error)
+    assert "line 12, column 29 expected newline" in error.why
