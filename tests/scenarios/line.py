@@ -19,6 +19,7 @@ class Line:
         self._requests = 0
         self._answer: bytes | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._is_cut = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = 0
@@ -38,17 +39,17 @@ class Line:
         self._loop.close()
 
     async def _end(self) -> None:
-        self._server.close()
-        for _ in range(3):  # who has just been let in is served, and so can be closed
-            await asyncio.sleep(0)
-        self.cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self._cut()
+        # whoever has just been let in is served to its end, and so is closed, too
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
 
     def cut(self) -> None:
-        """Nobody listens any more, and what was under way breaks off."""
+        """Nobody listens any more, and what was under way breaks off. For events: they have a thread."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+
+    async def _cut(self) -> None:
+        self._is_cut = True
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
@@ -60,10 +61,11 @@ class Line:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        with suppress(asyncio.CancelledError):  # the line is taken down
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
-            self._writers.add(far_writer)
-            await asyncio.gather(self._asks(reader, far_writer, writer), self._answers(far_reader, writer))
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        self._writers.add(far_writer)
+        if self._is_cut:
+            await self._cut()
+        await asyncio.gather(self._asks(reader, far_writer, writer), self._answers(far_reader, writer))
 
     async def _asks(
         self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
