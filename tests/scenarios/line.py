@@ -50,6 +50,10 @@ class Line:
 
     async def _cut(self) -> None:
         self._is_cut = True
+        for listening in self._server.sockets:
+            self._loop.remove_reader(listening)
+        for _ in range(2):  # a server that closes while it lets somebody in leaves that socket open
+            await asyncio.sleep(0)
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
