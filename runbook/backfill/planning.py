@@ -1,7 +1,7 @@
 """Which files are loaded, by which tool, and which are not, because of what. Pure functions over evidence."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -12,7 +12,7 @@ from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.ranges import common
-from runbook.facts.snowflake import STOPPED_FOR_GOOD, StagedFile
+from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5
@@ -20,6 +20,11 @@ EXAMPLES = 5
 WITHOUT_ASKING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
 REPLACED = (Kind.LOADED_TWICE, Kind.PARTLY_LOADED, Kind.CHANGED)
 FAILURES = (Kind.FAILED, Kind.ARCHIVED)
+NOT_ALONE = (
+    "REFRESH would also take another file, whose name begins with this one's; COPY would have it loaded twice, "
+    f"should its announcement still come, and loads it once it is {REFRESH_DAYS} days old: run it again then, or "
+    "once the other file is gone"
+)
 
 
 class Way(StrEnum):
@@ -107,7 +112,12 @@ class BackfillPlan:
             }
             evidence = self.survey.about(sorted(told)) if told else self.evidence
             for each in said:
-                yield judge(each.file, evidence, self.asked) if each.file.key in told else each
+                yield self._with_reason(each, evidence) if each.file.key in told else each
+
+    def _with_reason(self, each: Verdict, evidence: Evidence) -> Verdict:
+        """The file's verdict as it would be alone; another where REFRESH cannot take it alone."""
+        alone = judge(each.file, evidence, self.asked)
+        return replace(alone, way=None, why=NOT_ALONE) if each.way is None and alone.way else alone
 
     def by(self, way: Way) -> tuple[Verdict, ...]:
         """The files of one tool, oldest first."""
@@ -197,8 +207,8 @@ def plan_survey(asked: Asked, survey: Survey) -> BackfillPlan:
     plan = BackfillPlan(asked, survey)
     if plan.loaded_by(Way.REFRESH)[0]:
         _, left = plan.refreshes()
-        if left:  # REFRESH cannot name them without taking other files with them
-            survey.judge_alone(left, Way.COPY)
+        if left:  # REFRESH takes others with them, and COPY would not let the pipe know them
+            survey.judge_alone(left, None)
             return BackfillPlan(asked, survey)
     return plan
 

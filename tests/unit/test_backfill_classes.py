@@ -15,6 +15,7 @@ from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.planning import (
     FILES_PER_COPY,
+    NOT_ALONE,
     BackfillPlan,
     Verdict,
     Way,
@@ -110,10 +111,7 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
             assert not [load for load in evidence.loads(verdict.file.key) if load.status != "LOAD_SKIPPED"]
         if verdict.way is Way.COPY and evidence.is_young(verdict.file):
             dealt_with = evidence.pipe_knows(verdict.file) or evidence.pipe_may_know(verdict.file)
-            begun_by_another = any(
-                file.key.startswith(verdict.file.key) for file in files if file is not verdict.file
-            )
-            assert dealt_with or begun_by_another
+            assert dealt_with
 
 
 def assert_as_if_each_were_judged_alone(
@@ -125,7 +123,9 @@ def assert_as_if_each_were_judged_alone(
     left = plan.refreshes(young)[1] if young else ()
     for verdict in verdicts:
         same = alone[verdict.file.key]
-        assert (verdict.kind, verdict.way) == (same.kind, Way.COPY if verdict.file.key in left else same.way)
+        if verdict.file.key in left:
+            same = replace(same, way=None, why=NOT_ALONE)
+        assert (verdict.kind, verdict.way) == (same.kind, same.way)
         assert verdict.why == (same.why if verdict.kind.is_missing else "")
 
 
@@ -360,6 +360,15 @@ def test_what_an_earlier_pipe_loaded_is_not_refreshed_with_its_neighbours(settin
     pairs, left = plan_files(EVERYTHING, [staged(KEY_A), neighbour], evidence).refreshes()
     assert [prefix for prefix, _ in pairs] == ["ab.gz"]
     assert not left
+
+
+def test_a_young_file_that_refresh_cannot_take_alone_stays_with_the_reason(settings: Settings) -> None:
+    evidence, other = evidence_of(settings), staged(f"{KEY_A}.part")
+    plan = plan_files(EVERYTHING, [staged(KEY_A), other], evidence)
+    assert plan.loaded_by() == (0, 0)
+    assert [(verdict.way, verdict.why) for verdict in plan.missing] == [(None, NOT_ALONE)]
+    old = staged(KEY_A, modified=OLD)
+    assert [verdict.way for verdict in plan_files(EVERYTHING, [old, other], evidence).to_load] == [Way.COPY]
 
 
 def test_batches_are_of_a_thousand_and_apart_where_the_table_forgets() -> None:
