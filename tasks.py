@@ -219,7 +219,10 @@ def status(c: Context, format: str = "table", debug: bool = False) -> None:
 def refresh(
     c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
 ) -> None:
-    """Load files of the last 7 days that were never announced, once."""
+    """Load files of the last 7 days that were never announced, once.
+
+    Exit code 0: they are loaded. 1: some failed, by name. 4: queued, and not loaded yet.
+    """
     run(c, "refresh", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
 
 

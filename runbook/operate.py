@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
-from runbook.facts.delivery import LOADED, belongs, failed, named, never_loaded
+from runbook.facts.delivery import IN_PROGRESS, LOADED, belongs, failed, named, never_loaded
 from runbook.facts.snowflake import REFRESH_DAYS, Listing, Load, StagedFile
 from runbook.settings import Stream
 from runbook.terminal import counted
@@ -172,15 +172,31 @@ def _refuse_while_an_earlier_pipe_may_load(
         )
 
 
-def loaded_everywhere(facts: Facts, stream: Stream, files: tuple[StagedFile, ...], seconds: float) -> None:
-    """Wait until every file is in the load history; raises NotConverged naming the rest. Only reads."""
+def loaded_everywhere(
+    facts: Facts, stream: Stream, files: tuple[StagedFile, ...], seconds: float
+) -> list[str]:
+    """Wait until every file is in the load history; those that failed, with the error. Only reads.
+
+    Raises NotConverged naming the rest, at once where the pipe does not run: it only queues then.
+    """
     reader = facts.reader
     deadline, pause = reader.now() + seconds, 0.2
     while True:
-        known = {load.key for load in facts.loads(stream) or ()}
+        loads = facts.loads(stream) or ()
+        known = {load.key for load in loads if load.status != IN_PROGRESS}
         left = [file.key for file in files if file.key not in known]
         if not left:
-            return
+            return failed(Listing(files), loads)
+        status = facts.pipe_status(stream)
+        if status and status.execution_state != "RUNNING":
+            raise NotConverged(
+                f"{counted(len(left), 'file')} queued and not loaded ({', '.join(named(left))})",
+                where=str(stream.pipe),
+                why=f"the pipe is {status.execution_state}",
+                remedy=f"invoke resume --stream {stream.name}"
+                if status.execution_state == "PAUSED"
+                else "invoke verify",
+            )
         if reader.now() > deadline:
             raise NotConverged(
                 f"{len(left)} files were queued and are not loaded yet ({', '.join(named(left))})",

@@ -21,9 +21,9 @@ WITHOUT_ASKING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
 REPLACED = (Kind.LOADED_TWICE, Kind.PARTLY_LOADED, Kind.CHANGED)
 FAILURES = (Kind.FAILED, Kind.ARCHIVED)
 NOT_ALONE = (
-    "REFRESH would also take another file, whose name begins with this one's; COPY would have it loaded twice, "
-    f"should its announcement still come, and loads it once it is {REFRESH_DAYS} days old: run it again then, or "
-    "once the other file is gone"
+    "REFRESH would also take another file, whose name begins with this one's; COPY would have it loaded "
+    f"twice, should its announcement still come, and loads it once it is {REFRESH_DAYS} days old: run it "
+    "again then, or once the other file is gone"
 )
 
 

@@ -256,11 +256,26 @@ def test_a_refresh_without_pipe_or_stage_is_not_planned(found, facts, stream, ch
 
 def test_waiting_ends_when_every_file_is_in_the_history(found, facts, stream):
     files = (staged(P + "a.gz"), staged(P + "b.gz"))
-    first = facts(installed(dict(found), loads=(load(P + "a.gz"),)))
-    second = facts(installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_FAILED"))))
+    first = facts(installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_IN_PROGRESS"))))
+    second = facts(
+        installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_FAILED", error="no")))
+    )
     first.then = second
-    loaded_everywhere(first, stream, files, 60)
+    assert loaded_everywhere(first, stream, files, 60) == [f"{P}b.gz: no"]
     assert len(first.reader.slept) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [("PAUSED", "invoke resume --stream events"), ("STALLED_STAGE_PERMISSION_ERROR", "invoke verify")],
+)
+def test_nobody_waits_for_a_pipe_that_does_not_run(found, facts, stream, state, remedy):
+    known = facts(installed(found, loads=(), status=PipeStatus({"executionState": state})))
+    with pytest.raises(
+        NotConverged, match=rf"1 file queued and not loaded \({P}a\.gz\).* is {state}\. To do: {remedy}"
+    ):
+        loaded_everywhere(known, stream, (staged(P + "a.gz"),), 60)
+    assert known.reader.slept == []
 
 
 def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):
