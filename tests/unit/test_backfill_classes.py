@@ -1,5 +1,6 @@
 """Every file in one class, whatever the histories say; and a tool only where it cannot load twice."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from runbook.backfill.planning import (
     judge,
     plan_files,
 )
+from runbook.backfill.tell import no_match
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Load, Pipe, PipeStatus, StagedFile
@@ -385,6 +387,21 @@ def test_batches_are_of_a_thousand_and_apart_where_the_table_forgets() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("stream", "; '.*stream.*' would match 2"),
+        ("/a|/b", "; '.*(/a|/b).*' would match 2"),  # without brackets: what ends in /a, or begins with /b
+        ("(?i)STREAM", ""),
+        ("nowhere", ""),
+    ],
+)
+def test_what_would_have_matched_does(settings: Settings, pattern: str, hint: str) -> None:
+    asked = replace(EVERYTHING, pattern=re.compile(pattern))
+    survey = plan_files(asked, [staged(key) for key in KEYS[:3:2]], evidence_of(settings)).survey
+    assert no_match(asked, survey).endswith(f"{KEYS[0]}, {KEYS[2]}{hint}")
+
+
 def test_a_pattern_means_the_whole_key_and_the_times_are_half_open() -> None:
     def read(**flags: Any) -> Asked:
         given = {"since": None, "until": None, "max_files": 1, "reload_failed": False, "reload_gone": False}
@@ -399,7 +416,11 @@ def test_a_pattern_means_the_whole_key_and_the_times_are_half_open() -> None:
     for wrong in (
         {"pattern": "*"},
         {"pattern": ""},
+        {"pattern": "[a-z&&[^b]].*"},
         {"since": "soon"},
+        {"since": ""},
+        {"since": "0001-01-01T00:00+05:00"},
+        {"until": "9999-12-31T23:59-05:00"},
         {"since": "2026-02-01", "until": "2026-01-01"},
         {"max_files": 0},
     ):
