@@ -304,7 +304,7 @@ def replace_pipe(
     """Bring a changed COPY statement live; nothing is lost or loaded twice.
 
     Grants, comment, parameters and owner stay; what waits in the old pipe's queue is loaded by name.
-    Cut off anywhere, run it again.
+    Cut off anywhere, run it again. Exit code 1: done, but a file that waited did not load, by name.
     """
     run(
         c,

@@ -229,7 +229,7 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     """One file's class, and its tool or why it has none."""
     kind = classify(file, evidence)
     if kind in FAILURES and not asked.reload_failed:
-        return Verdict(file, kind, why=f"{_error(file, evidence)}; --reload-failed tries it again")
+        return Verdict(file, kind, why=f"{_error(file, evidence)}; backfill --reload-failed tries it again")
     if kind in WITHOUT_ASKING or kind in FAILURES:
         return _tool(file, kind, evidence, asked)
     if kind in REPLACED:
@@ -238,11 +238,17 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
         return _gone(file, evidence, asked)
     if kind is Kind.WAITING:
         state = evidence.status.execution_state or "not running"
-        return Verdict(file, kind, why=f"the pipe is {state}; {_MENDED_BY.get(state, 'invoke verify')}")
+        return Verdict(file, kind, why=f"the pipe is {state}; {_mended_by(state, evidence)}")
     return Verdict(file, kind, why=_unknown(evidence) if kind is Kind.TOO_OLD_TO_KNOW else "")
 
 
 _MENDED_BY = {"PAUSED": "invoke resume"} | dict.fromkeys(STOPPED_FOR_GOOD, "invoke replace-pipe")
+
+
+def _mended_by(state: str, evidence: Evidence) -> str:
+    """The command that has the pipe load again."""
+    found = _MENDED_BY.get(state)
+    return f"{found} --stream {evidence.stream.name}" if found else "invoke verify"
 
 
 def _error(file: StagedFile, evidence: Evidence) -> str:
@@ -261,7 +267,7 @@ def _tool(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) -> Ver
                 file,
                 kind,
                 why=f"the pipe is {state or 'not running'}, and the file is its to load; "
-                + _MENDED_BY.get(state, "invoke verify"),
+                + _mended_by(state, evidence),
             )
         return Verdict(file, kind, Way.REFRESH)
     if evidence.may_be_queued(file):
@@ -287,7 +293,9 @@ def _replaced(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) ->
     if asked.reload_failed:
         return Verdict(file, kind, Way.REPLACE, f"its {rows} rows are deleted and the file is loaded again")
     return Verdict(
-        file, kind, why=f"{rows} rows are in the table{loss}; --reload-failed deletes them and loads it again"
+        file,
+        kind,
+        why=f"{rows} rows are in the table{loss}; backfill --reload-failed deletes them and loads it again",
     )
 
 
@@ -295,8 +303,10 @@ def _gone(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     done = evidence.done(file.key)
     earlier = done is not None and done.loaded_at is not None and done.loaded_at < evidence.table.created_on
     why = "into an earlier table of that name" if earlier else "its rows were deleted since"
+    if done is not None and done.rows == 0:
+        why = "it had no rows then, and was changed since"
     if not asked.reload_gone:
-        return Verdict(file, Kind.ROWS_GONE, why=f"{why}; --reload-gone loads it again")
+        return Verdict(file, Kind.ROWS_GONE, why=f"{why}; backfill --reload-gone loads it again")
     if not earlier and evidence.table_knows(file):
         return Verdict(
             file,

@@ -113,6 +113,17 @@ def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(health
     assert_once(healthy, keys)
 
 
+def test_a_file_that_waited_and_fails_is_named(healthy: Installation) -> None:
+    by_hand(healthy)
+    silence(healthy)
+    healthy.advance(minutes=1)
+    keys = put(healthy, "waits.gz")
+    broken = healthy.put("events", "broken.gz", b"\x1f\x8b\x08 no gzip")
+    found = replace_pipe(healthy, expect=1)
+    assert [(row["key"], row["class"]) for row in found["missing"]] == [(broken, "failed")]
+    assert_once(healthy, keys)
+
+
 def test_another_queue_is_told_of_by_the_bucket_s_rule_and_nothing_between_is_lost(
     healthy: Installation,
 ) -> None:

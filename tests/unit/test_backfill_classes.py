@@ -364,6 +364,17 @@ def test_what_an_earlier_pipe_loaded_is_not_refreshed_with_its_neighbours(settin
     assert not left
 
 
+def test_a_file_that_was_empty_and_changed_lost_no_rows(settings: Settings) -> None:
+    evidence = evidence_of(
+        settings, recent=(replace(load(KEY_A), rows=0, loaded_at=NOW - timedelta(hours=2)),)
+    )
+    found = judge(staged(KEY_A, modified=NOW - timedelta(hours=1)), evidence, NOTHING_MORE)
+    assert (found.kind, found.why.split(";")[0]) == (
+        Kind.ROWS_GONE,
+        "it had no rows then, and was changed since",
+    )
+
+
 def test_a_young_file_that_refresh_cannot_take_alone_stays_with_the_reason(settings: Settings) -> None:
     evidence, other = evidence_of(settings), staged(f"{KEY_A}.part")
     plan = plan_files(EVERYTHING, [staged(KEY_A), other], evidence)
