@@ -175,7 +175,10 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
     known = facts(
         installed(
             found,
-            listing=listed(*(staged(f"{P}{name}.gz") for name in ("a", "b", "c", "d", "e"))),
+            listing=listed(
+                *(staged(f"{P}{name}.gz") for name in ("a", "b", "c", "d", "e")),
+                staged(P + "forgotten.gz", modified=NOW - 15 * DAY),
+            ),
             loads=(
                 load(P + "a.gz", at=NOW - HOUR),
                 load(P + "b.gz", "PARTIALLY_LOADED", rows=2, at=NOW - 2 * HOUR),
@@ -188,7 +191,7 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
     assert row.as_json() == {
         "stream": "events",
         "state": "RUNNING",
-        "in_bucket": 5,
+        "in_bucket": 6,
         "loaded": 2,
         "failed": 1,
         "pending": 1,
@@ -212,10 +215,11 @@ def rows_of(*keys):
 
 def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, stream):
     young, old = staged(P + "young.gz", modified=NOW - 6 * DAY), staged(P + "old.gz", modified=NOW - 8 * DAY)
+    forgotten = staged(P + "forgotten.gz", modified=NOW - 15 * DAY)
     known = facts(
         installed(
             found,
-            listing=listed(young, old, staged(P + "a.gz")),
+            listing=listed(young, old, forgotten, staged(P + "a.gz")),
             loads=(load(P + "a.gz"),),
             rows=rows_of(P + "a.gz"),
         )
