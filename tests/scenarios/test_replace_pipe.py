@@ -1,13 +1,14 @@
 """replace-pipe from outside: a changed COPY comes live, and nothing is lost, repeated or forgotten."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runbook.errors import NotConverged, Refused
-from tests.scenarios.conftest import Installation
+from tests.scenarios.conftest import PYTHON, ROOT, Installation
 from tests.scenarios.killing import Killer, every, writing
 from tests.scenarios.test_backfill import PIPE, TABLE, assert_once, definition, put, requests_so_far, silence
 
@@ -111,6 +112,26 @@ def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(health
     healthy.run("resume", "--stream", "events")
     healthy.settle()
     assert_once(healthy, keys)
+
+
+ASKED = """
+import subprocess, sys
+from invoke.main import program
+from runbook.running import Run
+Run.ask = lambda *_: subprocess.run([sys.executable, "-m", "invoke", "pause", "--stream", "events"], check=True)
+program.run(["invoke", "replace-pipe", "--stream", "events"])
+"""
+
+
+def test_a_pause_that_comes_while_it_asks_stays(healthy: Installation) -> None:
+    by_hand(healthy)
+    done = subprocess.run(
+        [PYTHON, "-c", ASKED], cwd=ROOT, env=healthy.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("PIPE_EXECUTION_PAUSED", "true", "PIPE") in [
+        (name, value.lower(), level) for name, value, level in shown(healthy)["parameters"]
+    ]
 
 
 def test_a_file_that_waited_and_fails_is_named(healthy: Installation) -> None:
