@@ -133,6 +133,10 @@ def refresh_stream(run: Run, stream: Stream, *, dry_run: bool = False) -> list[s
         _tell_change(change)
         return []
     run.ask(f"Refresh {stream.pipe}?")
+    found = refresh_plan(run.facts(), stream)  # while it asked, the pipe may have been made again
+    if not found.files:
+        say(f"{stream.name}: loaded meanwhile")
+        return []
     _make(run, change)
     failed = loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
     say(f"{stream.name}: {counted(len(found.files), 'file')} more in the load history")

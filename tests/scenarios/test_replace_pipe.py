@@ -118,17 +118,45 @@ ASKED = """
 import subprocess, sys
 from invoke.main import program
 from runbook.running import Run
-Run.ask = lambda *_: subprocess.run([sys.executable, "-m", "invoke", "pause", "--stream", "events"], check=True)
-program.run(["invoke", "replace-pipe", "--stream", "events"])
+command, meanwhile = (each.split() for each in sys.argv[1:])
+Run.ask = lambda *_: subprocess.run([sys.executable, "-m", "invoke", *meanwhile], check=True)
+program.run(["invoke", *command])
 """
+
+
+def while_asked(at: Installation, command: str, meanwhile: str, expect: int = 0) -> str:
+    """The command, and another one that somebody else runs while it waits for an answer."""
+    done = subprocess.run(
+        [PYTHON, "-c", ASKED, command, meanwhile],
+        cwd=ROOT,
+        env=at.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    return done.stderr
+
+
+def test_a_refresh_looks_again_when_the_pipe_was_replaced_while_it_asked(healthy: Installation) -> None:
+    by_hand(healthy)
+    healthy.advance(minutes=1)
+    keys = put(healthy, "loaded.gz")
+    healthy.settle()
+    silence(healthy)
+    keys += put(healthy, "new.gz")
+    healthy.advance(minutes=20)
+    said = while_asked(
+        healthy, "refresh --stream events", "replace-pipe --stream events", expect=Refused.exit_code
+    )
+    assert "a second time" in " ".join(said.split())
+    healthy.run("backfill", "--pattern", ".*", "--stream", "events")
+    assert_once(healthy, keys)
 
 
 def test_a_pause_that_comes_while_it_asks_stays(healthy: Installation) -> None:
     by_hand(healthy)
-    done = subprocess.run(
-        [PYTHON, "-c", ASKED], cwd=ROOT, env=healthy.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    while_asked(healthy, "replace-pipe --stream events", "pause --stream events")
     assert ("PIPE_EXECUTION_PAUSED", "true", "PIPE") in [
         (name, value.lower(), level) for name, value, level in shown(healthy)["parameters"]
     ]
