@@ -180,7 +180,7 @@ def verify(
     c: Context,
     format: list[str],
     step: int = 0,
-    stream: str = "",
+    stream: str | None = None,
     deep: bool = False,
     canary: bool = False,
     yes: bool = False,
@@ -197,7 +197,7 @@ def verify(
         c,
         "verify",
         step_number=step or None,
-        stream=stream or None,
+        stream=stream,
         deep=deep,
         canary=canary,
         yes=yes,
@@ -217,10 +217,13 @@ def status(c: Context, format: str = "table", debug: bool = False) -> None:
 
 @task(help=SWITCH_HELP)
 def refresh(
-    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+    c: Context, stream: str | None = None, dry_run: bool = False, yes: bool = False, debug: bool = False
 ) -> None:
-    """Load files of the last 7 days that were never announced, once."""
-    run(c, "refresh", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+    """Load files of the last 7 days that were never announced, once.
+
+    Exit code 0: they are loaded. 1: some failed, by name. 4: queued, and not loaded yet.
+    """
+    run(c, "refresh", stream=stream, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(
@@ -231,7 +234,7 @@ def refresh(
         "until": "only files last modified before this time",
         "max_files": "refuse to load more files than this",
         "max_gb": "refuse to load more gigabytes than this, as they lie in S3",
-        "reload_failed": "also failed, changed and partly loaded files; rows of the last two are replaced",
+        "reload_failed": "also failed files; and changed, partly or twice loaded ones, replacing their rows",
         "reload_gone": "also files that were loaded once and whose rows are not in the table",
         "engine": "local, or snowflake: compare inside Snowflake, from a stage's directory table",
         "dry_run": DRY_RUN,
@@ -243,9 +246,9 @@ def refresh(
 def backfill(
     c: Context,
     pattern: str,
-    stream: str = "",
-    since: str = "",
-    until: str = "",
+    stream: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     max_files: int = 10_000,
     max_gb: int = 100,
     reload_failed: bool = False,
@@ -264,9 +267,9 @@ def backfill(
         c,
         "backfill",
         pattern=pattern,
-        stream=stream or None,
-        since=since or None,
-        until=until or None,
+        stream=stream,
+        since=since,
+        until=until,
         max_files=max_files,
         max_gb=max_gb,
         reload_failed=reload_failed,
@@ -301,7 +304,7 @@ def replace_pipe(
     """Bring a changed COPY statement live; nothing is lost or loaded twice.
 
     Grants, comment, parameters and owner stay; what waits in the old pipe's queue is loaded by name.
-    Cut off anywhere, run it again.
+    Cut off anywhere, run it again. Exit code 1: done, but a file that waited did not load, by name.
     """
     run(
         c,
@@ -318,18 +321,18 @@ def replace_pipe(
 
 @task(help=SWITCH_HELP)
 def pause(
-    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+    c: Context, stream: str | None = None, dry_run: bool = False, yes: bool = False, debug: bool = False
 ) -> None:
     """Stop loading; what is announced meanwhile waits up to 14 days."""
-    run(c, "pause", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+    run(c, "pause", stream=stream, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(help=SWITCH_HELP)
 def resume(
-    c: Context, stream: str = "", dry_run: bool = False, yes: bool = False, debug: bool = False
+    c: Context, stream: str | None = None, dry_run: bool = False, yes: bool = False, debug: bool = False
 ) -> None:
     """Let a paused pipe load again."""
-    run(c, "resume", stream=stream or None, dry_run=dry_run, yes=yes, debug=debug)
+    run(c, "resume", stream=stream, dry_run=dry_run, yes=yes, debug=debug)
 
 
 @task(

@@ -113,26 +113,36 @@ def status(config: Config, *, output_format: str) -> int:
 def refresh(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
     """Queue what was never announced in the last 7 days, and wait until it is loaded. Writes."""
     with running(config, "refresh", sides=("snowflake",), stream=stream, yes=yes) as run:
-        for each in _streams(run.settings, stream):
-            refresh_stream(run, each, dry_run=dry_run)
-    return 0
+        failed = [
+            key
+            for each in _streams(run.settings, stream)
+            for key in refresh_stream(run, each, dry_run=dry_run)
+        ]
+    return 1 if failed else 0
 
 
-def refresh_stream(run: Run, stream: Stream, *, dry_run: bool = False) -> None:
-    """Queue what was never announced to one pipe. Writes unless dry."""
+def refresh_stream(run: Run, stream: Stream, *, dry_run: bool = False) -> list[str]:
+    """Queue what was never announced to one pipe; the files that then failed to load. Writes unless dry."""
     found = refresh_plan(run.facts(), stream)
     say(wrapped(f"{stream.name}: ", str(found), Style.of(sys.stdout)))
     if not found.files:
-        return
+        return []
     text = rendered("operate/refresh.sql", run.settings, stream)
     change = SqlChange("operate/refresh.sql", text, f"{stream.name}: {found}")
     if dry_run:
         _tell_change(change)
-        return
+        return []
     run.ask(f"Refresh {stream.pipe}?")
+    found = refresh_plan(run.facts(), stream)  # while it asked, the pipe may have been made again
+    if not found.files:
+        say(f"{stream.name}: loaded meanwhile")
+        return []
     _make(run, change)
-    loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
+    failed = loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
     say(f"{stream.name}: {counted(len(found.files), 'file')} more in the load history")
+    for each in failed:
+        say(wrapped("  failed: ", each, Style.of(sys.stdout)))
+    return failed
 
 
 def pause(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:

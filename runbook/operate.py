@@ -6,15 +6,18 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
-from runbook.facts.delivery import LOADED, belongs, failed, named, never_loaded
-from runbook.facts.snowflake import REFRESH_DAYS, Listing, Load, StagedFile
+from runbook.facts.delivery import IN_PROGRESS, LOADED, belongs, failed, named, never_loaded
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Listing, Load, StagedFile
 from runbook.settings import Stream
 from runbook.terminal import counted
 
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """One stream in numbers, over the files in the bucket and the last 14 days of loads."""
+    """One stream in numbers, over the files in the bucket and the last 14 days of loads.
+
+    ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
+    """
 
     stream: str
     state: str
@@ -63,6 +66,7 @@ class RefreshPlan:
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     """Where the stream's files are. Only reads."""
     listing, loads = facts.listing(stream) or Listing(), facts.loads(stream) or ()
+    known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
     status = facts.pipe_status(stream) if facts.pipe(stream) else None
     done = [load for load in loads if load.status in LOADED]
     times = [load.loaded_at for load in done if load.loaded_at]
@@ -73,7 +77,7 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
         loaded=len({load.key for load in done}),
         failed=len(failed(listing, loads)),
         pending=status.pending_files if status else 0,
-        never_loaded=len(never_loaded(stream, listing, loads)),
+        never_loaded=sum(file.modified > known_since for file in never_loaded(stream, listing, loads)),
         rows_loaded=sum(load.rows for load in done),
         last_load=max(times, default=None),
     )
@@ -94,7 +98,8 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
             f"The stage {stream.stage} cannot be listed", why=str(listing.error), remedy="invoke verify"
         )
     oldest = facts.now - timedelta(days=REFRESH_DAYS)
-    rows = never_loaded(stream, listing, loads)
+    known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
+    rows = [file for file in never_loaded(stream, listing, loads) if file.modified > known_since]
     recent = tuple(file for file in rows if file.modified > oldest)
     if recent:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
@@ -172,15 +177,31 @@ def _refuse_while_an_earlier_pipe_may_load(
         )
 
 
-def loaded_everywhere(facts: Facts, stream: Stream, files: tuple[StagedFile, ...], seconds: float) -> None:
-    """Wait until every file is in the load history; raises NotConverged naming the rest. Only reads."""
+def loaded_everywhere(
+    facts: Facts, stream: Stream, files: tuple[StagedFile, ...], seconds: float
+) -> list[str]:
+    """Wait until every file is in the load history; those that failed, with the error. Only reads.
+
+    Raises NotConverged naming the rest, at once where the pipe does not run: it only queues then.
+    """
     reader = facts.reader
     deadline, pause = reader.now() + seconds, 0.2
     while True:
-        known = {load.key for load in facts.loads(stream) or ()}
+        loads = facts.loads(stream) or ()
+        known = {load.key for load in loads if load.status != IN_PROGRESS}
         left = [file.key for file in files if file.key not in known]
         if not left:
-            return
+            return failed(Listing(files), loads)
+        status = facts.pipe_status(stream)
+        if status and status.execution_state != "RUNNING":
+            raise NotConverged(
+                f"{counted(len(left), 'file')} queued and not loaded ({', '.join(named(left))})",
+                where=str(stream.pipe),
+                why=f"the pipe is {status.execution_state}",
+                remedy=f"invoke resume --stream {stream.name}"
+                if status.execution_state == "PAUSED"
+                else "invoke verify",
+            )
         if reader.now() > deadline:
             raise NotConverged(
                 f"{len(left)} files were queued and are not loaded yet ({', '.join(named(left))})",

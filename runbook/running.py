@@ -19,7 +19,7 @@ from runbook.plan import Applied, Change, make
 from runbook.records import Record, new_run_id
 from runbook.session import Clouds, Reader, Writer, not_ours
 from runbook.settings import SSM, Settings
-from runbook.terminal import Style, note, wrapped
+from runbook.terminal import Style, counted, note, wrapped
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 WAITED_S = 10  # of silence, before a person is told that it is a cloud that is waited for
@@ -195,13 +195,18 @@ def has(reader: Reader, side: str) -> bool:
 
 def _after_changes(run: Run, error: RunbookError) -> NotConverged:
     """The same error once something was changed: exit code 4, and what was done is on record."""
-    made = f"{run.changed} changes were made before" if run.changed else "Its first change was under way"
+    count = counted(run.changed, "change")
+    made = (
+        f"{count} {'was' if run.changed == 1 else 'were'} made before"
+        if run.changed
+        else "Its first change was under way"
+    )
     noted = f"; the changes made are in {run.record.path}" if run.changed else ""
     return NotConverged(
         error.what,
         where=error.where,
         why=". ".join(part for part in (error.why.rstrip("."), made) if part),
-        remedy=error.remedy or f"run `invoke {run.command}` again{noted}",
+        remedy=error.remedy or f"run the same command again{noted}",
     )
 
 

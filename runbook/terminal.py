@@ -87,10 +87,21 @@ def visible(text: str) -> str:
 def _shown(text: str, stream: TextIO | None) -> str:
     """What may reach a stream: our own colours where colour is welcome, and nothing else that acts."""
     if not Style.of(stream).colour:
-        return visible(text)
+        return _writable(visible(text), stream)
     kept = _OURS.findall(text)
     pieces = [visible(piece) for piece in _OURS.split(text)]
-    return "".join(piece + code for piece, code in zip(pieces, [*kept, ""], strict=True))
+    return _writable("".join(piece + code for piece, code in zip(pieces, [*kept, ""], strict=True)), stream)
+
+
+def _writable(text: str, stream: TextIO | None) -> str:
+    """``text`` with what the stream's encoding has not (ASCII, Latin 1) written as JSON writes it."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        pieces = (char.encode(encoding, "ignore").decode(encoding) or json.dumps(char)[1:-1] for char in text)
+        return "".join(pieces)
+    return text
 
 
 def say_json(document: Any) -> None:

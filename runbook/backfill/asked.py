@@ -1,6 +1,7 @@
 """What was asked for: pattern, time, and how far a backfill may go. Read before anything is contacted."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -66,16 +67,18 @@ def read(
     r"""The command line as typed; raises SettingsWrong naming the flag that is wrong.
 
     COPY's PATTERN is a Java regular expression that must match the whole path; what Python reads
-    differently (``\p{…}``) it refuses rather than guesses.
+    differently (``\p{…}``, ``[a&&b]``) it refuses rather than guesses.
     Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
     """
     if not pattern:
         raise SettingsWrong("--pattern is missing", remedy="--pattern '.*' takes every file of a stream")
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # [a&&b], [[a]b]: sets of sets in Java, and not in Python
+            compiled = re.compile(pattern)
+    except (re.error, Warning) as error:
         raise SettingsWrong(
-            f"--pattern {pattern!r} is no regular expression",
+            f"--pattern {pattern!r} is no regular expression that is read as COPY reads it",
             why=str(error),
             remedy="a pattern must match the whole object key, such as '.*/2026-01-.*[.]gz'",
         ) from None
@@ -91,12 +94,15 @@ def read(
 
 def moment(flag: str, text: str | None) -> datetime | None:
     """An ISO 8601 time; UTC where it names no zone, midnight where it names no time."""
-    if not text:
+    if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (
+        ValueError,
+        OverflowError,
+    ):  # the latter in the first and the last hours there are, of another zone
         raise SettingsWrong(
             f"{flag} {text!r} is no time", remedy=f"{flag} 2026-01-31 or {flag} 2026-01-31T08:00Z"
         ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from runbook.facts.delivery import FAILED, LOADED, PARTLY, belongs
+from runbook.facts.delivery import FAILED, IN_PROGRESS, LOADED, PARTLY, belongs
 from runbook.facts.history import ACCOUNT_HISTORY_DAYS, ACCOUNT_HISTORY_LAG, RowsOfFile, TableRows
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.settings import Stream
 
-IN_PROGRESS = "LOAD_IN_PROGRESS"
 SKIPPED = "LOAD_SKIPPED"
 ARCHIVED_SAYS = "InvalidObjectState"  # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 

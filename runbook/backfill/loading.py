@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from runbook.backfill import looking, statements
-from runbook.backfill.classes import IN_PROGRESS, Evidence
+from runbook.backfill.classes import Evidence
 from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
-from runbook.facts.delivery import LOADED
+from runbook.facts.delivery import IN_PROGRESS, LOADED
 from runbook.facts.snowflake import Load
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run

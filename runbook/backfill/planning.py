@@ -1,7 +1,7 @@
 """Which files are loaded, by which tool, and which are not, because of what. Pure functions over evidence."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -12,7 +12,7 @@ from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.ranges import common
-from runbook.facts.snowflake import STOPPED_FOR_GOOD, StagedFile
+from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5
@@ -20,6 +20,11 @@ EXAMPLES = 5
 WITHOUT_ASKING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
 REPLACED = (Kind.LOADED_TWICE, Kind.PARTLY_LOADED, Kind.CHANGED)
 FAILURES = (Kind.FAILED, Kind.ARCHIVED)
+NOT_ALONE = (
+    "REFRESH would also take another file, whose name begins with this one's; COPY would have it loaded "
+    f"twice, should its announcement still come, and loads it once it is {REFRESH_DAYS} days old: run it "
+    "again then, or once the other file is gone"
+)
 
 
 class Way(StrEnum):
@@ -107,7 +112,12 @@ class BackfillPlan:
             }
             evidence = self.survey.about(sorted(told)) if told else self.evidence
             for each in said:
-                yield judge(each.file, evidence, self.asked) if each.file.key in told else each
+                yield self._with_reason(each, evidence) if each.file.key in told else each
+
+    def _with_reason(self, each: Verdict, evidence: Evidence) -> Verdict:
+        """The file's verdict as it would be alone; another where REFRESH cannot take it alone."""
+        alone = judge(each.file, evidence, self.asked)
+        return replace(alone, way=None, why=NOT_ALONE) if each.way is None and alone.way else alone
 
     def by(self, way: Way) -> tuple[Verdict, ...]:
         """The files of one tool, oldest first."""
@@ -197,8 +207,8 @@ def plan_survey(asked: Asked, survey: Survey) -> BackfillPlan:
     plan = BackfillPlan(asked, survey)
     if plan.loaded_by(Way.REFRESH)[0]:
         _, left = plan.refreshes()
-        if left:  # REFRESH cannot name them without taking other files with them
-            survey.judge_alone(left, Way.COPY)
+        if left:  # REFRESH takes others with them, and COPY would not let the pipe know them
+            survey.judge_alone(left, None)
             return BackfillPlan(asked, survey)
     return plan
 
@@ -219,7 +229,7 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     """One file's class, and its tool or why it has none."""
     kind = classify(file, evidence)
     if kind in FAILURES and not asked.reload_failed:
-        return Verdict(file, kind, why=f"{_error(file, evidence)}; --reload-failed tries it again")
+        return Verdict(file, kind, why=f"{_error(file, evidence)}; backfill --reload-failed tries it again")
     if kind in WITHOUT_ASKING or kind in FAILURES:
         return _tool(file, kind, evidence, asked)
     if kind in REPLACED:
@@ -228,11 +238,17 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
         return _gone(file, evidence, asked)
     if kind is Kind.WAITING:
         state = evidence.status.execution_state or "not running"
-        return Verdict(file, kind, why=f"the pipe is {state}; {_MENDED_BY.get(state, 'invoke verify')}")
+        return Verdict(file, kind, why=f"the pipe is {state}; {_mended_by(state, evidence)}")
     return Verdict(file, kind, why=_unknown(evidence) if kind is Kind.TOO_OLD_TO_KNOW else "")
 
 
 _MENDED_BY = {"PAUSED": "invoke resume"} | dict.fromkeys(STOPPED_FOR_GOOD, "invoke replace-pipe")
+
+
+def _mended_by(state: str, evidence: Evidence) -> str:
+    """The command that has the pipe load again."""
+    found = _MENDED_BY.get(state)
+    return f"{found} --stream {evidence.stream.name}" if found else "invoke verify"
 
 
 def _error(file: StagedFile, evidence: Evidence) -> str:
@@ -251,7 +267,7 @@ def _tool(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) -> Ver
                 file,
                 kind,
                 why=f"the pipe is {state or 'not running'}, and the file is its to load; "
-                + _MENDED_BY.get(state, "invoke verify"),
+                + _mended_by(state, evidence),
             )
         return Verdict(file, kind, Way.REFRESH)
     if evidence.may_be_queued(file):
@@ -277,7 +293,9 @@ def _replaced(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) ->
     if asked.reload_failed:
         return Verdict(file, kind, Way.REPLACE, f"its {rows} rows are deleted and the file is loaded again")
     return Verdict(
-        file, kind, why=f"{rows} rows are in the table{loss}; --reload-failed deletes them and loads it again"
+        file,
+        kind,
+        why=f"{rows} rows are in the table{loss}; backfill --reload-failed deletes them and loads it again",
     )
 
 
@@ -285,8 +303,10 @@ def _gone(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     done = evidence.done(file.key)
     earlier = done is not None and done.loaded_at is not None and done.loaded_at < evidence.table.created_on
     why = "into an earlier table of that name" if earlier else "its rows were deleted since"
+    if done is not None and done.rows == 0:
+        why = "it had no rows then, and was changed since"
     if not asked.reload_gone:
-        return Verdict(file, Kind.ROWS_GONE, why=f"{why}; --reload-gone loads it again")
+        return Verdict(file, Kind.ROWS_GONE, why=f"{why}; backfill --reload-gone loads it again")
     if not earlier and evidence.table_knows(file):
         return Verdict(
             file,

@@ -198,8 +198,8 @@ class Survey:
         """Keep what was judged of some likes: kind, way, whether a REFRESH would queue them."""
         self._add("judged", table(JUDGED, verdicts))
 
-    def judge_alone(self, keys: Iterable[str], way: str) -> None:
-        """Give some files another tool than their likes."""
+    def judge_alone(self, keys: Iterable[str], way: str | None) -> None:
+        """Give some files another tool than their likes, or none."""
         self.connection.execute(
             "CREATE OR REPLACE TEMP TABLE alone AS SELECT key, kind, queued_by_refresh, "
             "(SELECT least(min(likes), 0) FROM files) - row_number() OVER () AS likes "

@@ -113,12 +113,21 @@ def no_match(asked: Asked, survey: Survey) -> str:
     listed, in_time, _ = survey.listed(asked)
     if not listed:
         return "there is no file under the stage"
-    inside = sum(asked.pattern.search(key) is not None for key in survey.first_keys(SEARCHED))
+    wider = _wider(asked.pattern.pattern)
+    inside = sum(bool(wider and wider.fullmatch(key)) for key in survey.first_keys(SEARCHED))
     more = " or more" if listed > SEARCHED else ""
-    hint = f"; '.*{asked.pattern.pattern}.*' would match {inside}{more}" if inside and in_time else ""
+    hint = f"; '{wider.pattern}' would match {inside}{more}" if wider and inside and in_time else ""
     time = f", of which {in_time} in that time" if in_time < listed else ""
     shown = ", ".join(survey.first_keys(EXAMPLES))
     return f"it must match the whole object key of one of {listed} files{time}: {shown}{hint}"
+
+
+def _wider(pattern: str) -> re.Pattern[str] | None:
+    """The pattern with anything before and after it; None where that is none."""
+    try:
+        return re.compile(f".*({pattern}).*" if "|" in pattern else f".*{pattern}.*")
+    except re.error:  # flags stand at the start only
+        return None
 
 
 def outcome_table(result: Result, style: Style) -> str:

@@ -17,6 +17,7 @@ from runbook.settings import Checks, Stream
 NAMED = 5  # files named in a message; the rest are counted
 
 FAILED = ("LOAD_FAILED",)
+IN_PROGRESS = "LOAD_IN_PROGRESS"
 PARTLY = ("PARTIALLY_LOADED",)
 LOADED = ("LOADED", "PARTIALLY_LOADED")
 

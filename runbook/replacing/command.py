@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from runbook.backfill import looking
-from runbook.backfill.classes import SAYS
+from runbook.backfill.classes import SAYS, Kind
 from runbook.backfill.command import every_statement, refuse_above_the_ceiling
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import CannotTell, SettingsWrong
@@ -68,7 +68,7 @@ def replace_pipe(
         say(json.dumps(_as_json(run, found, changes, plan, dry_run=dry_run), indent=1, ensure_ascii=False))
     elif found.note and not dry_run:
         _tell_end(found, plan)
-    return 0
+    return 0 if dry_run or not plan or all(each.kind is Kind.WAITING for each in plan.missing) else 1
 
 
 def _work(run: Run, found: Replacement) -> BackfillPlan | None:
@@ -146,9 +146,13 @@ def _tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
     say(style.paint(f"{found.stream.name}: {found.stream.pipe} loads by the COPY as written", "green"))
     if found.stays_paused:
         say(f"  it is paused, as before: invoke resume --stream {found.stream.name}")
-    for verdict in plan.missing if plan else ():
+    missing = list(plan.missing) if plan else []
+    for verdict in missing:
         text = f"{verdict.file.key}: {SAYS[verdict.kind]}; {verdict.why or 'queued'}"
         say(wrapped("  missing: ", text, style))
+    if any(verdict.kind is not Kind.WAITING for verdict in missing):
+        more = f"invoke backfill --pattern '.*' --stream {found.stream.name} --dry-run"
+        say(f"  what can be done about them: {more}")
 
 
 def _as_json(

@@ -175,6 +175,8 @@ class Replacing:
 
         Raises NotConverged with what is missing until it is done.
         """
+        if found.why:  # a person was asked meanwhile, and another one may have paused it or granted a role
+            found = look(self.run.facts(), self.stream)
         if found.why:
             refuse_what_cannot_be_told(self.run.facts(), found)
             self._replace(found)

@@ -1,13 +1,14 @@
 """replace-pipe from outside: a changed COPY comes live, and nothing is lost, repeated or forgotten."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runbook.errors import NotConverged, Refused
-from tests.scenarios.conftest import Installation
+from tests.scenarios.conftest import PYTHON, ROOT, Installation
 from tests.scenarios.killing import Killer, every, writing
 from tests.scenarios.test_backfill import PIPE, TABLE, assert_once, definition, put, requests_so_far, silence
 
@@ -110,6 +111,65 @@ def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(health
     assert_once(healthy, keys[:1])
     healthy.run("resume", "--stream", "events")
     healthy.settle()
+    assert_once(healthy, keys)
+
+
+ASKED = """
+import subprocess, sys
+from invoke.main import program
+from runbook.running import Run
+command, meanwhile = (each.split() for each in sys.argv[1:])
+Run.ask = lambda *_: subprocess.run([sys.executable, "-m", "invoke", *meanwhile], check=True)
+program.run(["invoke", *command])
+"""
+
+
+def while_asked(at: Installation, command: str, meanwhile: str, expect: int = 0) -> str:
+    """The command, and another one that somebody else runs while it waits for an answer."""
+    done = subprocess.run(
+        [PYTHON, "-c", ASKED, command, meanwhile],
+        cwd=ROOT,
+        env=at.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    return done.stderr
+
+
+def test_a_refresh_looks_again_when_the_pipe_was_replaced_while_it_asked(healthy: Installation) -> None:
+    by_hand(healthy)
+    healthy.advance(minutes=1)
+    keys = put(healthy, "loaded.gz")
+    healthy.settle()
+    silence(healthy)
+    keys += put(healthy, "new.gz")
+    healthy.advance(minutes=20)
+    said = while_asked(
+        healthy, "refresh --stream events", "replace-pipe --stream events", expect=Refused.exit_code
+    )
+    assert "a second time" in " ".join(said.split())
+    healthy.run("backfill", "--pattern", ".*", "--stream", "events")
+    assert_once(healthy, keys)
+
+
+def test_a_pause_that_comes_while_it_asks_stays(healthy: Installation) -> None:
+    by_hand(healthy)
+    while_asked(healthy, "replace-pipe --stream events", "pause --stream events")
+    assert ("PIPE_EXECUTION_PAUSED", "true", "PIPE") in [
+        (name, value.lower(), level) for name, value, level in shown(healthy)["parameters"]
+    ]
+
+
+def test_a_file_that_waited_and_fails_is_named(healthy: Installation) -> None:
+    by_hand(healthy)
+    silence(healthy)
+    healthy.advance(minutes=1)
+    keys = put(healthy, "waits.gz")
+    broken = healthy.put("events", "broken.gz", b"\x1f\x8b\x08 no gzip")
+    found = replace_pipe(healthy, expect=1)
+    assert [(row["key"], row["class"]) for row in found["missing"]] == [(broken, "failed")]
     assert_once(healthy, keys)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from runbook.backfill import command, looking
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind
-from runbook.backfill.planning import Verdict, Way, exact_prefixes, judge, would_queue
+from runbook.backfill.planning import NOT_ALONE, Verdict, Way, exact_prefixes, judge, would_queue
 from runbook.facts import Facts
 from runbook.facts.snowflake import StagedFile
 from runbook.replacing import procedure
@@ -61,7 +61,7 @@ class PlainPlan:
         ]
         _, left = self.refreshes()
         self._verdicts = [
-            replace(verdict, way=Way.COPY) if verdict.file.key in left else verdict
+            replace(verdict, way=None, why=NOT_ALONE) if verdict.file.key in left else verdict
             for verdict in self._verdicts
         ]
 

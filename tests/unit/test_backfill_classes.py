@@ -1,5 +1,6 @@
 """Every file in one class, whatever the histories say; and a tool only where it cannot load twice."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.planning import (
     FILES_PER_COPY,
+    NOT_ALONE,
     BackfillPlan,
     Verdict,
     Way,
@@ -23,6 +25,7 @@ from runbook.backfill.planning import (
     judge,
     plan_files,
 )
+from runbook.backfill.tell import no_match
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Load, Pipe, PipeStatus, StagedFile
@@ -110,10 +113,7 @@ def test_counts_add_up_and_nothing_known_as_loaded_is_loaded(settings: Settings,
             assert not [load for load in evidence.loads(verdict.file.key) if load.status != "LOAD_SKIPPED"]
         if verdict.way is Way.COPY and evidence.is_young(verdict.file):
             dealt_with = evidence.pipe_knows(verdict.file) or evidence.pipe_may_know(verdict.file)
-            begun_by_another = any(
-                file.key.startswith(verdict.file.key) for file in files if file is not verdict.file
-            )
-            assert dealt_with or begun_by_another
+            assert dealt_with
 
 
 def assert_as_if_each_were_judged_alone(
@@ -125,7 +125,9 @@ def assert_as_if_each_were_judged_alone(
     left = plan.refreshes(young)[1] if young else ()
     for verdict in verdicts:
         same = alone[verdict.file.key]
-        assert (verdict.kind, verdict.way) == (same.kind, Way.COPY if verdict.file.key in left else same.way)
+        if verdict.file.key in left:
+            same = replace(same, way=None, why=NOT_ALONE)
+        assert (verdict.kind, verdict.way) == (same.kind, same.way)
         assert verdict.why == (same.why if verdict.kind.is_missing else "")
 
 
@@ -362,6 +364,26 @@ def test_what_an_earlier_pipe_loaded_is_not_refreshed_with_its_neighbours(settin
     assert not left
 
 
+def test_a_file_that_was_empty_and_changed_lost_no_rows(settings: Settings) -> None:
+    evidence = evidence_of(
+        settings, recent=(replace(load(KEY_A), rows=0, loaded_at=NOW - timedelta(hours=2)),)
+    )
+    found = judge(staged(KEY_A, modified=NOW - timedelta(hours=1)), evidence, NOTHING_MORE)
+    assert (found.kind, found.why.split(";")[0]) == (
+        Kind.ROWS_GONE,
+        "it had no rows then, and was changed since",
+    )
+
+
+def test_a_young_file_that_refresh_cannot_take_alone_stays_with_the_reason(settings: Settings) -> None:
+    evidence, other = evidence_of(settings), staged(f"{KEY_A}.part")
+    plan = plan_files(EVERYTHING, [staged(KEY_A), other], evidence)
+    assert plan.loaded_by() == (0, 0)
+    assert [(verdict.way, verdict.why) for verdict in plan.missing] == [(None, NOT_ALONE)]
+    old = staged(KEY_A, modified=OLD)
+    assert [verdict.way for verdict in plan_files(EVERYTHING, [old, other], evidence).to_load] == [Way.COPY]
+
+
 def test_batches_are_of_a_thousand_and_apart_where_the_table_forgets() -> None:
     def verdicts(count: int, days: int) -> Iterator[Verdict]:
         for number in range(count):
@@ -374,6 +396,21 @@ def test_batches_are_of_a_thousand_and_apart_where_the_table_forgets() -> None:
         (True, 500),
         (False, 10),
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("stream", "; '.*stream.*' would match 2"),
+        ("/a|/b", "; '.*(/a|/b).*' would match 2"),  # without brackets: what ends in /a, or begins with /b
+        ("(?i)STREAM", ""),
+        ("nowhere", ""),
+    ],
+)
+def test_what_would_have_matched_does(settings: Settings, pattern: str, hint: str) -> None:
+    asked = replace(EVERYTHING, pattern=re.compile(pattern))
+    survey = plan_files(asked, [staged(key) for key in KEYS[:3:2]], evidence_of(settings)).survey
+    assert no_match(asked, survey).endswith(f"{KEYS[0]}, {KEYS[2]}{hint}")
 
 
 def test_a_pattern_means_the_whole_key_and_the_times_are_half_open() -> None:
@@ -390,7 +427,11 @@ def test_a_pattern_means_the_whole_key_and_the_times_are_half_open() -> None:
     for wrong in (
         {"pattern": "*"},
         {"pattern": ""},
+        {"pattern": "[a-z&&[^b]].*"},
         {"since": "soon"},
+        {"since": ""},
+        {"since": "0001-01-01T00:00+05:00"},
+        {"until": "9999-12-31T23:59-05:00"},
         {"since": "2026-02-01", "until": "2026-01-01"},
         {"max_files": 0},
     ):

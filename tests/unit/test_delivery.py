@@ -175,7 +175,10 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
     known = facts(
         installed(
             found,
-            listing=listed(*(staged(f"{P}{name}.gz") for name in ("a", "b", "c", "d", "e"))),
+            listing=listed(
+                *(staged(f"{P}{name}.gz") for name in ("a", "b", "c", "d", "e")),
+                staged(P + "forgotten.gz", modified=NOW - 15 * DAY),
+            ),
             loads=(
                 load(P + "a.gz", at=NOW - HOUR),
                 load(P + "b.gz", "PARTIALLY_LOADED", rows=2, at=NOW - 2 * HOUR),
@@ -188,7 +191,7 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
     assert row.as_json() == {
         "stream": "events",
         "state": "RUNNING",
-        "in_bucket": 5,
+        "in_bucket": 6,
         "loaded": 2,
         "failed": 1,
         "pending": 1,
@@ -212,10 +215,11 @@ def rows_of(*keys):
 
 def test_a_refresh_takes_what_is_missing_of_the_last_seven_days(found, facts, stream):
     young, old = staged(P + "young.gz", modified=NOW - 6 * DAY), staged(P + "old.gz", modified=NOW - 8 * DAY)
+    forgotten = staged(P + "forgotten.gz", modified=NOW - 15 * DAY)
     known = facts(
         installed(
             found,
-            listing=listed(young, old, staged(P + "a.gz")),
+            listing=listed(young, old, forgotten, staged(P + "a.gz")),
             loads=(load(P + "a.gz"),),
             rows=rows_of(P + "a.gz"),
         )
@@ -256,11 +260,26 @@ def test_a_refresh_without_pipe_or_stage_is_not_planned(found, facts, stream, ch
 
 def test_waiting_ends_when_every_file_is_in_the_history(found, facts, stream):
     files = (staged(P + "a.gz"), staged(P + "b.gz"))
-    first = facts(installed(dict(found), loads=(load(P + "a.gz"),)))
-    second = facts(installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_FAILED"))))
+    first = facts(installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_IN_PROGRESS"))))
+    second = facts(
+        installed(dict(found), loads=(load(P + "a.gz"), load(P + "b.gz", "LOAD_FAILED", error="no")))
+    )
     first.then = second
-    loaded_everywhere(first, stream, files, 60)
+    assert loaded_everywhere(first, stream, files, 60) == [f"{P}b.gz: no"]
     assert len(first.reader.slept) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [("PAUSED", "invoke resume --stream events"), ("STALLED_STAGE_PERMISSION_ERROR", "invoke verify")],
+)
+def test_nobody_waits_for_a_pipe_that_does_not_run(found, facts, stream, state, remedy):
+    known = facts(installed(found, loads=(), status=PipeStatus({"executionState": state})))
+    with pytest.raises(
+        NotConverged, match=rf"1 file queued and not loaded \({P}a\.gz\).* is {state}\. To do: {remedy}"
+    ):
+        loaded_everywhere(known, stream, (staged(P + "a.gz"),), 60)
+    assert known.reader.slept == []
 
 
 def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):

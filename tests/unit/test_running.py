@@ -199,7 +199,9 @@ def test_after_changes_any_error_is_applied_partly(error):
 def test_ctrl_c_after_changes_says_what_was_done_and_ends_with_4():
     with pytest.raises(KeyboardInterrupt):
         begun(KeyboardInterrupt(), changed=0)
-    with pytest.raises(NotConverged, match=r"Interrupted.*1 changes were made.*invoke step1-aws.*\.jsonl"):
+    with pytest.raises(
+        NotConverged, match=r"Interrupted.*1 change was made.*run the same command again.*\.jsonl"
+    ):
         begun(KeyboardInterrupt(), changed=1)
 
 

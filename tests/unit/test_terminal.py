@@ -1,6 +1,11 @@
-"""A table on a narrow terminal."""
+"""A table on a narrow terminal; a name on one that has not its letters."""
 
-from runbook.terminal import Style, table
+import io
+import json
+
+import pytest
+
+from runbook.terminal import Style, say, table
 
 ROWS = [{"stream": "events", "files": 12, "last": "never"}, {"stream": "bad", "files": 3, "last": "11-20"}]
 
@@ -18,3 +23,14 @@ def test_a_column_for_each_row_where_there_is_none():
         "files        12      3",
         "last      never  11-20",
     ]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("ascii", "\\u00e9\\ud83d\\ude00"), ("latin-1", "é\\ud83d\\ude00")]
+)
+def test_what_the_stream_cannot_write_is_written_as_in_json(monkeypatch, encoding, written):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    say(json.dumps("é😀", ensure_ascii=False))
+    text = stream.buffer.getvalue().decode(encoding)
+    assert (text.strip(), json.loads(text)) == (f'"{written}"', "é😀")
