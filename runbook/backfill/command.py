@@ -99,15 +99,23 @@ def _plans(
 ) -> list[BackfillPlan]:
     """A plan for every stream in which something matches; raises SettingsWrong where nothing does."""
     chosen = run.settings.streams if stream is None else (run.settings.stream(stream),)
-    plans, nothing = [], []
+    plans, nothing, files, timely = [], [], 0, 0
     for each in chosen:
         with counting(f"{each.name}: files listed") as told:
             survey = engine.surveyed(run.facts(), asked, each, told)
         open_.callback(survey.close)
-        if survey.listed(asked)[2]:
+        listed, in_time, matching = survey.listed(asked)
+        files, timely = files + listed, timely + in_time
+        if matching:
             plans.append(plan_survey(asked, survey))
         else:
             nothing.append(f"{each.name}: {no_match(asked, survey)}")
+    if files and not timely:
+        raise SettingsWrong(
+            "No file is of the time that --since and --until say",
+            why="; ".join(nothing),
+            remedy="the time is S3's LastModified, in UTC where no zone is named",
+        )
     if not plans:
         raise SettingsWrong(
             f"--pattern {asked.pattern.pattern!r} matches nothing",

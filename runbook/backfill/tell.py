@@ -134,7 +134,8 @@ def outcome_table(result: Result, style: Style) -> str:
     """What was loaded, and what is missing by name and reason."""
     lines = []
     if result.loaded is not None:
-        lines.append(f"{result.stream.name}: {len(result.loaded.files)} files loaded, {result.rows:,} rows")
+        files, rows = counted(len(result.loaded.files), "file"), counted(result.rows, "row")
+        lines.append(f"{result.stream.name}: {files} loaded, {rows}")
         if result.event_ids is not None:
             before, after = result.event_ids
             lines.append(f"  event_ids that repeat, in the range: {before} before, {after} after")
@@ -150,9 +151,10 @@ def outcome_table(result: Result, style: Style) -> str:
         lines.append(f"  and {missing - NAMED:,} more (--format json names all)")
     waiting = result.now.counts.get(Kind.IN_FLIGHT)
     if waiting:
-        lines.append(f"  {waiting[0]} files are in flight: look again later")
+        lines.append(f"  in flight: {counted(waiting[0], 'file')}, to look at again later")
     if not missing and not result.rows_twice:
-        lines.append(style.paint(f"{result.stream.name}: nothing is missing", "green"))
+        nothing = "nothing else" if waiting else "nothing"
+        lines.append(style.paint(f"{result.stream.name}: {nothing} is missing", "green"))
     return "\n".join(lines)
 
 

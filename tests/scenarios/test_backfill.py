@@ -143,6 +143,7 @@ def test_a_pattern_takes_what_it_names_a_dry_run_writes_nothing_and_what_is_wron
     assert "--since" in refused("--pattern", ".*", "--since", "yesterday")
     assert [row for row in healthy.requests()[before:] if row["cloud"] == "snowflake"] == []
     assert "would match 2" in refused("--pattern", "a[.]gz")
+    assert "No file is of the time" in refused("--pattern", ".*", "--since", "2999-01-01")
     assert "--max-files 4" in refused("--pattern", ".*", "--max-files", "1")
 
     found = backfill(healthy, "--dry-run")

@@ -145,7 +145,7 @@ def test_a_file_the_directory_table_does_not_know_is_left_to_its_next_refresh(li
     assert "later ones are not in this plan" in " ".join(dry.stdout.split())
     assert "later.gz" not in dry.stdout
     done = listed.run(*ASKED)
-    assert "1 files loaded, 2 rows" in done.stdout
+    assert "1 file loaded, 2 rows" in done.stdout
     assert_once(listed, known)
     refreshed(listed)
     listed.run(*ASKED)
