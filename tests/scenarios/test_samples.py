@@ -83,6 +83,8 @@ def test_every_line_of_the_samples_ends_where_it_should(healthy: Installation) -
         stream, f"{name}.gz", gzip.compress(body)
     )
     enriched = {put("events", name, body): body for name, body in present(ENRICHED)}
+    plain = hard_cases.sample("wrongcount-synthetic.tsv")
+    enriched[healthy.put("events", "plain-text.gz", plain)] = plain
     bad = {put("events_bad", name, body): body for name, body in present(BAD)}
     healthy.settle()
     for key, body in enriched.items():
