@@ -97,19 +97,19 @@ def failed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
     done = {load.key for load in loads if load.status in LOADED}
     present = {file.key for file in listing.files}
     rows = {load.key: load.first_error for load in loads if load.status in FAILED}
-    return named([f"{key}: {error}" for key, error in rows.items() if key in present and key not in done])
+    return findings({key: error for key, error in rows.items() if key in present and key not in done})
 
 
 def partly_loaded(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
     """Files of which some rows were left out, with the first error."""
     present = {file.key for file in listing.files}
     whole = {load.key for load in loads if load.status == "LOADED"}
-    return named(
-        [
-            f"{load.key}: {load.rows_parsed - load.rows} of {load.rows_parsed} rows, {load.first_error}"
+    return findings(
+        {
+            load.key: f"{load.rows_parsed - load.rows} of {load.rows_parsed} rows, {load.first_error}"
             for load in loads
             if load.status in PARTLY and load.key in present and load.key not in whole
-        ]
+        }
     )
 
 
@@ -121,12 +121,12 @@ def changed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
     """
     last = _last_loads(loads)
     rows = sorted(listing.files, key=lambda file: file.key)
-    return named(
-        [
-            f"{file.key}: written {file.modified:%Y-%m-%d %H:%M}, loaded {load.loaded_at:%Y-%m-%d %H:%M}"
+    return findings(
+        {
+            file.key: f"written {file.modified:%Y-%m-%d %H:%M}, loaded {load.loaded_at:%Y-%m-%d %H:%M}"
             for file in rows
             if (load := last.get(file.key)) and load.loaded_at and file.modified > load.loaded_at
-        ]
+        }
     )
 
 
@@ -145,12 +145,12 @@ def gone(listing: Listing, loads: tuple[Load, ...], rows: Mapping[str, int]) -> 
 def _counted(
     loads: tuple[Load, ...], rows: Mapping[str, int], wrong: Callable[[int, int], bool]
 ) -> list[str]:
-    return named(
-        [
-            f"{key}: {rows.get(key, 0)} rows in the table, {load.rows} loaded"
+    return findings(
+        {
+            key: f"{rows.get(key, 0)} rows in the table, {load.rows} loaded"
             for key, load in sorted(_last_loads(loads).items())
             if wrong(rows.get(key, 0), load.rows)
-        ]
+        }
     )
 
 
@@ -176,3 +176,16 @@ def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
 def named(rows: list[str]) -> list[str]:
     """The first few by name and how many more."""
     return rows if len(rows) <= NAMED else [*rows[:NAMED], f"and {len(rows) - NAMED} more"]
+
+
+class Findings(list[str]):
+    """The first few files with what is wrong with each, and how many more; ``keys`` are those of all."""
+
+    keys: tuple[str, ...] = ()
+
+
+def findings(wrong: Mapping[str, str]) -> Findings:
+    """What is wrong, by key, as it is told."""
+    told = Findings(named([f"{key}: {words}" for key, words in wrong.items()]))
+    told.keys = tuple(wrong)
+    return told

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threa
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
 BY_STEPS = ("invoke step", "invoke replace-pipe", "invoke up")  # what only serves what they made
+BY_NAME = 2  # files that a remedy names one by one
 LONGEST = 400  # characters of an observed or expected value that are told
 
 
@@ -112,6 +114,7 @@ class CheckRun:
         self.trouble = ""
         self._results: dict[str, Result] = {}
         self._compared: tuple[str, str] = ("", "")
+        self._keys: tuple[str, ...] = ()
 
     def outcome(self) -> tuple[Result, ...]:
         """Every result asked for, explained by all that were run."""
@@ -142,6 +145,7 @@ class CheckRun:
             self.trouble = one_line(str(report.longrepr))[-LONGEST:]
 
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
+        self._keys = getattr(left, "keys", ()) if isinstance(left, list) else ()
         if op in ("!=", "is not"):
             self._compared = ("absent", "present")
         elif op == "in":  # what is wanted stands on the left
@@ -151,7 +155,7 @@ class CheckRun:
 
     @pytest.hookimpl(tryfirst=True)  # before the fixtures: a check that is not asked for reads nothing
     def pytest_runtest_setup(self, item: Any) -> None:
-        self._compared = ("", "")
+        self._compared, self._keys = ("", ""), ()
         if not self.deep and item.get_closest_marker("deep"):
             pytest.skip(NOT_ASKED)
 
@@ -199,7 +203,7 @@ class CheckRun:
                 "observed": observed,
                 "expected": expected,
                 "cause": cause,
-                "remedy": remedy.replace("STREAM", base.stream or ""),
+                "remedy": filled(remedy, base.stream or "", self._keys),
                 "see": see,
                 "elsewhere": isinstance(excinfo.value, NoCredentials),
             }
@@ -245,6 +249,27 @@ def _documented(function: Any) -> tuple[str, str, str]:
             if line.startswith(f"{word}: "):
                 found[word] = line.removeprefix(f"{word}: ").strip("`")
     return lines[0] if lines else "", found["Remedy"], found["See"]
+
+
+def filled(remedy: str, stream: str, keys: tuple[str, ...]) -> str:
+    """The remedy as it can be run: of this stream, and these files."""
+    remedy = remedy.replace("STREAM", stream)
+    if not keys:
+        return remedy
+    return remedy.replace("--pattern KEY", f"--pattern {shlex.quote(pattern_of(keys))}")
+
+
+def pattern_of(keys: tuple[str, ...]) -> str:
+    """A regular expression of the files: each by name, or where they are many what their names begin with."""
+    if len(keys) <= BY_NAME:
+        return "|".join(map(_literal, sorted(keys)))
+    return f"{_literal(os.path.commonprefix(keys))}.*"  # noqa: RUF071 - a key is letters, not a path
+
+
+def _literal(text: str) -> str:
+    """The text itself, as COPY's PATTERN and a terminal read it."""
+    text = re.sub(r"[\\^$*+?{}\[\]()|]", r"\\\g<0>", text).replace(".", "[.]")
+    return "".join(sign if sign.isprintable() else "[^/]" for sign in text)
 
 
 def shown(value: Any) -> str:

@@ -38,16 +38,17 @@ def _headline(outcome: Outcome, style: Style) -> str:
 
 
 def _cause(result: Result, outcome: Outcome, style: Style) -> str:
-    streams = [row.stream for row in outcome.results if row.id == result.id and row.outcome == "failed"]
-    where = ", ".join(stream for stream in streams if stream)
+    failed = [row for row in outcome.results if row.id == result.id and row.outcome == "failed"]
+    where = ", ".join(row.stream for row in failed if row.stream)
     lines = [style.paint(f"root cause: {result.id}", "red") + (f"  ({where})" if where else "")]
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
     if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
-        rows, evidence = [*rows, ("namely", result.observed)], []
+        every = ", ".join(dict.fromkeys(row.observed for row in failed))
+        rows, evidence = [*rows, ("namely", every)], []
     elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
-    after = [("remedy", _remedy(result, streams)), ("see", result.see)]
+    after = [("remedy", _remedy(result, failed)), ("see", result.see)]
     blocked = sorted({row.id for row in outcome.results if result.id in row.blocked_by})
     if blocked:
         after.append(("blocks", ", ".join(blocked)))
@@ -72,14 +73,12 @@ def _beside(observed: str, expected: str, style: Style) -> list[str]:
     return [f"  {left} {right}".rstrip() for left, right in zip_longest(*columns, fillvalue=" " * half)]
 
 
-def _remedy(result: Result, streams: list[str | None]) -> str:
+def _remedy(result: Result, failed: list[Result]) -> str:
     """The remedy for every stream that needs it, one command after the other."""
-    if not result.stream or f"--stream {result.stream}" not in result.remedy:
+    words, found, _ = result.remedy.partition("invoke ")
+    if not found or f"--stream {result.stream}" not in result.remedy:
         return result.remedy
-    each = [
-        result.remedy.replace(f"--stream {result.stream}", f"--stream {name}") for name in streams if name
-    ]
-    return " && ".join(each)
+    return words + " && ".join(row.remedy.removeprefix(words) for row in failed)
 
 
 def _by_cause(outcome: Outcome, word: Word) -> list[list[Result]]:

@@ -12,6 +12,7 @@ from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts.delivery import (
     belongs,
     failed,
+    findings,
     forgotten,
     late,
     missing,
@@ -144,6 +145,7 @@ def test_many_files_are_named_a_few_and_counted(count, said):
     assert len(named(rows)) == said
     if count > 5:
         assert named(rows)[-1] == f"and {count - 5} more"
+    assert list(findings(dict.fromkeys(rows, "cut short")).keys) == rows
 
 
 @pytest.mark.parametrize(

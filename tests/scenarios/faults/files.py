@@ -15,10 +15,6 @@ def _gz(lines: int = 1) -> bytes:
     return gzip.compress(LINE * lines)
 
 
-def _backfill(at: Installation, key: str, flag: str, stream: str = "events") -> None:
-    at.run("backfill", "--stream", stream, "--pattern", key.replace(".", "[.]"), flag)
-
-
 def _unheard(at: Installation, file: str) -> None:
     at.control("POST", "/faults", {"notifications": {"drop": 1.0}})
     at.put("events", file, _gz())
@@ -54,11 +50,10 @@ def table_emptied(at: Installation) -> Iterator[None]:
 
 def _unreadable(name: str, stream: str, file: str, body: bytes, right: bytes) -> None:
     def breaks(at: Installation) -> Iterator[None]:
-        key = at.put(stream, file, body)
+        at.put(stream, file, body)
         at.settle()
         yield
         at.put(stream, file, right)
-        _backfill(at, key, "--reload-failed", stream)
 
     breaks.__name__ = name
     fault("file")(breaks)
@@ -82,19 +77,16 @@ def file_archived(at: Installation) -> Iterator[None]:
     at.settle()
     yield
     at.aws("s3").put_object(**place)
-    _backfill(at, key, "--reload-failed")
 
 
 @fault("file", "trust")
-def failed_while_shut_out(at: Installation) -> Iterator[None]:
+def failed_while_shut_out(at: Installation) -> None:
     right, wrong = trust_document(at), trust_document(at)
     wrong["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "SOMEBODY_ELSES"
     set_trust(at, wrong)
-    key = at.put("events", "meanwhile.gz", _gz())
+    at.put("events", "meanwhile.gz", _gz())
     at.settle()
     set_trust(at, right)
-    yield
-    _backfill(at, key, "--reload-failed")
 
 
 @fault("file")
@@ -118,14 +110,12 @@ def rows_lost_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
 
 
 @fault("file")
-def same_name_written_again(at: Installation) -> Iterator[None]:
-    key = at.put("events", "again.gz", _gz(1))
+def same_name_written_again(at: Installation) -> None:
+    at.put("events", "again.gz", _gz(1))
     at.settle()
     at.advance(**LATE)
     at.put("events", "again.gz", _gz(2))
     at.settle()
-    yield
-    _backfill(at, key, "--reload-failed")
 
 
 @fault("file")
@@ -141,12 +131,10 @@ def loaded_twice_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
 
 
 @fault("file")
-def rows_deleted(at: Installation) -> Iterator[None]:
+def rows_deleted(at: Installation) -> None:
     key = at.put("events", "gone.gz", _gz(3))
     at.settle()
     at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}'")
-    yield
-    _backfill(at, key, "--reload-gone")
 
 
 @fault("file")

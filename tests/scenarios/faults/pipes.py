@@ -25,12 +25,10 @@ def format_replaced(at: Installation) -> None:
 
 
 @fault("table", "loader", "operator")
-def table_replaced(at: Installation) -> Iterator[None]:
+def table_replaced(at: Installation) -> None:
     ddl = at.sql(f"SELECT GET_DDL('TABLE', '{TABLE}')")[0][0]
     _, _, columns = ddl.partition("(")
     at.sql(f"CREATE OR REPLACE TABLE {TABLE} ({columns.rstrip().rstrip(';')}", OWNER)
-    yield
-    at.run("backfill", "--stream", "events", "--pattern", ".*", "--reload-gone")
 
 
 @fault("stage", "pipe", "stops")
