@@ -255,6 +255,7 @@ def advice(error: Exception) -> str:
     if isinstance(error, SqlFailed):
         known = {
             3001: "let a role with that privilege run it, ",
+            3041: "it is somebody else's: let its owner grant the role a privilege on it, or name another, ",
             2003: "check that the object exists and the role may see it, ",
             3167: "AWS does not let Snowflake in yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",

@@ -60,6 +60,23 @@ def already_exists(name: str) -> SnowflakeError:
     return SnowflakeError(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
+def exists_unseen(kind: str, name: str) -> SnowflakeError:
+    """003041 (42710): CREATE, with IF NOT EXISTS too, of what is there and the role holds nothing on.
+
+    Sources: https://github.com/rudderlabs/rudder-server (number, sqlstate, text),
+    https://github.com/airbytehq/airbyte/pull/21764 (IF NOT EXISTS),
+    https://github.com/slingdata-io/sling-cli/issues/458 (without it). Texts are known of schemas and tables.
+    """
+    shown = {"SCHEMA": "Schema", "TABLE": "Table"}.get(kind, "Object")
+    return SnowflakeError(
+        3041,
+        "42710",
+        f"SQL compilation error:\n{shown} '{name}' already exists, but current role has no privileges on it. "
+        "If this is unexpected and you cannot resolve this problem, contact your system administrator. "
+        "ACCOUNTADMIN role may be required to manage the privileges on the object.",
+    )
+
+
 def does_not_exist(kind: str, name: str) -> SnowflakeError:
     """002003: missing, or not visible to the role; the two are never told apart.
 

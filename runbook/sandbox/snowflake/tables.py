@@ -45,9 +45,12 @@ def create(session: Session, statement: exp.Create) -> Result:
     name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
     comment = _check_properties(statement)
     existing = session.account.catalog.tables.get(name)
+    plain = not statement.args.get("replace")
+    if existing is not None and plain and not session.account.privileges.has_any(session.role, existing):
+        raise errors.exists_unseen(kind, existing.name)
     if existing is not None and statement.args.get("exists"):
         return result.status(f"{name.name} already exists, statement succeeded.")
-    if existing is not None and not statement.args.get("replace"):
+    if existing is not None and plain:
         raise errors.already_exists(str(name))
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)

@@ -160,6 +160,37 @@ def test_what_a_role_with_the_privilege_may_do(as_role: Any, grants: tuple[str, 
     as_role(*grants)(statement)
 
 
+@pytest.mark.parametrize("clause", ["", "IF NOT EXISTS "])
+def test_what_is_there_and_the_role_holds_nothing_on_is_not_made_and_not_passed_over(
+    as_role: Any, clause: str
+) -> None:
+    creating = ("CREATE TABLE", "CREATE STAGE", "CREATE PIPE", "CREATE FILE FORMAT")
+    role = as_role(
+        "CREATE DATABASE ON ACCOUNT",
+        "CREATE STORAGE INTEGRATION ON ACCOUNT",
+        "USAGE, CREATE SCHEMA ON DATABASE RAW",
+        f"USAGE, {', '.join(creating)} ON SCHEMA RAW.SNOWPLOW",
+    )
+    for statement in (
+        f"CREATE STORAGE INTEGRATION {clause}S3INT TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' "
+        "ENABLED = TRUE STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::123456789012:role/x' "
+        "STORAGE_ALLOWED_LOCATIONS = ('s3://b/')",
+        f"CREATE TABLE {clause}RAW.SNOWPLOW.EVENTS (A VARCHAR)",
+        f"CREATE FILE FORMAT {clause}RAW.SNOWPLOW.F TYPE = CSV",
+        f"CREATE STAGE {clause}RAW.SNOWPLOW.ST URL = 's3://b/' STORAGE_INTEGRATION = S3INT",
+        f"CREATE PIPE {clause}RAW.SNOWPLOW.P AS {COPY}",
+    ):
+        refused = role.error(statement)
+        assert (refused.errno, refused.sqlstate) == (3041, "42710")
+        assert "already exists, but current role has no privileges on it" in refused.msg
+
+
+def test_a_database_nothing_is_held_on_is_not_passed_over(as_role: Any) -> None:
+    role = as_role("CREATE DATABASE ON ACCOUNT")
+    assert role.errno("CREATE DATABASE IF NOT EXISTS RAW") == 3041
+    assert role.errno("CREATE DATABASE RAW") == 3041
+
+
 def test_usage_on_the_integration_counts_with_the_user_or_the_stages_owner(
     as_role: Any, pipeline: Any
 ) -> None:

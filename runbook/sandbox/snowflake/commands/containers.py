@@ -60,7 +60,7 @@ def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:
     with account.lock:
         account.privileges.require_on_account(session.role, "CREATE DATABASE")
         existing = account.catalog.databases.get(name)
-        present = mode.existing(name, exists=existing is not None)
+        present = mode.present(session, existing)
         if present is not None:
             return present
         if existing is not None:
@@ -172,7 +172,7 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if name == "INFORMATION_SCHEMA":
             raise errors.already_exists(name)
         existing = account.catalog.schemas.get((database, name))
-        present = mode.existing(name, exists=existing is not None)
+        present = mode.present(session, existing)
         if present is not None:
             return present
         if existing is not None:
@@ -307,7 +307,7 @@ def create_warehouse(session: Session, tokens: Tokens, mode: Mode) -> Result:
     with account.lock:
         account.privileges.require_on_account(session.role, "CREATE WAREHOUSE")
         existing = account.catalog.warehouses.get(name)
-        present = mode.existing(name, exists=existing is not None)
+        present = mode.present(session, existing)
         if present is not None:
             return present
         if existing is not None:

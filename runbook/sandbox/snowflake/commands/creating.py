@@ -11,6 +11,7 @@ from sqlglot import exp
 from runbook.sandbox.snowflake import errors, plain_sql, result, tables
 from runbook.sandbox.snowflake.commands import containers, file_formats, integrations, pipes, roles, stages
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
+from runbook.sandbox.snowflake.privileges import Owned, kind_of
 from runbook.sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ class Mode:
         if self.if_not_exists:
             return result.status(f"{name} already exists, statement succeeded.")
         raise errors.already_exists(name)
+
+    def present(self, session: Session, found: Owned | None) -> Result | None:
+        """The same for what has an owner: 003041 where the role holds nothing on it, IF NOT EXISTS or not."""
+        plain = not self.replace and not self.or_alter
+        if found is not None and plain and not session.account.privileges.has_any(session.role, found):
+            raise errors.exists_unseen(kind_of(found), found.name)
+        return self.existing(found.name if found else "", exists=found is not None)
 
 
 Creator = Callable[["Session", Tokens, Mode], Result]

@@ -62,7 +62,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             session.role, "CREATE INTEGRATION", "CREATE STORAGE INTEGRATION"
         )
         existing = account.catalog.integrations.get(name)
-        present = mode.existing(name, exists=existing is not None)
+        present = mode.present(session, existing)
         if present is not None:
             return present
         missing = [each for each in REQUIRED if each not in given]

@@ -85,7 +85,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     with account.lock:
         name, _ = resolve.schema_for_create(account, session, parts, "CREATE STAGE")
         existing = account.catalog.stages.get(name)
-        present = mode.existing(name.name, exists=existing is not None)
+        present = mode.present(session, existing)
         if present is not None:
             return present
         if existing is not None:
