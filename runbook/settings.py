@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +33,7 @@ SANDBOX_ACCOUNT = "SANDBOXORG-SANDBOX"
 SANDBOX_BUCKET = "snowplow-sandbox"
 MANAGED_BY = "snowpipe-runbook"
 ADOPTED_BY = "AdoptedBy"
+MOST_TAGS = 50  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """The tag on what somebody else made and `--adopt` took over: taking back leaves it there."""
 
 SSM = "ssm:"
@@ -138,6 +140,27 @@ def _place(place: str) -> str:
     return place
 
 
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    """Tags as IAM takes them, beside our own.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    """
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or key.lower().startswith("aws:"):
+            raise ValueError(f"{key!r} is no tag's key: 1 to 128 characters, not beginning with aws:")
+        if len(value) > 256:
+            raise ValueError(f"the value of {key!r} is longer than 256 characters")
+        for text in (key, value):
+            if odd := [each for each in text if category(each)[0] not in "LZN" and each not in "_.:/=+-@"]:
+                raise ValueError(f"{text!r} holds {odd[0]!r}: letters, digits, blanks and _.:/=+-@ only")
+    keys = [key.lower() for key in {**tags, "ManagedBy": ""}]
+    if len(set(keys)) < len(keys):
+        raise ValueError("two keys differ in their case only (ManagedBy is the runbook's own)")
+    if len(keys) > MOST_TAGS:
+        raise ValueError(f"more than {MOST_TAGS} tags, the runbook's own among them")
+    return tags
+
+
 def _pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -177,7 +200,7 @@ class Aws(_Model):
         default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
     )
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
     managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
 
     @field_validator("account_id", mode="before")

@@ -9,6 +9,7 @@ without regard to case, 10 managed policies a role); texts recorded against AWS 
 import re
 from collections.abc import Callable
 from typing import Any
+from unicodedata import category
 
 from moto.iam.models import iam_backends
 
@@ -108,11 +109,23 @@ class IamRules:
             key = self._call.text(f"Tags.member.{n}.Key")
             if not key:
                 break
+            self._check_tag_text("key", key)
+            self._check_tag_text("value", self._call.text(f"Tags.member.{n}.Value"))
             if key.lower().startswith("aws:"):
                 raise AwsError(
                     "InvalidInput", "Tag keys beginning with aws: are reserved for system use.", 400
                 )
         self._check_tag_count()
+
+    @staticmethod
+    def _check_tag_text(member: str, text: str) -> None:
+        """The characters of a tag (Model: tagKeyType, tagValueType)."""
+        if not all(category(each)[0] in "LZN" or each in "_.:/=+-@" for each in text):
+            repeated = "+" if member == "key" else "*"
+            pattern = rf"[\p{{L}}\p{{Z}}\p{{N}}_.:/=+\-@]{repeated}"
+            raise _constraint(
+                text, f"tags.1.member.{member}", f"Member must satisfy regular expression pattern: {pattern}"
+            )
 
     def _check_tag_count(self) -> None:
         new = {self._call.text(f"Tags.member.{n}.Key") for n in range(1, 60)} - {""}

@@ -182,6 +182,14 @@ def test_point_10_tags_and_boundaries(iam: Any, tenant: Any, refused: Any) -> No
     iam.role(iam.trust({"Service": "ec2.amazonaws.com"}, None))
     tags = [{"Key": "aws:mine", "Value": "x"}]
     assert refused(iam.client.tag_role, RoleName="reader", Tags=tags)["Code"] == "InvalidInput"
+    for key, value in (("team", "data & co"), ("team", "a,b"), ("team#1", "x"), ("team", "tab\there")):
+        tags = [{"Key": key, "Value": value}]
+        assert refused(iam.client.tag_role, RoleName="reader", Tags=tags)["Code"] == "ValidationError"
+        error = refused(
+            iam.client.create_policy, PolicyName="tagged", PolicyDocument=document(ALLOW), Tags=tags
+        )
+        assert error["Code"] == "ValidationError"
+    iam.client.tag_role(RoleName="reader", Tags=[{"Key": "équipe 1", "Value": "a.b:c/d=e+f-g@h_データ"}])
     boundary = f"arn:aws:iam::{tenant.account_id}:policy/nothing"
     error = refused(iam.client.put_role_permissions_boundary, RoleName="reader", PermissionsBoundary=boundary)
     assert (error["Code"], error["Status"]) == ("NoSuchEntity", 404)
