@@ -106,7 +106,11 @@ def status(config: Config, *, output_format: str) -> int:
     if output_format == "json":
         say(json.dumps([row.as_json() for row in rows], indent=1))
     else:
-        say(table([row.as_row() for row in rows], Style.of(sys.stdout)))
+        style = Style.of(sys.stdout)
+        say(table([row.as_row() for row in rows], style))
+        for row in rows:
+            if row.doubt:
+                say(wrapped(f"{row.stream}: ", row.doubt, style))
     return 0
 
 

@@ -17,6 +17,8 @@ class Whereabouts:
     """One stream in numbers, over the files in the bucket and the last 14 days of loads.
 
     ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
+    ``before_pipe``: those of them older than the pipe; a pipe that was replaced took its history with it.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
     """
 
     stream: str
@@ -26,6 +28,7 @@ class Whereabouts:
     failed: int
     pending: int
     never_loaded: int
+    before_pipe: int
     rows_loaded: int
     last_load: datetime | None
 
@@ -47,6 +50,18 @@ class Whereabouts:
             "last load (UTC)": f"{self.last_load:%m-%d %H:%M}" if self.last_load else "never",
         }
 
+    @property
+    def doubt(self) -> str:
+        """What is to be said of the missing ones; empty where nothing is."""
+        if not self.before_pipe:
+            return ""
+        are = "is" if self.before_pipe == 1 else "are"
+        return (
+            f"{self.before_pipe:,} of the missing {are} older than the pipe. "
+            "What an earlier pipe loaded, the table knows: "
+            f"invoke backfill --pattern '.*' --stream {self.stream} --dry-run"
+        )
+
 
 @dataclass(frozen=True)
 class RefreshPlan:
@@ -67,7 +82,9 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     """Where the stream's files are. Only reads."""
     listing, loads = facts.listing(stream) or Listing(), facts.loads(stream) or ()
     known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
-    status = facts.pipe_status(stream) if facts.pipe(stream) else None
+    pipe = facts.pipe(stream)
+    status = facts.pipe_status(stream) if pipe else None
+    unknown = [file for file in never_loaded(stream, listing, loads) if file.modified > known_since]
     done = [load for load in loads if load.status in LOADED]
     times = [load.loaded_at for load in done if load.loaded_at]
     return Whereabouts(
@@ -77,7 +94,8 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
         loaded=len({load.key for load in done}),
         failed=len(failed(listing, loads)),
         pending=status.pending_files if status else 0,
-        never_loaded=sum(file.modified > known_since for file in never_loaded(stream, listing, loads)),
+        never_loaded=len(unknown),
+        before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
         rows_loaded=sum(load.rows for load in done),
         last_load=max(times, default=None),
     )

@@ -69,6 +69,8 @@ def test_a_changed_copy_comes_live_with_everything_else_as_it_was(healthy: Insta
     assert_once(healthy, keys)
     healthy.assert_healthy()
     assert replace_pipe(healthy)["to_end"] is False
+    told = " ".join(healthy.run("status").stdout.split())
+    assert f"events: {len(keys) - 1} of the missing are older than the pipe." in told, told
 
 
 def test_where_rows_name_no_file_the_pipe_s_own_history_says_what_is_loaded(healthy: Installation) -> None:

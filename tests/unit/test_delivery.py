@@ -198,10 +198,32 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
         "failed": 1,
         "pending": 1,
         "never_loaded": 2,
+        "before_pipe": 0,
         "rows_loaded": 5,
         "last_load": "2026-11-20T11:00:00+00:00",
     }
     assert row.as_row()["last load (UTC)"] == "11-20 11:00"
+    assert row.doubt == ""
+
+
+@pytest.mark.parametrize(("count", "are"), [(1, "1 of the missing is"), (2, "2 of the missing are")])
+def test_what_is_older_than_the_pipe_an_earlier_one_may_have_loaded(
+    found, facts, settings, stream, count, are
+):
+    made = NOW - DAY
+    old = [staged(f"{P}{number}.gz", modified=made - HOUR * number) for number in range(count)]
+    found["pipes"] = {stream.pipe.name: pipe(settings, stream, created_on=made)}
+    known = facts(
+        installed(
+            found,
+            listing=listed(*old, staged(P + "new.gz", modified=made + HOUR)),
+            loads=(),
+            status=PipeStatus({"executionState": "RUNNING"}),
+        )
+    )
+    row = whereabouts(known, stream)
+    assert (row.never_loaded, row.before_pipe) == (count + 1, count)
+    assert row.doubt.startswith(f"{are} older than the pipe")
 
 
 def test_where_nothing_is(absent, facts, stream):
