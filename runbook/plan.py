@@ -18,6 +18,7 @@ from runbook.facts.aws import right
 from runbook.facts.documents import text
 from runbook.session import AwsFailed, Reader, Receipt, SqlFailed, Writer
 from runbook.sql import statements
+from runbook.terminal import note
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
 Change = SqlChange | AwsChange
 TRIES = 3
 """How often a document is merged anew while somebody else keeps writing it."""
+PAUSES_S = (1, 3, 6, 10, 20, 25)
+"""Between the attempts of an AWS write that is refused for the moment: a minute in all (AwsFailed)."""
 
 
 @dataclass(frozen=True)
@@ -203,13 +206,21 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
     """Make one change; returns what the cloud gave back. Writes."""
     if isinstance(change, SqlChange):
         return tuple(writer.sql(statement) for statement in statements(change.sql))
-    if change.before and not change.before.still_holds(reader, change.service):
-        raise Overtaken(
-            f"{change.title} would overwrite a change somebody else has just made",
-            why="what it replaces is no longer what the plan was made on",
-            remedy="run the command again; it plans afresh",
-        )
-    return (writer.aws(change.service, change.operation, **change.parameters),)
+    for pause in (*PAUSES_S, None):
+        if change.before and not change.before.still_holds(reader, change.service):
+            raise Overtaken(
+                f"{change.title} would overwrite a change somebody else has just made",
+                why="what it replaces is no longer what the plan was made on",
+                remedy="run the command again; it plans afresh",
+            )
+        try:
+            return (writer.aws(change.service, change.operation, **change.parameters),)
+        except AwsFailed as error:
+            if pause is None or not error.is_of_the_moment:
+                raise
+            note(f"{change.title}: {error}; trying again in {pause} s")
+            reader.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> RunbookError:

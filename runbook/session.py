@@ -41,6 +41,7 @@ _READING_AWS = ("Get", "List", "Head", "Describe", "Simulate")
 _READING_SQL = ("SELECT", "SHOW", "DESC", "LIST", "LS", "WITH")
 
 AWS_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403")
+AWS_CONFLICTS = ("ConcurrentModification", "OperationAborted")
 AWS_NO_SESSION = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -85,6 +86,20 @@ class AwsFailed(Exception):
     def is_denied(self) -> bool:
         """Whether a right is missing, rather than the thing."""
         return self.code in AWS_DENIED
+
+    @property
+    def is_of_the_moment(self) -> bool:
+        """Whether the same write may well be taken a little later: nothing of it was done.
+
+        Another write of the same thing is under way, or a destination of events does not let S3 in yet: a
+        queue's policy takes up to 60 seconds to be known everywhere. Sources: IAM's API model,
+        https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (OperationAborted),
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+        """
+        if self.code == "InvalidArgument":
+            unready = "Unable to validate the following destination configurations"
+            return unready in self.message and "does not exist" not in self.message
+        return self.code in AWS_CONFLICTS
 
     @property
     def is_absence(self) -> bool:

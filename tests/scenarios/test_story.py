@@ -37,6 +37,16 @@ def test_a_plan_of_a_finished_installation_is_empty(healthy: Installation) -> No
     assert [row["changes"] for row in machine] == [[], [], [], [], []]
 
 
+def test_a_queue_that_does_not_let_s3_in_yet_is_waited_for(installation: Installation) -> None:
+    put = {"operation": "s3:PutBucketNotificationConfiguration", "times": 1}
+    installation.control("PUT", "/faults", {"unready_destination": put, "conflict": put})
+    told = installation.run("up").stderr
+    assert "Unable to validate the following destination configurations" in told
+    assert "OperationAborted" in told
+    assert "trying again in 3 s" in told
+    installation.assert_healthy()
+
+
 def test_a_step_too_early_names_the_step_it_waits_for(installation: Installation) -> None:
     assert "Step 1" in installation.run("step3-aws", expect=2).stderr
     installation.run("step2-snowflake")

@@ -180,6 +180,60 @@ def test_a_document_that_cannot_be_read_again_is_not_overwritten(settings):
     assert writer.written == []
 
 
+ABORTED = AwsFailed("s3", "PutX", "OperationAborted", "A conflicting conditional operation", "request")
+UNREADY = AwsFailed(
+    "s3",
+    "PutX",
+    "InvalidArgument",
+    "Unable to validate the following destination configurations; ArgumentName1=arn:aws:sqs:x; "
+    "ArgumentValue1=Permissions on the destination queue do not allow S3 to publish notifications",
+    "request",
+)
+GONE = AwsFailed(
+    "s3",
+    "PutX",
+    "InvalidArgument",
+    "Unable to validate the following destination configurations; ArgumentName1=arn:aws:sqs:x; "
+    "ArgumentValue1=The destination queue does not exist",
+    "request",
+)
+PUT = AwsChange("s3", "PutX", {}, "why", Before("GetBucketNotificationConfiguration", {}, {}))
+
+
+@pytest.mark.parametrize("refusal", [ABORTED, UNREADY], ids=["aborted", "unready"])
+def test_a_write_refused_for_the_moment_is_made_a_little_later(settings, refusal):
+    reader, refusals = FakeReader(settings, {READ: {}}), [refusal, refusal]
+    writer = FakeWriter(lambda _: refusals.pop() if refusals else None)
+    make(PUT, reader, writer)
+    assert writer.written == ["s3:PutX"]
+    assert reader.asked == [READ] * 3
+    assert len(reader.slept) == 2
+
+
+def test_a_write_refused_for_a_minute_is_refused(settings):
+    reader = FakeReader(settings, {READ: {}})
+    with pytest.raises(AwsFailed, match="OperationAborted"):
+        make(PUT, reader, FakeWriter(lambda _: ABORTED))
+    assert 60 < sum(reader.slept) < 70
+
+
+def test_what_another_write_has_changed_meanwhile_is_not_overwritten(settings):
+    documents = [{}, {"QueueConfigurations": [{"Id": "theirs"}]}]
+    reader = FakeReader(settings, {READ: lambda **_: documents.pop(0)})
+    refusals = [ABORTED]
+    writer = FakeWriter(lambda _: refusals.pop() if refusals else None)
+    with pytest.raises(RunbookError, match="somebody else has just made"):
+        make(PUT, reader, writer)
+    assert writer.written == []
+
+
+def test_a_destination_that_is_not_there_is_not_waited_for(settings):
+    reader = FakeReader(settings, {READ: {}})
+    with pytest.raises(AwsFailed, match="does not exist"):
+        make(PUT, reader, FakeWriter(lambda _: GONE))
+    assert reader.slept == []
+
+
 # ---- plan_step
 
 

@@ -76,10 +76,13 @@ def refusal(bucket: Any, rule: Rule) -> str:
         _, _, _, region, account, _ = rule.arn.split(":")
         allowed = _key_lets(S3, key, account, region, source)
     if not allowed:
-        return (
-            f"Permissions on the destination {what} do not allow S3 to publish notifications from this bucket"
-        )
+        return no_entry(what)
     return ""
+
+
+def no_entry(what: str) -> str:
+    """Why a queue or topic that does not let S3 in is no destination."""
+    return f"Permissions on the destination {what} do not allow S3 to publish notifications from this bucket"
 
 
 def publish(topic_arn: str, message: str, subject: str, now: datetime) -> str:

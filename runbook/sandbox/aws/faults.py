@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.sandbox.aws.errors import AwsError
 
-ONE_SHOT = ("throttle", "error_500", "drop_connection")
+ONE_SHOT = ("throttle", "error_500", "drop_connection", "conflict", "unready_destination")
 _NUMBERS = (
     "latency_ms",
     "jitter_ms",
@@ -122,6 +122,21 @@ def throttled(service: str) -> AwsError:
     if service == "s3":
         return AwsError("SlowDown", "Please reduce your request rate.", 503)
     return AwsError("Throttling", "Rate exceeded", 400)
+
+
+def conflict(service: str) -> AwsError:
+    """The refusal of a write while another one of the same thing is under way.
+
+    Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; seen of bucket notifications
+    in https://github.com/aws/aws-cdk/issues/16811; IAM's is in its API model.
+    """
+    if service == "s3":
+        message = (
+            "A conflicting conditional operation is currently in progress against this resource. Please try "
+        )
+        return AwsError("OperationAborted", f"{message}again.", 409)
+    message = "The request was rejected because multiple requests to change this object were submitted "
+    return AwsError("ConcurrentModification", f"{message}simultaneously.", 409)
 
 
 def internal_error(service: str) -> AwsError:

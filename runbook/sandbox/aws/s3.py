@@ -12,7 +12,7 @@ from runbook.sandbox.aws import notifications, objects, stores
 from runbook.sandbox.aws.authorisation import Judge
 from runbook.sandbox.aws.calls import Call, bucket_in_host
 from runbook.sandbox.aws.conditions import listed
-from runbook.sandbox.aws.delivery import refusal
+from runbook.sandbox.aws.delivery import no_entry, refusal
 from runbook.sandbox.aws.errors import AwsError, NotEmulated
 from runbook.sandbox.aws.events import Events, Happening
 from runbook.sandbox.aws.http import HttpResponse
@@ -184,7 +184,10 @@ class S3:
         notifications.check(document)
         skip = call.request.headers.get("x-amz-skip-destination-validation", "").lower() == "true"
         if not skip:
-            notifications.check_destinations(document, lambda rule: refusal(bucket, rule))
+            shut = realm.faults.take("unready_destination", call.name)
+            notifications.check_destinations(
+                document, lambda rule: no_entry(rule.kind.lower()) if shut else refusal(bucket, rule)
+            )
         self._events.store(bucket, notifications.with_ids(document), realm)
         return HttpResponse(200, {}, EMPTY)
 

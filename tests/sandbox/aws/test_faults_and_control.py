@@ -81,6 +81,35 @@ def test_point_11_throttling_and_server_errors(tenant: Any, refused: Any) -> Non
     tenant.boto3("iam").list_roles()
 
 
+def test_point_11_a_write_beside_another_one_is_refused(tenant: Any, refused: Any) -> None:
+    s3, iam = tenant.boto3("s3"), tenant.boto3("iam")
+    faults(
+        tenant,
+        conflict=[
+            {"operation": "s3:PutBucketNotificationConfiguration", "times": 1},
+            {"operation": "iam:CreateRole", "times": 1},
+        ],
+    )
+    nothing = {"Bucket": tenant.bucket, "NotificationConfiguration": {}}
+    error = refused(s3.put_bucket_notification_configuration, **nothing)
+    assert (error["Code"], error["Status"]) == ("OperationAborted", 409)
+    s3.put_bucket_notification_configuration(**nothing)
+    error = refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument="{}")
+    assert (error["Code"], error["Status"]) == ("ConcurrentModification", 409)
+
+
+def test_point_11_a_queue_does_not_let_s3_in_at_once(tenant: Any, snowflake: Any, refused: Any) -> None:
+    queue = snowflake.queue()
+    faults(tenant, unready_destination={"operation": "s3:PutBucketNotificationConfiguration", "times": 1})
+    rule = {"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}
+    document = {"Bucket": tenant.bucket, "NotificationConfiguration": {"QueueConfigurations": [rule]}}
+    s3 = tenant.boto3("s3")
+    error = refused(s3.put_bucket_notification_configuration, **document)
+    assert error["Message"] == "Unable to validate the following destination configurations"
+    assert not s3.get_bucket_notification_configuration(Bucket=tenant.bucket).get("QueueConfigurations")
+    s3.put_bucket_notification_configuration(**document)
+
+
 def test_point_11_a_dropped_connection(tenant: Any) -> None:
     faults(tenant, drop_connection={"operation": "s3:PutObject", "times": 1})
     with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
