@@ -336,7 +336,10 @@ def stages(reader: Reader) -> dict[str, Stage]:
 
 
 def pipes(reader: Reader) -> dict[str, Pipe]:
-    """The schema's pipes by name."""
+    """The schema's pipes by name, without those that Snowflake makes itself for streams: nobody owns them.
+
+    Source: https://docs.snowflake.com/en/release-notes/2025/other/2025-12-11-default-pipe
+    """
     return {
         str(row["name"]): Pipe(
             definition=str(row["definition"]),
@@ -347,6 +350,7 @@ def pipes(reader: Reader) -> dict[str, Pipe]:
             comment=str(row["comment"] or ""),
         )
         for row in _in_schema(reader, "PIPES")
+        if row["owner"]
     }
 
 

@@ -231,12 +231,23 @@ def test_stages_and_pipes_of_the_schema_by_name(settings):
             "invalid_reason": "gone",
             "comment": "ours",
         },
+        {
+            "name": "EVENTS-STREAMING",
+            "definition": None,
+            "owner": None,
+            "notification_channel": None,
+            "created_on": None,
+            "invalid_reason": None,
+            "comment": None,
+            "is_snowflake_managed": True,
+        },
     ]
     reader = FakeReader(
         settings, {"SHOW STAGES IN SCHEMA RAW.SNOWPLOW": stages, "SHOW PIPES IN SCHEMA RAW.SNOWPLOW": pipes}
     )
     assert snowflake.stages(reader) == {"A": Stage("s3://b/", None, "SYSADMIN")}
     found = snowflake.pipes(reader)
+    assert found.keys() == {"P", "Q"}
     assert (found["P"].comment, found["Q"].comment) == ("", "ours")
     assert (found["P"].notification_channel, found["P"].invalid_reason, found["P"].created_on) == (
         None,

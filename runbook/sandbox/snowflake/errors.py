@@ -60,6 +60,20 @@ def already_exists(name: str) -> SnowflakeError:
     return SnowflakeError(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
+def too_long_a_list(most: int, got: int) -> SnowflakeError:
+    """001795 (42601): IN with too many expressions.
+
+    Sources: https://github.com/Health-Union/snowshu/pull/145 (number, text);
+    https://github.com/snowflakedb/snowflake-connector-python/issues/37. Where it stands is not said here.
+    """
+    return SnowflakeError(
+        1795,
+        "42601",
+        "SQL compilation error: error line 1 at position 0\n"
+        f"maximum number of expressions in a list exceeded, expected at most {most:,}, got {got:,}",
+    )
+
+
 def exists_unseen(kind: str, name: str) -> SnowflakeError:
     """003041 (42710): CREATE, with IF NOT EXISTS too, of what is there and the role holds nothing on.
 

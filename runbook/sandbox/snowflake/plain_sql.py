@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COUNTED = {exp.Insert: ("inserted", result.INSERT), exp.Delete: ("deleted", result.DELETE)}
 CLASHES_BORNE = 10
+MOST_IN_A_LIST = 16_384  # https://github.com/snowflakedb/snowflake-connector-python/issues/37
 CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 PLACES = count(1)
 MERGE_PRIVILEGES = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
@@ -62,6 +63,9 @@ def one_statement(text: str) -> exp.Expression:
         )
     for table in statements[0].find_all(exp.Table):
         relations.read_identifier_call(table)
+    for node in statements[0].find_all(exp.In):
+        if len(node.expressions) > MOST_IN_A_LIST:
+            raise errors.too_long_a_list(MOST_IN_A_LIST, len(node.expressions))
     return statements[0]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HISTORY_DAYS = 14
 ACCOUNT_PIPES_LAG = timedelta(hours=3)
-TYPES = {"N": "FIXED", "L": "TIMESTAMP_LTZ", "T": "TEXT", "Z": "TIMESTAMP_NTZ"}
+TYPES = {"N": "FIXED", "L": "TIMESTAMP_LTZ", "T": "TEXT", "Z": "TIMESTAMP_NTZ", "B": "BOOLEAN"}
 
 
 def columns(text: str) -> list[Column]:
@@ -38,7 +38,7 @@ PIPES = columns(
 ACCOUNT_PIPES = columns(
     "PIPE_ID:N PIPE_NAME PIPE_SCHEMA_ID:N PIPE_SCHEMA PIPE_CATALOG_ID:N PIPE_CATALOG IS_AUTOINGEST_ENABLED "
     "NOTIFICATION_CHANNEL_NAME PIPE_OWNER DEFINITION CREATED:L LAST_ALTERED:L COMMENT PATTERN DELETED:L "
-    "OWNER_ROLE_TYPE"
+    "OWNER_ROLE_TYPE IS_SNOWFLAKE_MANAGED:B"
 )
 TABLES = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_OWNER TABLE_TYPE IS_TRANSIENT ROW_COUNT:N CREATED:L COMMENT"
@@ -206,6 +206,7 @@ def _account_pipes(account: Account) -> Result:
                 pipe.copy.pattern,
                 pipe.dropped_on if pipe.dropped_on and pipe.dropped_on <= settled else None,
                 "ROLE",
+                False,
             )
             for pipe in (*catalog.dropped_pipes, *catalog.pipes)
             if pipe.created_on <= settled

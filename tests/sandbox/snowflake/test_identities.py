@@ -355,6 +355,7 @@ def test_16_show_pipes_has_the_documented_columns(made: Any) -> None:
         "owner_role_type",
         "invalid_reason",
         "kind",
+        "is_snowflake_managed",
     ]
     made.sql(f"CREATE PIPE RAW.SNOWPLOW.P COMMENT = 'c' AS {made.COPY} PATTERN = '.*gz'")
     (row,) = made.sql.dicts("DESC PIPE RAW.SNOWPLOW.P")
@@ -366,6 +367,7 @@ def test_16_show_pipes_has_the_documented_columns(made: Any) -> None:
         None,
     )
     assert row["notification_channel"] is None
+    assert row["is_snowflake_managed"] is False
 
 
 def test_16_show_stages_and_integrations_have_the_documented_columns(made: Any) -> None:

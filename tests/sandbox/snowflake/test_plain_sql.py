@@ -91,6 +91,15 @@ def test_quoted_names_are_compared_with_their_case(t: Any) -> None:
     assert t.one('SELECT "N" FROM "T"') == 1
 
 
+def test_a_list_has_at_most_16384_expressions(t: Any) -> None:
+    def asked(numbers: int) -> str:
+        return f"SELECT COUNT(*) FROM t WHERE n NOT IN ({', '.join(map(str, range(numbers)))})"
+
+    t(asked(16_384))
+    assert t.error(asked(16_385)).errno == 1795
+    assert t.error(asked(16_385).replace("SELECT COUNT(*)", "DELETE")).errno == 1795
+
+
 @pytest.mark.parametrize(
     ("statement", "errno"),
     [

@@ -280,7 +280,9 @@ SHOWN = [
         "invalid_reason",
         "kind",
     ),
+    result.Column("is_snowflake_managed", "BOOLEAN"),
 ]
+"""The last one: https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_01/bcr-2137; its place is ours."""
 
 
 def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
@@ -300,6 +302,7 @@ def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
         "ROLE",
         invalid_reason(session, pipe),
         "STAGE",
+        False,
     )
 
 
