@@ -282,7 +282,7 @@ SHOWN = [
     ),
     result.Column("is_snowflake_managed", "BOOLEAN"),
 ]
-"""The last one: https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_01/bcr-2137; its place is ours."""
+"""The last (its place is ours): https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_01/bcr-2137."""
 
 
 def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
