@@ -96,6 +96,8 @@ def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
 Change = SqlChange | AwsChange
 TRIES = 3
 """How often a document is merged anew while somebody else keeps writing it."""
+UNSEEN_S = (1, 2, 4, 8)
+"""How long a change that was made is looked for, where AWS does not show it yet."""
 PAUSES_S = (1, 3, 6, 10, 20, 25)
 """Between the attempts of an AWS write that is refused for the moment: a minute in all (AwsFailed)."""
 
@@ -192,13 +194,30 @@ def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], No
                 tell(Applied(change, receipts))
             except RunbookError as error:
                 raise _unrecorded(plan, change, made, error) from None
-        seen = facts.afresh()
-        left = plan_step(plan.step, seen) if plan.changes else plan
+        seen, left = _observed(plan, facts, plan.changes[:made])
         if left.is_empty:
             return seen
         if not more or left.blocked or not (overtaken or left.replaces_documents):
             raise overtaken or _left_over(left)
         plan = Plan(plan.step, (*plan.changes[:made], *left.changes))
+    raise AssertionError("unreachable")
+
+
+def _observed(plan: Plan, facts: Facts, made: tuple[Change, ...]) -> tuple[Facts, Plan]:
+    """The facts afterwards and what is left to do; what was made and is not seen yet is looked for again.
+
+    IAM and S3's bucket configurations tell everybody of a change in their own time. Sources:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency),
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
+    """
+    for pause in (*UNSEEN_S, None):
+        seen = facts.afresh()
+        left = plan_step(plan.step, seen) if plan.changes else plan
+        unseen = all(isinstance(change, AwsChange) and change in made for change in left.changes)
+        if pause is None or left.is_empty or left.blocked or not unseen:
+            return seen, left
+        note(f"{', '.join(change.title for change in left.changes)}: made, and not seen yet")
+        facts.reader.sleep(pause)
     raise AssertionError("unreachable")
 
 

@@ -91,11 +91,16 @@ class AwsFailed(Exception):
     def is_of_the_moment(self) -> bool:
         """Whether the same write may well be taken a little later: nothing of it was done.
 
-        Another write of the same thing is under way, or a destination of events does not let S3 in yet: a
-        queue's policy takes up to 60 seconds to be known everywhere. Sources: IAM's API model,
-        https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (OperationAborted),
+        Another write of the same thing is under way; IAM does not know yet what was just made; or a
+        destination of events does not let S3 in yet: a queue's policy takes up to 60 seconds to be known.
+        Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (OperationAborted),
+        IAM's API model (ConcurrentModification),
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency),
+        https://github.com/hashicorp/terraform-provider-aws/pull/6709 (NoSuchEntity),
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
         """
+        if self.code == "NoSuchEntity":  # seconds after it was made, IAM may not know of a role everywhere
+            return not self.operation.startswith(("Delete", "Detach"))
         if self.code == "InvalidArgument":
             unready = "Unable to validate the following destination configurations"
             return unready in self.message and "does not exist" not in self.message

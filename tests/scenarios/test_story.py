@@ -47,6 +47,22 @@ def test_a_queue_that_does_not_let_s3_in_yet_is_waited_for(installation: Install
     installation.assert_healthy()
 
 
+def test_what_was_just_made_is_waited_for_until_it_is_seen(installation: Installation) -> None:
+    def late(**times: int) -> None:
+        faults = [{"operation": name.replace("_", ":"), "times": n} for name, n in times.items()]
+        installation.control("PUT", "/faults", {"unseen": faults})
+
+    late(iam_AttachRolePolicy=1, iam_GetPolicy=2)  # the first GetPolicy is the plan's: it is not there yet
+    told = installation.run("step1-aws").stderr
+    assert "iam:AttachRolePolicy: NoSuchEntity" in told
+    assert "iam:CreatePolicy: made, and not seen yet" in told
+    installation.run("step2-snowflake", "step3-aws", "step4-snowflake")
+    late(s3_GetBucketNotificationConfiguration=3)  # the plan's, the one before the write, the one after it
+    told = installation.run("step5-aws").stderr
+    assert "s3:PutBucketNotificationConfiguration: made, and not seen yet" in told
+    installation.assert_healthy()
+
+
 def test_a_step_too_early_names_the_step_it_waits_for(installation: Installation) -> None:
     assert "Step 1" in installation.run("step3-aws", expect=2).stderr
     installation.run("step2-snowflake")

@@ -181,6 +181,7 @@ def test_a_document_that_cannot_be_read_again_is_not_overwritten(settings):
 
 
 ABORTED = AwsFailed("s3", "PutX", "OperationAborted", "A conflicting conditional operation", "request")
+UNKNOWN = AwsFailed("iam", "AttachRolePolicy", "NoSuchEntity", "Policy x does not exist", "request")
 UNREADY = AwsFailed(
     "s3",
     "PutX",
@@ -200,7 +201,7 @@ GONE = AwsFailed(
 PUT = AwsChange("s3", "PutX", {}, "why", Before("GetBucketNotificationConfiguration", {}, {}))
 
 
-@pytest.mark.parametrize("refusal", [ABORTED, UNREADY], ids=["aborted", "unready"])
+@pytest.mark.parametrize("refusal", [ABORTED, UNREADY, UNKNOWN], ids=["aborted", "unready", "unknown"])
 def test_a_write_refused_for_the_moment_is_made_a_little_later(settings, refusal):
     reader, refusals = FakeReader(settings, {READ: {}}), [refusal, refusal]
     writer = FakeWriter(lambda _: refusals.pop() if refusals else None)
@@ -215,6 +216,24 @@ def test_a_write_refused_for_a_minute_is_refused(settings):
     with pytest.raises(AwsFailed, match="OperationAborted"):
         make(PUT, reader, FakeWriter(lambda _: ABORTED))
     assert 60 < sum(reader.slept) < 70
+
+
+def test_what_is_to_be_taken_away_and_is_not_there_is_not_waited_for(settings):
+    gone = AwsFailed("iam", "DetachRolePolicy", "NoSuchEntity", "Policy x was not found", "request")
+    reader = FakeReader(settings)
+    with pytest.raises(AwsFailed):
+        make(AwsChange("iam", "DetachRolePolicy", {}, "why"), reader, FakeWriter(lambda _: gone))
+    assert reader.slept == []
+
+
+def test_what_was_made_and_is_not_seen_yet_is_looked_for_again(absent, found, facts):
+    settled = facts(found)
+    late = facts(absent, then=facts(absent, then=settled))
+    late.then.then = settled
+    observed = iter([late.then, late.then, settled])
+    late.afresh = lambda: next(observed)
+    assert applied(1, late, FakeWriter()) is settled
+    assert len(late.reader.slept) == 2
 
 
 def test_what_another_write_has_changed_meanwhile_is_not_overwritten(settings):

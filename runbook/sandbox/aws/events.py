@@ -58,6 +58,15 @@ class Events:
             history = self._documents.get(bucket)
             return history[-1][1] if history else Notifications()
 
+    def before(self, bucket: str) -> Notifications:
+        """The document before the last put: bucket configurations are eventually consistent.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
+        """
+        with self._lock:
+            history = self._documents.get(bucket, [])
+            return history[-2][1] if len(history) > 1 else Notifications()
+
     def store(self, bucket: Any, document: Notifications, realm: Realm) -> None:
         """Replace the bucket's document and send every destination a test event.
 

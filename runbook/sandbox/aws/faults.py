@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.sandbox.aws.errors import AwsError
 
-ONE_SHOT = ("throttle", "error_500", "drop_connection", "conflict", "unready_destination")
+ONE_SHOT = ("throttle", "error_500", "drop_connection", "conflict", "unready_destination", "unseen")
 _NUMBERS = (
     "latency_ms",
     "jitter_ms",
@@ -122,6 +122,16 @@ def throttled(service: str) -> AwsError:
     if service == "s3":
         return AwsError("SlowDown", "Please reduce your request rate.", 503)
     return AwsError("Throttling", "Rate exceeded", 400)
+
+
+def unseen() -> AwsError:
+    """What IAM says of a thing that was made a moment ago, where that is not known everywhere yet.
+
+    Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html,
+    https://github.com/hashicorp/terraform-provider-aws/pull/6709 (AttachRolePolicy),
+    https://github.com/hashicorp/terraform-provider-aws/pull/18435 (reads).
+    """
+    return AwsError("NoSuchEntity", "The entity cannot be found.", 404)
 
 
 def conflict(service: str) -> AwsError:

@@ -150,7 +150,8 @@ class S3:
             with self._moto.lock("s3", account):
                 return list_objects(call, bucket, self._keys.of(bucket)), None
         if call.operation == "GetBucketNotificationConfiguration":
-            document = self._events.stored(call.bucket)
+            late = realm.faults.take("unseen", call.name)
+            document = (self._events.before if late else self._events.stored)(call.bucket)
             return HttpResponse(
                 200, {"Content-Type": "application/xml"}, notifications.render(document)
             ), None

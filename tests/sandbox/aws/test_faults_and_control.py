@@ -98,6 +98,24 @@ def test_point_11_a_write_beside_another_one_is_refused(tenant: Any, refused: An
     assert (error["Code"], error["Status"]) == ("ConcurrentModification", 409)
 
 
+def test_point_11_what_was_just_made_is_not_seen_everywhere(tenant: Any, iam: Any, refused: Any) -> None:
+    s3, client = tenant.boto3("s3"), tenant.boto3("iam")
+    faults(
+        tenant,
+        unseen=[
+            {"operation": "iam:GetRole", "times": 1},
+            {"operation": "s3:GetBucketNotificationConfiguration", "times": 1},
+        ],
+    )
+    iam.role(iam.trust({"Service": "ec2.amazonaws.com"}, None))
+    assert refused(client.get_role, RoleName="reader")["Code"] == "NoSuchEntity"
+    client.get_role(RoleName="reader")
+    document = {"EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(Bucket=tenant.bucket, NotificationConfiguration=document)
+    seen = [s3.get_bucket_notification_configuration(Bucket=tenant.bucket) for _ in range(2)]
+    assert ["EventBridgeConfiguration" in each for each in seen] == [False, True]
+
+
 def test_point_11_a_queue_does_not_let_s3_in_at_once(tenant: Any, snowflake: Any, refused: Any) -> None:
     queue = snowflake.queue()
     faults(tenant, unready_destination={"operation": "s3:PutBucketNotificationConfiguration", "times": 1})
