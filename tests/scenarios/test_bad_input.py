@@ -181,10 +181,12 @@ def without_line(name: str, instead: str = "") -> Callable[[str], str]:
     )
 
 
+OURS = sys.executable == PYTHON  # else the commands' environment has 5.x of the connector
 CONNECTIONS: dict[str, tuple[Callable[[str], str], int, str]] = {
     "password": (without_line("password", f'password = "{CANARY}"'), 3, "Incorrect username or password"),
     "account": (without_line("account", 'account = "NOPE"'), 3, "390201"),
-    "no account": (without_line("account"), 2, "Account must be specified"),
+    # 5.x of the connector takes a host for enough, and the server says what is missing
+    "no account": (without_line("account"), *((2, "Account must be specified") if OURS else (3, "390201"))),
     "no user": (without_line("user"), 2, "User is empty"),
     "no such role": (with_role("NO_SUCH_ROLE"), 3, "NO_SUCH_ROLE"),
     "nobody listens": (without_line("port", "port = 1"), 3, "The sandbox does not answer"),
@@ -395,7 +397,7 @@ def test_ctrl_c_while_waiting_for_health(installation: Installation, tmp_path: P
 # ---- a sandbox that dies
 
 
-@pytest.mark.skipif(sys.executable != PYTHON, reason="the other environment has no sandbox to start")
+@pytest.mark.skipif(not OURS, reason="the other environment has no sandbox to start")
 def test_a_killed_sandbox_is_told_or_started_again(installation: Installation, tmp_path: Path) -> None:
     """Between and during commands; the processes killed here are this test's own."""
     environment = {
