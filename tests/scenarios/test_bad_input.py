@@ -187,7 +187,7 @@ CONNECTIONS: dict[str, tuple[Callable[[str], str], int, str]] = {
     "account": (without_line("account", 'account = "NOPE"'), 3, "390201"),
     # 5.x of the connector takes a host for enough, and the server says what is missing
     "no account": (without_line("account"), *((2, "Account must be specified") if OURS else (3, "390201"))),
-    "no user": (without_line("user"), 2, "User is empty"),
+    "no user": (without_line("user"), 2, "User is empty" if OURS else "parameter 'user'"),
     "no such role": (with_role("NO_SUCH_ROLE"), 3, "NO_SUCH_ROLE"),
     "nobody listens": (without_line("port", "port = 1"), 3, "The sandbox does not answer"),
     "broken": (lambda text: text + "[[\n", 2, "connections.toml"),
