@@ -215,6 +215,23 @@ def test_04_create_pipe_with_auto_ingest_assumes_the_role(made: Any) -> None:
     assert made.pipe(verb="CREATE OR REPLACE").startswith(f"arn:aws:sqs:{made.tenant.region}:")
 
 
+def test_04_unqualified_names_of_a_pipes_copy_need_a_current_schema(made: Any, session_of: Any) -> None:
+    fresh = session_of()
+    create = "CREATE PIPE RAW.SNOWPLOW.P AS COPY INTO {} FROM @{} FILE_FORMAT = ({})"
+    own = "TYPE = CSV"
+    made.sql("CREATE FILE FORMAT RAW.SNOWPLOW.F TYPE = CSV")
+    for table, stage, form in (
+        ("EVENTS", "RAW.SNOWPLOW.ST", own),
+        ("RAW.SNOWPLOW.EVENTS", "ST", own),
+        ("RAW.SNOWPLOW.EVENTS", "SNOWPLOW.ST", own),
+        ("RAW.SNOWPLOW.EVENTS", "RAW.SNOWPLOW.ST", "FORMAT_NAME = F"),
+    ):
+        assert fresh.errno(create.format(table, stage, form)) == 90105
+    fresh("CREATE PIPE RAW.SNOWPLOW.P AS COPY INTO RAW.SNOWPLOW.EVENTS FROM @RAW.SNOWPLOW.ST")
+    fresh("USE SCHEMA RAW.SNOWPLOW")
+    fresh("CREATE PIPE Q AS COPY INTO EVENTS FROM @ST FILE_FORMAT = (FORMAT_NAME = F)")
+
+
 def test_04_a_pipe_whose_copy_does_not_compile_is_not_made(made: Any) -> None:
     assert (
         made.sql.errno("CREATE PIPE RAW.SNOWPLOW.P AS COPY INTO RAW.SNOWPLOW.NOPE FROM @RAW.SNOWPLOW.ST")

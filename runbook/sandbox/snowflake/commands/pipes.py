@@ -63,6 +63,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     definition = tokens.rest()
     copy = for_pipe(parse_copy(definition))
     _check_options(given)
+    _check_context(session, copy)
     account = session.account
     with account.lock:
         name, _ = resolve.schema_for_create(account, session, parts, "CREATE PIPE")
@@ -88,6 +89,20 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         account.pipes.forget(replaced)
     account.pipes.wake(pipe)
     return result.status(f"Pipe {name.name} successfully created.")
+
+
+def _check_context(session: Session, copy: CopyStatement) -> None:
+    """Raises 090105, 090106 for names of the COPY that need a database or schema the session has not.
+
+    The pipe's own name may be qualified and does not help. Sources:
+    https://github.com/snowflakedb/terraform-provider-snowflake/issues/533 and /1707 (``FROM @stage``).
+    """
+    named = copy.file_format.name if copy.file_format else None
+    fewest = min(len(name) for name in (copy.table, copy.stage.parts, named or copy.table))
+    if fewest < 3 and session.database is None:
+        raise errors.no_database("operation")
+    if fewest < 2 and session.schema is None:
+        raise errors.no_schema("operation")
 
 
 def _check_options(given: dict[str, Any]) -> None:
