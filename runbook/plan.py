@@ -16,7 +16,7 @@ from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
 from runbook.facts.documents import text
-from runbook.session import AwsFailed, Reader, Receipt, SqlFailed, Writer
+from runbook.session import ROLE_NOT_ASSUMED, AwsFailed, Reader, Receipt, SqlFailed, Writer
 from runbook.sql import statements
 from runbook.terminal import note
 
@@ -96,6 +96,8 @@ def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
 Change = SqlChange | AwsChange
 TRIES = 3
 """How often a document is merged anew while somebody else keeps writing it."""
+ENTRY_S = (1, 3, 6)
+"""Between the attempts of a statement for which Snowflake assumes the role."""
 UNSEEN_S = (1, 2, 4, 8)
 """How long a change that was made is looked for, where AWS does not show it yet."""
 PAUSES_S = (1, 3, 6, 10, 20, 25)
@@ -224,7 +226,7 @@ def _observed(plan: Plan, facts: Facts, made: tuple[Change, ...]) -> tuple[Facts
 def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
     """Make one change; returns what the cloud gave back. Writes."""
     if isinstance(change, SqlChange):
-        return tuple(writer.sql(statement) for statement in statements(change.sql))
+        return tuple(_ran(change, statement, reader, writer) for statement in statements(change.sql))
     for pause in (*PAUSES_S, None):
         if change.before and not change.before.still_holds(reader, change.service):
             raise Overtaken(
@@ -238,6 +240,24 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
             if pause is None or not error.is_of_the_moment:
                 raise
             note(f"{change.title}: {error}; trying again in {pause} s")
+            reader.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> Receipt:
+    """One statement; tried again where AWS does not let Snowflake in, for not all of AWS knows it at once.
+
+    Step 3 has seen Snowflake get in, and another part of AWS may still say no. Sources:
+    https://github.com/snowflakedb/SnowAlert/pull/258 (CREATE PIPE, tried ten times),
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency)
+    """
+    for pause in (*ENTRY_S, None):
+        try:
+            return writer.sql(statement)
+        except SqlFailed as error:
+            if pause is None or error.errno not in ROLE_NOT_ASSUMED:
+                raise
+            note(f"{change.title}: AWS does not let Snowflake in; trying again in {pause} s")
             reader.sleep(pause)
     raise AssertionError("unreachable")
 

@@ -211,6 +211,15 @@ def test_a_write_refused_for_the_moment_is_made_a_little_later(settings, refusal
     assert len(reader.slept) == 2
 
 
+def test_a_statement_is_tried_again_where_aws_does_not_let_snowflake_in_at_once(settings):
+    refusals = [SqlFailed(3167, "Error assuming AWS_ROLE", "query", "CREATE PIPE P")]
+    reader = FakeReader(settings)
+    writer = FakeWriter(lambda what: refusals.pop() if refusals and "PIPE" in what else None)
+    make(SqlChange("x.sql", "USE ROLE R; CREATE PIPE P;", "why"), reader, writer)
+    assert writer.written == ["USE ROLE R", "CREATE PIPE P"]
+    assert len(reader.slept) == 1
+
+
 def test_a_write_refused_for_a_minute_is_refused(settings):
     reader = FakeReader(settings, {READ: {}})
     with pytest.raises(AwsFailed, match="OperationAborted"):

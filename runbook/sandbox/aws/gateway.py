@@ -194,8 +194,8 @@ class Gateway:
                 raise faults.throttled(call.service)
             if realm.faults.take("error_500", call.name):
                 raise faults.internal_error(call.service)
-            if call.service == "iam" and realm.faults.take("unseen", call.name):
-                raise faults.unseen()
+            if call.service in ("iam", "sts") and realm.faults.take("unseen", call.name):
+                raise faults.unseen() if call.service == "iam" else sts.denied(call, caller)
             if realm.faults.take("conflict", call.name):
                 raise faults.conflict(call.service)
             return self._run(asked, request_id), request_id

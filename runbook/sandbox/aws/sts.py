@@ -81,17 +81,20 @@ def _duration(call: Call, role: Entity, *, chained: bool) -> timedelta:
     return asked
 
 
+def denied(call: Call, caller: Caller) -> AwsError:
+    """The refusal of a role that is not there, or does not trust the caller."""
+    who, arn = caller.principal.arn, call.text("RoleArn")
+    message = f"User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+    return AwsError("AccessDenied", message, 403)
+
+
 def assume_role(call: Call, caller: Caller, identities: Identities, now: datetime) -> HttpResponse:
     """Credentials of a role for a caller who may assume it. Writes only the session."""
     arn = call.text("RoleArn")
     account = arn.split(":")[4]
     role = identities.view(account).by_arn(arn)
     if role is None:
-        raise AwsError(
-            "AccessDenied",
-            f"User: {caller.principal.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-            403,
-        )
+        raise denied(call, caller)
     duration = _duration(call, role, chained=caller.session is not None)
     policy = call.text("Policy")
     if policy:

@@ -98,18 +98,23 @@ def test_point_11_a_write_beside_another_one_is_refused(tenant: Any, refused: An
     assert (error["Code"], error["Status"]) == ("ConcurrentModification", 409)
 
 
-def test_point_11_what_was_just_made_is_not_seen_everywhere(tenant: Any, iam: Any, refused: Any) -> None:
+def test_point_11_what_was_just_made_is_not_seen_everywhere(
+    tenant: Any, iam: Any, snowflake: Any, refused: Any
+) -> None:
     s3, client = tenant.boto3("s3"), tenant.boto3("iam")
     faults(
         tenant,
         unseen=[
             {"operation": "iam:GetRole", "times": 1},
+            {"operation": "sts:AssumeRole", "times": 1},
             {"operation": "s3:GetBucketNotificationConfiguration", "times": 1},
         ],
     )
-    iam.role(iam.trust({"Service": "ec2.amazonaws.com"}, None))
+    role = iam.role(iam.trust({"AWS": snowflake.arn}))
     assert refused(client.get_role, RoleName="reader")["Code"] == "NoSuchEntity"
     client.get_role(RoleName="reader")
+    assert refused(snowflake.assume, role_arn=role)["Code"] == "AccessDenied"
+    snowflake.assume(role)
     document = {"EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket=tenant.bucket, NotificationConfiguration=document)
     seen = [s3.get_bucket_notification_configuration(Bucket=tenant.bucket) for _ in range(2)]
