@@ -116,6 +116,21 @@ def test_what_waits_in_the_old_queue_is_loaded_and_a_person_s_pause_stays(health
     assert_once(healthy, keys)
 
 
+def test_what_went_to_the_pipe_before_for_a_moment_is_loaded_by_the_next_run(healthy: Installation) -> None:
+    by_hand(healthy)
+    keys = put(healthy, "loaded.gz")
+    healthy.settle()
+    healthy.advance(minutes=1)
+    silence(healthy)
+    keys += put(healthy, "missed.gz")
+    healthy.environment["INVOKE_CHECKS_READY_WITHIN_SECONDS"] = "3"
+    healthy.control("POST", "/faults", {"replaced_pipe_s": 30})
+    assert "missed.gz" in replace_pipe(healthy, expect=4)
+    healthy.advance(seconds=31)
+    assert replace_pipe(healthy)["missing"] == []
+    assert_once(healthy, keys)
+
+
 ASKED = """
 import subprocess, sys
 from invoke.main import program

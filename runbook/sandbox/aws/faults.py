@@ -19,6 +19,7 @@ _NUMBERS = (
     "credential_cache_s",
     "new_queue_each_time",
     "pipe_latency_s",
+    "replaced_pipe_s",
 )
 _NOTIFICATIONS = {"drop", "duplicate", "delay_s", "reorder", "activation_s"}
 

@@ -186,6 +186,7 @@ class Pipe(SchemaObject):
     cloned: bool = False
     altered_on: datetime | None = None
     dropped_on: datetime | None = None
+    replaces_another: bool = False
     table: Name = field(kw_only=True)
     """The target table, by name: a pipe follows the name, not the table's id (sources: Snowflake §3.6)."""
     stage_url: str = ""

@@ -64,6 +64,11 @@ class PipeService:
         self._account = account
         self.channels = Channels(account)
         self.latency_s: float = 0.0  # how long an announced file waits (sources: Snowflake §3.1)
+        self.replaced_pipe_s: float = 0.0
+        """How long after CREATE OR REPLACE what is sent to the pipe goes to the one before, and is lost.
+
+        Seen in https://github.com/estuary/connectors/pull/1467; what becomes of it is our guess.
+        """
         self._states: dict[int, PipeState] = {}
         self._lock = threading.Lock()
         self._working = threading.RLock()
@@ -278,6 +283,8 @@ class PipeService:
 
     def _enqueue(self, pipe: Pipe, bucket: str, key: str, size: int, now: datetime) -> bool:
         """Claim a file for the pipe, unless it has it already."""
+        if pipe.replaces_another and now - pipe.created_on < timedelta(seconds=self.replaced_pipe_s):
+            return True
         path = f"{bucket}/{key}"
         state = self._state(pipe)
         with self._lock:

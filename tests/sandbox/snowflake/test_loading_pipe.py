@@ -258,6 +258,20 @@ def test_an_announced_file_may_wait(piped):
     assert (piped.status()["pendingFileCount"], count(piped)) == (0, 1)
 
 
+def test_for_a_moment_a_replaced_pipes_files_go_to_the_one_before(piped):
+    piped.account.pipes.replaced_pipe_s = 30
+    piped.pipe(PIPE, replace=True)
+    piped.put("in/a.csv", GOOD)
+    piped.settle()
+    assert piped.sql("ALTER PIPE P REFRESH") == [("a.csv", "SENT")]
+    piped.settle()
+    assert (piped.status()["pendingFileCount"], count(piped)) == (0, 0)
+    piped.later(seconds=31)
+    piped.sql("ALTER PIPE P REFRESH")
+    piped.settle()
+    assert count(piped) == 1
+
+
 class TestPausing:
     def test_a_paused_pipe_keeps_its_files(self, piped):
         piped.sql("ALTER PIPE P SET PIPE_EXECUTION_PAUSED = TRUE")

@@ -81,6 +81,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     with account.lock:
         replaced = account.catalog.pipes.get(name)
         if replaced is not None:
+            pipe.replaces_another = True
             _gone(session, replaced)
         account.catalog.pipes.put(pipe)
         account.privileges.created(pipe)
