@@ -11,6 +11,7 @@ import re
 import duckdb
 
 from runbook.sandbox.snowflake import errors
+from runbook.sandbox.snowflake.engine import DIVISION_BY_ZERO
 from runbook.sandbox.snowflake.errors import SnowflakeError
 
 CLASH = 625
@@ -27,6 +28,7 @@ def translate(error: duckdb.Error) -> SnowflakeError:
         (duckdb.ConstraintException, _constraint),
         (duckdb.OutOfRangeException, _out_of_range),
         (duckdb.TransactionException, _transaction),
+        (duckdb.InvalidInputException, _invalid_input),
     ):
         if isinstance(error, cls):
             return make(message)
@@ -105,6 +107,13 @@ def _constraint(message: str) -> SnowflakeError:
 
 def _out_of_range(message: str) -> SnowflakeError:
     return SnowflakeError(100039, "22003", message)
+
+
+def _invalid_input(message: str) -> SnowflakeError:
+    """What a macro of the engine's raises. Source: https://github.com/getdozer/dozer/issues/1323."""
+    if DIVISION_BY_ZERO in message:
+        return SnowflakeError(100051, "22012", DIVISION_BY_ZERO)
+    return errors.not_emulated(message[:300])
 
 
 def _transaction(message: str) -> SnowflakeError:

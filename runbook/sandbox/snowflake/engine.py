@@ -22,6 +22,7 @@ from runbook.sandbox.clock import Clock
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
+DIVISION_BY_ZERO = "Division by zero"
 HOME = "SANDBOX_HOME"
 """The attached database that holds fakesnow's macros; every cursor's current one."""
 
@@ -42,6 +43,7 @@ class Engine:
         self._duckdb.execute(f"ATTACH ':memory:' AS {HOME}")
         self._duckdb.execute(macros.creation_sql(HOME))
         self._duckdb.execute(TIMESTAMP_MACROS)
+        self._duckdb.execute(DIVISION_MACRO)
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         self._ahead = timedelta(-1)
@@ -91,6 +93,12 @@ CREATE OR REPLACE MACRO {HOME}.main.sandbox_try_timestamp(val) AS (
 );
 """
 
+# DuckDB divides by zero
+DIVISION_MACRO = f"""
+CREATE OR REPLACE MACRO {HOME}.main.sandbox_divisor(val) AS
+    (CASE WHEN val = 0 THEN error('{DIVISION_BY_ZERO}') ELSE val END);
+"""
+
 NTZ = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
 
 
@@ -103,6 +111,15 @@ def try_timestamps(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this="sandbox_try_timestamp", expressions=[node.this])
     if named == "TO_TIMESTAMP_LTZ" and len(node.expressions) == 1:
         return exp.cast(node.expressions[0], "TIMESTAMPTZ")
+    return node
+
+
+def divisions(node: exp.Expression) -> exp.Expression:
+    """Division by zero is an error (100051), not infinity."""
+    if isinstance(node, exp.Div | exp.Mod) and not (
+        isinstance(node.expression, exp.Literal) and float(node.expression.this)
+    ):
+        node.set("expression", exp.Anonymous(this="sandbox_divisor", expressions=[node.expression.unnest()]))
     return node
 
 
@@ -129,6 +146,7 @@ def trims(node: exp.Expression) -> exp.Expression:
 
 
 CHAIN = (
+    divisions,
     try_timestamps,
     formatted_times,
     trims,

@@ -91,6 +91,12 @@ def test_quoted_names_are_compared_with_their_case(t: Any) -> None:
     assert t.one('SELECT "N" FROM "T"') == 1
 
 
+def test_division_by_what_may_be_zero(t: Any) -> None:
+    assert t("SELECT 1 / NULLIF(n - n, 0), 6 / (n + 1), 7 % (n + 1), IFF(n = 0, 0, 4 / n) FROM t") == [
+        (None, 3.0, 1, 4.0)
+    ]
+
+
 def test_a_list_has_at_most_16384_expressions(t: Any) -> None:
     def asked(numbers: int) -> str:
         return f"SELECT COUNT(*) FROM t WHERE n NOT IN ({', '.join(map(str, range(numbers)))})"
@@ -109,6 +115,9 @@ def test_a_list_has_at_most_16384_expressions(t: Any) -> None:
         ("INSERT INTO T (N) VALUES ('x')", 100038),
         ("INSERT INTO T VALUES (1)", 2020),
         ("SELECT TO_NUMBER('x')", 100038),
+        ("SELECT 1 / 0", 100051),
+        ("SELECT COUNT(*) FROM T WHERE 1 / (N - N) > 0", 100051),
+        ("SELECT N % (N - N) FROM T", 100051),
         ("CREATE TABLE T (A INT)", 2002),
         ("CREATE TABLE U (A INT, A INT)", 2025),
         ("DROP TABLE NOPE", 2003),
