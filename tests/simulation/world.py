@@ -37,6 +37,9 @@ class Object:
     size: int
 
 
+AGAIN = ", of what is there"  # a REFRESH that was asked for when the file's rows were in the table
+
+
 @dataclass(frozen=True)
 class Row:
     """``etag`` and ``source``: which content of the file it is from, and what put it there."""
@@ -234,7 +237,8 @@ class World:
         for key, found in sorted(self.bucket.items()):
             if not key.startswith(self.prefix + prefix) or found.modified <= since:
                 continue
-            if self.verdict(found) != "loaded" and self._enqueue(key, f"{by} REFRESH"):
+            again = AGAIN if any(row.file == key for row in self.table.rows) else ""
+            if self.verdict(found) != "loaded" and self._enqueue(key, f"{by} REFRESH{again}"):
                 sent.append(key)
         return sent
 
@@ -305,14 +309,19 @@ class World:
     def doubled_by_us(self) -> list[tuple[str, str, set[str]]]:
         """What the product put there again, or put there although it was still to come.
 
-        S3 repeating itself after a pipe was made anew, or telling of a file hours later, is nobody's doing.
+        S3 repeating itself after a pipe was made anew, or telling of a file hours later, is nobody's doing;
+        a person's REFRESH of what is there is the person's, whichever pipe ends it.
         """
-        ours = {"our REFRESH", "our COPY"}
+        ours = {f"our {how}{again}" for how in ("REFRESH", "COPY") for again in ("", AGAIN)}
         return [
             (key, source, there)
             for key, source, there in self.doubled
             if source in ours
-            or (source.startswith("former") and there & ours)
+            or (
+                source.startswith("former")
+                and not source.endswith(f"a person's REFRESH{AGAIN}")
+                and there & ours
+            )
             or (source == "event" and "our COPY" in there)
         ]
 
