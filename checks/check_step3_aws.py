@@ -3,7 +3,7 @@
 import pytest
 
 from runbook.facts import Facts
-from runbook.facts.access import open_to_others, trust_denies
+from runbook.facts.access import external_ids, open_to_others, trust_denies, without_external_id
 from runbook.facts.aws import NOBODY_SID, Role
 from runbook.facts.refusals import refusals, trust_conditions
 from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
@@ -43,16 +43,25 @@ def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUse
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
-def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
-    """Snowflake's user is let in with the integration's external ID, and only with it.
+def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
+    """Snowflake's user is let in with the integration's external ID, and by our statement only with it.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#external-id
     """
-    ids = sorted(role.external_ids(snowflakes_user.iam_user_arn))
-    if not settings.is_ours and "*" not in ids:  # a role may serve several integrations
-        ids = [one for one in ids if one == snowflakes_user.external_id] or ids
+    ids = external_ids(role, snowflakes_user)
     assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
+
+
+@pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
+def check_others_statements_ask_for_an_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
+    """No statement of somebody else's lets Snowflake's user in without an exact external ID.
+
+    Remedy: take the statement of that Sid out of the role's trust policy, or have it ask for its own ID
+    See: docs/runbook.md#external-id
+    """
+    theirs = without_external_id(role, snowflakes_user)
+    assert theirs == [], "whoever can make Snowflake ask gets in"
 
 
 @pytest.mark.needs("step3.trust-names-snowflakes-user")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from runbook.facts.aws import Role
+from runbook.facts.aws import Role, ids_asked_for
 from runbook.facts.documents import Document, as_list, statements
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.settings import Settings
@@ -119,6 +119,37 @@ def trust_denies(role: Role, user: SnowflakesUser) -> list[str]:
         if row.get("Effect") == "Deny" and hit and assuming and not row.get("Condition"):
             found.append(str(row.get("Sid", "(without Sid)")))
     return found
+
+
+def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
+    """The external IDs by which Snowflake's user gets in, as far as they have to be the integration's.
+
+    Those of the statement a step wrote. Somebody else's may be for another integration of the same
+    account; they count where no step wrote one, and none of them lets this integration in.
+    """
+    rows = role.letting_in(user.iam_user_arn)
+    ours = [row for row in rows if row not in role.others_statements]
+    ids = set[str]().union(*map(ids_asked_for, ours or rows))
+    if not ours and any(one == user.external_id or _is_loose(one) for one in ids):
+        return [user.external_id]
+    return sorted(ids)
+
+
+def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
+    """The Sids of somebody else's statements that let Snowflake's user in by no exact external ID.
+
+    Then whoever has an account on the same Snowflake deployment gets in who can make it ask.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return [
+        str(row.get("Sid") or "(without Sid)")
+        for row in role.letting_in(user.iam_user_arn)
+        if row in role.others_statements and any(map(_is_loose, ids_asked_for(row)))
+    ]
+
+
+def _is_loose(external_id: str) -> bool:
+    return external_id == "*" or " " in external_id  # "StringLike …"
 
 
 def open_to_others(role: Role) -> list[str]:

@@ -110,21 +110,21 @@ class Role:
                 found.update(str(name) for names in principal.values() for name in as_list(names))
         return frozenset(found)
 
-    def external_ids(self, principal: str) -> frozenset[str]:
-        """The external IDs under which ``principal`` may assume the role by StringEquals.
-
-        ``*`` stands for "any": a statement without such a condition; a pattern is told as one.
-        """
-        found: set[str] = set()
+    def letting_in(self, principal: str) -> list[Document]:
+        """The trust statements that let ``principal`` in by its name."""
+        found = []
         for row in self.allowing:
             named = row.get("Principal", {})
-            names = as_list(named.get("AWS")) if isinstance(named, dict) else [named]
-            if principal in names:
-                found |= _external_ids(row)
-        return frozenset(found)
+            if principal in (as_list(named.get("AWS")) if isinstance(named, dict) else [named]):
+                found.append(row)
+        return found
 
 
-def _external_ids(row: Document) -> set[str]:
+def ids_asked_for(row: Document) -> set[str]:
+    """The external IDs that a trust statement asks for by StringEquals.
+
+    ``*`` stands for "any": a statement without such a condition; a pattern is told as one.
+    """
     for operator, block in row.get("Condition", {}).items():
         for key, values in block.items():
             if key.lower() == "sts:externalid":

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.access import allowed, excessive, open_to_others, trust_denies, unreadable
+from runbook.facts.access import (
+    allowed,
+    excessive,
+    external_ids,
+    open_to_others,
+    trust_denies,
+    unreadable,
+    without_external_id,
+)
+from runbook.facts.aws import TRUST_SID, ids_asked_for
 from runbook.facts.documents import as_list, canonical, same, statements, text
 from runbook.settings import read
 from runbook.steps.step1_aws import closed_trust, nobody, permissions
@@ -323,11 +332,43 @@ def test_a_door_open_to_others_is_found(settings, row, found):
     ],
 )  # fmt: skip
 def test_the_external_ids_under_which_a_principal_gets_in(settings, row, ids):
-    assert trusting(settings, row).external_ids(SNOWFLAKES_USER) == ids
+    rows = trusting(settings, row).letting_in(SNOWFLAKES_USER)
+    assert set().union(*map(ids_asked_for, rows)) == ids
+
+
+def asking(**ids):
+    """Statements for Snowflake's user, by their Sids, that ask for these IDs (None: for none)."""
+    condition = lambda value: {"Condition": {"StringEquals": {"sts:ExternalId": value}}} if value else {}  # noqa: E731
+    return [
+        assume("Allow", {"AWS": SNOWFLAKES_USER}, Sid=sid, **condition(value)) for sid, value in ids.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "loose"),
+    [
+        ({TRUST_SID: EXTERNAL_ID}, [EXTERNAL_ID], []),
+        ({TRUST_SID: "wrong"}, ["wrong"], []),
+        ({TRUST_SID: None}, ["*"], []),  # ours: step 3 mends it
+        ({TRUST_SID: [EXTERNAL_ID, "more"]}, [EXTERNAL_ID, "more"], []),
+        ({TRUST_SID: EXTERNAL_ID, "Theirs": "another_SFCRole=1"}, [EXTERNAL_ID], []),
+        ({TRUST_SID: EXTERNAL_ID, "Theirs": None}, [EXTERNAL_ID], ["Theirs"]),
+        ({TRUST_SID: "wrong", "Theirs": EXTERNAL_ID}, ["wrong"], []),
+        ({"Theirs": EXTERNAL_ID}, [EXTERNAL_ID], []),  # made by hand
+        ({"Theirs": "wrong"}, ["wrong"], []),
+        ({"Theirs": ["wrong", EXTERNAL_ID]}, [EXTERNAL_ID], []),
+        ({"Theirs": None}, [EXTERNAL_ID], ["Theirs"]),
+    ],
+)
+def test_which_ids_have_to_be_the_integrations(settings, asked, found, loose):
+    have, user = trusting(settings, *asking(**asked)), integration(settings)
+    assert external_ids(have, user) == sorted(found)
+    assert without_external_id(have, user) == loose
 
 
 def test_our_statement_lets_snowflakes_user_in_with_exactly_its_external_id(settings):
-    assert role(settings).external_ids(SNOWFLAKES_USER) == {EXTERNAL_ID}
+    rows = role(settings).letting_in(SNOWFLAKES_USER)
+    assert [ids_asked_for(row) for row in rows] == [{EXTERNAL_ID}]
     assert role(settings).trusted_principals == {SNOWFLAKES_USER}
 
 

@@ -236,6 +236,12 @@ def trust_open_to_everybody(at: Installation) -> Iterator[None]:
 
 
 @fault("trust")
+def others_statement_asks_for_no_id(at: Installation) -> Iterator[None]:
+    user = trust_document(at)["Statement"][0]["Principal"]
+    yield from _with(at, Sid="Theirs", Effect="Allow", Principal=user, Action="sts:AssumeRole")
+
+
+@fault("trust")
 def placeholder_external_id_left(at: Installation) -> Iterator[None]:
     yield from _with(
         at,
