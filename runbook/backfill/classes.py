@@ -101,9 +101,9 @@ class Evidence:
         """
         made, oldest = self.pipe.created_on, self.oldest_queued
         since = (self.patience, REFRESHABLE, timedelta(days=LOAD_HISTORY_DAYS))
-        found = [made, made - self.patience, made + self.patience, self.table.created_on]
+        found = [made, made + self.patience, self.table.created_on]
         found += [self.now - age for age in since]
-        found += [moment for at, span in self.former for moment in (at - span, at)]
+        found += [at for at, _ in self.former]
         if self.known_since:
             found.append(self.known_since)
         if oldest:
@@ -239,16 +239,16 @@ class Evidence:
         return any(key not in remembered for key in self.table.files or ())
 
     def may_be_half_way(self, file: StagedFile) -> bool:
-        """Whether an earlier pipe may be at it still: it arrived just before that pipe was replaced.
+        """Whether an earlier pipe may be at it still: it was there when that one was replaced, a moment ago.
 
-        Where the file is older than the table, and nothing is in there that the pipe did not load, this
-        pipe is the first.
+        However old it is: a person's REFRESH or a long pause may have had it loaded only then. Where the file
+        is older than the table, and nothing is in there that the pipe did not load, this pipe is the first.
         """
         first = self.table.files is not None and not self.earlier_pipe_loaded
         if first and file.modified <= self.table.created_on:
             return False
         return any(
-            made - span < file.modified <= made and self.now < made + span
+            file.modified <= made and self.now < made + span
             for made, span in ((self.pipe.created_on, self.patience), *self.former)
         )
 

@@ -208,4 +208,7 @@ def _ends(results: list[Result]) -> int:
     if any(each.queued for each in loaded):
         note("some files are queued and not loaded yet: run the same command again in a while")
         return NotConverged.exit_code
+    if untils := [result.unsettled_until for result in results if result.unsettled_until]:
+        note(f"the pipe was just made anew: run the same command again after {max(untils):%H:%M:%S} UTC")
+        return NotConverged.exit_code
     return 1 if any(result.files_missing or result.rows_twice for result in results) else 0

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
+from runbook.backfill.classes import Kind
 from runbook.backfill.loading import Loaded
 from runbook.backfill.planning import BackfillPlan, Verdict
 from runbook.backfill.survey import TOGETHER
@@ -63,6 +65,16 @@ class Result:
     def rows_twice(self) -> int:
         """Rows of the same file and row number that came to be there twice. More than none is an error."""
         return max((self.after.rows_twice or 0) - (self.before.rows_twice or 0), 0)
+
+    @cached_property
+    def unsettled_until(self) -> datetime | None:
+        """When an earlier pipe cannot be at some of the files any more; None where none may be."""
+        evidence = self.now.evidence
+        until = evidence.pipe.created_on + evidence.patience
+        if evidence.now >= until:
+            return None
+        files = (verdict.file for verdict in self.now.verdicts(f"kind = '{Kind.IN_FLIGHT}'"))
+        return until if any(evidence.may_be_half_way(file) for file in files) else None
 
     def why(self, verdict: Verdict) -> str:
         """Why a file is missing now."""

@@ -151,7 +151,9 @@ def outcome_table(result: Result, style: Style) -> str:
         lines.append(f"  and {missing - NAMED:,} more (--format json names all)")
     waiting = result.now.counts.get(Kind.IN_FLIGHT)
     if waiting:
-        lines.append(f"  in flight: {counted(waiting[0], 'file')}, to look at again later")
+        until = result.unsettled_until
+        when = f"after {until:%H:%M:%S} UTC: an earlier pipe may be at it" if until else "later"
+        lines.append(f"  in flight: {counted(waiting[0], 'file')}, to look at again {when}")
     if not missing and not result.rows_twice:
         nothing = "nothing else" if waiting else "nothing"
         lines.append(style.paint(f"{result.stream.name}: {nothing} is missing", "green"))

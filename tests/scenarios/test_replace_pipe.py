@@ -167,6 +167,11 @@ def test_a_refresh_looks_again_when_the_pipe_was_replaced_while_it_asked(healthy
         healthy, "refresh --stream events", "replace-pipe --stream events", expect=Refused.exit_code
     )
     assert "a second time" in " ".join(said.split())
+    at_once = healthy.run("backfill", "--pattern", ".*", "--stream", "events", expect=NotConverged.exit_code)
+    assert "in flight: 1 file, to look at again after" in at_once.stdout
+    assert "the pipe was just made anew" in at_once.stderr
+    assert_once(healthy, keys[:1])
+    healthy.advance(minutes=20)
     healthy.run("backfill", "--pattern", ".*", "--stream", "events")
     assert_once(healthy, keys)
 

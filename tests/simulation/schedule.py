@@ -15,6 +15,7 @@ from runbook import commands
 from runbook.backfill import command as backfilling
 from runbook.backfill import loading, looking
 from runbook.backfill.asked import read as read_asked
+from runbook.backfill.planning import NOT_ALONE
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts.pipeline import pipe_definition
 from runbook.replacing.procedure import Replacing, look, refuse_what_cannot_be_told
@@ -23,7 +24,7 @@ from runbook.session import AwsFailed, Reader, SqlFailed, Writer
 from runbook.settings import Settings
 from tests.simulation.plain import PLAIN, put_in_place
 from tests.simulation.session import Inline, Killed, ModelClouds, Session
-from tests.simulation.world import World
+from tests.simulation.world import REFRESH_REACH, World
 
 Step = tuple[str, int]
 Command = Callable[[Run], object]
@@ -392,8 +393,12 @@ class Play:
             self.pass_time(timedelta(minutes=5))
         return missing
 
-    def is_impossible(self, why: str) -> bool:
+    def is_impossible(self, key: str, why: str) -> bool:
         """Whether nobody could have known better: the reason, and whether it is so."""
+        if why == NOT_ALONE:
+            age = self.world.now - self.world.bucket[key].modified
+            beside = [other for other in self.world.bucket if other != key and other.startswith(key)]
+            return bool(beside) and age < REFRESH_REACH
         if "REFRESH did not take it" in why:
             return self.truncated
         return not self.has_file
@@ -422,7 +427,7 @@ class Play:
                 assert key in missing or self.nobody_can_see(key), f"{name} is bad, and nobody says so"
             elif have != sorted(found.rows) and not self.nobody_can_see(key):
                 assert key in missing, f"{name} has {have} instead of {sorted(found.rows)}, in silence"
-                assert self.is_impossible(missing[key]), f"{name}: {missing[key]}"
+                assert self.is_impossible(key, missing[key]), f"{name}: {missing[key]}"
         self.tell("judged")
 
 

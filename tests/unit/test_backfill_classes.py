@@ -211,7 +211,8 @@ def evidence_of(
 CASES: list[tuple[str, dict[str, Any], dict[str, Any], Kind, Way | None]] = [
     ("no trace of it, recent", {}, {}, Kind.NEVER_NOTIFIED, Way.REFRESH),
     ("no trace of it, old", {}, {"modified": OLD}, Kind.NEVER_NOTIFIED, Way.COPY),
-    ("before the pipe", {"made": NOW - timedelta(minutes=5)}, {}, Kind.BEFORE_PIPE, Way.REFRESH),
+    ("before the pipe", {"made": NOW - timedelta(minutes=15)}, {}, Kind.BEFORE_PIPE, Way.REFRESH),
+    ("before a pipe just made anew", {"made": NOW - timedelta(minutes=14)}, {}, Kind.IN_FLIGHT, None),
     ("just arrived", {}, {"modified": NOW - timedelta(minutes=3)}, Kind.IN_FLIGHT, None),
     ("loaded by the pipe", {"rows": 3, "recent": (load(KEY_A),)}, {}, Kind.LOADED_BY_PIPE, None),
     ("loaded by COPY", {"rows": 3, "recent": (load(KEY_A, pipe=None),)}, {}, Kind.LOADED_BY_COPY, None),
