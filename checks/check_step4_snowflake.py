@@ -71,7 +71,7 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
 
     Its rows come back with it; files that arrived meanwhile were announced to nobody.
 
-    Remedy: UNDROP it or rename it back; if it never was, make an empty one: invoke step4-snowflake
+    Remedy: UNDROP it, rename it back, or have its new owner show it; if it never was: invoke step4-snowflake
     See: docs/runbook.md#table
     """
     assert facts.table(stream) is not None, "the table cannot be seen"
@@ -80,7 +80,7 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
     """The table has every column the pipe writes.
 
-    Remedy: add those columns: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
+    Remedy: rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
     See: docs/runbook.md#table
     """
     assert missing_columns(table, stream) == [], "the pipe's COPY does not compile"
