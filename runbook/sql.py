@@ -11,14 +11,14 @@ Source: https://docs.snowflake.com/en/developer-guide/snowflake-cli/sql/execute-
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 
 from runbook.errors import SettingsWrong
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
+from runbook.shipped import SQL
 
 Value = Identifier | QualifiedName | str | int | bool | Sequence[str]
 
-FOLDER = Path(__file__).parent.parent / "sql"
+FOLDER = SQL
 
 _PARAMETER = re.compile(r"<%\s*(\w+)\s*%>")
 _NOTHING = re.compile(r"^[ ]+\n", re.MULTILINE)  # the line of an option that is not set

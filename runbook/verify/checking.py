@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +14,10 @@ import pytest
 from runbook.errors import Absent, CannotTell, NoCredentials, RunbookError
 from runbook.facts import Facts
 from runbook.network import one_line
+from runbook.shipped import CHECKS
 from runbook.verify.outcome import Outcome, Result, Word, explained
 
-FOLDER = Path(__file__).parent.parent.parent / "checks"
+FOLDER = CHECKS
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
 UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
 ALL_STEPS = (1, 2, 3, 4, 5)

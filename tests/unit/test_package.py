@@ -1,0 +1,96 @@
+"""What is installed from the wheel works like a checkout, and puts nothing of a common name beside others."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's content, as an installer unpacks it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(folder / "site")
+    return folder / "site"
+
+
+def snowpipe_runbook(
+    installed: Path, cwd: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INVOKE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "runbook", *arguments],
+        cwd=cwd,
+        env={**kept, "PYTHONPATH": str(installed), "NO_COLOR": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_one_package_is_installed(installed: Path) -> None:
+    assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"runbook"}
+
+
+@pytest.mark.parametrize("name", ["sql", "checks", "terraform", "invoke.yaml", "tasks.py"])
+def test_what_a_checkout_has_is_inside(installed: Path, name: str) -> None:
+    there, here = installed / "runbook/files" / name, ROOT / name
+    files = [path for path in (here.rglob("*") if here.is_dir() else [here]) if path.is_file()]
+    for path in files:
+        if "__pycache__" not in path.parts and ".terraform" not in path.parts and ".tfstate" not in path.name:
+            assert (there / path.relative_to(here)).read_bytes() == path.read_bytes()
+
+
+def test_the_tasks_are_the_same(installed: Path, tmp_path: Path) -> None:
+    done = snowpipe_runbook(installed, tmp_path, "--list", "--list-format", "json")
+    assert done.returncode == 0, done.stderr
+    for task in ("step1-aws", "step5-aws", "verify", "backfill", "start"):
+        assert f'"name": "{task}"' in done.stdout
+
+
+def test_the_default_settings_are_inside(installed: Path, tmp_path: Path) -> None:
+    done = snowpipe_runbook(installed, tmp_path, "sql", "--step", "2")
+    assert "USE ROLE ACCOUNTADMIN" in done.stdout, done.stderr
+
+
+def test_settings_of_a_folder_above_go_before_the_defaults(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "invoke.yaml").write_text("snowflake: {integration: LAKE}\n")
+    below = tmp_path / "a/b"
+    below.mkdir(parents=True)
+    done = snowpipe_runbook(installed, below, "sql", "--step", "2")
+    assert "CREATE STORAGE INTEGRATION IF NOT EXISTS LAKE" in done.stdout, done.stderr
+
+
+def test_a_tasks_file_of_one_line_gives_invoke(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text("from runbook.program import collection; namespace = collection()\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "sql", "--step", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "USE ROLE ACCOUNTADMIN" in done.stdout, done.stderr
+
+
+def test_version_is_the_packages(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "snowpipe-runbook", "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("snowpipe-runbook ")
