@@ -155,10 +155,19 @@ def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = F
     run(c, "doctor", output_format=format, every=all, debug=debug)
 
 
-@task(help={"format": "table or json", "debug": DEBUG})
-def plan(c: Context, format: str = "table", debug: bool = False) -> None:
-    """What every step would change; changes nothing."""
-    run(c, "plan", output_format=format, debug=debug)
+@task(
+    help={
+        "format": "table, json, markdown, or github (an annotation, and the job's summary)",
+        "exit_code": "exit code 10 where something is left to change",
+        "debug": DEBUG,
+    }
+)
+def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool = False) -> None:
+    """What every step would change; changes nothing.
+
+    Exit code 0; with --exit-code 0: nothing to change, 10: something is.
+    """
+    run(c, "plan", output_format=format, exit_code=exit_code, debug=debug)
 
 
 @task(

@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from runbook import plan_formats
 from runbook import settings as reading
 from runbook.discovery import discover
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
@@ -21,7 +22,7 @@ from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.taking_back.command import down as taken_down
-from runbook.terminal import Style, counted, note, say, table, wrapped
+from runbook.terminal import Style, counted, note, say, say_json, table, wrapped
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import still_red, verify
@@ -74,20 +75,29 @@ def down(config: Config, *, dry_run: bool, yes: bool, name: str) -> int:
     return taken_down(config, dry_run=dry_run, yes=yes, name=name, tell=_tell_plan)
 
 
-def plan(config: Config, *, output_format: str) -> int:
-    """What every step would change. Only reads."""
-    _known(output_format, ("table", "json"))
+def plan(config: Config, *, output_format: str, exit_code: bool = False) -> int:
+    """What every step would change; with ``exit_code``, 10 where that is something. Only reads."""
+    _known(output_format, plan_formats.FORMATS)
     reading.ours(config, "plan")
-    with running(config, "plan", sides=(), spare=BOTH, quiet=output_format == "json") as run:
+    with running(config, "plan", sides=(), spare=BOTH, quiet=output_format != "table") as run:
         facts = run.facts()
         facts.look(delivery=False)
         plans = [plan_step(each, facts) for each in _ours(run)]
+    _say_plans(plans, run.settings.target, output_format)
+    return plan_formats.CHANGES if exit_code and not all(each.is_empty for each in plans) else 0
+
+
+def _say_plans(plans: Sequence[Plan], target: str, output_format: str) -> None:
     if output_format == "json":
-        say(json.dumps([_plan_as_json(each) for each in plans], indent=1, ensure_ascii=False))
+        say_json([plan_formats.as_json(each) for each in plans])
+    elif output_format == "markdown":
+        say(plan_formats.as_markdown(plans, target))
+    elif output_format == "github":
+        say(plan_formats.for_github(plans, target))
     else:
         for each in plans:
             _tell_plan(each)
-    return 0
+        say(f"{target}: {plan_formats.count(plans)}")
 
 
 def _ours(run: Run) -> list[Step]:
@@ -369,19 +379,11 @@ def _tell_plan(found: Plan, *, whole: bool = True) -> None:
 
 def _tell_change(change: Any, *, whole: bool = True) -> None:
     style = Style.of(sys.stdout)
-    say(wrapped("  + ", f"{change.title}: {change.why}", style))
+    say(wrapped(f"  {plan_formats.symbol(change)} ", f"{change.title}: {change.why}", style))
     for line in str(change).splitlines() if whole else ():
         say(style.paint(f"      {line}", "dim"))
-
-
-def _plan_as_json(found: Plan) -> dict[str, Any]:
-    return {
-        "step": found.step.number,
-        "task": found.step.task,
-        "changes": [{"title": c.title, "why": c.why, "text": str(c)} for c in found.changes],
-        "known_after_step": found.blocked.by_step if found.blocked else None,
-        "blocked": found.blocked.what if found.blocked else None,
-    }
+    for line in plan_formats.replaced(change) if whole else ():
+        say(style.paint(f"      {line}", "dim"))
 
 
 def backfill(config: Config, **asked: Any) -> int:
