@@ -375,7 +375,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 
 @task(
     help={
-        "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes",
+        "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes (default: lists them, and asks)",
         "connection": "a named connection of connections.toml (default: the settings' own)",
         "name": "what commands will call the place (default: after the pipe)",
         "output": "the environment file to write (default: environments/NAME.yaml); - prints it",
@@ -405,6 +405,42 @@ def discover(
         name=name or None,
         output=output or None,
         replace=replace,
+        debug=debug,
+    )
+
+
+@task(
+    iterable=["format"],
+    help={
+        "pipe": "DATABASE.SCHEMA.PIPE",
+        "connection": "a named connection of connections.toml (default: the settings' own)",
+        "deep": "also the checks that need a warehouse",
+        "format": "table, json, junit, tap, nagios or prometheus; NAME=FILE for a file; may be repeated",
+        "all": "list every check, not only what did not pass",
+        "debug": DEBUG,
+    },
+)
+def check(
+    c: Context,
+    pipe: str,
+    format: list[str],
+    connection: str = "",
+    deep: bool = False,
+    all: bool = False,
+    debug: bool = False,
+) -> None:
+    """Check a pipe that exists already, however it was made; writes nothing.
+
+    `discover` and `verify` in one: the first minute with a pipe of one's own.
+    """
+    run(
+        c,
+        "check_pipe",
+        pipe=pipe,
+        connection=connection or None,
+        deep=deep,
+        formats=format,
+        every=all,
         debug=debug,
     )
 
@@ -476,6 +512,7 @@ namespace = Collection(
     step3_aws,
     step4_snowflake,
     step5_aws,
+    check,
     discover,
     doctor,
     up,

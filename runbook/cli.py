@@ -109,10 +109,19 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     from runbook import commands
 
     settings = settings_of(config)
-    if settings.get("target") == SANDBOX and command not in ("sql", "runs") and not options.get("connection"):
+    if (
+        settings.get("target") == SANDBOX
+        and command not in ("sql", "runs")
+        and _of_the_settings(settings, options)
+    ):
         enter_sandbox()
     code: int = getattr(commands, command)(settings, **options)
     return code
+
+
+def _of_the_settings(settings: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    """Whether a command works on the settings' own target, and on no connection that it was given."""
+    return options.get("connection") in (None, settings["snowflake"]["connection"])
 
 
 def settings_of(config: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook import plan_formats
 from runbook import settings as reading
-from runbook.discovery import discover
+from runbook.discovery import discover, discovered
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
@@ -25,10 +25,11 @@ from runbook.taking_back.command import down as taken_down
 from runbook.terminal import Style, counted, note, say, say_json, table, wrapped
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
-from runbook.verify.command import still_red, verify
+from runbook.verify.command import reports, still_red, verify
 
 __all__ = [
     "backfill",
+    "check_pipe",
     "discover",
     "doctor",
     "down",
@@ -104,6 +105,15 @@ def _ours(run: Run) -> list[Step]:
     """The steps to plan: not those of a side we may not see, nor those whose things are Terraform's."""
     seen = [each for each in STEPS if each.side not in run.reader.absent]
     return [each for each in seen if not run.settings.is_terraforms(each.number)]
+
+
+def check_pipe(
+    config: Config, *, pipe: str, connection: str | None, deep: bool, formats: list[str], every: bool
+) -> int:
+    """The outcome of every check on the installation a pipe belongs to. Only reads."""
+    reports(formats, None)  # a wrong format is refused before anything is contacted
+    found = discovered(config, pipe=pipe, connection=connection)
+    return verify(found, formats=formats, deep=deep, every=every)
 
 
 def status(config: Config, *, output_format: str) -> int:

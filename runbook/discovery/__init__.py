@@ -4,6 +4,6 @@
 both only read, and note what differs from what the steps make. ``written`` is the environment file.
 """
 
-from runbook.discovery.command import discover
+from runbook.discovery.command import discover, discovered
 
-__all__ = ["discover"]
+__all__ = ["discover", "discovered"]

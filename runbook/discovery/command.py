@@ -1,7 +1,9 @@
 """`invoke discover`: look, write the environment file, say how to go on. Writes nothing on either cloud."""
 
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,13 @@ from runbook import settings as reading
 from runbook.discovery import aws_side, snowflake_side
 from runbook.discovery.described import Described
 from runbook.discovery.written import written
-from runbook.errors import SettingsWrong
+from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
 from runbook.records import new_run_id
 from runbook.running import write_output
 from runbook.session import Clouds, Reader
 from runbook.settings import QualifiedName
-from runbook.terminal import counted, note, say
+from runbook.terminal import Style, counted, note, say, table
 
 STANDARD_OUTPUT = "-"
 ACCOUNT_NOBODY_HAS = "000000000000"
@@ -33,19 +35,20 @@ def discover(
     """Write an environment file for the installation a pipe belongs to. Only reads on both clouds.
 
     ``connection`` is a named connection of connections.toml, for an installation that no file
-    describes yet; without it the settings' own is used. Raises SettingsWrong before anything is
-    contacted, CannotTell naming the right that is missing.
+    describes yet; without it the settings' own is used. Without a pipe, the account's pipes are listed
+    and a person at a terminal may choose one. Raises SettingsWrong before anything is contacted,
+    CannotTell naming the right that is missing.
     """
+    connection = _another(config, connection)
+    if not pipe:
+        pipe = _chosen(config, connection)
+        if not pipe:
+            return 0
     wanted = _wanted(pipe)
-    target = name or ("" if connection else str(config["target"])) or _plain(wanted)
+    target = _target(config, wanted, connection, name)
     place = output or f"environments/{_file_name(target, wanted)}.yaml"
     _free(place, replace=replace)
-    settings = reading.read(_first(config, target, connection))
-    clouds = Clouds(settings, run_id=new_run_id(), command="discover")
-    try:
-        found = _looked(config, clouds, wanted, Described(target), pinned=connection is None)
-    finally:
-        clouds.close()
+    found = _found(config, wanted, target, connection)
     text = written(found, str(wanted), dict(config), place)
     if place == STANDARD_OUTPUT:
         say(text)
@@ -57,6 +60,80 @@ def discover(
         note(f"  {row}")
     say(f"next: invoke -f {place} verify")
     return 0
+
+
+def discovered(config: Mapping[str, Any], *, pipe: str, connection: str | None) -> dict[str, Any]:
+    """The settings that `discover` would write for a pipe's installation; nothing is written.
+
+    Raises what `discover` raises.
+    """
+    wanted, connection = _wanted(pipe), _another(config, connection)
+    found = _found(config, wanted, _target(config, wanted, connection, None), connection)
+    for row in (*found.left_out, *found.unseen):
+        note(f"  {row}")
+    return found.settings(dict(config))
+
+
+def _target(
+    config: Mapping[str, Any], wanted: QualifiedName, connection: str | None, name: str | None
+) -> str:
+    """What commands will call the place."""
+    return name or ("" if connection else str(config["target"])) or _plain(wanted)
+
+
+def _another(config: Mapping[str, Any], connection: str | None) -> str | None:
+    """The connection, where it is not the settings' own: that one has its target and accounts already."""
+    return None if connection == config["snowflake"]["connection"] else connection
+
+
+def _found(
+    config: Mapping[str, Any], wanted: QualifiedName, target: str, connection: str | None
+) -> Described:
+    with _clouds(config, target, connection) as clouds:
+        return _looked(config, clouds, wanted, Described(target), pinned=connection is None)
+
+
+@contextmanager
+def _clouds(config: Mapping[str, Any], target: str, connection: str | None) -> Iterator[Clouds]:
+    settings = reading.read(_first(config, target, connection))
+    clouds = Clouds(settings, run_id=new_run_id(), command="discover")
+    try:
+        yield clouds
+    finally:
+        clouds.close()
+
+
+def _chosen(config: Mapping[str, Any], connection: str | None) -> str:
+    """A pipe of the account: the only one, or the one a person chooses; "" where nobody can be asked."""
+    target = "account" if connection else str(config["target"])
+    with _clouds(config, target, connection) as clouds:
+        reader = Reader(clouds)
+        if connection is None:
+            reader.confirm(aws=False)
+        pipes = snowflake_side.auto_ingest(reader)
+    if not pipes:
+        raise CannotTell(
+            "No pipe that loads from S3 by itself can be seen",
+            why="there is none, or the role of the connection may see none",
+            remedy="grant the role MONITOR on the pipes, or name one: --pipe DATABASE.SCHEMA.PIPE",
+        )
+    rows = [{"": number, **row} for number, row in enumerate(pipes, 1)]
+    say(table(rows, Style.of(sys.stdout)))
+    if not sys.stdin.isatty():
+        say("Choose one: --pipe DATABASE.SCHEMA.PIPE")
+        return ""
+    return str(pipes[_number(len(pipes)) - 1]["pipe"])
+
+
+def _number(highest: int) -> int:
+    """The number a person types; raises SettingsWrong for anything else, and for no answer."""
+    try:
+        answer = input(f"Which one? [1-{highest}] ").strip()
+    except EOFError:
+        answer = ""
+    if not (answer.isascii() and answer.isdigit() and 1 <= int(answer) <= highest):
+        raise SettingsWrong("No pipe was chosen; nothing is written")
+    return int(answer)
 
 
 def _looked(
@@ -95,8 +172,6 @@ def _first(config: Mapping[str, Any], target: str, connection: str | None) -> di
     """Settings enough to ask Snowflake: of a new target nothing is known but its connection."""
     if not connection:
         return dict(config)
-    if target == reading.SANDBOX:
-        raise SettingsWrong("The sandbox is reached without --connection", remedy="leave out --connection")
     return {
         **config,
         "target": target,

@@ -81,6 +81,18 @@ def looked(reader: Reader, wanted: QualifiedName, found: Described) -> list[Foun
     return taken
 
 
+def auto_ingest(reader: Reader) -> list[Row]:
+    """The pipes that load by themselves: name, stage, table and owner, sorted by name. Only reads."""
+    rows = ask(lambda: reader.sql("SHOW PIPES IN ACCOUNT"), "The account's pipes", "MONITOR on the pipes")
+    found = []
+    for row in rows or ():
+        if row["notification_channel"]:
+            name = _name(row)
+            copy = read(str(row["definition"]), name.database, name.schema)
+            found.append({"pipe": str(name), "stage": copy.stage, "table": copy.table, "owner": row["owner"]})
+    return sorted(found, key=lambda row: str(row["pipe"]))
+
+
 def _alike(wanted: QualifiedName, pipes: dict[QualifiedName, Row]) -> str:
     alike = [
         str(name) for name in pipes if str(name).upper() == str(wanted).upper() or name.name == wanted.name
