@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from runbook import private
 from runbook.errors import SettingsWrong
 from runbook.plan import Applied, AwsChange, Change
 from runbook.settings import Settings
@@ -76,8 +77,8 @@ class Record:
         """Append one line, on disk before the next change; raises SettingsWrong when it cannot."""
         row = {"at": datetime.now(UTC).isoformat(), **self._head, **self.who, **line}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
+            private.folder(self.path.parent)
+            with private.opened(self.path, "a") as file:
                 file.write(json.dumps(row, ensure_ascii=True) + "\n")
                 file.flush()
                 os.fsync(file.fileno())

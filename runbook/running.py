@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from runbook import settings as reading
 from runbook.errors import NotConverged, RunbookError, SettingsWrong
@@ -255,9 +256,10 @@ def write_output(text: str, path: str | None, say: Callable[[str], None]) -> Non
         return
     target = Path(path)
     in_place = target.is_symlink() or (target.exists() and not target.is_file())
-    part = target if in_place else target.with_name(target.name + ".part")
+    part = target if in_place else target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
-        part.write_text(text + "\n", encoding="utf-8")
+        with part.open("w" if in_place else "x", encoding="utf-8") as file:  # x: through no link of others
+            file.write(text + "\n")
         if not in_place:
             part.replace(target)
     except OSError as error:
