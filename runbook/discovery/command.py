@@ -1,6 +1,7 @@
 """`invoke discover`: look, write the environment file, say how to go on. Writes nothing on either cloud."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from runbook.facts import Facts
 from runbook.records import new_run_id
 from runbook.running import write_output
 from runbook.session import Clouds, Reader
-from runbook.settings import QualifiedName
+from runbook.settings import QualifiedName, Settings
 from runbook.terminal import counted, note, say
 
 STANDARD_OUTPUT = "-"
@@ -55,7 +56,7 @@ def discover(
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
-    say(f"next: invoke -f {place} verify")
+    say(f"next: invoke -f {shlex.quote(place)} verify")
     return 0
 
 
@@ -72,11 +73,15 @@ def _looked(
         "connection": clouds.settings.snowflake.connection,
         "account": f"{row['organization']}-{row['account_name']}",
     }
-    pipes = snowflake_side.looked(reader, wanted, found)
+
+    def as_settings() -> Settings:
+        return reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+
+    pipes = snowflake_side.looked(reader, wanted, found, as_settings)
     # the AWS clients are made for the bucket's region, which Snowflake's queue has just told
-    clouds.settings = reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+    clouds.settings = as_settings()
     aws_side.looked(Facts(Reader(clouds)), pipes, found)
-    reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+    as_settings()
     return found
 
 
