@@ -3,7 +3,7 @@
 ``RUNBOOK_HOME`` is the folder, where it is not ``.runbook``.
 
 The values recorded are the plan's own: statements, documents and references. Credentials never
-pass through a plan, so none can reach a record.
+pass through a plan; what a library says of an error may hold one, and is redacted.
 """
 
 import json
@@ -18,6 +18,7 @@ from uuid import uuid4
 from runbook import private
 from runbook.errors import SettingsWrong
 from runbook.plan import Applied, AwsChange, Change
+from runbook.redaction import redacted
 from runbook.settings import Settings
 
 FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook"))
@@ -79,7 +80,7 @@ class Record:
         try:
             private.folder(self.path.parent)
             with private.opened(self.path, "a") as file:
-                file.write(json.dumps(row, ensure_ascii=True) + "\n")
+                file.write(redacted(json.dumps(row, ensure_ascii=True)) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

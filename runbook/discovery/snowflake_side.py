@@ -10,6 +10,7 @@ from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts import pipeline
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.snowflake import ask
+from runbook.network import one_line
 from runbook.session import Reader, Row
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
@@ -115,7 +116,7 @@ def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> Fo
     if copy.stage is None or copy.table is None:
         raise Refused(
             f"The pipe {name} loads from no stage of its own",
-            why=f"its COPY is: {' '.join(statement.split())[:120]}",
+            why=f"its COPY is: {one_line(statement)[:120]}",
             remedy="a pipe that reads an external stage on S3 can be served",
         )
     if copy.stage not in stages:
