@@ -48,7 +48,7 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
 
     Raises nothing: of a text that cannot be read, as somebody else's may be, the parts are None or empty.
     """
-    source = re.search(rf"\bFROM\s+'?@({NAME})(/[^\s)'\"]*)?", text, re.IGNORECASE)
+    source = re.search(rf"\bFROM\s+'?@({NAME})(/[^\s)'\";]*)?", text, re.IGNORECASE)
     pattern = re.search(r"\bPATTERN\s*=\s*'((?:[^']|'')*)'", text, re.IGNORECASE)
     on_error = re.search(r"\bON_ERROR\s*=\s*'?(\w+%?)", text, re.IGNORECASE)
 
