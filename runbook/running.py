@@ -260,7 +260,7 @@ def write_output(text: str, path: str | None, say: Callable[[str], None]) -> Non
     part = target if in_place else target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
         with part.open("w" if in_place else "x", encoding="utf-8") as file:  # x: through no link of others
-            file.write(redacted(text) + "\n")
+            file.write(visible(redacted(text)) + "\n")
         if not in_place:
             part.replace(target)
     except OSError as error:
