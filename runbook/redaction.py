@@ -36,8 +36,17 @@ _USERINFO = re.compile(r"(?<=://)(?:[^\s/@'\"]+|[^\s/@'\"]*:[^\s'\"]*)@(?=[\w.\[
 _KEY = r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 _IN_SQL = r"(?i)\b(aws_secret_key|aws_token|master_key|azure_sas_token|password)(\s*=\s*)'[^']*'"
 _SIGNED = r"(?i)(x-amz-(?:signature|security-token)=)[^&\s\"']+"
+# http.client and requests quote the header that they refuse: a token with a line end, whoever issued it
+_HEADER = r"((?:Invalid header value|in header value:) )b?(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?)"
+_AUTHORIZATION = (
+    r"(?i)(authorization[\"']?\s*[:=]\s*b?[\"']?)(?:bearer|basic|snowflake token=)\s*[\"']?[\w.~+/=:-]+"
+)
+_JWT = r"\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"
 _BY_ITSELF = (
     (re.compile(_KEY, re.DOTALL), HIDDEN),
+    (re.compile(_HEADER, re.DOTALL), rf"\1{HIDDEN}"),
+    (re.compile(_JWT), HIDDEN),
+    (re.compile(_AUTHORIZATION), rf"\1{HIDDEN}"),
     (_USERINFO, f"{HIDDEN}@"),
     (re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
     (re.compile(_SIGNED), rf"\1{HIDDEN}"),

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from hypothesis import assume, example, given
+from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 from runbook.errors import CannotTell
@@ -64,6 +65,7 @@ def environment(**variables: str) -> Iterator[None]:
         yield
 
 
+@tries(max_examples=30, deadline=None)
 @given(secret=SECRETS, name=st.sampled_from(NAMES))
 @example(secret=f"{CANARY}\n{CANARY[::-1]}\r\n", name="AWS_SESSION_TOKEN")
 @example(secret=f"{CANARY}/+= %41&<\"'\\{CANARY[::-1]}", name="AWS_SECRET_ACCESS_KEY")
@@ -121,6 +123,19 @@ def test_secrets_are_known_from_the_files_they_are_kept_in(tmp_path: Path, file:
         assert redacted(f"a {CANARY} b") == f"a {HIDDEN} b"
 
 
+@tries(max_examples=20, deadline=None)
+@given(secret=SECRETS)
+def test_a_password_of_any_letters_is_read_out_of_connections_toml(
+    tmp_path_factory: pytest.TempPathFactory, secret: str
+) -> None:
+    assume(not set(secret) & {"\0", "\x7f"})
+    folder = tmp_path_factory.mktemp("sf")
+    (folder / "connections.toml").write_text(f"[prod]\npassword = {json.dumps(secret, ensure_ascii=False)}\n")
+    with environment(SNOWFLAKE_HOME=str(folder)):
+        for way, write in WRITTEN.items():
+            assert CANARY not in redacted(write(secret)), way
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -143,7 +158,19 @@ def test_what_looks_like_a_secret_needs_not_be_known() -> None:
         assert CANARY not in redacted(f"proxy https://ann:{CANARY}/@{CANARY}@host:1 is not one")
         assert CANARY not in redacted(f"FROM 's3://b' CREDENTIALS = (AWS_SECRET_KEY = '{CANARY}')")
         assert CANARY not in redacted(f"https://b/k?X-Amz-Security-Token={CANARY}&X-Amz-Signature={CANARY}")
-        for plain in ("s3://bucket/a:b@c/", "http://127.0.0.1:80/control", "ANN@YI64108", "LIST @STAGE/a"):
+        assert CANARY not in redacted(f"Invalid header value {f'{CANARY}2'.encode() + bytes([10])!r}")
+        assert CANARY not in redacted(f"return character(s) in header value: {CANARY + chr(10)!r}")
+        assert CANARY not in redacted(f"{{'Authorization': 'Bearer {CANARY}'}}")
+        assert CANARY not in redacted(f'Authorization: Snowflake Token="{CANARY}"')
+        assert CANARY not in redacted(f"eyJhbGciOiJ9.{CANARY}.{CANARY}")
+        for plain in (
+            "a basic authentication",
+            "basic rules of the bucket",
+            "s3://bucket/a:b@c/",
+            "http://127.0.0.1:80/control",
+            "ANN@YI64108",
+            "LIST @STAGE/a",
+        ):
             assert redacted(plain) == plain
 
 
