@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -18,7 +19,7 @@ from runbook import settings as reading
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.running import ends
 from runbook.settings import SANDBOX
-from runbook.terminal import Style, note, say, silence, wrapped
+from runbook.terminal import Style, note, say, say_secret, silence, wrapped
 
 SANDBOX_FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook")) / "sandbox"
 GIVEN = "RUNBOOK_SANDBOX_GIVEN"
@@ -31,8 +32,8 @@ def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> in
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller: >&-
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open as long as we run)
-    if not debug:
-        threading.excepthook = lambda _: None  # the connector's own threads; their caller tells what failed
+    # the connector's own threads; their caller tells what failed
+    threading.excepthook = _tell_thread if debug else lambda _: None
     return ends(lambda: _call(config, command, options), debug=debug, leave=_leave)
 
 
@@ -80,6 +81,10 @@ def _in_words(error: BaseException) -> str:
     if word := re.search(r"(?:with base 10|to float): ('.*')", str(error)):
         return f"{word[1]} is no number"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _tell_thread(failed: threading.ExceptHookArgs) -> None:
+    note("".join(traceback.format_exception(failed.exc_value)) if failed.exc_value else str(failed.exc_type))
 
 
 def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -223,7 +228,7 @@ def _env() -> int:
     for name in process.unset():
         say(f"unset {name}")
     for name, value in process.env(SANDBOX_FOLDER, tenant).items():
-        say(f"export {name}={shlex.quote(value)}")
+        say_secret(f"export {name}={shlex.quote(value)}")
     return 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runbook.errors import CannotTell, RunbookError, SettingsWrong
+from runbook.redaction import redacted
 
 STATEMENT_TIMEOUT_S = 3600
 LOGIN_S = 30
@@ -87,9 +88,10 @@ def _words(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text from outside on one line, control characters shown instead of obeyed."""
+    """Text from outside on one line, without secrets, control characters shown instead of obeyed."""
     visible = (
-        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}" for char in text
+        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}"
+        for char in redacted(text)  # before it is cut to a length, too
     )
     return " ".join("".join(visible).split())
 

@@ -3,7 +3,7 @@
 ``RUNBOOK_HOME`` is the folder, where it is not ``.runbook``.
 
 The values recorded are the plan's own: statements, documents and references. Credentials never
-pass through a plan, so none can reach a record.
+pass through a plan; what a library says of an error may hold one, and is redacted.
 """
 
 import json
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from runbook import private
 from runbook.errors import SettingsWrong
 from runbook.plan import Applied, AwsChange, Change
+from runbook.redaction import redacted
 from runbook.settings import Settings
 
 FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook"))
@@ -76,9 +78,9 @@ class Record:
         """Append one line, on disk before the next change; raises SettingsWrong when it cannot."""
         row = {"at": datetime.now(UTC).isoformat(), **self._head, **self.who, **line}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row, ensure_ascii=True) + "\n")
+            private.folder(self.path.parent)
+            with private.opened(self.path, "a") as file:
+                file.write(redacted(json.dumps(row, ensure_ascii=True)) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

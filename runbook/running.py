@@ -11,15 +11,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from runbook import settings as reading
 from runbook.errors import NotConverged, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.plan import Applied, Change, make
 from runbook.records import Record, new_run_id
+from runbook.redaction import redacted
 from runbook.session import Clouds, Reader, Writer, not_ours
 from runbook.settings import SSM, Settings
-from runbook.terminal import Style, counted, note, wrapped
+from runbook.terminal import Style, counted, note, visible, wrapped
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 WAITED_S = 10  # of silence, before a person is told that it is a cloud that is waited for
@@ -62,7 +64,7 @@ class Run:
                 remedy="run it with --yes, or --dry-run first",
             )
         note()
-        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        if input(visible(f"{question} [y/N] ")).strip().lower() not in ("y", "yes"):
             raise SettingsWrong("Nothing was changed: the answer was no")
 
 
@@ -222,7 +224,7 @@ def ends(
         return action()
     except RunbookError as error:
         if debug:
-            traceback.print_exc()
+            note(traceback.format_exc())
         note(wrapped("error: ", str(error), style, colour="red"))
         if leave and isinstance(error.__context__, KeyboardInterrupt):
             leave(error.exit_code)
@@ -237,7 +239,7 @@ def ends(
         return 1
     except Exception as error:  # noqa: BLE001 (a bug of ours still ends as one paragraph)
         if debug:
-            traceback.print_exc()
+            note(traceback.format_exc())
         words = f"{type(error).__name__}: {error}"
         note(
             wrapped("error: ", f"{words}. This is a mistake in snowpipe-runbook; --debug shows where.", style)
@@ -255,9 +257,10 @@ def write_output(text: str, path: str | None, say: Callable[[str], None]) -> Non
         return
     target = Path(path)
     in_place = target.is_symlink() or (target.exists() and not target.is_file())
-    part = target if in_place else target.with_name(target.name + ".part")
+    part = target if in_place else target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
-        part.write_text(text + "\n", encoding="utf-8")
+        with part.open("w" if in_place else "x", encoding="utf-8") as file:  # x: through no link of others
+            file.write(visible(redacted(text)) + "\n")
         if not in_place:
             part.replace(target)
     except OSError as error:

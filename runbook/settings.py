@@ -264,7 +264,7 @@ class Found(_Model):
     """A stream that others made, as `invoke discover` found it: right is what is as it was."""
 
     stage_url: str = Field(pattern=r"^s3(china|gov)?://[^/]+/.*$")
-    path: str = Field(default="", pattern=r"^[^\s)'\"]*$")
+    path: str = Field(default="", pattern=r"^[^\s)'\";]*$")
     statement: str = Field(min_length=1)
     pattern: Annotated[str, AfterValidator(_pattern)] = ""
     file_format: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None

@@ -5,6 +5,10 @@ Parameters are written ``<% name %>``, Snowflake CLI's standard client-side synt
 type, never from the template: a name as an identifier, text as a quoted literal, a list as a
 parenthesised list of literals, an option that is not set as nothing. An unknown name, or one left
 over, is an error.
+
+Whatever comes from a cloud, a file or a record is data. It reaches a statement only as one of these types:
+a name (``Identifier``, ``QualifiedName``), text (``literal``), a ``Keyword``, a ``Constant``, or a COPY that
+is ``one_statement``. tests/unit/test_sql_values.py holds each statement put together in the code to it.
 Source: https://docs.snowflake.com/en/developer-guide/snowflake-cli/sql/execute-sql
 """
 
@@ -17,6 +21,8 @@ from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.shipped import SQL
 
 Value = Identifier | QualifiedName | str | int | bool | Sequence[str]
+LITERAL = r"'(?:[^'\\]|''|\\.)*'"
+NAME = r'(?:"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)'
 
 FOLDER = SQL
 
@@ -28,6 +34,9 @@ _PIECE = re.compile(
     r"|[^;'\"$/\-A-Za-z_]+|.",
     re.DOTALL,
 )
+_WHOLE = re.compile(rf"--[^\n]*|/\*.*?\*/|{LITERAL}|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$", re.DOTALL)
+_CONSTANT = re.compile(rf"{LITERAL}|-?[0-9]+(?:\.[0-9]+)?|{NAME}(?:\.{NAME}){{0,2}}", re.DOTALL)
+_OPEN = re.compile(r"['\"]|/\*|//|\$\$")
 
 
 def literal(text: str) -> str:
@@ -36,6 +45,40 @@ def literal(text: str) -> str:
     Source: https://docs.snowflake.com/en/sql-reference/data-types-text#single-quoted-string-constants
     """
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+class Keyword(str):
+    """A word of Snowflake's own, such as MONITOR or LOG_LEVEL; raises ValueError for anything else."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> "Keyword":
+        """Words of letters, digits and _, a blank between two."""
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*(?: [A-Z][A-Z0-9_]*)*", text, re.ASCII):
+            raise ValueError(f"{text!r} is not a word of Snowflake's")
+        return super().__new__(cls, text)
+
+    @property
+    def sql(self) -> str:
+        """The word as it is written in a statement."""
+        return str(self)
+
+
+class Constant(str):
+    """A value as a statement has it: a literal, a number, TRUE, or a name; else raises ValueError."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> "Constant":
+        """One value alone, and nothing behind it."""
+        if not _CONSTANT.fullmatch(text):
+            raise ValueError(f"{text!r} is not one value of a statement")
+        return super().__new__(cls, text)
+
+    @property
+    def sql(self) -> str:
+        """The value as it is written in a statement."""
+        return str(self)
 
 
 def written(value: Value) -> str:
@@ -82,6 +125,18 @@ def statements(text: str) -> tuple[str, ...]:
             current.append(" " if piece.startswith("/*") else piece)
     found.append("".join(current).strip())
     return tuple(statement for statement in found if statement)
+
+
+def one_statement(text: str) -> str:
+    """The statement without the semicolon at its end, to which more can be added; raises ValueError.
+
+    For a statement somebody else wrote, as SHOW PIPES tells a pipe's: refused is what holds another one, or a
+    literal, name or comment without an end, which would take in what is added.
+    """
+    alone = statements(text)
+    if len(alone) != 1 or _OPEN.search(_WHOLE.sub(" ", text)):
+        raise ValueError("it is not one whole statement")
+    return alone[0]
 
 
 @cache

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from runbook.errors import SettingsWrong
+from runbook.redaction import redacted
 
 PIECES = 5000  # of a document, written at once
 
@@ -85,7 +86,11 @@ def visible(text: str) -> str:
 
 
 def _shown(text: str, stream: TextIO | None) -> str:
-    """What may reach a stream: our own colours where colour is welcome, and nothing else that acts."""
+    """What may reach a stream: no secret; our own colours where colour is welcome, nothing else that acts."""
+    return _acting(redacted(text), stream)
+
+
+def _acting(text: str, stream: TextIO | None) -> str:
     if not Style.of(stream).colour:
         return _writable(visible(text), stream)
     kept = _OURS.findall(text)
@@ -129,6 +134,11 @@ def say(text: str = "", *, end: str = "\n") -> None:
         raise SettingsWrong(
             "The result cannot be written", where="standard output", why=error.strerror or str(error)
         ) from None
+
+
+def say_secret(text: str) -> None:
+    """A line on standard output that is asked for because of the secret in it: `sandbox.env`."""
+    print(_acting(text, sys.stdout), flush=True)  # noqa: T201
 
 
 def note(text: str = "") -> None:

@@ -5,21 +5,27 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.errors import Refused
+from runbook.facts import copy_statement
 from runbook.facts.snowflake import Pipe
 from runbook.plan import SqlChange
 from runbook.settings import Settings, Stream
-from runbook.sql import literal, written
+from runbook.sql import literal, one_statement, written
 
 _LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$", re.DOTALL)
 
 
 def own_copy(stream: Stream, pipe: Pipe) -> str:
-    """The pipe's COPY, ready for FILES and options; raises Refused where FILES would mean another thing.
+    """The pipe's COPY, ready for FILES and options; raises Refused where they would mean another thing.
 
     In a pipe ON_ERROR is SKIP_FILE unless written, in a COPY it is ABORT_STATEMENT: written out here.
     Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
     """
-    text = pipe.definition.strip().rstrip(";").rstrip()
+    try:
+        text = one_statement(pipe.definition)
+    except ValueError as error:
+        raise Refused(
+            f"The COPY of {stream.pipe} cannot be read", why=str(error), remedy="invoke verify --step 4"
+        ) from None
     bare = _LITERAL.sub("''", text)
     if re.search(r"\bPATTERN\s*=", bare, re.IGNORECASE):
         raise Refused(
@@ -37,6 +43,22 @@ def own_copy(stream: Stream, pipe: Pipe) -> str:
             remedy="invoke verify --step 4",
         )
     return text if re.search(r"\bON_ERROR\s*=", bare, re.IGNORECASE) else f"{text}\nON_ERROR = SKIP_FILE"
+
+
+def _load(stream: Stream, pipe: Pipe) -> str:
+    """The pipe's COPY into the stream's own table: the table's owner runs what the pipe's owner wrote.
+
+    Raises Refused for one that loads another table.
+    """
+    text = own_copy(stream, pipe)
+    table = copy_statement.read(text, stream.pipe.database, stream.pipe.schema).table
+    if table != stream.table:
+        raise Refused(
+            f"The COPY of {stream.pipe} does not load {stream.table}",
+            why=f"it loads {table or 'a table that cannot be read from it'}",
+            remedy="invoke verify --step 4",
+        )
+    return text
 
 
 def _names(text: str, stream: Stream) -> bool:
@@ -76,7 +98,7 @@ def copy(
     options = "\nLOAD_UNCERTAIN_FILES = TRUE" if uncertain else ""
     return SqlChange(
         "operate/backfill (generated)",
-        f"{use(stream, settings)}{own_copy(stream, pipe)}\nFILES = {_files(stream, keys)}{options};",
+        f"{use(stream, settings)}{_load(stream, pipe)}\nFILES = {_files(stream, keys)}{options};",
         f"{stream.name}: load {len(keys)} files by name",
     )
 
@@ -90,7 +112,7 @@ def replace(stream: Stream, settings: Settings, pipe: Pipe, key: str) -> SqlChan
         "operate/backfill (generated)",
         f"{use(stream, settings)}BEGIN;\n"
         f"DELETE FROM {stream.table.sql} WHERE _file = {literal(key)};\n"
-        f"{own_copy(stream, pipe)}\nFILES = {_files(stream, [key])}\nFORCE = TRUE;\n"
+        f"{_load(stream, pipe)}\nFILES = {_files(stream, [key])}\nFORCE = TRUE;\n"
         "COMMIT;",
         f"{stream.name}: replace the rows of {key}",
     )

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from runbook import private
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import ARCHIVED_SAYS, Evidence
 from runbook.facts.history import RowsOfFile
@@ -361,7 +362,7 @@ def _in_memory() -> duckdb.DuckDBPyConnection:
 
 def _folder() -> Path:
     """A folder of this process under .runbook; those of processes that were killed are removed."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    private.folder(FOLDER)
     for left in FOLDER.glob("survey-*"):
         with suppress(ValueError, PermissionError):
             try:
@@ -370,5 +371,5 @@ def _folder() -> Path:
                 shutil.rmtree(left, ignore_errors=True)
     number = sum(1 for _ in FOLDER.glob(f"survey-{os.getpid()}-*"))
     found = FOLDER / f"survey-{os.getpid()}-{number}"
-    found.mkdir()
+    private.folder(found)
     return found

@@ -1,6 +1,7 @@
 """`invoke discover`: look, write the environment file, say how to go on. Writes nothing on either cloud."""
 
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from runbook.facts import Facts
 from runbook.records import new_run_id
 from runbook.running import write_output
 from runbook.session import Clouds, Reader
-from runbook.settings import QualifiedName
+from runbook.settings import QualifiedName, Settings
 from runbook.terminal import Style, counted, note, say, table
 
 STANDARD_OUTPUT = "-"
@@ -58,7 +59,7 @@ def discover(
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
-    say(f"next: invoke -f {place} verify")
+    say(f"next: invoke -f {shlex.quote(place)} verify")
     return 0
 
 
@@ -149,11 +150,15 @@ def _looked(
         "connection": clouds.settings.snowflake.connection,
         "account": f"{row['organization']}-{row['account_name']}",
     }
-    pipes = snowflake_side.looked(reader, wanted, found)
+
+    def as_settings() -> Settings:
+        return reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+
+    pipes = snowflake_side.looked(reader, wanted, found, as_settings)
     # the AWS clients are made for the bucket's region, which Snowflake's queue has just told
-    clouds.settings = reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+    clouds.settings = as_settings()
     aws_side.looked(Facts(Reader(clouds)), pipes, found)
-    reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+    as_settings()
     return found
 
 

@@ -1,20 +1,22 @@
 """Out of one pipe all that Snowflake knows: its stage and integration, the pipes beside it. Only reads."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from runbook.discovery.described import Described
-from runbook.errors import CannotTell, Refused
+from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts import pipeline
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.snowflake import ask
+from runbook.network import one_line
 from runbook.session import Reader, Row
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
 
 _URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)/(.*)")
+_CHANNEL = re.compile(r"arn:[a-z-]+:(?:sqs|sns):([a-z0-9-]+):[0-9]{12}:.+")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role(/(?:.+/)?)([^/]+)")
 
 
@@ -48,8 +50,12 @@ class FoundPipe:
         return prefix if prefix.endswith("/") else f"{prefix}/"
 
 
-def looked(reader: Reader, wanted: QualifiedName, found: Described) -> list[FoundPipe]:
+def looked(
+    reader: Reader, wanted: QualifiedName, found: Described, fits: Callable[[], object]
+) -> list[FoundPipe]:
     """The pipe and those beside it, into ``found``; the pipes that became streams.
+
+    ``fits`` raises SettingsWrong where settings cannot say what is found by then: a pipe beside is left out.
 
     Raises CannotTell naming the right that is missing, Refused for a pipe that reads no such stage.
     """
@@ -76,9 +82,21 @@ def looked(reader: Reader, wanted: QualifiedName, found: Described) -> list[Foun
             taken.append(beside)
         elif beside:
             found.left_out.append(f"{name}: {beside}")
-    for each in taken:
-        _stream(reader, each, found)
-    return taken
+    _stream(reader, first, found)
+    return [first, *(each for each in taken[1:] if _fits(reader, each, found, fits))]
+
+
+def _fits(reader: Reader, pipe: FoundPipe, found: Described, fits: Callable[[], object]) -> bool:
+    """Take one more pipe as a stream; False, and a note why, where the settings cannot say it."""
+    streams, differs = dict(found.streams), list(found.differs)
+    try:
+        _stream(reader, pipe, found)
+        fits()
+    except (SettingsWrong, CannotTell) as error:
+        found.streams, found.differs = streams, differs
+        found.left_out.append(f"{pipe.name}: {error.what.removeprefix('Settings are wrong: ')}")
+        return False
+    return True
 
 
 def auto_ingest(reader: Reader) -> list[Row]:
@@ -110,7 +128,7 @@ def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> Fo
     if copy.stage is None or copy.table is None:
         raise Refused(
             f"The pipe {name} loads from no stage of its own",
-            why=f"its COPY is: {' '.join(statement.split())[:120]}",
+            why=f"its COPY is: {one_line(statement)[:120]}",
             remedy="a pipe that reads an external stage on S3 can be served",
         )
     if copy.stage not in stages:
@@ -181,15 +199,15 @@ def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
     name = Identifier(str(pipe.stage["storage_integration"]))
     rows = ask(
         lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
-        f"The integration {name}",
-        f"USAGE on integration {name}",
+        f"The integration {name.sql}",
+        f"USAGE on integration {name.sql}",
     )
     if rows is None:
         raise CannotTell(
-            f"The integration {name} of the stage cannot be seen",
+            f"The integration {name.sql} of the stage cannot be seen",
             why="it was dropped, or our role may not see it",
-            remedy=f"grant the role USAGE on integration {name}, or read as ACCOUNTADMIN",
-            missing_right=f"USAGE on integration {name}",
+            remedy=f"grant the role USAGE on integration {name.sql}, or read as ACCOUNTADMIN",
+            missing_right=f"USAGE on integration {name.sql}",
         )
     return {str(row["property"]): str(row["property_value"] or "") for row in rows}
 
@@ -209,8 +227,8 @@ def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], foun
             why=f"STORAGE_AWS_ROLE_ARN is {integration.get('STORAGE_AWS_ROLE_ARN', '')!r}",
         )
     found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3], "bucket": pipe.bucket}
-    if pipe.channel:
-        found.aws["region"] = pipe.channel.split(":")[3]  # S3 notifies queues of its own region alone
+    if channel := _CHANNEL.fullmatch(pipe.channel):
+        found.aws["region"] = channel[1]  # S3 notifies what is in its own region alone
     else:
         found.unseen.append(f"{pipe.name} has no queue (AUTO_INGEST is off), so aws.region may be wrong")
     found.snowflake |= {

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from textwrap import wrap
 from typing import Any
 
@@ -20,7 +21,7 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
             f"Discovered from the pipe {pipe}: an installation that others made. verify, status, backfill, "
             "refresh, pause and resume serve it as it is:"
         ),
-        f"#   invoke -f {place} verify",
+        f"#   invoke -f {shlex.quote(_visible(place))} verify",
         *_notes("It differs from what the steps make", _together(found.differs, list(found.streams))),
         *_notes("Left out", found.left_out),
         *_notes("Could not be looked at", found.unseen),
@@ -55,9 +56,13 @@ def _together(rows: list[str], streams: list[str]) -> list[str]:
 
 
 def _comment(text: str, mark: str = "") -> str:
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    lines = wrap(plain, WIDTH - 4, initial_indent=mark, subsequent_indent=" " * len(mark))
+    lines = wrap(_visible(text), WIDTH - 4, initial_indent=mark, subsequent_indent=" " * len(mark))
     return "\n".join(f"# {line}" for line in lines)
+
+
+def _visible(text: str) -> str:
+    """Text that stays in its comment: without line ends and all else that is not printed."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _section(name: str, rows: dict[str, Any]) -> list[str]:

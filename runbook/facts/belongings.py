@@ -4,15 +4,19 @@ Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runbook.errors import CannotTell
 from runbook.facts.snowflake import ask
-from runbook.session import Reader
+from runbook.session import Reader, Row
 from runbook.settings import Stream
-from runbook.sql import literal
+from runbook.sql import LITERAL, NAME, Constant, Keyword, literal
 
-_LITERAL = r"'(?:[^'\\]|''|\\.)*'"
+_QUALIFIED = rf"{NAME}(?:\.{NAME}){{0,2}}"
+_HEAD = re.compile(rf"\s*create\s+(?:or\s+replace\s+)?pipe\s+{_QUALIFIED}(?=\s)", re.IGNORECASE)
+_OPTION = re.compile(rf"\s*(\w+)\s*=\s*({LITERAL}|{_QUALIFIED}|[0-9]+)(?=\s)", re.DOTALL)
+_OF_EVERY_PIPE = ("AUTO_INGEST", "COMMENT", "PIPE_EXECUTION_PAUSED")
 
 
 @dataclass(frozen=True, order=True)
@@ -24,18 +28,28 @@ class PipeGrant:
     privilege: str
     with_option: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what GRANT could not say."""
+        object.__setattr__(self, "to", Keyword(self.to))
+        object.__setattr__(self, "privilege", Keyword(self.privilege))
+
 
 @dataclass(frozen=True)
 class Belongings:
-    """What a pipe has beside its COPY, its owner and its queue.
+    """What a pipe has beside its COPY, its owner and its queue. Raises ValueError for what is no such thing.
 
     ``parameters``: those set on the pipe itself, such as PIPE_EXECUTION_PAUSED, as SQL values.
     ``options``: CREATE PIPE's beside AUTO_INGEST and COMMENT, such as ERROR_INTEGRATION, as SQL values.
     """
 
-    parameters: dict[str, str]
+    parameters: Mapping[str, Constant]
     grants: tuple[PipeGrant, ...]
-    options: dict[str, str]
+    options: Mapping[str, Constant]
+
+
+def constants(values: Mapping[str, str]) -> dict[str, Constant]:
+    """Names with their values, each as it stands in a statement; raises ValueError."""
+    return {Keyword(name): Constant(value) for name, value in values.items()}
 
 
 def belongings(reader: Reader, stream: Stream) -> Belongings:
@@ -51,7 +65,15 @@ def belongings(reader: Reader, stream: Stream) -> Belongings:
     )
     if parameters is None or grants is None or ddl is None:
         raise CannotTell(f"The pipe {name} is not there any more", remedy="run the command again")
-    held = tuple(
+    try:
+        return Belongings(constants(parameters), _held(grants), constants(written_options(ddl)))
+    except ValueError as error:
+        raise CannotTell(f"What belongs to the pipe {name} cannot be read", why=str(error)) from None
+
+
+def _held(grants: list[Row]) -> tuple[PipeGrant, ...]:
+    """What is granted on the pipe, as SHOW GRANTS lists it, without who owns it."""
+    return tuple(
         sorted(
             PipeGrant(
                 str(row["granted_to"]),
@@ -63,7 +85,6 @@ def belongings(reader: Reader, stream: Stream) -> Belongings:
             if row["privilege"] != "OWNERSHIP"
         )
     )
-    return Belongings(parameters, held, written_options(ddl))
 
 
 def _parameters(reader: Reader, pipe: str) -> dict[str, str]:
@@ -82,14 +103,16 @@ def written_options(ddl: str) -> dict[str, str]:
     """CREATE PIPE's options between the name and AS, but for AUTO_INGEST and COMMENT, as they are written.
 
     SHOW PIPES does not show all of them: of AWS_SNS_TOPIC it has only the queue that is bound to it.
+    Raises ValueError for a text with something else between the two.
     """
-    head = re.split(r"\bas\s+copy\b", ddl, maxsplit=1, flags=re.IGNORECASE)[0]
-    found = re.findall(rf"\b(\w+)\s*=\s*({_LITERAL}|[^\s']+)", head)
-    return {
-        name.upper(): value
-        for name, value in found
-        if name.upper() not in ("AUTO_INGEST", "COMMENT", "PIPE_EXECUTION_PAUSED")
-    }
+    head = _HEAD.match(ddl)
+    at, found = head.end() if head else 0, {}
+    while option := _OPTION.match(ddl, at):
+        found[option[1].upper()] = option[2]
+        at = option.end()
+    if not re.compile(r"\s*as\b", re.IGNORECASE).match(ddl, at):
+        raise ValueError(f"its definition has more than options before AS: {ddl[at : at + 60]!r}")
+    return {name: value for name, value in found.items() if name not in _OF_EVERY_PIPE}
 
 
 def in_progress(reader: Reader, stream: Stream) -> int:

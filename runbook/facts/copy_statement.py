@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 
 from runbook.settings import Identifier, QualifiedName
+from runbook.sql import NAME as PART
 
-PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
 NAME = rf"{PART}(?:\.{PART}){{0,2}}"
 
 # evaluated when the load is compiled, up to hours before the row is written
@@ -44,17 +44,20 @@ class CopyStatement:
 
 
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
-    """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""
-    source = re.search(rf"\bFROM\s+'?@({NAME})(/[^\s)'\"]*)?", text, re.IGNORECASE)
+    """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``.
+
+    Raises nothing: of a text that cannot be read, as somebody else's may be, the parts are None or empty.
+    """
+    source = re.search(rf"\bFROM\s+'?@({NAME})(/[^\s)'\";]*)?", text, re.IGNORECASE)
     pattern = re.search(r"\bPATTERN\s*=\s*'((?:[^']|'')*)'", text, re.IGNORECASE)
     on_error = re.search(r"\bON_ERROR\s*=\s*'?(\w+%?)", text, re.IGNORECASE)
 
     def named(pattern: str) -> QualifiedName | None:
         found = re.search(pattern, text, re.IGNORECASE)
-        return _qualified(found[1], database, schema) if found else None
+        return _qualified(found[1] or found[found.lastindex or 1], database, schema) if found else None
 
     return CopyStatement(
-        table=named(rf"\bINTO\s+({NAME})"),
+        table=named(rf"\bINTO\s+(?:IDENTIFIER\s*\(\s*'({NAME})'\s*\)|({NAME}))"),
         stage=_qualified(source[1], database, schema) if source else None,
         path=(source[2] or "").removeprefix("/") if source else "",
         file_format=named(rf"\bFORMAT_NAME\s*=\s*'?({NAME})"),
@@ -65,6 +68,11 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
 
 
 def _qualified(name: str, database: Identifier, schema: Identifier) -> QualifiedName:
-    parts = [Identifier.parse(part) for part in re.findall(PART, name)]
+    parts = [_stored(part) for part in re.findall(PART, name)]
     whole = [database, schema][: 3 - len(parts)] + parts
     return QualifiedName(*whole)
+
+
+def _stored(part: str) -> Identifier:
+    """A name as Snowflake stores it. It has taken this one: whatever stands in quotes is a name."""
+    return Identifier(part[1:-1].replace('""', '"') if part.startswith('"') else part.upper())

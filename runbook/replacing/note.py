@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
 from runbook.errors import Refused
-from runbook.facts.belongings import Belongings, PipeGrant
+from runbook.facts.belongings import Belongings, PipeGrant, constants
 from runbook.settings import Stream
 
 MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
@@ -60,9 +62,9 @@ class Note:
     def __str__(self) -> str:
         document = {
             "comment": self.comment,
-            "parameters": self.belongings.parameters,
+            "parameters": dict(self.belongings.parameters),
             "grants": [list(asdict(grant).values()) for grant in self.belongings.grants],
-            "options": self.belongings.options,
+            "options": dict(self.belongings.options),
             "channel": self.channel,
             "made_on": self.made_on.isoformat(),
             "since": self.since.isoformat(),
@@ -77,36 +79,67 @@ class Note:
         return self if self.witness else replace(self, since=min(self.since, moment))
 
 
+class _Part(BaseModel):
+    """What the comment may say: it is its owner's to write, and so not taken on trust."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Witnessed(_Part):
+    until: AwareDatetime
+    waiting: frozenset[str]
+    loaded: frozenset[str]
+
+
+class _Document(_Part):
+    comment: str
+    parameters: dict[str, str]
+    grants: tuple[tuple[str, str, str, bool], ...]
+    options: dict[str, str]
+    channel: str | None
+    made_on: AwareDatetime
+    since: AwareDatetime
+    begun: AwareDatetime | None = None
+    rule_changed_at: AwareDatetime | None
+    witness: _Witnessed | None = None
+
+    def note(self) -> Note:
+        """The same, its names and values as a statement may have them; raises ValueError."""
+        return Note(
+            self.comment,
+            Belongings(
+                constants(self.parameters),
+                tuple(PipeGrant(*row) for row in self.grants),
+                constants(self.options),
+            ),
+            self.channel,
+            self.made_on,
+            self.since,
+            self.begun or self.since,
+            self.rule_changed_at,
+            Witness(**dict(self.witness)) if self.witness else None,
+        )
+
+
 def read(comment: str, stream: Stream) -> Note | None:
-    """The note in a comment; None in any other comment. Raises Refused where it was altered by hand."""
+    """The note in a comment; None in any other comment. Raises Refused where it is not as we write it.
+
+    Whoever owns the pipe can write its comment, and an administrator's run reads it: nothing of it reaches a
+    statement but as a word, a name or a value.
+    """
     if not comment.startswith(MARK):
         return None
     try:
-        document = json.loads(comment.removeprefix(MARK))
-        changed, witness = document["rule_changed_at"], document.get("witness")
-        return Note(
-            document["comment"],
-            Belongings(
-                document["parameters"],
-                tuple(PipeGrant(*row) for row in document["grants"]),
-                document["options"],
-            ),
-            document["channel"],
-            datetime.fromisoformat(document["made_on"]),
-            datetime.fromisoformat(document["since"]),
-            datetime.fromisoformat(document.get("begun") or document["since"]),
-            datetime.fromisoformat(changed) if changed else None,
-            Witness(
-                datetime.fromisoformat(witness["until"]),
-                frozenset(witness["waiting"]),
-                frozenset(witness["loaded"]),
-            )
-            if witness
-            else None,
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return _Document.model_validate_json(comment.removeprefix(MARK)).note()
+    except ValueError as error:
         raise Refused(
             f"The comment of {stream.pipe} cannot be read",
-            why=f"a replacement was cut off and its note is damaged: {error}",
+            why=f"a replacement was cut off, and its note was damaged or altered: {_wrong(error)}",
             remedy="give the pipe its grants and its comment back by hand, then run the command again",
         ) from None
+
+
+def _wrong(error: ValueError) -> str:
+    """What does not fit, without what pydantic adds for a programmer."""
+    rows = error.errors() if isinstance(error, ValidationError) else ()
+    return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in rows[:3]) or str(error)

@@ -8,7 +8,7 @@ from runbook.facts.snowflake import Pipe
 from runbook.plan import SqlChange
 from runbook.replacing.note import Note
 from runbook.settings import Identifier, Stream
-from runbook.sql import literal
+from runbook.sql import Constant, Keyword, literal
 
 FILE = "operate/replace-pipe (generated)"
 
@@ -29,8 +29,8 @@ def create(stream: Stream, pipe: Pipe, note: Note, definition: str) -> SqlChange
     """The new pipe in the old one's place, with the note; it runs at once."""
     kept = {name: value for name, value in note.belongings.options.items() if name != "AWS_SNS_TOPIC"}
     if stream.sns_topic:
-        kept["AWS_SNS_TOPIC"] = literal(stream.sns_topic)
-    options = "".join(f"\n  {name} = {value}" for name, value in sorted(kept.items()))
+        kept["AWS_SNS_TOPIC"] = Constant(literal(stream.sns_topic))
+    options = "".join(f"\n  {Keyword(name).sql} = {value.sql}" for name, value in sorted(kept.items()))
     statement = (
         f"CREATE OR REPLACE PIPE {stream.pipe.sql}\n  AUTO_INGEST = TRUE{options}\n"
         f"  COMMENT = {literal(str(note))}\nAS\n{definition}"
@@ -48,11 +48,11 @@ def parameters(stream: Stream, pipe: Pipe, want: Belongings, have: Belongings) -
     """The pipe's own parameters as they were; what nobody had set is taken off again."""
     for name, value in want.parameters.items():
         if have.parameters.get(name) != value:
-            statement = f"ALTER PIPE {stream.pipe.sql} SET {name} = {value}"
+            statement = f"ALTER PIPE {stream.pipe.sql} SET {Keyword(name).sql} = {value.sql}"
             yield _by_owner(stream, pipe, statement, f"{name} as it was")
     for name in have.parameters:
         if name not in want.parameters:
-            statement = f"ALTER PIPE {stream.pipe.sql} UNSET {name}"
+            statement = f"ALTER PIPE {stream.pipe.sql} UNSET {Keyword(name).sql}"
             yield _by_owner(stream, pipe, statement, f"{name} was not set on the pipe")
 
 
@@ -62,10 +62,10 @@ def grants(stream: Stream, pipe: Pipe, want: Belongings, have: Belongings) -> It
     for (to, role, with_option), rows in groupby(
         missing, key=lambda row: (row.to, row.role, row.with_option)
     ):
-        privileges = ", ".join(row.privilege for row in rows)
-        kind = to.replace("_", " ")
+        privileges = ", ".join(Keyword(row.privilege).sql for row in rows)
+        kind = Keyword(to.replace("_", " "))
         statement = (
-            f"GRANT {privileges} ON PIPE {stream.pipe.sql} TO {kind} {_role(to, role)}"
+            f"GRANT {privileges} ON PIPE {stream.pipe.sql} TO {kind.sql} {_role(to, role)}"
             f"{' WITH GRANT OPTION' if with_option else ''}"
         )
         yield _by_owner(stream, pipe, statement, f"{role} has {privileges} again")

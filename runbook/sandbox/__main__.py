@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from runbook import private
+
 IDLE_S = 7_200.0
 """Two hours without a request end the process."""
 
@@ -48,22 +50,13 @@ def _become_background(directory: Path) -> None:
 
 def _take_lock(directory: Path) -> IO[str] | None:
     """The lock that says "a sandbox runs here", held until the process ends; None when one does."""
-    lock = (directory / "sandbox.lock").open("w")
+    lock = private.opened(directory / "sandbox.lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
         return None
     return lock
-
-
-def write_state(directory: Path, state: dict[str, Any]) -> None:
-    """``sandbox.json``, whole or not at all, readable by its owner only (it holds the throw-away keys)."""
-    path = directory / "sandbox.json"
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(state, indent=2) + "\n")
-    draft.replace(path)
 
 
 def _watch(sandbox: Any, idle_s: float, done: threading.Event) -> None:
@@ -85,12 +78,13 @@ def _serve(arguments: argparse.Namespace) -> None:
     state = {
         "pid": os.getpid(),
         "port": sandbox.port,
-        "control_url": f"http://127.0.0.1:{sandbox.port}/control",
+        "control_url": sandbox.control.url,
+        "control_token": sandbox.control.token,
         "aws_endpoint_url": sandbox.aws_url,
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "tenant": sandbox.tenant().as_json(sandbox.port),
+        "tenant": sandbox.described(),
     }
-    write_state(directory, state)
+    private.write(directory / "sandbox.json", json.dumps(state, indent=2) + "\n")
     logging.info("serving on %s and port %d", sandbox.aws_url, sandbox.port)
     try:
         sandbox.serve()
@@ -103,7 +97,8 @@ def _serve(arguments: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the sandbox until it is told to stop, or nobody has asked anything for long."""
     arguments = _arguments(argv)
-    arguments.dir.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)
+    private.folder(arguments.dir)
     if not arguments.foreground:
         _become_background(arguments.dir)
     logging.basicConfig(

@@ -1,6 +1,10 @@
-"""The control interface: what tests, demo and bench turn, and nobody else uses. JSON over HTTP, loopback."""
+"""The control interface: what tests, demo and bench turn, and nobody else uses. JSON over HTTP, loopback.
+
+Its routes stand behind :class:`runbook.sandbox.local.TokenRequired`: every path begins with a token.
+"""
 
 import os
+import secrets
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from runbook.sandbox.aws.accounts import Aws
+from runbook.sandbox.local import CONTROL
 from runbook.sandbox.tenant import NoSuchTenant, Tenant, Tenants
 
 _SETTLE_S = 10.0
@@ -27,7 +32,13 @@ class Control:
         self._aws = aws
         self._port = port
         self._stop = stop
+        self.token = secrets.token_urlsafe(24)
         self.last_request = time.monotonic()
+
+    @property
+    def url(self) -> str:
+        """The interface's URL, with its token: a path is appended to it."""
+        return f"http://127.0.0.1:{self._port}{CONTROL}/{self.token}"
 
     def routes(self) -> list[Route]:
         """Every route."""
@@ -71,10 +82,10 @@ class Control:
         if unknown := set(body) - known:
             raise ValueError(f"a tenant has no {', '.join(sorted(unknown))}")
         name = body.pop("name", None)
-        return self._tenants.create(name, **body).as_json(self._port)
+        return self._tenants.create(name, **body).as_json(self._port, self.url)
 
     def _tenant(self, request: Request, _body: Any) -> dict[str, Any]:
-        return self._of(request).as_json(self._port)
+        return self._of(request).as_json(self._port, self.url)
 
     def _delete(self, request: Request, _body: Any) -> dict[str, Any]:
         self._tenants.delete(request.path_params["tenant"])

@@ -1,4 +1,4 @@
-"""Only this machine's own programs are answered, never a page in somebody's browser.
+"""Only this machine's own programs are answered, and the control interface only with its token.
 
 A page may send requests to loopback though it comes from elsewhere: across sites (the browser then says so in
 ``Origin`` or ``Sec-Fetch-Site``), or under a name of its own that it has let resolve to 127.0.0.1 (DNS
@@ -6,6 +6,7 @@ rebinding; the browser then says that name in ``Host``). No AWS or Snowflake cli
 """
 
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -43,3 +44,32 @@ class LocalOnly:
         why = why_refused(Headers(scope=scope)) if scope["type"] == "http" else ""
         answers = JSONResponse({"error": why}, 403) if why else self._application
         await answers(scope, receive, send)
+
+
+CONTROL = "/control"
+
+
+class TokenRequired:
+    """An ASGI application: ``/control/TOKEN/…`` goes to the control interface, other paths elsewhere.
+
+    Whoever controls the sandbox reads its keys and passwords, so it asks for what only its owner can read:
+    the token in the state file. A wrong one is refused with 403 before anything of the request is read.
+    """
+
+    def __init__(self, control: Any, elsewhere: Any, token: str) -> None:
+        self._control = control
+        self._elsewhere = elsewhere
+        self._token = token.encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one connection of the server's."""
+        path = str(scope.get("path", ""))
+        if scope["type"] != "http" or not f"{path}/".startswith(f"{CONTROL}/"):
+            await self._elsewhere(scope, receive, send)
+            return
+        token, slash, rest = path.removeprefix(CONTROL).removeprefix("/").partition("/")
+        if compare_digest(token.encode("utf-8", "replace"), self._token):
+            await self._control({**scope, "path": f"{CONTROL}{slash}{rest}"}, receive, send)
+            return
+        why = "the control interface asks for the token of its state file: see control_url in sandbox.json"
+        await JSONResponse({"error": why}, 403)(scope, receive, send)

@@ -14,10 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from runbook import private
 
 _STARTED_WITHIN_S = 60.0
 _STOPPED_WITHIN_S = 15.0
@@ -33,13 +36,14 @@ class SandboxUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A running sandbox, as its process wrote it down."""
+    """A running sandbox, as its process wrote it down. ``control_url`` has the control interface's token."""
 
     pid: int
     port: int
+    control_url: str = field(repr=False)
     aws_endpoint_url: str
     started_at: str
-    tenant: dict[str, Any]
+    tenant: dict[str, Any] = field(repr=False)
 
 
 def status(directory: Path) -> Status | None:
@@ -50,9 +54,7 @@ def status(directory: Path) -> Status | None:
         state = json.loads((directory / "sandbox.json").read_text())
     except (OSError, ValueError):
         return None
-    found = Status(
-        state["pid"], state["port"], state["aws_endpoint_url"], state["started_at"], state["tenant"]
-    )
+    found = Status(**{field.name: state[field.name] for field in fields(Status)})
     return found if _answers(found) else None
 
 
@@ -78,7 +80,9 @@ def _control(found: Status, method: str, path: str, body: Any = None) -> Any:
     connection = HTTPConnection("127.0.0.1", found.port, timeout=30)
     try:
         text = None if body is None else json.dumps(body)
-        connection.request(method, f"/control{path}", text, {"Content-Type": "application/json"})
+        connection.request(
+            method, urlsplit(found.control_url).path + path, text, {"Content-Type": "application/json"}
+        )
         response = connection.getresponse()
         answer = json.loads(response.read() or b"null")
         if response.status != 200:
@@ -127,11 +131,11 @@ def _only_starter(directory: Path) -> Iterator[None]:
     """Hold the lock of whoever is starting the sandbox in this directory."""
     with contextlib.ExitStack() as held:
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            lock = held.enter_context((directory / "start.lock").open("w"))
+            private.folder(directory)
+            lock = held.enter_context(private.opened(directory / "start.lock", "w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             probe = directory / "probe"
-            probe.write_bytes(b"x" * 4_096)
+            private.write(probe, "x" * 4_096)
             probe.unlink()
         except OSError as error:
             raise SandboxUnavailable(
@@ -150,7 +154,7 @@ def _launched(directory: Path, command: list[str]) -> Status:
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
-    with log.open("ab") as output:
+    with private.opened(log, "a") as output:
         launcher = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -274,23 +278,14 @@ def _snowflake_home(directory: Path, tenant: dict[str, Any]) -> Path:
     lines.append(f"port = {int(snowflake['port'])}")
     home = directory / "snowflake" / tenant["name"]
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.folder(home)
         # addressing by path: a bucket of a loopback endpoint has no host name of its own
-        (home / "aws_config").write_text("[default]\ns3 =\n    addressing_style = path\n")
-        (home / "aws_credentials").touch(mode=0o600)
-        _write_private(home / "connections.toml", "\n".join(lines) + "\n")
+        private.write(home / "aws_config", "[default]\ns3 =\n    addressing_style = path\n")
+        private.write(home / "aws_credentials", "")
+        private.write(home / "connections.toml", "\n".join(lines) + "\n")
     except OSError as error:
         raise SandboxUnavailable(f"The sandbox cannot write to {home}: {error.strerror}.") from error
     return home.resolve()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """A file only its owner reads, whole or not at all."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.chmod(0o600)
-    draft.write_text(text)
-    draft.replace(path)
 
 
 def clear(directory: Path) -> None:

@@ -18,7 +18,7 @@ from runbook.sandbox.aws.foreign import from_environment
 from runbook.sandbox.aws.gateway import Gateway
 from runbook.sandbox.aws.http import HttpServer
 from runbook.sandbox.control import Control
-from runbook.sandbox.local import LocalOnly
+from runbook.sandbox.local import LocalOnly, TokenRequired
 from runbook.sandbox.tenant import DEFAULT, SnowflakeAccounts, Tenant, Tenants
 
 log = logging.getLogger(__name__)
@@ -57,9 +57,10 @@ class Sandbox:
         self.tenants = Tenants(self.aws)
         self.control = Control(self.tenants, self.aws, self.port, self.stop)
         self._snowflake = _SnowflakeSide(self.tenants)
-        routes: list[Any] = [*self.control.routes(), Mount("/", app=self._snowflake)]
+        control = Starlette(routes=self.control.routes())
+        snowflake = Starlette(routes=[Mount("/", app=self._snowflake)])
         config = uvicorn.Config(
-            LocalOnly(Starlette(routes=routes)),
+            LocalOnly(TokenRequired(control, snowflake, self.control.token)),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -115,6 +116,10 @@ class Sandbox:
         finally:
             self.stop()
             thread.join(timeout=10)
+
+    def described(self, name: str = DEFAULT) -> dict[str, Any]:
+        """What a client needs to know of a tenant, its keys among it."""
+        return self.tenant(name).as_json(self.port, self.control.url)
 
     def tenant(self, name: str = DEFAULT) -> Tenant:
         """A tenant by name."""

@@ -86,8 +86,8 @@ class Tenant:
             if self._account is not None:
                 self._account.close()
 
-    def as_json(self, port: int) -> dict[str, Any]:
-        """What a client needs to know; ``port`` is the Snowflake and control side's."""
+    def as_json(self, port: int, control_url: str) -> dict[str, Any]:
+        """What a client needs to know; ``port`` is the Snowflake side's, ``control_url`` has the token."""
         return {
             "name": self.name,
             "aws": {
@@ -108,7 +108,7 @@ class Tenant:
                 "organization": ORGANIZATION,
                 "account_name": self.account_name,
             },
-            "control_url": f"http://127.0.0.1:{port}/control/{self.name}",
+            "control_url": f"{control_url}/{self.name}",
         }
 
 

@@ -87,7 +87,7 @@ def runs_in_table(reader: Reader, stream: Stream) -> list[str]:
     rows = snowflake.ask(
         lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
     )
-    return [str(row["run"]) for row in rows or ()]
+    return [run for row in rows or () if RUN.fullmatch(run := str(row["run"]))]  # others may use the app_id
 
 
 def runs_in_bucket(reader: Reader, stream: Stream) -> list[str]:

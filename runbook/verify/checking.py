@@ -26,6 +26,8 @@ BY_STEPS = ("invoke step", "invoke replace-pipe", "invoke up")  # what only serv
 BY_NAME = 2  # files that a remedy names one by one
 LONGEST = 400  # characters of an observed or expected value that are told
 
+LOOK_AGAIN = "run the command again; nothing is known to be wrong, so there is nothing to change"
+
 
 def check(
     facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None, deep: bool = False
@@ -191,8 +193,8 @@ class CheckRun:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
         observed, expected = self._compared if word == "failed" else ("", "")
-        if isinstance(excinfo.value, RunbookError):
-            remedy = excinfo.value.remedy or remedy
+        if word == "unknown":  # what the check advises is for what it has seen to be wrong
+            remedy = getattr(excinfo.value, "remedy", "") or LOOK_AGAIN
         if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
             remedy = f"whoever made it mends it; what is to be done: {see or 'docs/runbook.md'}"
         return Result(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -100,22 +101,32 @@ class TenantClient:
 
     def control(self, method: str, path: str = "", body: Any = None) -> Any:
         """The control interface's answer; AssertionError for a refusal."""
-        status, answer = self.control_raw(method, f"/control/{self.name}{path}", body)
+        status, answer = self.control_raw(method, f"/{self.name}{path}", body)
         assert status == 200, answer
         return answer
 
     def control_raw(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Any:
-        """Status and answer of any control request."""
+        """Status and answer of any control request; ``path`` is what comes behind the token."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=600)
         try:
             text = None if body is None else json.dumps(body)
-            connection.request(method, path, text, {"Content-Type": "application/json", **(headers or {})})
+            connection.request(
+                method,
+                self.control_path + path,
+                text,
+                {"Content-Type": "application/json", **(headers or {})},
+            )
             response = connection.getresponse()
             return response.status, json.loads(response.read() or b"null")
         finally:
             connection.close()
+
+    @property
+    def control_path(self) -> str:
+        """Where the control interface is, with its token."""
+        return urlsplit(self.described["control_url"]).path.removesuffix(f"/{self.name}")
 
     def requests(self, since: int = 0) -> list[dict[str, Any]]:
         """The tenant's request log."""
@@ -147,7 +158,7 @@ def new_tenant(sandbox: Sandbox) -> Iterator[Callable[..., TenantClient]]:
     def make(**wanted: Any) -> TenantClient:
         name = wanted.pop("name", None) or f"t{next(_numbers)}-{uuid.uuid4().hex[:8]}"
         tenant = sandbox.tenants.create(name, **wanted)
-        client = TenantClient(tenant.as_json(sandbox.port), sandbox.port)
+        client = TenantClient(sandbox.described(tenant.name), sandbox.port)
         made.append(client)
         return client
 

@@ -1,6 +1,7 @@
 """The sandbox's process: started once, found by its lock, noticed when it dies."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import urlopen
 
 import boto3
 import pytest
@@ -45,6 +47,37 @@ def test_env_is_all_an_aws_client_needs(directory: Path, monkeypatch: pytest.Mon
     connections = Path(environment["SNOWFLAKE_HOME"]) / "connections.toml"
     assert stat.S_IMODE(connections.stat().st_mode) == 0o600
     assert tomllib.loads(connections.read_text())["sandbox"]["port"] == running.port
+
+
+def test_only_its_owner_reads_what_it_leaves_on_disk(tmp_path: Path) -> None:
+    """With the loosest umask, in folders that it makes itself; the token stands in nothing else."""
+    home = tmp_path / "home"
+    before = os.umask(0)
+    try:
+        running = process.start(home / "sandbox")
+        environment = process.env(home / "sandbox", running.tenant)
+        text = "\n".join(path.read_text() for path in home.rglob("*") if path.is_file())
+        modes = {str(path.relative_to(home)): stat.S_IMODE(path.stat().st_mode) for path in home.rglob("*")}
+        process.stop(home / "sandbox")
+    finally:
+        os.umask(before)
+    folders = {name: mode for name, mode in modes.items() if (home / name).is_dir()}
+    assert set(folders.values()) == {0o700}
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert {name: oct(mode) for name, mode in modes.items() if name not in folders and mode != 0o600} == {}
+    assert len(modes) > len(folders) + 5
+    token = running.control_url.rpartition("/")[2]
+    assert text.count(token) == text.count("control_token") * 3
+    assert token not in repr(running) + str(environment)
+
+
+def test_the_state_file_has_the_control_url_and_its_token(directory: Path) -> None:
+    running = process.start(directory)
+    state = json.loads((directory / "sandbox.json").read_text())
+    assert state["control_url"] == f"http://127.0.0.1:{running.port}/control/{state['control_token']}"
+    assert state["tenant"]["control_url"] == f"{state['control_url']}/sandbox"
+    with urlopen(state["tenant"]["control_url"]) as answer:
+        assert json.load(answer) == state["tenant"]
 
 
 def test_a_killed_sandbox_is_noticed_and_started_again(directory: Path) -> None:

@@ -203,7 +203,7 @@ def tenants(
     def make(region: str = "us-west-2", **overrides: str) -> Installation:
         name = f"s{uuid.uuid4().hex[:10]}"
         settings = {"INVOKE_AWS_REGION": region, **overrides}
-        found = new_tenant(sandbox_process.port, name, folder / name, settings, warm, region)
+        found = new_tenant(sandbox_process.control_url, name, folder / name, settings, warm, region)
         made.append(found)
         return found
 
@@ -265,11 +265,16 @@ def plugins() -> str:
 
 
 def new_tenant(
-    port: int, name: str, folder: Path, overrides: dict[str, str], warm: Warm, region: str = "us-west-2"
+    control_url: str,
+    name: str,
+    folder: Path,
+    overrides: dict[str, str],
+    warm: Warm,
+    region: str = "us-west-2",
 ) -> Installation:
-    """A fresh tenant of the sandbox process at ``port``; ``overrides`` are INVOKE_ variables."""
+    """A fresh tenant of the sandbox that is controlled there; ``overrides`` are INVOKE_ variables."""
     request = Request(
-        f"http://127.0.0.1:{port}/control/tenants",
+        f"{control_url}/tenants",
         data=json.dumps({"name": name, "bucket": f"snowplow-{name}", "region": region}).encode(),
         headers={"Content-Type": "application/json"},
     )

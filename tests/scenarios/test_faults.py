@@ -26,7 +26,7 @@ SEEN: dict[str, matrix.Line] = {}
 
 @pytest.fixture(scope="session")
 def pool(sandbox_process: Any, warm: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    found = Pool(tmp_path_factory.mktemp("pool"), sandbox_process.port, warm)
+    found = Pool(tmp_path_factory.mktemp("pool"), sandbox_process.control_url, warm)
     yield found
     found.close()
 

@@ -32,8 +32,15 @@ AWS_SOURCES = {
         "AWS_SECRET_ACCESS_KEY": f"{CANARY}1",
         "AWS_SESSION_TOKEN": f"{CANARY}2",
     },
+    "line ends": {
+        "AWS_ACCESS_KEY_ID": "AKIA0000000000000000",
+        "AWS_SECRET_ACCESS_KEY": f"{CANARY}1",
+        "AWS_SESSION_TOKEN": f"{CANARY}2\n{CANARY}3\r\n",
+        "HTTPS_PROXY": f"http://ann:{CANARY}@127.0.0.1:1",
+    },
     "credentials file": {"AWS_PROFILE": "theirs", "AWS_SHARED_CREDENTIALS_FILE": "FILE"},
 }
+VERIFIED = ("--format", "json", "--output", "/dev/stdout", "--debug")
 ENVIRONMENT = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -66,9 +73,9 @@ def test_refused_aws_secrets_are_not_told(installation: Installation, tmp_path: 
         f"aws_secret_access_key = {CANARY}1\naws_session_token = {CANARY}2\n"
     )
     variables = {name: str(file) if value == "FILE" else value for name, value in AWS_SOURCES[source].items()}
-    without = () if source == "environment" else ENVIRONMENT
+    without = ENVIRONMENT if source == "credentials file" else ()
     with changed(installation, without, variables):
-        for arguments in (("up", "--debug"), ("doctor", "--debug"), ("verify",)):
+        for arguments in (("up", "--debug"), ("doctor", "--debug"), ("verify", *VERIFIED)):
             done = installation.run(*arguments, expect=None)
             assert done.returncode in (1, 3), done.stdout + done.stderr
             assert CANARY not in done.stdout + done.stderr

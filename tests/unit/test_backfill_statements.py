@@ -1,5 +1,7 @@
 """The statements of a backfill: the pipe's own COPY, with names and options, and nothing that differs."""
 
+from dataclasses import replace
+
 import pytest
 
 from runbook.backfill import statements
@@ -43,6 +45,44 @@ def test_a_pipe_that_files_would_not_mean_the_same_for_is_refused(
     stream = settings.streams[0]
     with pytest.raises(Refused):
         statements.own_copy(stream, pipe(settings, stream, definition=definition))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "; DROP TABLE t",
+        "; GRANT ROLE ACCOUNTADMIN TO ROLE SNOWPLOW_LOADER; --",
+        "-- it's fine\n; DROP TABLE t",
+        "// ; DROP TABLE t",
+        "// it's open",
+        "/* open",
+        "'open",
+        '"open',
+        "$$ open",
+    ],
+)
+def test_a_pipe_whose_copy_is_more_than_one_whole_statement_is_refused(settings: Settings, more: str) -> None:
+    """Its owner wrote it, and the table's owner would run what is behind it."""
+    stream = settings.streams[0]
+    own = pipe(settings, stream)
+    with pytest.raises(Refused, match="cannot be read"):
+        statements.copy(
+            stream, settings, replace(own, definition=own.definition + more), ["a"], uncertain=False
+        )
+
+
+def test_a_pipe_that_loads_another_table_is_refused(settings: Settings) -> None:
+    stream = settings.streams[0]
+    for table in (
+        "RAW.SNOWPLOW.OTHER",
+        "OTHER.SNOWPLOW.EVENTS",
+        '"events"',
+        "IDENTIFIER('OTHER')",
+        '"a\u00a0b"',
+    ):
+        own = pipe(settings, stream, definition=f"COPY INTO {table} FROM @enriched_stage")
+        with pytest.raises(Refused, match="does not load"):
+            statements.replace(stream, settings, own, f"{stream.prefix}a.gz")
 
 
 def test_a_replacement_is_one_transaction(settings: Settings) -> None:

@@ -203,7 +203,7 @@ def test_point_11_a_notification_document_works_only_after_a_while(tenant: Any, 
 
 
 def test_an_unknown_fault_is_refused(tenant: Any) -> None:
-    status, answer = tenant.control_raw("PUT", f"/control/{tenant.name}/faults", {"earthquake": 1})
+    status, answer = tenant.control_raw("PUT", f"/{tenant.name}/faults", {"earthquake": 1})
     assert status == 400
     assert "earthquake" in answer["error"]
 
@@ -247,12 +247,12 @@ def test_tenants_do_not_see_each_other(new_tenant: Any) -> None:
 
 
 def test_a_tenant_is_made_and_removed_over_the_control_interface(tenant: Any) -> None:
-    status, made = tenant.control_raw("POST", "/control/tenants", {"region": "eu-central-1", "bucket": None})
+    status, made = tenant.control_raw("POST", "/tenants", {"region": "eu-central-1", "bucket": None})
     assert status == 200
     assert made["aws"]["region"] == "eu-central-1"
     assert made["aws"]["bucket"] is None
-    assert tenant.control_raw("DELETE", f"/control/{made['name']}")[0] == 200
-    assert tenant.control_raw("GET", f"/control/{made['name']}")[0] == 404
+    assert tenant.control_raw("DELETE", f"/{made['name']}")[0] == 200
+    assert tenant.control_raw("GET", f"/{made['name']}")[0] == 404
     s3 = tenant.client_for("s3", made["aws"]["access_key_id"], made["aws"]["secret_access_key"])
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
         s3.list_buckets()

@@ -95,10 +95,41 @@ def test_snowflake_does_not_answer_a_page_that_knows_the_password(tenant: Any, p
 @pytest.mark.parametrize("page", WEB_PAGES)
 def test_the_control_interface_does_not_answer(tenant: Any, page: str) -> None:
     simple = {"Content-Type": "text/plain", **WEB_PAGES[page]}
-    assert refused(ask(tenant.port, "GET", "/control", simple))
-    assert refused(ask(tenant.port, "DELETE", f"/control/{tenant.name}", simple))
-    assert refused(ask(tenant.port, "POST", "/control/shutdown", simple))
-    assert tenant.name in json.loads(ask(tenant.port, "GET", "/control", {})[1])["tenants"]
+    control = tenant.control_path
+    assert refused(ask(tenant.port, "GET", control, simple))
+    assert refused(ask(tenant.port, "DELETE", f"{control}/{tenant.name}", simple))
+    assert refused(ask(tenant.port, "POST", f"{control}/shutdown", simple))
+    assert tenant.name in json.loads(ask(tenant.port, "GET", control, {})[1])["tenants"]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["/control", "/control/", "/control/x", "/control//", "/control/TOKEN%20", "/control/TOKE", "//control"],
+)
+def test_the_control_interface_asks_for_its_token(tenant: Any, begin: str) -> None:
+    """Of every path and method, a tenant that is not there too: nothing is said of what there is."""
+    begin = begin.replace("TOKEN", tenant.control_path.removeprefix("/control/"))
+    begin = begin.replace("TOKE", tenant.control_path.removeprefix("/control/")[:-1])
+    answers = [
+        ask(tenant.port, method, begin + path, {}, b"{}")
+        for path in (
+            "",
+            "/tenants",
+            "/shutdown",
+            *(f"/{tenant.name}{more}" for more in ("", "/faults", "/clock")),
+        )
+        for method in ("GET", "POST", "PUT", "DELETE")
+    ]
+    assert len({answer for answer in answers if begin != "//control"}) <= 1
+    assert {status for status, _ in answers} <= ({403} if begin != "//control" else {404})
+    assert all(tenant.name.encode() not in body for _, body in answers)
+    assert tenant.control("GET")["name"] == tenant.name
+
+
+def test_a_wrong_token_does_not_keep_the_sandbox_awake(tenant: Any, sandbox: Any) -> None:
+    before = sandbox.control.last_request
+    assert ask(tenant.port, "GET", "/control/guess", {})[0] == 403
+    assert sandbox.control.last_request == before
 
 
 def test_a_person_may_open_a_signed_address_and_name_the_bucket_in_the_host(

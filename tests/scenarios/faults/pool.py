@@ -27,9 +27,9 @@ CONTENT = {
 class Pool:
     """Installations in the state the five steps leave, with a file loaded into each table."""
 
-    def __init__(self, folder: Path, port: int, warm: Any) -> None:
+    def __init__(self, folder: Path, control_url: str, warm: Any) -> None:
         self._folder = folder
-        self._port = port
+        self._control_url = control_url
         self._warm = warm
         self._spare: dict[str, list[tuple[Installation, str]]] = {"": [], "topic": []}
 
@@ -69,7 +69,7 @@ class Pool:
     def _made(self, shape: str) -> tuple[Installation, str]:
         name = f"f{uuid.uuid4().hex[:10]}"
         settings = {"INVOKE_CHECKS_READY_WITHIN_SECONDS": "2"}
-        at = new_tenant(self._port, name, self._folder / name, settings, self._warm)
+        at = new_tenant(self._control_url, name, self._folder / name, settings, self._warm)
         if shape == "topic":
             topics.made(at)
         at.run("up")
