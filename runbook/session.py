@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from runbook import sign_in_aws, sign_in_snowflake
+from runbook.account import Account
 from runbook.errors import CannotTell, NoCredentials, RunbookError, SettingsWrong
 from runbook.network import AWS_BOUNDS, STATEMENT_TIMEOUT_S, failure, one_line, snowflake_bounds
 from runbook.settings import Settings
@@ -183,7 +184,8 @@ class Clouds:
             signature_version="s3v4" if service == "s3" else None,  # boto3 signs an S3 URL by version 2 else
         )
         try:
-            client = self.session().client(service, region_name=self.settings.aws.region, config=config)
+            session, region = self.session(), self.settings.aws.region
+            client = session.client(service, region_name=region, config=config, verify=self.ca_bundle())
         except Exception as error:  # noqa: BLE001 (files, programs and prompts raise what they like)
             raise self._no_client(error, service) from None
         host = urlsplit(client.meta.endpoint_url).hostname
@@ -225,8 +227,25 @@ class Clouds:
         """
         from botocore.session import Session
 
-        found: str | None = Session().get_config_variable("ca_bundle")
-        return found or next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), None)
+        name, path = "AWS_CA_BUNDLE", Session().get_config_variable("ca_bundle")
+        if not path:
+            name, path = next(
+                ((name, os.environ[name]) for name in CA_BUNDLES if os.environ.get(name)), ("", "")
+            )
+        if path and not os.path.exists(path):  # noqa: PTH110 (a file or a folder, as given)
+            raise SettingsWrong(
+                "The file with the certificates to trust does not exist",
+                where=f"{self.settings.target}, {name}",
+                why=path,
+                remedy=f"correct {name}, or unset it",
+            )
+        return path or None
+
+    def _trust_alike(self) -> None:
+        """Both connectors trust what other clients here do: 4.x reads one variable, 5.x the other."""
+        if path := next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), None):
+            for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+                os.environ.setdefault(name, path)
 
     def snowflake(self, purpose: str) -> Any:
         """A connection; ``read`` and ``write`` have one each, so a role used to write never reads."""
@@ -237,6 +256,7 @@ class Clouds:
 
     def _connect(self) -> Any:
         os.environ.setdefault(*NO_PLATFORM_DETECTION)
+        self._trust_alike()
         import snowflake.connector
 
         name = self.settings.snowflake.connection
@@ -523,16 +543,19 @@ class Reader:
     def _confirm_snowflake(self) -> str:
         row = self.sql(
             "SELECT CURRENT_ACCOUNT() AS locator, CURRENT_ORGANIZATION_NAME() AS organization, "
-            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name, "
+            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_REGION() AS region, "
+            "CURRENT_USER() AS user_name, "
             "CURRENT_ROLE() AS role_name, IS_ROLE_IN_SESSION(%s) AS is_admin, "
             "IS_ROLE_IN_SESSION(%s) AS is_owner",
             (str(self.settings.snowflake.admin_role), str(self.settings.snowflake.owner_role)),
         )[0]
         self.hidden_from = _hidden_from(row)
-        names = {str(row["locator"]).upper(), f"{row['organization']}-{row['account_name']}".upper()}
-        if self.settings.snowflake.account.upper() not in names:
+        here = Account(
+            *(str(row.get(part) or "") for part in ("locator", "organization", "account_name", "region"))
+        )
+        if not here.is_called(self.settings.snowflake.account):
             raise SettingsWrong(
-                f"The Snowflake connection goes to {' / '.join(sorted(names))}, "
+                f"The Snowflake connection goes to {here}, "
                 f"the settings pin {self.settings.snowflake.account}",
                 where=self.settings.target,
                 remedy="use the other connection, or the other environment file",

@@ -75,7 +75,7 @@ def not_signed_in(error: BaseException, operation: str = "", *, target: str = ""
     if not _raised_within(error.__traceback__, _WITHIN):
         return None
     if isinstance(error, EOFError):
-        print(file=sys.stderr)  # the prompt has left its line open
+        sys.stderr.write("\n")  # the prompt has left its line open
         return SettingsWrong(
             "The AWS profile asks for a second factor, and there is no terminal to type it at",
             where=where,
