@@ -63,7 +63,8 @@ class CannotTell(RunbookError):
     """A cloud could not be reached or refused to answer.
 
     ``missing_right`` names the IAM action or the Snowflake privilege, where that is the cause;
-    ``unreachable`` says that nobody answered.
+    ``unreachable`` says that nobody answered; ``final`` that a sign-in was refused, and that asking again
+    in the same run could only lock the user or prompt once more.
     """
 
     exit_code = 3
@@ -77,10 +78,12 @@ class CannotTell(RunbookError):
         remedy: str = "",
         missing_right: str = "",
         unreachable: bool = False,
+        final: bool = False,
     ) -> None:
         super().__init__(what, where=where, why=why, remedy=remedy)
         self.missing_right = missing_right
         self.unreachable = unreachable
+        self.final = final
 
 
 class NoCredentials(CannotTell):

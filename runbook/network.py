@@ -4,12 +4,12 @@ Nobody is waited for without end: a call of AWS is given up after two minutes, a
 not answer after two and a half. One that Snowflake says it is working on may take STATEMENT_TIMEOUT_S.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from runbook.errors import CannotTell, RunbookError, SettingsWrong
 from runbook.redaction import redacted
 
 STATEMENT_TIMEOUT_S = 3600
@@ -87,6 +87,15 @@ def _words(error: BaseException) -> str:
     return one_line(str(error))
 
 
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def proxy_in_between() -> str:
+    """The variable that names a proxy, for a remedy; never its value, which may hold a password."""
+    found = next((name for name in PROXIES if os.environ.get(name)), "")
+    return f", the proxy that {found} names (NO_PROXY keeps hosts from it)" if found else ""
+
+
 def one_line(text: str) -> str:
     """Text from outside on one line, without secrets, control characters shown instead of obeyed."""
     visible = (
@@ -94,34 +103,3 @@ def one_line(text: str) -> str:
         for char in redacted(text)  # before it is cut to a length, too
     )
     return " ".join("".join(visible).split())
-
-
-def no_connection(error: Any, name: str, target: str, place: str) -> RunbookError:
-    """Why a named connection does not come about: its file, its login, or the network.
-
-    ``place``: the host and port it goes to, as far as its file says; 5.x of the connector names none.
-
-    Numbers: 390xxx is Snowflake's answer to a login, 250001 and 250003 the network, 290xxx an HTTP status,
-    251xxx and none at all the connection's own settings (snowflake.connector.errorcode).
-    """
-    number = int(error.errno or 0)
-    why = one_line(_without_excerpt(error.msg or str(error)))
-    what = f"Snowflake connection {name!r} cannot be used"
-    if number in (250001, 250003):
-        remedy = f"check the network, and account and host of [{name}] in connections.toml"
-        why = failure(error)
-        why = why if place.partition(":")[0] in why else f"{place}: {why}"
-        return CannotTell(what, where=target, why=why, remedy=remedy, unreachable=True)
-    if 290000 <= number < 291000:
-        remedy = f"check account and host of [{name}] in connections.toml: that is not Snowflake answering"
-        return CannotTell(what, where=target, why=why, remedy=remedy)
-    if 390000 <= number < 400000:
-        remedy = f"check account, user, role and authentication of [{name}] in connections.toml"
-        return CannotTell(what, where=target, why=why, remedy=remedy)
-    remedy = "correct connections.toml in SNOWFLAKE_HOME or ~/.snowflake; its file mode must be 0600"
-    return SettingsWrong(what, where=target, why=why, remedy=remedy)
-
-
-def _without_excerpt(text: str) -> str:
-    """Without lines as "3 | password = …": 5.x shows what it cannot read in connections.toml."""
-    return "\n".join(line for line in text.splitlines() if not re.match(r"\s*\d*\s*\|", line))

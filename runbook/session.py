@@ -5,28 +5,33 @@
 after :meth:`Reader.confirm` has compared who we are with what the settings pin.
 """
 
+import os
 import socket
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
+from getpass import GetPassWarning
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from runbook.errors import CannotTell, NoCredentials, SettingsWrong
-from runbook.network import (
-    AWS_BOUNDS,
-    STATEMENT_TIMEOUT_S,
-    failure,
-    no_connection,
-    one_line,
-    snowflake_bounds,
-)
+from runbook import sign_in_aws, sign_in_snowflake
+from runbook.account import Account
+from runbook.errors import CannotTell, NoCredentials, RunbookError, SettingsWrong
+from runbook.network import AWS_BOUNDS, STATEMENT_TIMEOUT_S, failure, one_line, snowflake_bounds
 from runbook.settings import Settings
 
 APPLICATION = "snowpipe-runbook"
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+NO_PLATFORM_DETECTION = ("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
+"""Else the connector asks AWS who we are at each sign-in, with the operator's credentials.
+
+Source: ENV_VAR_DISABLE_PLATFORM_DETECTION in constants.py of 4.x; 5.x reads the same variable.
+"""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BATCH = 10_000  # rows at a time, of an answer that is no Arrow
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
@@ -139,18 +144,37 @@ class Clouds:
         self._aws: dict[str, Any] = {}
         self._connections: dict[str, Any] = {}
         self._aws_session: Any = None
+        self._refused: dict[str, RunbookError] = {}  # by side: a refused sign-in is not tried another time
 
     def aws(self, service: str) -> Any:
         """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached."""
-        with self._lock:
+        with self._lock, self._once("aws"):
             if service not in self._aws:
                 self._aws[service] = self._client(service)
             return self._aws[service]
 
-    def _client(self, service: str) -> Any:
+    @contextmanager
+    def _once(self, side: str) -> Iterator[None]:
+        """Signing in to a side; raises at once, with the reason, where an earlier attempt was refused."""
+        if side in self._refused:
+            raise self._refused[side]
+        try:
+            yield
+        except RunbookError as error:
+            if not isinstance(error, CannotTell) or error.final:
+                self._refused[side] = error
+            raise
+
+    def session(self) -> Any:
+        """The one boto3 session of this run, so that a second factor is asked for once."""
         import boto3
+
+        warnings.simplefilter("ignore", GetPassWarning)  # of a prompt without a terminal: told as an error
+        self._aws_session = self._aws_session or boto3.Session()
+        return self._aws_session
+
+    def _client(self, service: str) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
         config = Config(
             region_name=self.settings.aws.region,
@@ -160,22 +184,10 @@ class Clouds:
             signature_version="s3v4" if service == "s3" else None,  # boto3 signs an S3 URL by version 2 else
         )
         try:
-            self._aws_session = self._aws_session or boto3.Session()
-            client = self._aws_session.client(service, region_name=self.settings.aws.region, config=config)
-        except BotoCoreError as error:
-            raise SettingsWrong(
-                "AWS credentials cannot be used",
-                where=self.settings.target,
-                why=str(error),
-                remedy="check AWS_PROFILE and the files of ~/.aws",
-            ) from None
-        except ValueError as error:  # botocore's word on an endpoint that is no URL
-            raise SettingsWrong(
-                f"No client for {service} can be made",
-                where=self.settings.target,
-                why=str(error),
-                remedy="correct AWS_ENDPOINT_URL",
-            ) from None
+            session, region = self.session(), self.settings.aws.region
+            client = session.client(service, region_name=region, config=config, verify=self.ca_bundle())
+        except Exception as error:  # noqa: BLE001 (files, programs and prompts raise what they like)
+            raise self._no_client(error, service) from None
         host = urlsplit(client.meta.endpoint_url).hostname
         if self.settings.is_sandbox and host not in LOOPBACK:
             raise SettingsWrong(
@@ -184,42 +196,85 @@ class Clouds:
             )
         return client
 
+    def _no_client(self, error: Exception, service: str) -> Exception:
+        """Why there is no client of a service: the credentials, or the endpoint; else the error as it is."""
+        from botocore.exceptions import BotoCoreError
+
+        if told := sign_in_aws.not_signed_in(error, target=self.settings.target):
+            return told
+        if isinstance(error, BotoCoreError):
+            return SettingsWrong(
+                "AWS credentials cannot be used",
+                where=f"{self.settings.target}, {sign_in_aws.profile()}",
+                why=one_line(str(error)),
+                remedy=f"check AWS_PROFILE and {sign_in_aws.files()}",
+            )
+        if isinstance(error, ValueError):  # botocore's word on an endpoint that is no URL
+            return SettingsWrong(
+                f"No client for {service} can be made",
+                where=self.settings.target,
+                why=one_line(str(error)),
+                remedy="correct AWS_ENDPOINT_URL",
+            )
+        return error
+
     def ca_bundle(self) -> str | None:
-        """The certificates that boto3 trusts, where the environment or the profile names some."""
+        """The certificates to trust: those boto3 is given, else those every other client on this machine is.
+
+        Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html (AWS_CA_BUNDLE,
+        ca_bundle), https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
+        (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE), https://docs.python.org/3/library/ssl.html (SSL_CERT_FILE).
+        """
         from botocore.session import Session
 
-        found: str | None = Session().get_config_variable("ca_bundle")
-        return found
+        name, path = "AWS_CA_BUNDLE", Session().get_config_variable("ca_bundle")
+        if not path:
+            name, path = next(
+                ((name, os.environ[name]) for name in CA_BUNDLES if os.environ.get(name)), ("", "")
+            )
+        if path and not os.path.exists(path):  # noqa: PTH110 (a file or a folder, as given)
+            raise SettingsWrong(
+                "The file with the certificates to trust does not exist",
+                where=f"{self.settings.target}, {name}",
+                why=path,
+                remedy=f"correct {name}, or unset it",
+            )
+        return path or None
+
+    def _trust_alike(self) -> None:
+        """Both connectors trust what other clients here do: 4.x reads one variable, 5.x the other."""
+        if path := next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), None):
+            for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+                os.environ.setdefault(name, path)
 
     def snowflake(self, purpose: str) -> Any:
         """A connection; ``read`` and ``write`` have one each, so a role used to write never reads."""
-        with self._lock:
+        with self._lock, self._once("snowflake"):
             if purpose not in self._connections:
                 self._connections[purpose] = self._connect()
             return self._connections[purpose]
 
     def _connect(self) -> Any:
+        os.environ.setdefault(*NO_PLATFORM_DETECTION)
+        self._trust_alike()
         import snowflake.connector
-        from snowflake.connector import errors
 
         name = self.settings.snowflake.connection
         try:
-            connection = snowflake.connector.connect(
-                connection_name=name,
-                application=APPLICATION.replace("-", "_"),
-                session_parameters={
-                    "QUERY_TAG": self.query_tag,
-                    "TIMEZONE": "UTC",
-                    "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
-                },
-                **snowflake_bounds(snowflake.connector.__version__),
-            )
-        except errors.Error as error:
-            raise no_connection(error, name, self.settings.target, _place(name)) from None
-        except (OSError, ValueError) as error:
-            raise SettingsWrong(
-                f"Snowflake connection {name!r} cannot be used", where=self.settings.target, why=str(error)
-            ) from None
+            with redirect_stdout(sys.stderr):  # 4.x tells there where to sign in; our answer goes to stdout
+                connection = snowflake.connector.connect(
+                    connection_name=name,
+                    application=APPLICATION.replace("-", "_"),
+                    session_parameters={
+                        "QUERY_TAG": self.query_tag,
+                        "TIMEZONE": "UTC",
+                        "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
+                    },
+                    **snowflake_bounds(snowflake.connector.__version__),
+                )
+        except Exception as error:  # noqa: BLE001 (key files, token files, prompts raise what they like)
+            connection_ = sign_in_snowflake.connection_named(name)
+            raise sign_in_snowflake.not_signed_in(error, connection_, self.settings.target) from None
         host = getattr(connection, "host", "") or ""
         if self.settings.is_sandbox and host not in LOOPBACK:
             connection.close()
@@ -229,15 +284,16 @@ class Clouds:
     def has_credentials(self, side: str) -> bool:
         """Whether there is anything to sign in with on a side; says nothing of whether it still works."""
         if side == "aws":
-            import boto3
-
-            return boto3.Session().get_credentials() is not None
+            try:
+                return self.session().get_credentials() is not None
+            except Exception as error:  # noqa: BLE001 (as where a client is made)
+                raise self._no_client(error, "sts") from None
         from snowflake.connector import errors
         from snowflake.connector.config_manager import CONFIG_MANAGER
 
         try:
             return self.settings.snowflake.connection in CONFIG_MANAGER["connections"]
-        except errors.Error:
+        except (errors.Error, OSError, ValueError, TypeError):
             return True  # a connections.toml that cannot be read is told when it is used
 
     def forget(self, purpose: str) -> None:
@@ -252,19 +308,6 @@ class Clouds:
                 with suppress(Exception):  # closing is a courtesy
                     connection.close()
             self._connections.clear()
-
-
-def _place(name: str) -> str:
-    """The host and port of a named connection, as far as connections.toml says; "" where it does not."""
-    from snowflake.connector import errors
-    from snowflake.connector.config_manager import CONFIG_MANAGER
-
-    try:
-        given = CONFIG_MANAGER["connections"][name]
-        host = given.get("host") or f"{given['account']}.snowflakecomputing.com"
-    except (errors.Error, KeyError):
-        return ""
-    return f"{host}:{given.get('port', 443)}"
 
 
 def _hidden_from(row: Row) -> dict[str, str]:
@@ -307,9 +350,10 @@ def _all_of(first: CannotTell, *others: CannotTell) -> CannotTell:
 def _no_session(error: AwsFailed, target: str) -> CannotTell:
     return CannotTell(
         "AWS does not accept the credentials",
-        where=target,
+        where=f"{target}, {sign_in_aws.profile()}",
         why=str(error),
         remedy="sign in again, or check AWS_PROFILE",
+        final=True,
     )
 
 
@@ -344,12 +388,18 @@ class Reader:
         self.hidden_from: Mapping[str, str] = {}
         self.closed: dict[str, CannotTell] = {}
         self._silent: dict[str, CannotTell] = {}  # by side, or by service of AWS
+        self._final: dict[str, CannotTell] = {}  # by side: the sign-in was refused
         self._under_way: dict[object, tuple[str, float]] = {}
 
     @property
     def absent(self) -> frozenset[str]:
         """The sides that are the other administrator's: nobody has credentials of them here."""
         return frozenset(side for side, why in self.closed.items() if isinstance(why, NoCredentials))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a side refused the sign-in, which is final for this run: waiting changes nothing."""
+        return bool(self._final)
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
@@ -364,6 +414,8 @@ class Reader:
         with self._asked("aws", service), translated_aws(service, operation):
             client = self.clouds.aws(service)
             for page in client.get_paginator(_snake(operation)).paginate(**parameters):
+                if told := sign_in_aws.answered_by_another(page, service, operation):
+                    raise told
                 items.extend(page.get(key, ()))
         return items
 
@@ -378,19 +430,20 @@ class Reader:
     def _asked(self, side: str, service: str = "") -> Iterator[None]:
         """One question; raises at once, with the reason, where an earlier one was not answered."""
         whom = service or side
-        for known in (self.closed.get(side), self._silent.get(side), self._silent.get(whom)):
-            if known:
-                raise known
+        for known in (self._final, self.closed, self._silent):
+            if told := known.get(side) or known.get(whom):
+                raise told
         ticket = object()
         self._under_way[ticket] = (side, self.now())
         try:
             yield
         except CannotTell as error:
-            raise self._silent.setdefault(whom, error) from None
+            known = self._final if error.final else self._silent
+            raise known.setdefault(side if error.final else whom, error) from None
         except AwsFailed as error:
             if error.code not in AWS_NO_SESSION:
                 raise
-            raise self._silent.setdefault(side, _no_session(error, self.settings.target)) from None
+            raise self._final.setdefault(side, _no_session(error, self.settings.target)) from None
         finally:
             del self._under_way[ticket]
 
@@ -407,7 +460,7 @@ class Reader:
         Raises SettingsWrong where it is another account by now.
         """
         sides = {side for side, why in self.closed.items() if not isinstance(why, NoCredentials)}
-        sides |= {"aws", "snowflake"} & self._silent.keys()
+        sides = (sides | ({"aws", "snowflake"} & self._silent.keys())) - self._final.keys()
         self._silent.clear()
         for side in sides:
             self.closed.pop(side, None)
@@ -490,16 +543,19 @@ class Reader:
     def _confirm_snowflake(self) -> str:
         row = self.sql(
             "SELECT CURRENT_ACCOUNT() AS locator, CURRENT_ORGANIZATION_NAME() AS organization, "
-            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_USER() AS user_name, "
+            "CURRENT_ACCOUNT_NAME() AS account_name, CURRENT_REGION() AS region, "
+            "CURRENT_USER() AS user_name, "
             "CURRENT_ROLE() AS role_name, IS_ROLE_IN_SESSION(%s) AS is_admin, "
             "IS_ROLE_IN_SESSION(%s) AS is_owner",
             (str(self.settings.snowflake.admin_role), str(self.settings.snowflake.owner_role)),
         )[0]
         self.hidden_from = _hidden_from(row)
-        names = {str(row["locator"]).upper(), f"{row['organization']}-{row['account_name']}".upper()}
-        if self.settings.snowflake.account.upper() not in names:
+        here = Account(
+            *(str(row.get(part) or "") for part in ("locator", "organization", "account_name", "region"))
+        )
+        if not here.is_called(self.settings.snowflake.account):
             raise SettingsWrong(
-                f"The Snowflake connection goes to {' / '.join(sorted(names))}, "
+                f"The Snowflake connection goes to {here}, "
                 f"the settings pin {self.settings.snowflake.account}",
                 where=self.settings.target,
                 remedy="use the other connection, or the other environment file",
@@ -632,18 +688,17 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
             return
         from snowflake.connector import errors
 
-        if isinstance(error, errors.ProgrammingError | errors.DatabaseError) and _is_refusal(error):
-            raise SqlFailed(
-                int(error.errno),
-                one_line(error.raw_msg or error.msg or ""),
-                error.sfqid or "",
-                self.statement,
-            ) from None
-        if isinstance(error, errors.Error) and 390000 <= int(error.errno or 0) < 400000:
+        number = int(getattr(error, "errno", None) or 0)
+        if isinstance(error, errors.Error) and number in sign_in_snowflake.SESSION_ENDED:
             raise CannotTell(
                 "Snowflake has ended the session",
                 why=one_line(str(error)),
                 remedy="run the command again, it signs in anew",
+                final=True,
+            ) from None
+        if isinstance(error, errors.ProgrammingError | errors.DatabaseError) and _is_refusal(error):
+            raise SqlFailed(
+                number, one_line(error.raw_msg or error.msg or ""), error.sfqid or "", self.statement
             ) from None
         if isinstance(error, errors.Error | OSError):
             raise CannotTell(
@@ -655,11 +710,14 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
 
 
 def _is_refusal(error: Any) -> bool:
-    """An answer of Snowflake's, not of the client or the network.
+    """An answer of Snowflake's to a statement, not of the client or the network.
 
-    The client's own numbers are 25xxxx; of the network 5.x gives the kind, 1 to 15.
+    Small numbers are of two kinds: 000002 is Snowflake's "Unsupported feature", 2 is also a kind of failure
+    of connector 5.x; Snowflake's answer has a query id.
     """
-    return error.errno is not None and 100 <= int(error.errno) < 250000
+    if error.errno is None or int(error.errno) in sign_in_snowflake.OF_THE_CLIENT:
+        return False
+    return int(error.errno) not in sign_in_snowflake.KINDS or bool(error.sfqid)
 
 
 class translated_aws:  # noqa: N801
@@ -675,26 +733,30 @@ class translated_aws:  # noqa: N801
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if kind is None:
             return
+        assert error is not None
+        told = sign_in_aws.not_signed_in(error, self.operation) or sign_in_aws.not_aws(
+            error, self.service, self.operation
+        )
+        if told:
+            raise told from None
         from botocore import exceptions
 
         if isinstance(error, exceptions.ClientError):
             raise _failed(self.service, self.operation, error.response) from None
         if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
-            raise CannotTell(
-                f"AWS cannot be reached for {self.service}:{self.operation}",
-                why=failure(error),
-                remedy="check the network, and run the command again",
-                unreachable=True,
-            ) from None
+            raise sign_in_aws.out_of_reach(error, self.service, self.operation) from None
         if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
             raise CannotTell(
                 "There are no AWS credentials",
+                where=sign_in_aws.profile(),
                 why=one_line(str(error)),
                 remedy="set AWS_PROFILE, or sign in (aws sso login)",
+                final=True,
             ) from None
-        if isinstance(error, exceptions.BotoCoreError):  # a session that cannot be renewed, a broken profile
+        if isinstance(error, exceptions.BotoCoreError):
             raise CannotTell(
                 f"AWS cannot be asked for {self.service}:{self.operation}",
+                where=sign_in_aws.profile(),
                 why=one_line(str(error)),
                 remedy="sign in again (aws sso login), or check AWS_PROFILE and the files of ~/.aws",
             ) from None
@@ -704,7 +766,9 @@ def call_aws(client: Any, service: str, operation: str, parameters: Mapping[str,
     """One call by its API name, such as ``GetRole``."""
     with translated_aws(service, operation):
         answer: Row = getattr(client, _snake(operation))(**parameters)
-        return answer
+    if told := sign_in_aws.answered_by_another(answer, service, operation):
+        raise told
+    return answer
 
 
 def _failed(service: str, operation: str, response: Mapping[str, Any]) -> AwsFailed:

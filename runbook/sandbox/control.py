@@ -53,6 +53,8 @@ class Control:
             ("/control/{tenant}/clock", ["POST"], self._advance),
             ("/control/{tenant}/settle", ["POST"], self._settle),
             ("/control/{tenant}/requests", ["GET"], self._requests),
+            ("/control/{tenant}/sign-ins", ["GET"], self._sign_ins),
+            ("/control/{tenant}/sign-ins", ["POST"], self._set_sign_ins),
             ("/control/{tenant}/faults", ["GET"], self._faults),
             ("/control/{tenant}/faults", ["POST", "PUT", "DELETE"], self._set_faults),
         ]
@@ -111,6 +113,21 @@ class Control:
 
     def _requests(self, request: Request, _body: Any) -> dict[str, Any]:
         return self._of(request).realm.requests.as_json(int(request.query_params.get("since", "0")))
+
+    def _sign_ins(self, request: Request, _body: Any) -> dict[str, Any]:
+        """How often in a row the user failed to sign in, and whether it is locked now."""
+        sign_ins = self._of(request).account().sign_ins
+        return {"failed": sign_ins.failed, "locked": sign_ins.locked_until is not None}
+
+    def _set_sign_ins(self, request: Request, body: Any) -> dict[str, Any]:
+        """Tokens that were given out, the user's second factor, and whether a network policy keeps it out."""
+        if unknown := set(body) - {"tokens", "second_factor", "is_from_elsewhere"}:
+            raise ValueError(f"sign-ins have no {', '.join(sorted(unknown))}")
+        sign_ins = self._of(request).account().sign_ins
+        sign_ins.tokens = dict(body.get("tokens", sign_ins.tokens))
+        sign_ins.second_factor = str(body.get("second_factor", sign_ins.second_factor))
+        sign_ins.is_from_elsewhere = bool(body.get("is_from_elsewhere", sign_ins.is_from_elsewhere))
+        return self._sign_ins(request, body)
 
     def _faults(self, request: Request, _body: Any) -> dict[str, Any]:
         return self._of(request).realm.faults.as_json()

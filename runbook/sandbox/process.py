@@ -151,6 +151,7 @@ def _launched(directory: Path, command: list[str]) -> Status:
     with contextlib.suppress(FileNotFoundError):
         log.replace(directory / "sandbox.log.1")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= _without_proxy()
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
@@ -245,7 +246,19 @@ def env(directory: Path, tenant: dict[str, Any]) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "aws_credentials"),
         "SNOWFLAKE_HOME": str(home),
         "SNOWFLAKE_DEFAULT_CONNECTION_NAME": CONNECTION,
+        **_without_proxy(),
     }
+
+
+def _without_proxy() -> dict[str, str]:
+    """NO_PROXY in both spellings, with what it has: a company's proxy does not reach this machine's loopback.
+
+    Source: https://docs.python.org/3/library/urllib.request.html#urllib.request.getproxies
+    """
+    there = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in there.split(",") if host.strip()]
+    hosts += [host for host in ("127.0.0.1", "localhost", "::1") if host not in hosts]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))
 
 
 def unset() -> tuple[str, ...]:

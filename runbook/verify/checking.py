@@ -87,7 +87,7 @@ def wait_until_healthy(
     deadline, pause = reader.now() + seconds, 0.5
     while True:
         outcome = check(facts, steps=steps, stream=stream, deep=deep)
-        if outcome.is_well_from_here or reader.now() + pause > deadline:
+        if outcome.is_well_from_here or reader.is_refused or reader.now() + pause > deadline:
             return outcome
         tell(outcome)
         reader.sleep(pause)

@@ -6,7 +6,6 @@ import pytest
 from snowflake.connector import errors
 
 from runbook import network
-from runbook.errors import CannotTell, SettingsWrong
 
 
 def test_a_request_that_fails_for_too_long_is_given_up():
@@ -66,42 +65,3 @@ def chained(*errors_):
 )
 def test_what_failed_is_the_innermost_reason(error, said):
     assert network.failure(error) == said
-
-
-@pytest.mark.parametrize(
-    ("number", "kind", "remedy"),
-    [
-        (250001, CannotTell, "check the network"),
-        (250003, CannotTell, "check the network"),
-        (290404, CannotTell, "that is not Snowflake answering"),
-        (390100, CannotTell, "authentication of [prod]"),
-        (251001, SettingsWrong, "correct connections.toml"),
-        (None, SettingsWrong, "correct connections.toml"),
-    ],
-)
-def test_why_a_connection_does_not_come_about(number, kind, remedy):
-    error = network.no_connection(errors.Error(msg="said", errno=number), "prod", "target", "")
-    assert type(error) is kind
-    assert remedy in error.remedy
-    assert "said" in str(error)
-
-
-def test_where_it_goes_is_told_once():
-    def said(text):
-        error = errors.Error(msg=text, errno=250001)
-        return network.no_connection(error, "prod", "target", "far.example:443").why
-
-    assert said("Connection refused").startswith("far.example:443: ")
-    assert said("no route to far.example").count("far.example") == 1
-
-
-def test_a_file_that_cannot_be_read_is_told_without_what_stands_in_it():
-    """As connector 5.2 says it."""
-    text = (
-        "000006: Configuration error: Failed to parse TOML from /home/connections.toml: "
-        "TOML parse error at line 12, column 29\n   |\n"
-        '12 | password = "hunter2" broken\n   |             ^\nexpected newline, `#`\n'
-    )
-    error = network.no_connection(errors.Error(msg=text, errno=6), "prod", "target", "")
-    assert "hunter2" not in str(error)
-    assert "line 12, column 29 expected newline" in error.why

@@ -24,6 +24,7 @@ from runbook.sandbox.snowflake.pipe_service import PipeService
 from runbook.sandbox.snowflake.privileges import Privileges
 from runbook.sandbox.snowflake.queries import Queries
 from runbook.sandbox.snowflake.sessions import Session
+from runbook.sandbox.snowflake.sign_in import SignIns
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Account:
         self.organization = organization.upper()
         self.user = self.name
         self.password = password
+        self.sign_ins = SignIns(self.name, self.organization, self.user, password, clock.now)
         self.aws = aws
         self.clock = clock
         self.requests = requests

@@ -32,6 +32,7 @@ from runbook.sandbox.snowflake.parameters import SESSION, SessionParameters
 from runbook.sandbox.snowflake.queries import Query
 from runbook.sandbox.snowflake.result import Result
 from runbook.sandbox.snowflake.sessions import Session
+from runbook.sandbox.snowflake.sign_in import AUTHENTICATORS
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.account import Account
@@ -96,19 +97,26 @@ class Wire:
     # --- sessions
 
     async def login(self, request: Request) -> Response:
-        """Log in with a password; database, schema, warehouse and role may come with it."""
-        data = (await body_of(request)).get("data", {})
+        """Sign in, in a way that is emulated; database, schema, warehouse and role may come with it."""
+        body = await body_of(request)
+        data = body.get("data", {})
         account = self._account(str(data.get("ACCOUNT_NAME", "")))
         if account is None:
             return refused("390201", "The requested account does not exist or is not reachable.")
         authenticator = str(data.get("AUTHENTICATOR") or "SNOWFLAKE").upper()
-        if authenticator not in ("SNOWFLAKE", "USERNAME_PASSWORD_MFA", "PROGRAMMATIC_ACCESS_TOKEN"):
+        if authenticator not in AUTHENTICATORS:
             error = not_emulated(f"authenticator {authenticator}")
             return refused("390267", error.message)
-        given = data.get("PASSWORD") or data.get("TOKEN")
-        user = str(data.get("LOGIN_NAME", "")).upper()
-        if user != account.user or not secrets.compare_digest(str(given), account.password):
-            return refused("390100", "Incorrect username or password was specified.")
+        if answer := account.sign_ins.judge(data, body.get("inFlightCtx")):
+            return JSONResponse(
+                {
+                    "data": dict(answer.data),
+                    "code": answer.code,
+                    "message": answer.message,
+                    "success": answer.success,
+                }
+            )
+        user = str(data.get("LOGIN_NAME") or account.user).upper()
         async with noted(account, "LOGIN", user):
             return await asyncio.to_thread(self._open, account, data, dict(request.query_params))
 

@@ -16,6 +16,7 @@ from runbook.sandbox.snowflake.commands import (
     roles,
     session_commands,
     stages,
+    users,
 )
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
@@ -38,6 +39,7 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("WAREHOUSE",), containers.alter_warehouse),
     (("ROLE",), roles.alter),
     (("ACCOUNT",), containers.alter_account),
+    (("USER",), users.alter),
 ]
 DONE = "Statement executed successfully."
 
