@@ -21,7 +21,7 @@ from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.taking_back.command import down as taken_down
-from runbook.terminal import Style, counted, note, say, table, wrapped
+from runbook.terminal import Style, counted, note, say, say_as_is, say_json, table, wrapped
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import still_red, verify
@@ -83,7 +83,7 @@ def plan(config: Config, *, output_format: str) -> int:
         facts.look(delivery=False)
         plans = [plan_step(each, facts) for each in _ours(run)]
     if output_format == "json":
-        say(json.dumps([_plan_as_json(each) for each in plans], indent=1, ensure_ascii=False))
+        say_json([_plan_as_json(each) for each in plans])
     else:
         for each in plans:
             _tell_plan(each)
@@ -104,13 +104,14 @@ def status(config: Config, *, output_format: str) -> int:
         facts.look(deep=True, steps=(4,))
         rows = [whereabouts(facts, stream) for stream in run.settings.streams]
     if output_format == "json":
-        say(json.dumps([row.as_json() for row in rows], indent=1))
+        say_json([row.as_json() for row in rows])
     else:
         style = Style.of(sys.stdout)
         say(table([row.as_row() for row in rows], style))
         for row in rows:
             if row.doubt:
                 say(wrapped(f"{row.stream}: ", row.doubt, style))
+        say(f"target {run.settings.target}")
     return 0
 
 
@@ -168,14 +169,14 @@ def runs(config: Config, *, show: str | None, diff: str | None, output_format: s
     if show and diff:
         raise SettingsWrong("--show and --diff are two questions", remedy="ask one of them")
     if diff:
-        say(past.difference(*past.pair(diff)))
+        say_as_is(past.difference(*past.pair(diff)))
     elif show:
         found = past.find(show)
-        say(json.dumps(found.rows, indent=1) if output_format == "json" else past.told(found))
+        say_as_is(json.dumps(found.rows, indent=1) if output_format == "json" else past.told(found))
     else:
         found_runs = past.every()
         as_json = json.dumps([run.summary() for run in found_runs], indent=1)
-        say(as_json if output_format == "json" else past.table(found_runs))
+        say_as_is(as_json if output_format == "json" else past.table(found_runs))
     return 0
 
 
@@ -192,7 +193,8 @@ def sql(config: Config, *, step_number: int) -> int:
         of_stream = {"table", "stage", "pipe", "file_format", "url"} & set(parameters(template(name)))
         for stream in settings.streams if of_stream else (None,):
             if stream is None or name.removesuffix(".sql").endswith(stream.kind) or _for_all(name):
-                say(rendered(name, settings, stream))
+                say_as_is(rendered(name, settings, stream))
+    note(f"target {settings.target}: printed only, nothing was run")
     return 0
 
 
@@ -253,7 +255,7 @@ def _prove(run: Run, number: int, facts: Facts) -> None:
     if not outcome.is_well_from_here:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)
-    note(f"step {number} proven: {passed} checks passed")
+    note(f"step {number} proven on {run.settings.target}: {passed} checks passed")
     if theirs := [row.id for row in outcome.results if row.elsewhere]:
         note(f"  for the other administrator to see: {', '.join(theirs)} (invoke verify --step {number})")
 
@@ -371,7 +373,7 @@ def _tell_change(change: Any, *, whole: bool = True) -> None:
     style = Style.of(sys.stdout)
     say(wrapped("  + ", f"{change.title}: {change.why}", style))
     for line in str(change).splitlines() if whole else ():
-        say(style.paint(f"      {line}", "dim"))
+        say_as_is(style.paint(f"      {line}", "dim"))
 
 
 def _plan_as_json(found: Plan) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from runbook.records import new_run_id
 from runbook.running import write_output
 from runbook.session import Clouds, Reader
 from runbook.settings import QualifiedName
-from runbook.terminal import counted, note, say
+from runbook.terminal import counted, note, say, say_as_is
 
 STANDARD_OUTPUT = "-"
 ACCOUNT_NOBODY_HAS = "000000000000"
@@ -48,10 +48,10 @@ def discover(
         clouds.close()
     text = written(found, str(wanted), dict(config), place)
     if place == STANDARD_OUTPUT:
-        say(text)
+        say_as_is(text)
         return 0
     Path(place).parent.mkdir(parents=True, exist_ok=True)
-    write_output(text, place, say)
+    write_output(text, place, say_as_is)
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
