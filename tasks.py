@@ -6,22 +6,32 @@ sandbox, which starts by itself; `invoke -f environments/NAME.yaml TASK` works o
 
 import atexit
 import sys
+from functools import partial
 from types import TracebackType
 
-from invoke import Collection, Context, Exit, task
+from invoke import Collection, Context, Exit
+from invoke import task as invokes_task
 
-from runbook import interrupts
+from runbook import interrupts, line
+from runbook.errors import RunbookError
 
 # Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
+# a short flag would mean something else in each task, and a word without a flag is most often a slip
+task = partial(invokes_task, auto_shortflags=False, positional=[])
+
 DRY_RUN = "only plan: print what would be done, and do nothing"
 YES = "ask nothing (a live target asks before each step)"
+YES_ONCE = "ask nothing (a live target asks first)"
 ADOPT = "take over a role, policy or integration that this project did not make"
 STREAM = "only this stream (see streams in invoke.yaml)"
 DEBUG = "show the traceback of an error"
 STEP_HELP = {"dry_run": DRY_RUN, "yes": YES, "adopt": ADOPT, "debug": DEBUG}
-SWITCH_HELP = {"stream": STREAM, "dry_run": DRY_RUN, "yes": YES, "debug": DEBUG}
+SWITCH_HELP = {"stream": STREAM, "dry_run": DRY_RUN, "yes": YES_ONCE, "debug": DEBUG}
+TFVARS = "terraform/terraform.tfvars.json"
+FORMATS = "table (default: table), json, junit, tap, nagios, prometheus; NAME=FILE; may be repeated"
+TABLE_OR_JSON = "table or json (default: table)"
 
 
 def run(context: Context, command: str, *, debug: bool = False, **options: object) -> None:
@@ -54,7 +64,8 @@ def flushed() -> None:
         silence(sys.stdout)
 
 
-if sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py"):
+BY_INVOKE = sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py")
+if BY_INVOKE:
     sys.excepthook = told
     sys.unraisablehook = interrupts.lost
     atexit.register(flushed)
@@ -145,7 +156,7 @@ def down(c: Context, dry_run: bool = False, yes: bool = False, name: str = "", d
     run(c, "down", dry_run=dry_run, yes=yes, name=name, debug=debug)
 
 
-@task(help={"format": "table or json", "all": "also what is held", "debug": DEBUG})
+@task(help={"format": TABLE_OR_JSON, "all": "also what is held", "debug": DEBUG})
 def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = False) -> None:
     """Whether we may do what each step does: rights, regions, clocks, versions.
 
@@ -157,7 +168,7 @@ def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = F
 
 @task(
     help={
-        "format": "table, json, markdown, or github (an annotation, and the job's summary)",
+        "format": "table (default: table), json, markdown, or github (annotation and job summary)",
         "exit_code": "exit code 10 where something is left to change",
         "debug": DEBUG,
     }
@@ -173,13 +184,13 @@ def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool
 @task(
     iterable=["format"],
     help={
-        "step": "only the checks of this step, 1 to 5 (0: all)",
+        "step": "only the checks of this step, 1 to 5 (default: 0, all)",
         "stream": STREAM,
         "deep": "also the checks that need a warehouse",
         "canary": "also send one recognisable file the whole way, time each hop, and remove it again",
         "yes": "ask nothing (a live target asks before a canary is sent)",
-        "wait": "seconds to wait for health, showing what is still red; and for the canary's arrival",
-        "format": "table, json, junit, tap, nagios or prometheus; NAME=FILE for a file; may be repeated",
+        "wait": "seconds to wait for health, telling what is red, and for the canary's arrival (default: 0)",
+        "format": FORMATS,
         "output": "the file of the format that names none",
         "all": "list every check, not only what did not pass",
         "debug": DEBUG,
@@ -218,7 +229,7 @@ def verify(
     )
 
 
-@task(help={"format": "table or json", "debug": DEBUG})
+@task(help={"format": TABLE_OR_JSON, "debug": DEBUG})
 def status(c: Context, format: str = "table", debug: bool = False) -> None:
     """Where the files and rows of every stream are."""
     run(c, "status", output_format=format, debug=debug)
@@ -237,24 +248,24 @@ def refresh(
 
 @task(
     help={
-        "pattern": "regular expression that matches the whole object key, as PATTERN in COPY",
+        "pattern": "regular expression that matches the whole object key, as PATTERN in COPY (required)",
         "stream": STREAM,
         "since": "only files last modified at this time or later (2026-01-31, 2026-01-31T08:00Z)",
         "until": "only files last modified before this time",
-        "max_files": "refuse to load more files than this",
-        "max_gb": "refuse to load more gigabytes than this, as they lie in S3",
+        "max_files": "refuse to load more files than this (default: 10000)",
+        "max_gb": "refuse to load more gigabytes than this, as they lie in S3 (default: 100)",
         "reload_failed": "also failed files; and changed, partly or twice loaded ones, replacing their rows",
         "reload_gone": "also files that were loaded once and whose rows are not in the table",
-        "engine": "local, or snowflake: compare inside Snowflake, from a stage's directory table",
+        "engine": "local (default: local), or snowflake: compare there, from a stage's directory table",
         "dry_run": DRY_RUN,
-        "yes": YES,
-        "format": "table or json",
+        "yes": YES_ONCE,
+        "format": TABLE_OR_JSON,
         "debug": DEBUG,
     }
 )
 def backfill(
     c: Context,
-    pattern: str,
+    pattern: str = "",
     stream: str | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -294,15 +305,15 @@ def backfill(
 @task(
     help={
         **SWITCH_HELP,
-        "stream": "the stream whose pipe is replaced",
-        "max_files": "refuse where more files than this wait to be loaded",
-        "max_gb": "refuse where more gigabytes than this wait, as they lie in S3",
-        "format": "table or json",
+        "stream": "the stream whose pipe is replaced (required)",
+        "max_files": "refuse where more files than this wait to be loaded (default: 10000)",
+        "max_gb": "refuse where more gigabytes than this wait, as they lie in S3 (default: 100)",
+        "format": TABLE_OR_JSON,
     }
 )
 def replace_pipe(
     c: Context,
-    stream: str,
+    stream: str = "",
     max_files: int = 10_000,
     max_gb: int = 100,
     dry_run: bool = False,
@@ -348,7 +359,7 @@ def resume(
     help={
         "output": "write it to this file, beside what the other side wrote there",
         "ssm": "write it to the Systems Manager parameter of this name instead",
-        "yes": YES,
+        "yes": YES_ONCE,
         "debug": DEBUG,
     }
 )
@@ -364,7 +375,7 @@ def handoff(c: Context, output: str = "", ssm: str = "", yes: bool = False, debu
     help={
         "show": "print this run: its id, the end of it, or latest",
         "diff": "how two runs differ: A..B",
-        "format": "table or json",
+        "format": TABLE_OR_JSON,
         "debug": DEBUG,
     }
 )
@@ -412,18 +423,18 @@ def discover(
 @task(
     iterable=["format"],
     help={
-        "pipe": "DATABASE.SCHEMA.PIPE",
+        "pipe": "DATABASE.SCHEMA.PIPE (required)",
         "connection": "a named connection of connections.toml (default: the settings' own)",
         "deep": "also the checks that need a warehouse",
-        "format": "table, json, junit, tap, nagios or prometheus; NAME=FILE for a file; may be repeated",
+        "format": FORMATS,
         "all": "list every check, not only what did not pass",
         "debug": DEBUG,
     },
 )
 def check(
     c: Context,
-    pipe: str,
     format: list[str],
+    pipe: str = "",
     connection: str = "",
     deep: bool = False,
     all: bool = False,
@@ -445,13 +456,13 @@ def check(
     )
 
 
-@task(help={"output": "the file to write", "debug": DEBUG})
-def tfvars(c: Context, output: str = "terraform/terraform.tfvars.json", debug: bool = False) -> None:
+@task(help={"output": f"the file to write (default: {TFVARS})", "debug": DEBUG})
+def tfvars(c: Context, output: str = TFVARS, debug: bool = False) -> None:
     """What the Terraform module of the AWS side takes: terraform.tfvars.json."""
     run(c, "tfvars", output=output, debug=debug)
 
 
-@task(help={"step": "2 or 4", "debug": DEBUG})
+@task(help={"step": "2 or 4 (required)", "debug": DEBUG})
 def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
     run(c, "sql", step_number=step, debug=debug)
@@ -533,3 +544,19 @@ namespace = Collection(
     lint,
 )
 namespace.add_collection(Collection("sandbox", start, stop, env, reset, status=sandbox_status))
+
+
+def read_line() -> None:
+    """Refuse a line that does not say what was meant, before Invoke reads it and runs its first task."""
+    from invoke.main import program
+
+    try:
+        line.checked(program, namespace)
+    except RunbookError as error:
+        from runbook.cli import refused
+
+        raise SystemExit(refused(error, sys.argv)) from None
+
+
+if BY_INVOKE:
+    read_line()

@@ -16,14 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from runbook import settings as reading
-from runbook.errors import CannotTell, SettingsWrong
+from runbook.errors import CannotTell, RunbookError, SettingsWrong
+from runbook.invocation import HERE, home
 from runbook.running import ends
 from runbook.settings import SANDBOX
-from runbook.terminal import Style, note, say, say_secret, silence, wrapped
+from runbook.terminal import Style, note, say, say_as_is, say_secret, silence, wrapped
 
-SANDBOX_FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook")) / "sandbox"
 GIVEN = "RUNBOOK_SANDBOX_GIVEN"
 """When set, the environment already names a sandbox: start none, point at none."""
+ASKED = "RUNBOOK_SANDBOX"
+"""Set by ``invoke sandbox.env``: in this shell the sandbox is what is meant."""
+RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
+"""The environment file that Invoke reads where no -f is given."""
+WITHOUT_TARGET = ("sql", "runs")
+"""Commands that contact nobody, and need no sandbox."""
+REPORTING = ("verify", "check_pipe")
+"""Commands that write a report in each format asked for, however they end."""
+ONLY_READ = ("plan", "doctor", *REPORTING, "status", "runs", "sql")
+"""Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
 def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> int:
@@ -34,7 +44,47 @@ def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> in
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open as long as we run)
     # the connector's own threads; their caller tells what failed
     threading.excepthook = _tell_thread if debug else lambda _: None
-    return ends(lambda: _call(config, command, options), debug=debug, leave=_leave)
+    _here(config)
+    return ends(lambda: _reported(config, command, options), debug=debug, leave=_leave)
+
+
+def _here(config: Any) -> None:
+    """Note where this process was called: the project folder, and the settings file that was given."""
+    prefix = getattr(config, "_project_prefix", None)
+    folder = Path(str(prefix)).parent if prefix else Path()
+    HERE.project = Path() if folder.resolve() == Path.cwd() else folder.resolve()
+    HERE.file = str(getattr(config, "_runtime_path", None) or "")
+
+
+def _reported(config: Any, command: str, options: Mapping[str, Any]) -> int:
+    """The command; where it is verify, each format asked for is written however it ends."""
+    if command not in REPORTING:
+        return _call(config, command, options)
+    from runbook.verify.command import in_every_format
+
+    target = str(config.get("target", "")) if _names_target(config) else HERE.file
+    return in_every_format(
+        options["formats"], options.get("output"), target, lambda: _call(config, command, options)
+    )
+
+
+def refused(error: RunbookError, arguments: Sequence[str]) -> int:
+    """Tell why a command line is refused before any of its tasks; the exit code."""
+    return ends(lambda: _raised(error, arguments), debug="--debug" in arguments)
+
+
+def _raised(error: RunbookError, arguments: Sequence[str]) -> int:
+    """Raises the error; where the line asks verify for formats, each is written first."""
+
+    def action() -> int:
+        raise error
+
+    if not {"verify", "check"} & set(arguments):
+        return action()
+    from runbook.verify.command import asked_for, in_every_format
+
+    formats, output = asked_for(arguments)
+    return in_every_format(formats, output, _runtime_file(arguments) or "unknown", action)
 
 
 def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
@@ -50,12 +100,14 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
             raise SettingsWrong(
                 f"The package {error.name} is not installed", remedy="pip install -e '.[sandbox]'"
             ) from error
-        raise SettingsWrong(
+        wrong = SettingsWrong(
             "The settings or the command line cannot be read",
             where=_runtime_file(arguments),
             why=_in_words(error),
             remedy="invoke.yaml shows the sections, and invoke --help TASK the flags",
-        ) from error
+        )
+        wrong.__cause__ = error
+        return _raised(wrong, arguments)
 
     return ends(told, debug="--debug" in arguments)
 
@@ -102,31 +154,43 @@ def _leave(code: int) -> None:
 
 
 def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
+    options = _obeying(config, command, options)
     if command.startswith("sandbox_"):
         return _SANDBOX[command]()
+    settings = settings_of(config)
     if command == "demo":
         from runbook.demo import demo
 
-        settings = settings_of(config)
         if settings.get("target") != SANDBOX:
             raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
         return demo(settings, _asked("reset").tenant, point_at)
+    if settings.get("target") == SANDBOX and command not in WITHOUT_TARGET and _by_settings(settings, options):
+        enter_sandbox()
     from runbook import commands
 
-    settings = settings_of(config)
-    if (
-        settings.get("target") == SANDBOX
-        and command not in ("sql", "runs")
-        and _of_the_settings(settings, options)
-    ):
-        enter_sandbox()
     code: int = getattr(commands, command)(settings, **options)
     return code
 
 
-def _of_the_settings(settings: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+def _by_settings(settings: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
     """Whether a command works on the settings' own target, and on no connection that it was given."""
     return options.get("connection") in (None, settings["snowflake"]["connection"])
+
+
+def _obeying(config: Any, command: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options, with Invoke's own dry run obeyed; raises SettingsWrong for a command that has none."""
+    if not config.run.dry:
+        return options
+    if "dry_run" in options:
+        return {**options, "dry_run": True}
+    if command in ONLY_READ and not options.get("canary"):
+        return options
+    canary = " --canary" if options.get("canary") else ""
+    raise SettingsWrong(
+        f"`invoke {command.replace('sandbox_', 'sandbox.')}{canary}` has no dry run",
+        why="Invoke's own dry run is on (--dry, -R, INVOKE_RUN_DRY or run.dry); nothing was done",
+        remedy="run it without",
+    )
 
 
 def settings_of(config: Any) -> dict[str, Any]:
@@ -155,7 +219,20 @@ def settings_of(config: Any) -> dict[str, Any]:
         )
     files = ", ".join(["invoke.yaml", *([str(file)] if file else [])])
     reading.read(settings, source=files, variables=ours & set(given))
+    if not _names_target(config):
+        raise SettingsWrong(
+            "The settings file names no target",
+            where=str(file),
+            why="Nothing says which installation it describes",
+            remedy="write target: and a name into it (target: sandbox, where that is meant)",
+        )
     return settings
+
+
+def _names_target(config: Any) -> bool:
+    """Whether the -f file, where one is given, says what its target is called."""
+    file = getattr(config, "_runtime_path", None)
+    return not file or bool((getattr(config, "_runtime", None) or {}).get("target"))
 
 
 def _variables(settings: Mapping[Any, Any], path: str = "") -> Iterator[str]:
@@ -174,9 +251,36 @@ def _plain(value: Any) -> Any:
 
 
 def enter_sandbox() -> None:
-    """Point this process at the sandbox, starting it if need be; leave a given one as it is."""
-    if not os.environ.get(GIVEN):
-        point_at(_asked("start").tenant)
+    """Point this process at the sandbox, starting it if need be; leave a given one as it is.
+
+    Raises SettingsWrong where nobody asked for it: what is forgotten in a schedule or a CI job is the live
+    target, and a sandbox would be found healthy in its place.
+    """
+    if os.environ.get(GIVEN):
+        return
+    if not (_sandbox_is_asked_for() or _is_attended()):
+        raise SettingsWrong(
+            "No target is chosen, and nobody is at a terminal who could have meant the sandbox",
+            remedy=f"for a live target invoke -f environments/NAME.yaml TASK, or {RUNTIME_CONFIG}="
+            "environments/NAME.yaml; for the sandbox INVOKE_TARGET=sandbox",
+        )
+    point_at(_asked("start").tenant)
+
+
+def _sandbox_is_asked_for() -> bool:
+    """Whether the sandbox was named: by the -f file, by the target's variable, or by ``sandbox.env``."""
+    return bool(HERE.file) or os.environ.get("INVOKE_TARGET") == SANDBOX or bool(os.environ.get(ASKED))
+
+
+def _is_attended() -> bool:
+    """Whether a person is at a terminal: none is in a CI job, whatever terminal it pretends to have."""
+    if os.environ.get("CI", "").lower() not in ("", "0", "false", "no"):
+        return False
+    return any(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def point_at(tenant: Mapping[str, Any]) -> None:
@@ -184,14 +288,14 @@ def point_at(tenant: Mapping[str, Any]) -> None:
     process = _process()
     for name in process.unset():
         os.environ.pop(name, None)
-    os.environ.update(process.env(SANDBOX_FOLDER, tenant))
+    os.environ.update(process.env(home().resolve() / "sandbox", tenant))
 
 
 def _asked(verb: str) -> Any:
     """One of the process's verbs on this checkout's sandbox; raises CannotTell with its reason."""
     process = _process()
     try:
-        return getattr(process, verb)(SANDBOX_FOLDER)
+        return getattr(process, verb)(home().resolve() / "sandbox")
     except process.SandboxUnavailable as error:
         raise CannotTell("The sandbox cannot be used", why=str(error)) from None
 
@@ -226,8 +330,8 @@ def _env() -> int:
     process = _process()
     tenant = _asked("start").tenant
     for name in process.unset():
-        say(f"unset {name}")
-    for name, value in process.env(SANDBOX_FOLDER, tenant).items():
+        say_as_is(f"unset {name}")
+    for name, value in {**process.env(home().resolve() / "sandbox", tenant), ASKED: "asked"}.items():
         say_secret(f"export {name}={shlex.quote(value)}")
     return 0
 

@@ -22,7 +22,7 @@ from runbook.settings import Settings, Stream
 from runbook.sql import rendered
 from runbook.steps import STEPS
 from runbook.taking_back.command import down as taken_down
-from runbook.terminal import Style, counted, note, say, say_json, table, wrapped
+from runbook.terminal import Style, counted, note, say, say_as_is, say_json, table, wrapped
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import reports, still_red, verify
@@ -124,13 +124,14 @@ def status(config: Config, *, output_format: str) -> int:
         facts.look(deep=True, steps=(4,))
         rows = [whereabouts(facts, stream) for stream in run.settings.streams]
     if output_format == "json":
-        say(json.dumps([row.as_json() for row in rows], indent=1))
+        say_json([row.as_json() for row in rows])
     else:
         style = Style.of(sys.stdout)
         say(table([row.as_row() for row in rows], style))
         for row in rows:
             if row.doubt:
                 say(wrapped(f"{row.stream}: ", row.doubt, style))
+        say(f"target {run.settings.target}")
     return 0
 
 
@@ -188,14 +189,14 @@ def runs(config: Config, *, show: str | None, diff: str | None, output_format: s
     if show and diff:
         raise SettingsWrong("--show and --diff are two questions", remedy="ask one of them")
     if diff:
-        say(past.difference(*past.pair(diff)))
+        say_as_is(past.difference(*past.pair(diff)))
     elif show:
         found = past.find(show)
-        say(json.dumps(found.rows, indent=1) if output_format == "json" else past.told(found))
+        say_as_is(json.dumps(found.rows, indent=1) if output_format == "json" else past.told(found))
     else:
         found_runs = past.every()
         as_json = json.dumps([run.summary() for run in found_runs], indent=1)
-        say(as_json if output_format == "json" else past.table(found_runs))
+        say_as_is(as_json if output_format == "json" else past.table(found_runs))
     return 0
 
 
@@ -212,7 +213,8 @@ def sql(config: Config, *, step_number: int) -> int:
         of_stream = {"table", "stage", "pipe", "file_format", "url"} & set(parameters(template(name)))
         for stream in settings.streams if of_stream else (None,):
             if stream is None or name.removesuffix(".sql").endswith(stream.kind) or _for_all(name):
-                say(rendered(name, settings, stream))
+                say_as_is(rendered(name, settings, stream))
+    note(f"target {settings.target}: printed only, nothing was run")
     return 0
 
 
@@ -273,7 +275,7 @@ def _prove(run: Run, number: int, facts: Facts) -> None:
     if not outcome.is_well_from_here:
         raise _unproven(number, outcome)
     passed = sum(row.outcome == "passed" for row in outcome.results)
-    note(f"step {number} proven: {passed} checks passed")
+    note(f"step {number} proven on {run.settings.target}: {passed} checks passed")
     if theirs := [row.id for row in outcome.results if row.elsewhere]:
         note(f"  for the other administrator to see: {', '.join(theirs)} (invoke verify --step {number})")
 
@@ -391,9 +393,9 @@ def _tell_change(change: Any, *, whole: bool = True) -> None:
     style = Style.of(sys.stdout)
     say(wrapped(f"  {plan_formats.symbol(change)} ", f"{change.title}: {change.why}", style))
     for line in str(change).splitlines() if whole else ():
-        say(style.paint(f"      {line}", "dim"))
+        say_as_is(style.paint(f"      {line}", "dim"))
     for line in plan_formats.replaced(change) if whole else ():
-        say(style.paint(f"      {line}", "dim"))
+        say_as_is(style.paint(f"      {line}", "dim"))
 
 
 def backfill(config: Config, **asked: Any) -> int:

@@ -2,6 +2,7 @@
 
     RunbookError
     ├── SettingsWrong   2  correct a setting or the command line; nothing was touched
+    │   └── NotWritten     a file or standard output does not take the result
     ├── Refused         2  decide: going on would harm something; nothing was touched
     ├── Blocked         2  run the earlier step that brings the missing value; nothing was touched
     ├── CannotTell      3  a cloud could not be reached, or did not let us look
@@ -12,6 +13,8 @@
 Every error says what failed, where, why as far as known, and what to do. The number is the
 exit code (docs/runbook.md#exit-codes).
 """
+
+from runbook.invocation import typed
 
 
 class RunbookError(Exception):
@@ -25,8 +28,11 @@ class RunbookError(Exception):
         self.where = where
         self.why = why
         self.remedy = remedy
+        self.target = ""
+        """Where the command ran; known once the settings are read."""
 
     def __str__(self) -> str:
+        """The paragraph; its commands go to the target of this process, which its last sentence names."""
         sentences = [self.what.rstrip(".")]
         if self.where:
             sentences[0] += f" ({self.where})"
@@ -34,13 +40,19 @@ class RunbookError(Exception):
             sentences.append(self.why.rstrip("."))
         if self.remedy:
             sentences.append(f"To do: {self.remedy.rstrip('.')}")
-        return ". ".join(sentences) + "."
+        if self.target:
+            sentences.append(f"Target: {self.target}")
+        return typed(". ".join(sentences) + ".")
 
 
 class SettingsWrong(RunbookError):
     """A setting, a flag or the place the command runs in is wrong; nothing was touched."""
 
     exit_code = 2
+
+
+class NotWritten(SettingsWrong):
+    """A result was found, and its file or standard output does not take it."""
 
 
 class Refused(RunbookError):

@@ -13,7 +13,7 @@ from runbook.facts.handoff import FromAws, FromSnowflake, Handoff, stored
 from runbook.plan import Applied, AwsChange, Before, answer_of, make
 from runbook.running import Run, running, write_output
 from runbook.settings import SSM, Settings
-from runbook.terminal import Style, note, say, wrapped
+from runbook.terminal import Style, note, say, say_as_is, wrapped
 
 Part = TypeVar("Part", FromAws, FromSnowflake)
 
@@ -37,14 +37,14 @@ def handoff(config: Mapping[str, Any], *, output: str | None, ssm: str | None, y
         before = stored(run.reader, place) if place else None
         now = _written(run, before)
         if place is None:
-            say(now.as_text())
+            say_as_is(now.as_text())
             return 0
         if now == before:
             say(f"{place}: says all that is there already")
         elif place.startswith(SSM):
             _put(run, place, now)
         else:
-            write_output(now.as_text(), place, say)
+            write_output(now.as_text(), place, say_as_is)
         _tell(place, now)
     return 0
 

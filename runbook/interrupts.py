@@ -1,9 +1,10 @@
-"""Ctrl-C that is never lost."""
+"""Ctrl-C that is never lost, and never called another name."""
 
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 AGAIN_AFTER_SECONDS = 0.02
@@ -23,6 +24,20 @@ def lost(unraisable: Any) -> None:
     again.daemon = True
     with suppress(RuntimeError):  # the process is ending anyway
         again.start()
+
+
+@contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """KeyboardInterrupt for what DuckDB raises in its place when Ctrl-C falls into one of its calls.
+
+    Observed with duckdb 2.0: RuntimeError("Query interrupted"), or its own InterruptException.
+    """
+    try:
+        yield
+    except Exception as error:
+        if str(error) == "Query interrupted" or type(error).__name__ == "InterruptException":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _interrupt() -> None:

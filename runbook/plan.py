@@ -5,6 +5,7 @@ the manual procedure, and two plans can be compared with ``==``.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -195,7 +196,7 @@ def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], No
             try:
                 tell(Applied(change, receipts))
             except RunbookError as error:
-                raise _unrecorded(plan, change, made, error) from None
+                raise _unrecorded(plan, made, error) from None
         seen, left = _observed(plan, facts, plan.changes[:made])
         if left.is_empty:
             return seen
@@ -280,13 +281,14 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
     )
 
 
-def _unrecorded(plan: Plan, change: Change, done: int, error: RunbookError) -> NotConverged:
+def _unrecorded(plan: Plan, done: int, error: RunbookError) -> NotConverged:
     """A change that was made and could not be noted."""
+    mend = re.split("[;,]", error.remedy)[0] or "mend that"
     return NotConverged(
-        f"{change.title} was made, but {error.what[0].lower()}{error.what[1:]}",
+        error.what,
         where=error.where,
         why=f"{error.why.rstrip('.')}. {done} of {len(plan.changes)} changes were made".lstrip(". "),
-        remedy=f"{error.remedy.partition(';')[0] or 'mend that'}, then run `invoke {plan.step.task}` again",
+        remedy=f"{mend}, then run `invoke {plan.step.task}` again",
     )
 
 

@@ -1,6 +1,6 @@
 """What each run changed, one line of JSON a change, under ``.runbook/runs/``. No secret is ever in it.
 
-``RUNBOOK_HOME`` is the folder, where it is not ``.runbook``.
+The folder is ``.runbook`` in the project folder, or what ``RUNBOOK_HOME`` names.
 
 The values recorded are the plan's own: statements, documents and references. Credentials never
 pass through a plan; what a library says of an error may hold one, and is redacted.
@@ -16,12 +16,11 @@ from typing import Any
 from uuid import uuid4
 
 from runbook import private
-from runbook.errors import SettingsWrong
+from runbook.errors import NotConverged, SettingsWrong
+from runbook.invocation import home
 from runbook.plan import Applied, AwsChange, Change
 from runbook.redaction import redacted
 from runbook.settings import Settings
-
-FOLDER = Path(os.environ.get("RUNBOOK_HOME", ".runbook"))
 
 
 def new_run_id() -> str:
@@ -32,9 +31,10 @@ def new_run_id() -> str:
 class Record:
     """The record of one run; the file is made with the first line."""
 
-    def __init__(self, settings: Settings, command: str, run_id: str, *, folder: Path = FOLDER) -> None:
+    def __init__(self, settings: Settings, command: str, run_id: str, *, folder: Path | None = None) -> None:
         self.run_id = run_id
-        self.path = folder / "runs" / f"{run_id}.jsonl"
+        self.path = (folder or home()) / "runs" / f"{run_id}.jsonl"
+        self._is_sure = False
         self._head = {
             "run": run_id,
             "command": command,
@@ -43,8 +43,28 @@ class Record:
         }
         self.who: dict[str, str] = {}
 
+    def make_sure(self) -> None:
+        """Open the record before the first change; raises SettingsWrong where it cannot be kept. Writes."""
+        if not self._is_sure:
+            self.note({"begun": True})
+
     def applied(self, step: int, applied: Applied) -> None:
-        """Note one change as it was made, with the clouds' references, and what it replaced."""
+        """Note one change as it was made, with the clouds' references, and what it replaced.
+
+        Raises NotConverged where that cannot be noted: the change was made.
+        """
+        try:
+            self.note(self._line(step, applied))
+        except SettingsWrong as error:
+            raise NotConverged(
+                f"{applied.change.title} was made, but the record of this run cannot be written",
+                where=error.where,
+                why=error.why,
+                remedy="make room or make the folder writable, then run the same command again",
+            ) from None
+
+    @staticmethod
+    def _line(step: int, applied: Applied) -> dict[str, Any]:
         change = applied.change
         line: dict[str, Any] = {
             "step": step,
@@ -57,7 +77,7 @@ class Record:
             line["parameters"] = change.parameters
             if change.before:
                 line["before"] = change.before.answer
-        self.note(line)
+        return line
 
     def planned(self, step: int, changes: Sequence[Change]) -> None:
         """Note what is about to be done, so that a run that was cut off says what it meant to do."""
@@ -83,6 +103,7 @@ class Record:
                 file.write(redacted(json.dumps(row, ensure_ascii=True)) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+            self._is_sure = True
         except OSError as error:
             raise SettingsWrong(
                 "The record of this run cannot be written",

@@ -7,13 +7,14 @@ Source: https://docs.snowflake.com/en/sql-reference/functions/system_pipe_force_
 """
 
 import re
+from collections.abc import Collection
 
 from runbook.backfill import looking
 from runbook.backfill.asked import Asked
 from runbook.backfill.loading import Loaded, Loader, Stop
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import NotConverged
-from runbook.facts.delivery import named
+from runbook.facts.delivery import LOADED, named
 from runbook.plan import SqlChange
 from runbook.running import Run
 from runbook.session import SqlFailed
@@ -39,7 +40,7 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
     run.ask(f"Resume {stream.pipe} by force, and load what its queue has lost?")
     file = "operate/force_resume.sql"
     run.make(SqlChange(file, rendered(file, run.settings, stream), f"{stream.name}: resume by force"))
-    _wait_for_the_queue(run, stream)
+    _wait_for_the_queue(run, stream, missing)
     plan, loaded = _plan(run, stream), Loaded()
     if plan.to_load:
         with Stop().listening() as stop:
@@ -60,23 +61,31 @@ def _plan(run: Run, stream: Stream) -> BackfillPlan:
     return plan_files(EVERYTHING, looking.listed(facts, stream), looking.evidence(facts, stream))
 
 
-def _wait_for_the_queue(run: Run, stream: Stream) -> None:
-    """Until the pipe has dealt with everything it still holds; raises NotConverged. Only reads."""
-    reader, pause, before = run.reader, 0.1, -1
-    limit = run.settings.checks.ready_within_seconds
+def _wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> None:
+    """Until the pipe holds nothing any more, or has loaded what waited; raises NotConverged. Only reads.
+
+    It ends while files keep arriving: what counts is that of those that ``waited`` fewer are left.
+    """
+    reader, pause = run.reader, 0.1
+    since = run.facts().now - looking.ALREADY
+    left, limit = set(waited), run.settings.checks.ready_within_seconds
     deadline = reader.now() + limit
     while True:
-        status = run.facts().pipe_status(stream)
+        facts = run.facts()
+        status = facts.pipe_status(stream)
         pending = status.pending_files if status else 0
-        if not pending:
+        loads = facts.loads_since(stream, since) or ()
+        still = left - {load.key for load in loads if load.status in LOADED}
+        if not pending or not still:
             return
-        if pending != before:
-            before, deadline = pending, reader.now() + limit
+        if still != left:
+            left, deadline = still, reader.now() + limit
         if reader.now() > deadline:
             raise NotConverged(
-                f"{stream.pipe} runs, and {counted(pending, 'file')} still wait in its queue",
-                why="what the queue has lost can be told from them only when it is empty",
-                remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, once they are loaded",
+                f"{stream.pipe} runs, and {counted(len(left), 'file')} that waited are not loaded "
+                f"({', '.join(named(sorted(left)))})",
+                why=f"its queue holds {counted(pending, 'file')}; only an empty one shows what it has lost",
+                remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, once the queue is empty",
             )
         reader.sleep(pause)
         pause = min(pause * 1.5, 5)

@@ -14,8 +14,9 @@ from typing import Any
 from uuid import uuid4
 
 from runbook import settings as reading
-from runbook.errors import NotConverged, RunbookError, SettingsWrong
+from runbook.errors import NotConverged, NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
+from runbook.interrupts import as_ctrl_c
 from runbook.plan import Applied, Change, make
 from runbook.records import Record, new_run_id
 from runbook.redaction import redacted
@@ -45,9 +46,9 @@ class Run:
         return Facts(self.reader, adopt=self.adopt)
 
     def applied(self, step: int, applied: Applied) -> None:
-        """Note and tell one change that was made."""
-        self.record.applied(step, applied)
+        """Note and count one change that was made; raises NotConverged where it cannot be noted."""
         self.changed += 1
+        self.record.applied(step, applied)
 
     def make(self, change: Change) -> None:
         """Make one change and note it; raises SqlFailed or AwsFailed. Writes."""
@@ -63,9 +64,17 @@ class Run:
                 where=self.settings.target,
                 remedy="run it with --yes, or --dry-run first",
             )
-        note()
-        if input(visible(f"{question} [y/N] ")).strip().lower() not in ("y", "yes"):
+        if answered(f"{question} [y/N] ").lower() not in ("y", "yes"):
             raise SettingsWrong("Nothing was changed: the answer was no")
+
+
+def answered(question: str) -> str:
+    """What a person types; raises SettingsWrong where the input ends instead (Ctrl-D)."""
+    note()
+    try:
+        return input(visible(question)).strip()
+    except EOFError:
+        raise SettingsWrong("Nothing was changed: there was no answer") from None
 
 
 @contextmanager
@@ -97,7 +106,8 @@ def running(
     run_id = new_run_id()
     clouds = Clouds(settings, run_id=run_id, command=command)
     reader = Reader(clouds)
-    run = Run(settings, command, reader, Writer(clouds), Record(settings, command, run_id), adopt, yes)
+    record = Record(settings, command, run_id)
+    run = Run(settings, command, reader, Writer(clouds, ready=record.make_sure), record, adopt, yes)
     with _on_record(run), _closing(clouds), _telling_who_is_waited_for(reader):
         try:
             sides = _with_credentials(reader, sides, spare, alone=alone)
@@ -106,8 +116,12 @@ def running(
             if not quiet:
                 who = ", ".join(part for part in (identity.aws, identity.snowflake) if part)
                 note(f"target {settings.target}: {who}")
-            yield run
+            with as_ctrl_c():
+                yield run
+            if not quiet:
+                note(f"target {settings.target}: {_changes(run)}")
         except RunbookError as error:
+            error.target = settings.target
             if run.changed and not isinstance(error, NotConverged):
                 raise _after_changes(run, error) from error
             raise
@@ -115,6 +129,11 @@ def running(
             if run.changed or run.writer.begun:
                 raise _after_changes(run, RunbookError("Interrupted")) from None
             raise
+
+
+def _changes(run: Run) -> str:
+    """How much the command has changed, in words."""
+    return f"{counted(run.changed, 'change')} made" if run.changed else "nothing changed"
 
 
 @contextmanager
@@ -204,12 +223,14 @@ def _after_changes(run: Run, error: RunbookError) -> NotConverged:
         else "Its first change was under way"
     )
     noted = f"; the changes made are in {run.record.path}" if run.changed else ""
-    return NotConverged(
+    partly = NotConverged(
         error.what,
         where=error.where,
         why=". ".join(part for part in (error.why.rstrip("."), made) if part),
         remedy=error.remedy or f"run the same command again{noted}",
     )
+    partly.target = run.settings.target
+    return partly
 
 
 def ends(
@@ -244,11 +265,11 @@ def ends(
         note(
             wrapped("error: ", f"{words}. This is a mistake in snowpipe-runbook; --debug shows where.", style)
         )
-        return 1
+        return int(getattr(error, "exit_code", 1))
 
 
 def write_output(text: str, path: str | None, say: Callable[[str], None]) -> None:
-    """The result to a file, whole or not at all, or to standard output. Raises SettingsWrong.
+    """The result to a file, whole or not at all, or to standard output. Raises NotWritten.
 
     A device, a pipe or a link (/dev/stdout) is written to, never replaced by a file.
     """
@@ -267,7 +288,7 @@ def write_output(text: str, path: str | None, say: Callable[[str], None]) -> Non
         if not in_place:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        raise SettingsWrong(
+        raise NotWritten(
             "The result cannot be written",
             where=path,
             why=error.strerror or str(error),

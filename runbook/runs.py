@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.errors import SettingsWrong
-from runbook.records import FOLDER
+from runbook.invocation import home
 from runbook.sql import statements
 
 Row = dict[str, Any]
@@ -54,18 +54,23 @@ class PastRun:
         }
 
 
+def folder() -> Path:
+    """Where the records lie."""
+    return home() / "runs"
+
+
 def every() -> list[PastRun]:
     """All runs on record, latest first."""
-    return [_read(path) for path in sorted((FOLDER / "runs").glob("*.jsonl"), reverse=True)]
+    return [_read(path) for path in sorted(folder().glob("*.jsonl"), reverse=True)]
 
 
 def find(name: str) -> PastRun:
     """The run of that id, or of the end of an id, or the latest; raises SettingsWrong."""
-    known = sorted((FOLDER / "runs").glob("*.jsonl"))
+    known = sorted(folder().glob("*.jsonl"))
     fit = known[-1:] if name == "latest" else [path for path in known if path.stem.endswith(name)]
     if len(fit) != 1:
         said = f"{len(fit)} runs end in {name!r}" if fit else f"There is no run {name!r}"
-        raise SettingsWrong(said, where=str(FOLDER / "runs"), remedy="`invoke runs` lists them")
+        raise SettingsWrong(said, where=str(folder()), remedy="`invoke runs` lists them")
     return _read(fit[0])
 
 
@@ -108,7 +113,7 @@ def table(runs: Sequence[PastRun]) -> str:
     from tabulate import tabulate
 
     if not runs:
-        return f"no runs on record in {FOLDER / 'runs'}"
+        return f"no runs on record in {folder()}"
     shown = ("run", "command", "target", "changes", "ended", "settings")
     rows = [{name: run.summary()[name] for name in shown} for run in runs]
     return tabulate(rows, headers="keys", tablefmt="simple")

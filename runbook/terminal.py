@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from runbook.errors import SettingsWrong
+from runbook.errors import NotWritten
+from runbook.invocation import HERE, typed
 from runbook.redaction import redacted
 
 PIECES = 5000  # of a document, written at once
+_GLUE = "\ue000"  # a blank that no line ends at: a private character, in no text of ours
 
 _CODES = {"red": "31;1", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
 
@@ -39,16 +41,19 @@ class Style:
 
 
 def wrapped(label: str, text: str, style: Style, *, colour: str = "") -> str:
-    """A labelled paragraph, its later lines under the first; long words stay whole to be copied."""
+    """A labelled paragraph, its later lines under the first; long words stay whole to be copied.
+
+    Commands in it go to the target of this process.
+    """
     lines = textwrap.wrap(
-        text,
+        typed(text).replace(HERE.words, HERE.words.replace(" ", _GLUE)),
         width=max(style.width, 40),
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    paragraph = "\n".join(lines)
+    paragraph = "\n".join(lines).replace(_GLUE, " ")
     return style.paint(label, colour) + paragraph.removeprefix(label) if colour else paragraph
 
 
@@ -115,23 +120,28 @@ def say_json(document: Any) -> None:
     for piece in json.JSONEncoder(indent=1, ensure_ascii=False).iterencode(document):
         written.append(piece)
         if len(written) >= PIECES:
-            say("".join(written), end="")
+            say_as_is("".join(written), end="")
             written.clear()
-    say("".join(written))
+    say_as_is("".join(written))
 
 
-def say(text: str = "", *, end: str = "\n") -> None:
-    """A line of the result, on standard output; raises SettingsWrong when it takes no more.
+def say(text: str = "") -> None:
+    """A line of the result, on standard output; commands in it go to the target of this process.
 
-    A reader that went away (``| head -1``) has seen enough: the command goes on without it.
+    Raises NotWritten when standard output takes no more.
     """
+    say_as_is(typed(text))
+
+
+def say_as_is(text: str, *, end: str = "\n") -> None:
+    """What is data and no sentence, letter by letter: a statement, a document. Raises NotWritten."""
     try:
         print(_shown(text, sys.stdout), end=end, flush=True)  # noqa: T201 (the one place that writes)
     except BrokenPipeError:
         silence(sys.stdout)
     except OSError as error:
         silence(sys.stdout)
-        raise SettingsWrong(
+        raise NotWritten(
             "The result cannot be written", where="standard output", why=error.strerror or str(error)
         ) from None
 
@@ -142,9 +152,12 @@ def say_secret(text: str) -> None:
 
 
 def note(text: str = "") -> None:
-    """A line of progress or explanation, on standard error: never mixed into a result."""
+    """A line of progress or explanation, on standard error: never mixed into a result.
+
+    Commands in it go to the target of this process.
+    """
     try:
-        print(_shown(text, sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
+        print(_shown(typed(text), sys.stderr), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         silence(sys.stderr)
 

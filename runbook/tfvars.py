@@ -8,7 +8,7 @@ from runbook.errors import Blocked, CannotTell
 from runbook.facts import Facts
 from runbook.running import running, write_output
 from runbook.settings import MANAGED_BY, Stream
-from runbook.terminal import note, say
+from runbook.terminal import note, say, say_as_is
 
 FILE = "terraform/terraform.tfvars.json"
 RULE_IDS = ("terraform-snowpipe:", f"{MANAGED_BY}:")
@@ -25,14 +25,14 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
         facts = run.facts()
         facts.look(delivery=False, steps=(2, 5))
         found = variables(facts)
-    write_output(json.dumps(found, indent=1), place, say)
+    write_output(json.dumps(found, indent=1), place, say_as_is)
     waiting = [name for name, stream in found["streams"].items() if stream["queue_arn"] is None]
     if waiting:
         note(
             f"no queue yet for {', '.join(waiting)}: after terraform apply, step4-snowflake and tfvars again"
         )
     if place != "/dev/stdout":
-        say(f"{place} is written; next: terraform -chdir=terraform apply")
+        say(f"{place} is written for {config['target']}; next: terraform -chdir=terraform apply")
     return 0
 
 

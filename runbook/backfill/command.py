@@ -20,7 +20,7 @@ from runbook.facts import Facts
 from runbook.plan import SqlChange
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, counted, note, say, say_json, wrapped
+from runbook.terminal import Style, counted, note, say, say_as_is, say_json, wrapped
 
 # where files, loads and rows are compared; both lead to the same plan
 ENGINES: dict[str, ModuleType] = {"local": looking, "snowflake": inside}
@@ -43,6 +43,8 @@ def backfill(
     output_format: str,
 ) -> int:
     """Load what matches and is missing, once; 0 when nothing is missing afterwards. Writes unless dry."""
+    if not pattern:
+        raise SettingsWrong("--pattern is missing", remedy="--pattern '.*' for every file")
     asked = read_asked(
         pattern,
         since=since,
@@ -160,7 +162,7 @@ def _tell(plans: list[BackfillPlan], texts: list[list[SqlChange]] | None) -> Non
         for change in texts[number] if texts else ():
             say(wrapped("  + ", change.why, style))
             for line in str(change).splitlines():
-                say(style.paint(f"      {line}", "dim"))
+                say_as_is(style.paint(f"      {line}", "dim"))
 
 
 def _ask(run: Run, plans: list[BackfillPlan]) -> None:

@@ -106,7 +106,8 @@ class Loader:
     def _copy(self) -> None:
         """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
         left = batches(self.plan.by(Way.COPY), self.plan.evidence.now)
-        writers = [Writer(self.run.writer.clouds, f"write {number}") for number in range(SESSIONS)]
+        clouds, ready = self.run.writer.clouds, self.run.writer.ready
+        writers = [Writer(clouds, f"write {number}", ready=ready) for number in range(SESSIONS)]
         under_way: dict[Future[Copied], Writer] = {}
         failed: RunbookError | None = None
         with side_by_side(SESSIONS) as pool:

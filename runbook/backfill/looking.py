@@ -1,7 +1,6 @@
 """Reading the evidence: everything once for a plan, and a few files again right before they are loaded."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
@@ -51,8 +50,8 @@ def read_histories(facts: Facts, survey: Survey) -> None:
             pool.submit(_read_recent, facts, survey),
             pool.submit(_read_rows, facts, survey),
         ]
-    for each in pending:
-        each.result()
+        for each in pending:
+            each.result()
     table = evidence.table
     if table.files is not None:
         table = replace(table, unnamed=table.total - survey.rows_present())
@@ -101,11 +100,11 @@ def of_no_file(facts: Facts, stream: Stream) -> Evidence:
     Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
     """
     questions = (facts.pipe, facts.pipe_status, facts.table)
-    with ThreadPoolExecutor(len(questions)) as pool:
+    with side_by_side(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]
         now = facts.now
-    for each in pending:
-        each.result()
+        for each in pending:
+            each.result()
     pipe, status, found = facts.pipe(stream), facts.pipe_status(stream), facts.table(stream)
     if pipe is None or status is None:
         raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
@@ -168,11 +167,11 @@ def evidence(facts: Facts, stream: Stream) -> Evidence:
     Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
     """
     questions = (facts.pipe, facts.pipe_status, facts.loads, facts.account_loads, facts.table_rows)
-    with ThreadPoolExecutor(len(questions)) as pool:
+    with side_by_side(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]
         now = facts.now
-    for each in pending:
-        each.result()
+        for each in pending:
+            each.result()
     pipe, status = facts.pipe(stream), facts.pipe_status(stream)
     recent, table = facts.loads(stream), facts.table_rows(stream)
     if pipe is None or status is None:

@@ -13,6 +13,7 @@ from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.ranges import common
 from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
+from runbook.invocation import typed
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5
@@ -248,7 +249,7 @@ _MENDED_BY = {"PAUSED": "invoke resume"} | dict.fromkeys(STOPPED_FOR_GOOD, "invo
 def _mended_by(state: str, evidence: Evidence) -> str:
     """The command that has the pipe load again."""
     found = _MENDED_BY.get(state)
-    return f"{found} --stream {evidence.stream.name}" if found else "invoke verify"
+    return typed(f"{found} --stream {evidence.stream.name}" if found else "invoke verify")
 
 
 def _error(file: StagedFile, evidence: Evidence) -> str:

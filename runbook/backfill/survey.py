@@ -8,6 +8,7 @@ empty, and its times among the moments that matter; a file whose loads differ is
 
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,9 +24,10 @@ import pyarrow as pa
 from runbook import private
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import ARCHIVED_SAYS, Evidence
+from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
 from runbook.facts.snowflake import Load, StagedFile
-from runbook.records import FOLDER
+from runbook.invocation import home
 
 MEMORY = "400MB"  # DuckDB's own; the rest of the process takes about as much again
 TOGETHER = 10_000  # files whose loads and rows are values at a time
@@ -124,8 +126,13 @@ class Survey:
         return found
 
     def close(self) -> None:
-        """Forget everything, on disk too."""
-        self.connection.close()
+        """Forget everything, on disk too.
+
+        After Ctrl-C a thread may still be putting in what it read; nobody waits for it, and DuckDB closes
+        no connection under a call.
+        """
+        with suppress(duckdb.Error):
+            self.connection.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -361,15 +368,36 @@ def _in_memory() -> duckdb.DuckDBPyConnection:
 
 
 def _folder() -> Path:
-    """A folder of this process under .runbook; those of processes that were killed are removed."""
-    private.folder(FOLDER)
-    for left in FOLDER.glob("survey-*"):
+    """A folder of this process under .runbook, or under the system's own for what is temporary.
+
+    Comparing needs room but keeps nothing: it goes on where only .runbook cannot be written. Raises
+    SettingsWrong where neither can.
+    """
+    try:
+        return _folder_in(home())
+    except OSError:
+        pass
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"survey-{os.getpid()}-"))
+    except OSError as error:
+        raise SettingsWrong(
+            "There is no folder to compare files and histories in",
+            where=f"{home()}, {tempfile.gettempdir()}",
+            why=str(error),
+            remedy="make room or make one of them writable; RUNBOOK_HOME and TMPDIR name them",
+        ) from None
+
+
+def _folder_in(place: Path) -> Path:
+    """One more folder of this process; those of processes that were killed are removed."""
+    private.folder(place)
+    for left in place.glob("survey-*"):
         with suppress(ValueError, PermissionError):
             try:
                 os.kill(int(left.name.split("-")[1]), 0)
             except ProcessLookupError:
                 shutil.rmtree(left, ignore_errors=True)
-    number = sum(1 for _ in FOLDER.glob(f"survey-{os.getpid()}-*"))
-    found = FOLDER / f"survey-{os.getpid()}-{number}"
+    number = sum(1 for _ in place.glob(f"survey-{os.getpid()}-*"))
+    found = place / f"survey-{os.getpid()}-{number}"
     private.folder(found)
     return found

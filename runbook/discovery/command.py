@@ -15,10 +15,10 @@ from runbook.discovery.written import written
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
 from runbook.records import new_run_id
-from runbook.running import write_output
+from runbook.running import answered, write_output
 from runbook.session import Clouds, Reader
 from runbook.settings import QualifiedName, Settings
-from runbook.terminal import Style, counted, note, say, table
+from runbook.terminal import Style, counted, note, say, say_as_is, table
 
 STANDARD_OUTPUT = "-"
 ACCOUNT_NOBODY_HAS = "000000000000"
@@ -52,10 +52,10 @@ def discover(
     found = _found(config, wanted, target, connection)
     text = written(found, str(wanted), dict(config), place)
     if place == STANDARD_OUTPUT:
-        say(text)
+        say_as_is(text)
         return 0
     Path(place).parent.mkdir(parents=True, exist_ok=True)
-    write_output(text, place, say)
+    write_output(text, place, say_as_is)
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
@@ -128,10 +128,7 @@ def _chosen(config: Mapping[str, Any], connection: str | None) -> str:
 
 def _number(highest: int) -> int:
     """The number a person types; raises SettingsWrong for anything else, and for no answer."""
-    try:
-        answer = input(f"Which one? [1-{highest}] ").strip()
-    except EOFError:
-        answer = ""
+    answer = answered(f"Which one? [1-{highest}] ")
     if not (answer.isascii() and answer.isdigit() and 1 <= int(answer) <= highest):
         raise SettingsWrong("No pipe was chosen; nothing is written")
     return int(answer)

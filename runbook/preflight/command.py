@@ -1,6 +1,5 @@
 """`invoke doctor`: everything that can be known before a step is run. Only reads."""
 
-import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from runbook.preflight.judged import (
 from runbook.preflight.needs import COMMANDS
 from runbook.running import running
 from runbook.steps import STEPS
-from runbook.terminal import Style, say, wrapped
+from runbook.terminal import Style, say, say_json, wrapped
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 MOST_SKEW = timedelta(minutes=5)
@@ -47,7 +46,7 @@ def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int
         found = list(_examined(facts))
         if output_format == "json":
             rows = [finding.__dict__ for finding in found]
-            say(json.dumps({"target": run.settings.target, "findings": rows}, indent=1, ensure_ascii=False))
+            say_json({"target": run.settings.target, "findings": rows})
         else:
             _tell(found, every=every)
     words = {finding.word for finding in found if finding.step not in COMMANDS}

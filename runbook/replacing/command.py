@@ -1,6 +1,5 @@
 """`invoke replace-pipe`: look, tell, replace, give back, load what waited."""
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +27,7 @@ from runbook.replacing.procedure import (
 )
 from runbook.running import Run, running
 from runbook.session import AwsFailed, SqlFailed
-from runbook.terminal import Style, counted, say, wrapped
+from runbook.terminal import Style, counted, say, say_as_is, say_json, wrapped
 
 
 def replace_pipe(
@@ -65,7 +64,7 @@ def replace_pipe(
         elif dry_run:
             plan = predicted
     if quiet:
-        say(json.dumps(_as_json(run, found, changes, plan, dry_run=dry_run), indent=1, ensure_ascii=False))
+        say_json(_as_json(run, found, changes, plan, dry_run=dry_run))
     elif found.note and not dry_run:
         _tell_end(found, plan)
     return 0 if dry_run or not plan or all(each.kind is Kind.WAITING for each in plan.missing) else 1
@@ -129,7 +128,7 @@ def _tell(found: Replacement, changes: list[SqlChange | AwsChange]) -> None:
     for change in changes:
         say(wrapped("  + ", change.why, style))
         for line in str(change).splitlines():
-            say(style.paint(f"      {line}", "dim"))
+            say_as_is(style.paint(f"      {line}", "dim"))
     if changes and found.why:
         say(
             wrapped(

@@ -9,7 +9,7 @@ from runbook.errors import NotConverged, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.ours import granted_to, integration_is_marked, marked, marked_roles
 from runbook.plan import Applied, Plan, Step, apply, plan_step
-from runbook.running import Run, running
+from runbook.running import Run, answered, running
 from runbook.taking_back import BACKWARDS, handed_over
 from runbook.taking_back.integration import FILES, others_things
 from runbook.terminal import Style, counted, note, say, wrapped
@@ -40,12 +40,13 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell
         if dry_run:
             return 0
         _confirm(run, name, count)
+        run.record.make_sure()
         for step in BACKWARDS:
             _taken_back(run, step)
         if file:
             _delete(run, file)
         _prove_absence(_looked(run))
-    say(f"{counted(count, 'change')} made; nothing of this project is left")
+        say("nothing of this project is left")
     return 0
 
 
@@ -79,10 +80,10 @@ def _delete(run: Run, file: Path) -> None:
         raise NotConverged(
             "The handoff cannot be deleted", where=str(file), why=str(error), remedy="delete it by hand"
         ) from None
+    run.changed += 1
     run.record.note(
         {"step": 1, "change": change, "why": "it hands over what is gone", "text": text, "references": []}
     )
-    run.changed += 1
     note(f"  done: {change}")
 
 
@@ -109,8 +110,7 @@ def _confirm(run: Run, name: str, count: int) -> None:
         raise SettingsWrong(
             "There is nobody to ask", where=target, remedy=f"run it with --name {target}, or --dry-run first"
         )
-    note()
-    if input(f"{counted(count, 'change')}. To go on, type the target's name: ").strip() != target:
+    if answered(f"{counted(count, 'change')}. To go on, type the target's name: ") != target:
         raise SettingsWrong("Nothing was changed: that is not the target's name", where=target)
 
 

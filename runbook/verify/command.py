@@ -2,18 +2,22 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from runbook.errors import RunbookError, SettingsWrong
+from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.handoff import tell_stale
+from runbook.network import one_line
 from runbook.running import Run, running, write_output
-from runbook.terminal import Style, note, say, wrapped
+from runbook.terminal import Style, note, say_as_is, wrapped
 from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
-from runbook.verify.formats import FORMATS, nagios_code
+from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
 from runbook.verify.outcome import Outcome, untold
 from runbook.verify.tell import as_table
 
@@ -28,12 +32,26 @@ class Report:
     path: str | None
 
     def write(self, outcome: Outcome, *, every: bool) -> None:
-        """Write it, whole or not at all; raises SettingsWrong."""
+        """Write it, whole or not at all; raises NotWritten.
+
+        Its commands go to the target of this process. Where a file cannot be written, an older one of the
+        name is removed: it would pass for today's.
+        """
+        outcome = outcome.typed()
         if self.name == "table":
             text = as_table(outcome, Style.of(None if self.path else sys.stdout), every=every)
         else:
             text = FORMATS[self.name](outcome)
-        write_output(text, self.path, say)
+        try:
+            write_output(text, self.path, say_as_is)
+        except NotWritten:
+            if self.path and Path(self.path).is_file() and not Path(self.path).is_symlink():
+                with suppress(OSError):
+                    Path(self.path).unlink()
+            raise
+
+
+TABLE = Report("table", None)
 
 
 def reports(asked: list[str], output: str | None) -> tuple[Report, ...]:
@@ -75,46 +93,82 @@ def verify(
 
     Only reads, but for ``canary``: that puts one file, and removes it and its row again.
 
-    What keeps the checks from being run at all is told in every format too, so that no program
-    takes yesterday's good news for today's.
+    Raises SettingsWrong, before anything is contacted, for a format, step or time that does not exist.
     """
     asked = reports(formats, output)
-    nagios = any(report == Report("nagios", None) for report in asked)
     if step_number is not None and step_number not in STEPS:
         raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
     if wait < 0:
         raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
+    with running(
+        config,
+        "verify",
+        sides=(),
+        spare=("aws", "snowflake"),
+        stream=stream,
+        yes=yes,
+        quiet=True,
+        partly=True,
+    ) as run:
+        steps = None if step_number is None else (step_number,)
+        outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
+        if canary:
+            outcome = _with_canary(run, outcome, stream, wait)
+        tell_stale(run.facts())
+    _write_all(asked, outcome, every=every)
+    return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def in_every_format(formats: list[str], output: str | None, target: str, action: Callable[[], int]) -> int:
+    """``action()``; what keeps the checks from being run at all is written in every format asked for.
+
+    So that no program takes yesterday's good news for today's. A Nagios plugin that could not look ends
+    with 3, unknown. Raises what ``action`` raises.
+    """
+    asked = reports(formats, output)
     started, begun = datetime.now(UTC), time.monotonic()
     try:
-        with running(
-            config,
-            "verify",
-            sides=(),
-            spare=("aws", "snowflake"),
-            stream=stream,
-            yes=yes,
-            quiet=True,
-            partly=True,
-        ) as run:
-            steps = None if step_number is None else (step_number,)
-            outcome = wait_until_healthy(
-                run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep
-            )
-            if canary:
-                outcome = _with_canary(run, outcome, stream, wait)
-            tell_stale(run.facts())
-    except RunbookError as error:
-        target = str(config.get("target", ""))
-        told = untold(target, started, time.monotonic() - begun, _reason(error), error.remedy)
-        for report in asked:
-            if report.name != "table":
-                report.write(told, every=every)
-        if nagios:
-            error.exit_code = nagios_code(told)
+        return action()
+    except NotWritten as error:
+        if _is_nagios(asked):
+            error.exit_code = NAGIOS_UNKNOWN
         raise
+    except BaseException as error:
+        cause, remedy = _reason(error)
+        told = untold(target, started, time.monotonic() - begun, cause, remedy)
+        with suppress(NotWritten):  # what is told at the end is why nothing could be asked
+            _write_all([each for each in asked if each != TABLE], told, every=False)
+        if _is_nagios(asked) and isinstance(error, Exception):
+            error.exit_code = nagios_code(told)  # type: ignore[attr-defined]
+        raise
+
+
+def asked_for(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The formats and the file that a command line asks for, as far as its words tell."""
+    formats, output = [], None
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for word, following in pairwise([*words, ""]):
+        if word == "--format" and following.partition("=")[0] in ("table", *FORMATS):
+            formats.append(following)
+        elif word == "--output" and not following.startswith("-"):
+            output = following or None
+    return formats, output
+
+
+def _write_all(asked: Sequence[Report], outcome: Outcome, *, every: bool) -> None:
+    """Each report, also where another cannot be written; then raises NotWritten for the first of those."""
+    failed: NotWritten | None = None
     for report in asked:
-        report.write(outcome, every=every)
-    return nagios_code(outcome) if nagios else outcome.exit_code
+        try:
+            report.write(outcome, every=every)
+        except NotWritten as error:
+            failed = failed or error
+    if failed:
+        raise failed
+
+
+def _is_nagios(asked: Sequence[Report]) -> bool:
+    return Report("nagios", None) in asked
 
 
 def _with_canary(run: Run, outcome: Outcome, stream: str | None, wait: float) -> Outcome:
@@ -129,9 +183,17 @@ def _with_canary(run: Run, outcome: Outcome, stream: str | None, wait: float) ->
     return replace(outcome, results=(*outcome.results, *hops))
 
 
-def _reason(error: RunbookError) -> str:
-    where = f" ({error.where})" if error.where else ""
-    return f"{error.what}{where}: {error.why}" if error.why else f"{error.what}{where}"
+def _reason(error: BaseException) -> tuple[str, str]:
+    """Why nothing could be asked, and what to do."""
+    if isinstance(error, RunbookError):
+        where = f" ({error.where})" if error.where else ""
+        return f"{error.what}{where}" + (f": {error.why}" if error.why else ""), error.remedy
+    if isinstance(error, KeyboardInterrupt):
+        return "The run was interrupted", "run it again"
+    return (
+        f"{type(error).__name__}: {one_line(str(error))}",
+        "report it: this is a mistake in snowpipe-runbook",
+    )
 
 
 def still_red() -> Callable[[Outcome], None]:

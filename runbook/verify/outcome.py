@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from runbook.invocation import typed
+
 Word = Literal["passed", "failed", "blocked", "unknown", "skipped"]
 WORDS: tuple[Word, ...] = ("passed", "failed", "blocked", "unknown", "skipped")
 
@@ -52,6 +54,11 @@ class Outcome:
     started_at: datetime
     duration_s: float
     results: tuple[Result, ...] = field(default=())
+
+    def typed(self) -> "Outcome":
+        """The same with every command as it must be typed to go to the target that was checked."""
+        rows = (replace(row, cause=typed(row.cause), remedy=typed(row.remedy)) for row in self.results)
+        return replace(self, results=tuple(rows))
 
     @property
     def root_causes(self) -> tuple[Result, ...]:

@@ -25,16 +25,23 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     if skipped := [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]:
         parts.append("\n".join(skipped))
     parts.append(_all(outcome, style, every=every))
+    parts.append(_verdict(outcome, style))
     return "\n\n".join(parts)
 
 
 def _headline(outcome: Outcome, style: Style) -> str:
     said = outcome.summary
     if outcome.is_healthy:
-        return f"{style.paint('healthy', 'green')}: {outcome.target}, {said}"
+        return f"{_verdict(outcome, style)}, {said}"
     causes = len(outcome.root_causes)
     found = f"{causes} root cause{'s' if causes != 1 else ''}" if causes else "something cannot be told"
-    return f"{style.paint('not healthy', 'red')}: {outcome.target}, {found} ({said})"
+    return f"{_verdict(outcome, style)}, {found} ({said})"
+
+
+def _verdict(outcome: Outcome, style: Style) -> str:
+    """The first words and the last line: whether it is healthy, and what."""
+    healthy = style.paint("healthy", "green") if outcome.is_healthy else style.paint("not healthy", "red")
+    return f"{healthy}: {outcome.target}"
 
 
 def _cause(result: Result, outcome: Outcome, style: Style) -> str:

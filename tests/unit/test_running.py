@@ -60,6 +60,7 @@ def test_no_error_has_an_exit_code_that_is_not_documented():
     assert {kind.__name__: kind.exit_code for kind in all_errors()} == {
         "RunbookError": 1,
         "SettingsWrong": 2,
+        "NotWritten": 2,
         "Refused": 2,
         "Blocked": 2,
         "CannotTell": 3,

@@ -24,7 +24,7 @@ AWS = AwsChange(
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "FOLDER", tmp_path)
+    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path))
     return tmp_path
 
 

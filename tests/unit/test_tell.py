@@ -77,7 +77,7 @@ def test_what_was_skipped_is_said_once_a_reason():
 
 def rows_of(text):
     """The table's rows by their first word, one column a stream."""
-    head, _, *lines = text.split("\n\n")[-1].replace("\n- ", "\n").splitlines()
+    head, _, *lines = text.split("\n\n")[-2].replace("\n- ", "\n").splitlines()
     rows = [line.removeprefix("- ").split() for line in lines]
     return head.split(), {first: " ".join(rest) for first, *rest in rows}
 
