@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from runbook.sandbox.snowflake import errors, names
 from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens, unescape
 
 MAX_FILES = 1000
@@ -180,6 +181,8 @@ class _Parser:
             stage, select, alias = self._transformation()
         else:
             stage, select, alias = self._stage(), None, None
+            if self.tokens.take("("):
+                self._stage_arguments()
         while not self.tokens.at_end:
             self.tokens.take(",")
             self._option()
@@ -275,7 +278,7 @@ class _Parser:
             argument = self.tokens.one_of("FILE_FORMAT", "PATTERN")
             self.tokens.expect("=>")
             if argument == "PATTERN":
-                self.found["pattern"] = self.tokens.string()
+                self.found["pattern"] = options.string(self.tokens)
             else:
                 self.found["file_format"] = FormatClause(self._format_name())
 
@@ -297,17 +300,17 @@ class _Parser:
         read(self)
 
     def files(self) -> None:
-        self.found["files"] = tuple(self.tokens.strings())
+        self.found["files"] = tuple(options.strings(self.tokens))
 
     def pattern(self) -> None:
-        self.found["pattern"] = self.tokens.string()
+        self.found["pattern"] = options.string(self.tokens)
 
     def file_format(self) -> None:
         if not self.tokens.take("("):  # FILE_FORMAT = name, as older statements write it
             self.found["file_format"] = FormatClause(self._format_name())
             return
         name: tuple[str, ...] | None = None
-        options: dict[str, Any] = {}
+        written: dict[str, Any] = {}
         while not self.tokens.take(")"):
             self.tokens.take(",")
             key = self.tokens.identifier()
@@ -315,21 +318,18 @@ class _Parser:
             if key == "FORMAT_NAME":
                 name = self._format_name()
             else:
-                options[key] = self._value()
-        if name is not None and "TYPE" in options:
+                written[key] = self._value()
+        if name is not None and "TYPE" in written:
             raise SnowflakeError(
                 1003, "42000", "SQL compilation error:\nFORMAT_NAME and TYPE are mutually exclusive."
             )
-        self.found["file_format"] = FormatClause(name, options)
+        self.found["file_format"] = FormatClause(name, written)
 
     def _value(self) -> Any:
         """An option's value: string, number, word, or a list of strings."""
         token = self.tokens.next
-        if token.kind == "symbol" and token.value == "(":
-            return tuple(self.tokens.strings())
-        if token.kind in ("string", "number", "word"):
-            self.tokens.advance()
-            return token.value
+        if token.kind in ("word", "string", "number", "quoted", "symbol"):
+            return options.value(self.tokens)
         raise self.tokens.error()
 
     def on_error(self) -> None:

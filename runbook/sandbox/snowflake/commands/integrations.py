@@ -33,8 +33,8 @@ OPTIONS: dict[str, options.Reader] = {
     "STORAGE_AWS_OBJECT_ACL": options.string,
     "USE_PRIVATELINK_ENDPOINT": PRIVATELINK,
     "ENABLED": options.boolean,
-    "STORAGE_ALLOWED_LOCATIONS": options.strings,
-    "STORAGE_BLOCKED_LOCATIONS": options.strings,
+    "STORAGE_ALLOWED_LOCATIONS": options.locations,
+    "STORAGE_BLOCKED_LOCATIONS": options.locations,
     "COMMENT": options.string,
 }
 CREATE_OPTIONS: dict[str, options.Reader] = {
@@ -123,15 +123,11 @@ def alter(session: Session, tokens: Tokens) -> Result:
     given: dict[str, Any] = {}
     unset: list[str] = []
     if tokens.one_of("SET", "UNSET") == "SET":
-        if tokens.sees("TAG"):
-            raise errors.not_emulated("tags")
         given = options.read_options(tokens, OPTIONS)
         if not given:
             raise tokens.error()
         _check(given)
     else:
-        if tokens.sees("TAG"):
-            raise errors.not_emulated("tags")
         unset = options.unset_list(tokens, *UNSETTABLE)
     account = session.account
     with account.lock:

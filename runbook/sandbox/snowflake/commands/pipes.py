@@ -60,7 +60,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     if "PIPE_EXECUTION_PAUSED" in given and not mode.or_alter:
         raise errors.syntax_error("unexpected 'PIPE_EXECUTION_PAUSED'.")
     tokens.expect("AS")
-    definition = tokens.rest()
+    definition = _definition(tokens)
     copy = for_pipe(parse_copy(definition))
     _check_options(given)
     _check_context(session, copy)
@@ -90,6 +90,19 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         account.pipes.forget(replaced)
     account.pipes.wake(pipe)
     return result.status(f"Pipe {name.name} successfully created.")
+
+
+def _definition(tokens: Tokens) -> str:
+    """The COPY as written, without parentheses around it.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe (examples).
+    """
+    written = tokens.rest()
+    inner = Tokens(written)
+    if not (inner.take("(") and inner.sees("COPY")):
+        return written
+    whole = inner.rest()
+    return whole[: whole.rindex(")")].strip() if whole.endswith(")") else written
 
 
 def _check_context(session: Session, copy: CopyStatement) -> None:
@@ -185,8 +198,6 @@ def alter(session: Session, tokens: Tokens) -> Result:
     verb = tokens.one_of("SET", "UNSET", "REFRESH")
     if verb == "REFRESH":
         return _refresh(session, parts, tokens)
-    if tokens.sees("TAG"):
-        raise errors.not_emulated("tags")
     given: dict[str, Any] = {}
     unset: list[str] = []
     if verb == "SET":

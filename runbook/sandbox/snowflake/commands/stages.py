@@ -60,14 +60,14 @@ def _encryption(tokens: Tokens) -> dict[str, Any]:
 
 
 OPTIONS: dict[str, options.Reader] = {
-    "URL": options.string,
+    "URL": options.location,
     "STORAGE_INTEGRATION": lambda tokens: options.name(tokens)[-1],
     "CREDENTIALS": options.free,
     "ENCRYPTION": _encryption,
     "AWS_ACCESS_POINT_ARN": options.refused("AWS_ACCESS_POINT_ARN"),
     "USE_PRIVATELINK_ENDPOINT": options.only("USE_PRIVATELINK_ENDPOINT", "FALSE"),
     "DIRECTORY": _directory,
-    "FILE_FORMAT": options.free,
+    "FILE_FORMAT": options.file_format,
     "COPY_OPTIONS": options.refused("COPY_OPTIONS"),
     "COMMENT": options.string,
 }

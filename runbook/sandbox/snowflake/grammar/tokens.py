@@ -184,7 +184,9 @@ class Tokens:
         raise self.error()
 
     def identifier(self) -> str:
-        """One identifier as stored: upper-cased unless quoted."""
+        """One identifier as stored: upper-cased unless quoted. ``IDENTIFIER('a')`` is understood."""
+        if self.sees("IDENTIFIER", "("):
+            return self._identifier_call(1)[0]
         if self.next.kind == "word" and not self.next.value.startswith("$"):
             return self.advance().value
         if self.next.kind == "quoted" and self.next.value:
@@ -201,7 +203,10 @@ class Tokens:
         return tuple(parts)
 
     def _identifier_call(self, at_most: int) -> tuple[str, ...]:
+        """https://docs.snowflake.com/en/sql-reference/identifier-literal; of a variable it is refused."""
         self.expect("IDENTIFIER", "(")
+        if self.next.value.startswith("$") or self.next.value in ("?", ":"):
+            raise errors.not_emulated("IDENTIFIER of a variable")
         inner = Tokens(self.string())
         self.expect(")")
         parts = inner.name(at_most)
