@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from runbook.sandbox.snowflake.names import Name
 
@@ -30,6 +30,7 @@ class Database:
     owner: str
     created_on: datetime
     comment: str = ""
+    transient: bool = False
 
 
 @dataclass(slots=True)
@@ -43,6 +44,9 @@ class Schema:
     created_on: datetime
     comment: str = ""
     pipe_execution_paused: bool | None = None
+    transient: bool = False
+    managed: bool = False
+    """WITH MANAGED ACCESS: only the schema's owner grants privileges on what is in it."""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,19 @@ class Integration:
         """Does a stage at this URL pass? By string prefix; blocked wins (sources: Snowflake §8.5)."""
         allowed = any(place == "*" or url.startswith(place) for place in self.allowed_locations)
         return allowed and not any(url.startswith(place) for place in self.blocked_locations)
+
+
+@dataclass(slots=True)
+class NotificationIntegration:
+    """A notification integration: to an SNS topic (QUEUE) or by EMAIL. ``options``: as written."""
+
+    id: int
+    name: str
+    type: str
+    external_id: str
+    options: dict[str, Any]
+    owner: str
+    created_on: datetime
 
 
 @dataclass(slots=True)
@@ -130,6 +147,20 @@ class Stage(SchemaObject):
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """AUTOINCREMENT: where it starts, its step, and the DuckDB sequence that counts."""
+
+    start: int = 1
+    step: int = 1
+    ordered: bool = False
+    sequence: str = ""
+
+    def __str__(self) -> str:
+        order = "ORDER" if self.ordered else "NOORDER"
+        return f"IDENTITY START {self.start} INCREMENT {self.step} {order}"
+
+
+@dataclass(frozen=True, slots=True)
 class TableColumn:
     """A table's column; ``type`` as DESC TABLE shows it: ``VARCHAR(255)``, ``NUMBER(38,0)``."""
 
@@ -138,6 +169,12 @@ class TableColumn:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
+    identity: Identity | None = None
+
+    @property
+    def shown_default(self) -> str | None:
+        """The default as DESC TABLE shows it."""
+        return str(self.identity) if self.identity else self.default
 
     @property
     def base_type(self) -> str:
@@ -161,6 +198,7 @@ class Table(SchemaObject):
 
     columns: list[TableColumn] = field(default_factory=list)
     kind: str = "TABLE"
+    transient: bool = False
 
 
 @dataclass(slots=True)
@@ -186,12 +224,34 @@ class Pipe(SchemaObject):
     cloned: bool = False
     altered_on: datetime | None = None
     dropped_on: datetime | None = None
+    error_integration: str | None = None
     replaces_another: bool = False
     table: Name = field(kw_only=True)
     """The target table, by name: a pipe follows the name, not the table's id (sources: Snowflake §3.6)."""
     stage_url: str = ""
     """The stage's URL when the pipe was made. Once it is another, the pipe is STOPPED_STAGE_ALTERED, and
     stays so when it is altered back: it must be re-created (sources: Snowflake §1.4)."""
+
+
+@dataclass(slots=True)
+class Stream(SchemaObject):
+    """A stream on a table or view, whose id tells whether it was replaced."""
+
+    source: Name
+    source_id: int
+    append_only: bool
+
+
+@dataclass(slots=True)
+class Task(SchemaObject):
+    """A task. ``options``: as written. It never runs."""
+
+    uuid: str
+    definition: str
+    condition: str
+    predecessors: list[Name]
+    options: dict[str, Any]
+    started: bool = False
 
 
 STAGE_WAS_ALTERED = "(altered)"
@@ -255,10 +315,13 @@ class Catalog:
         self.schemas: dict[tuple[str, str], Schema] = {}
         self.warehouses: dict[str, Warehouse] = {}
         self.integrations: dict[str, Integration] = {}
+        self.notifications: dict[str, NotificationIntegration] = {}
         self.file_formats: Objects[FileFormat] = Objects()
         self.stages: Objects[Stage] = Objects()
         self.tables: Objects[Table] = Objects()
         self.pipes: Objects[Pipe] = Objects()
+        self.streams: Objects[Stream] = Objects()
+        self.tasks: Objects[Task] = Objects()
         self.dropped_pipes: list[Pipe] = []
         self.pipe_execution_paused: bool | None = None
 

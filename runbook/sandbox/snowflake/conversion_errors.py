@@ -29,6 +29,7 @@ _KINDS = {
     "TIME": ("Time", 100108, "22007"),
     "TIMESTAMP_NTZ": ("Timestamp", 100035, "22007"),
     "TIMESTAMP_LTZ": ("Timestamp", 100035, "22007"),
+    "TIMESTAMP_TZ": ("Timestamp", 100035, "22007"),
 }
 
 

@@ -96,7 +96,7 @@ def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -
 def _require_auto(base: str, options: FormatOptions) -> None:
     """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
     option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
-    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ") and options[option].upper() != "AUTO":
+    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ") and options[option].upper() != "AUTO":
         raise errors.not_emulated(f"{option} = '{options[option]}'")
     if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
         raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")
@@ -110,6 +110,7 @@ _FROM_TEXT: dict[str, Callable[[str, str], str]] = {
     "TIME": lambda x, _: f"load_time({x})",
     "TIMESTAMP_NTZ": lambda x, _: f"load_timestamp_ntz({x})",
     "TIMESTAMP_LTZ": lambda x, _: f"load_timestamp_ltz({x})",
+    "TIMESTAMP_TZ": lambda x, _: f"load_timestamp_ltz({x})",
     "VARIANT": lambda x, _: f"load_json({x})",
     "OBJECT": lambda x, _: f"load_json({x})",
     "ARRAY": lambda x, _: f"load_json({x})",

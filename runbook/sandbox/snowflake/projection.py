@@ -19,7 +19,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from runbook.sandbox.snowflake import conversions, engine, errors
+from runbook.sandbox.snowflake import conversions, engine, errors, tables
 from runbook.sandbox.snowflake.catalog import TableColumn
 from runbook.sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from runbook.sandbox.snowflake.errors import SnowflakeError
@@ -142,7 +142,7 @@ def compile_copy(
     if statement.select is None and expected is not None:
         wanted = expected
     sources += _defaults(columns, targets, now)
-    filled = [*targets, *(c for c in columns if c not in targets and c.default is not None)]
+    filled = [*targets, *(c for c in columns if c not in targets and c.shown_default is not None)]
     from_ = _from(wanted, options, metadata)
     types = _types(cursor, sources, from_, wanted, metadata)
     made = [
@@ -346,7 +346,11 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
     """The defaults of columns nothing is loaded into, worked out when the load is compiled."""
     sources = []
     for column in columns:
-        if column in targets or column.default is None:
+        if column in targets:
+            continue
+        if column.identity is not None:
+            sources.append(_Source(tables.identity_sql(column.identity)))
+        if column.default is None:
             continue
         holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")
         for found in list(holder.find_all(*_PRESENT)):

@@ -96,6 +96,8 @@ def find(session: Session, given: tuple[str, ...], kind: str = "Object") -> Tabl
     name = qualify(given, session, "SELECT")
     with session.account.lock:
         found = session.account.catalog.tables.get(name)
+        if found is None and session.account.catalog.streams.get(name) is not None:
+            raise errors.not_emulated("reading a stream")
         if found is None or not session.account.privileges.sees(session.role, found):
             raise _missing(session, kind, name)
         return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from runbook.sandbox.requests import Access
-from runbook.sandbox.snowflake import errors, plain_sql, tables
+from runbook.sandbox.snowflake import errors, piped, plain_sql, tables
 from runbook.sandbox.snowflake.commands import (
     altering,
     creating,
@@ -89,7 +89,14 @@ def leading(text: str, n: int = 3) -> list[Token]:
 
 
 def run(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
-    """Run one statement. Raises SnowflakeError."""
+    """Run one statement, or several joined by ``->>``. Raises SnowflakeError."""
+    steps = piped.steps(text)
+    if len(steps) > 1:
+        return piped.run(session, steps, lambda step: _run_one(session, step, bindings))
+    return _run_one(session, text, bindings)
+
+
+def _run_one(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
     first = leading(text, 1)[0]
     word = first.value if first.kind in ("word", "symbol") else ""
     if word in PLAIN:

@@ -16,6 +16,8 @@ from runbook.sandbox.snowflake.commands import (
     roles,
     session_commands,
     stages,
+    streams,
+    tasks,
 )
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
@@ -28,10 +30,13 @@ Alterer = Callable[["Session", Tokens], Result]
 
 KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("STORAGE", "INTEGRATION"), integrations.alter),
+    (("NOTIFICATION", "INTEGRATION"), integrations.alter),
     (("INTEGRATION",), integrations.alter),
     (("STAGE",), stages.alter),
     (("FILE", "FORMAT"), file_formats.alter),
     (("PIPE",), pipes.alter),
+    (("STREAM",), streams.alter),
+    (("TASK",), tasks.alter),
     (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.alter_database),
     (("SCHEMA",), containers.alter_schema),

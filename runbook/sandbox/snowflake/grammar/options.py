@@ -12,7 +12,8 @@ Reader = Callable[[Tokens], Any]
 
 ELSEWHERE = frozenset(
     """
-    ALLOWED_CLIENTS AUTO_SUSPEND_SECS AUTO_RECLUSTER AWS_ACCESS_POINT_ARN AZURE_TENANT_ID BASE_LOCATION CATALOG
+    API_AWS_ROLE_ARN AUTO_SUSPEND_SECS AZURE_EVENT_GRID_TOPIC_ENDPOINT AZURE_STORAGE_QUEUE_PRIMARY_URI
+    GCP_PUBSUB_SUBSCRIPTION_NAME GCP_PUBSUB_TOPIC_NAME WEBHOOK_BODY_TEMPLATE WEBHOOK_HEADERS WEBHOOK_SECRET WEBHOOK_URL AUTO_RECLUSTER AWS_ACCESS_POINT_ARN AZURE_TENANT_ID BASE_LOCATION CATALOG
     CATALOG_SYNC CHANGE_TRACKING CLASSIFICATION_PROFILE COPY_OPTIONS DATA_METRIC_SCHEDULE DEFAULT_DDL_COLLATION
     DEFAULT_NOTEBOOK_COMPUTE_POOL_CPU DEFAULT_NOTEBOOK_COMPUTE_POOL_GPU DEFAULT_STREAMLIT_NOTEBOOK_WAREHOUSE
     ENABLE_CONSOLE_OUTPUT ENABLE_QUERY_ACCELERATION ENABLE_SCHEMA_EVOLUTION ENCRYPTION ENDPOINT EVENT_TABLE
@@ -179,6 +180,17 @@ def free(tokens: Tokens) -> dict[str, Any]:
         tokens.expect("=")
         found[key] = name(tokens) if key == "FORMAT_NAME" else value(tokens)
     return found
+
+
+def comment_only(tokens: Tokens) -> str:
+    """``SET COMMENT = '…'`` or ``UNSET COMMENT``: the comment, or nothing."""
+    if tokens.one_of("SET", "UNSET") == "UNSET":
+        unset_list(tokens, "COMMENT")
+        return ""
+    given = read_options(tokens, {"COMMENT": string})
+    if not given:
+        raise tokens.error()
+    return str(given["COMMENT"])
 
 
 def unset_list(tokens: Tokens, *known: str) -> list[str]:

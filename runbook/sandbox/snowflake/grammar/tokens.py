@@ -202,6 +202,16 @@ class Tokens:
             parts.append(self.identifier())
         return tuple(parts)
 
+    def upcoming(self) -> str:
+        """The last part of the name that comes next, which is not consumed; empty for what is not a name."""
+        at = self._at
+        try:
+            return self.name()[-1]
+        except SnowflakeError:
+            return ""
+        finally:
+            self._at = at
+
     def _identifier_call(self, at_most: int) -> tuple[str, ...]:
         """https://docs.snowflake.com/en/sql-reference/identifier-literal; of a variable it is refused."""
         self.expect("IDENTIFIER", "(")
@@ -243,6 +253,17 @@ class Tokens:
             self.advance()
             return token.value.upper() == "TRUE"
         raise self.error()
+
+    def until(self, word: str) -> str:
+        """Everything up to ``word`` outside parentheses, as written; consumes it, not the word."""
+        start, end, depth = self.next.start, self.next.start, 0
+        while depth or not self.sees(word):
+            if self.at_end:
+                raise self.error()
+            token = self.advance()
+            end = token.end
+            depth += {"(": 1, ")": -1}.get(token.value if token.kind == "symbol" else "", 0)
+        return self.text[start:end]
 
     def rest(self) -> str:
         """Everything not yet consumed, as written; consumes it."""
