@@ -307,7 +307,7 @@ def _write_failed(broken: duckdb.Error, compiled: Compiled) -> SnowflakeError:
     """The table changed between compiling and writing, or DuckDB found what the projection did not."""
     if isinstance(broken, (duckdb.CatalogException, duckdb.BinderException)):
         return errors.does_not_exist("Table", str(compiled.table.full_name))
-    return SnowflakeError(100132, "22000", f"The load failed: {str(broken).splitlines()[0]}")
+    return SnowflakeError(100132, "22000", "The load failed: what was read does not fit the table.")
 
 
 def attempt_of(

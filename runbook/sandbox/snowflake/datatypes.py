@@ -106,7 +106,7 @@ def shown_type(duckdb: str) -> str:
         return _SHOWN[duckdb]
     if duckdb in ('"NULL"', "NULL"):
         return f"VARCHAR({MAX_VARCHAR})"
-    raise errors.not_emulated(f"a column of DuckDB's type {duckdb}")
+    raise errors.not_emulated("a column of a type that only the engine underneath has")
 
 
 def result_column(name: str, shown: str) -> Column:

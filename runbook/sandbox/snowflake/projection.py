@@ -9,6 +9,7 @@ https://docs.snowflake.com/en/user-guide/querying-metadata; sources: Snowflake Â
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +18,16 @@ from typing import Any
 import duckdb
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError
 
-from runbook.sandbox.snowflake import conversions, engine, errors, tables
+from runbook.sandbox.snowflake import conversions, engine, errors, plain_sql, tables
 from runbook.sandbox.snowflake.catalog import TableColumn
 from runbook.sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.names import quoted
+
+log = logging.getLogger(__name__)
 
 METADATA = {
     "METADATA$FILENAME": "m_filename",
@@ -144,7 +147,7 @@ def compile_copy(
     sources += _defaults(columns, targets, now)
     filled = [*targets, *(c for c in columns if c not in targets and c.shown_default is not None)]
     from_ = _from(wanted, options, metadata)
-    types = _types(cursor, sources, from_, wanted, metadata)
+    types = _types(cursor, sources, from_, wanted, metadata, [source.text for source in sources])
     made = [
         _target(column, positions[column.name], source, type_, statement, options)
         for column, source, type_ in zip(filled, sources, types, strict=True)
@@ -169,6 +172,8 @@ class _Source:
     field: int | None = None
     highest_field: int = 0
     strict: bool = False
+    text: str = ""
+    """As it was written."""
 
 
 def _target_columns(statement: CopyStatement, columns: Sequence[TableColumn]) -> list[TableColumn]:
@@ -249,8 +254,8 @@ _REFUSED = (exp.Subquery, exp.Select, exp.AggFunc, exp.Window, exp.Star)
 def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tuple[list[_Source], set[str]]:
     try:
         select = sqlglot.parse_one(f"SELECT {statement.select} FROM batch", read="snowflake")
-    except SqlglotError as error:
-        raise errors.syntax_error(str(error).splitlines()[0]) from None
+    except ParseError as error:
+        raise plain_sql.syntax_error(error) from None
     metadata: set[str] = set()
     sources = []
     for item in select.expressions:
@@ -283,10 +288,16 @@ def _source(
     strict = holder.find(exp.Cast, exp.ParseJSON, exp.ToNumber, exp.Anonymous, exp.Func) is not None
     try:
         (sql,) = engine.translate(holder)
-    except (SqlglotError, NotImplementedError) as error:
-        raise errors.not_emulated(f"in a COPY transformation: {error}") from None
+    except SnowflakeError:
+        raise
+    except Exception:  # noqa: BLE001 - sqlglot and fakesnow raise what comes
+        raise _not_emulated(item) from None
     return _Source(
-        sql.removeprefix("SELECT "), min(fields, default=None), max(fields, default=0), strict=strict
+        sql.removeprefix("SELECT "),
+        min(fields, default=None),
+        max(fields, default=0),
+        strict=strict,
+        text=item.sql(dialect="snowflake")[:100],
     )
 
 
@@ -360,7 +371,18 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
     return sources
 
 
-def _types(cursor: Any, sources: Sequence[_Source], from_: str, wanted: int, metadata: set[str]) -> list[str]:
+def _not_emulated(item: exp.Expression) -> SnowflakeError:
+    return errors.not_emulated(f"in a COPY transformation: {item.sql(dialect='snowflake')[:100]}")
+
+
+def _types(
+    cursor: Any,
+    sources: Sequence[_Source],
+    from_: str,
+    wanted: int,
+    metadata: set[str],
+    written: Sequence[str],
+) -> list[str]:
     """The DuckDB type of each expression. Raises not emulated for what DuckDB cannot make sense of."""
     fields = [f"NULL::VARCHAR AS c{n}" for n in range(1, wanted + 1)]
     fields += [f"NULL::{METADATA_TYPES[name]} AS {name}" for name in sorted(metadata)]
@@ -369,7 +391,12 @@ def _types(cursor: Any, sources: Sequence[_Source], from_: str, wanted: int, met
     try:
         described = cursor.execute(f"DESCRIBE WITH batch AS {batch} SELECT {items} FROM {from_}").fetchall()
     except duckdb.Error as error:
-        raise errors.not_emulated(f"in a COPY transformation: {str(error).splitlines()[0]}") from None
+        log.info("DuckDB: %s", error)
+        if len(sources) == 1:
+            raise errors.not_emulated(f"in a COPY transformation: {written[0]}") from None
+        for source, text in zip(sources, written, strict=True):
+            _types(cursor, [source], from_, wanted, metadata, [text])
+        raise errors.not_emulated("in a COPY transformation") from None
     return [row[1] for row in described]
 
 

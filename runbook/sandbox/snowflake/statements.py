@@ -21,7 +21,7 @@ from runbook.sandbox.snowflake.commands import (
     showing,
 )
 from runbook.sandbox.snowflake.errors import SnowflakeError
-from runbook.sandbox.snowflake.grammar.tokens import Token, Tokens, tokenize
+from runbook.sandbox.snowflake.grammar.tokens import Token, Tokens, split_statements, tokenize
 from runbook.sandbox.snowflake.queries import CURRENT, Query
 from runbook.sandbox.snowflake.result import Result
 
@@ -90,6 +90,11 @@ def leading(text: str, n: int = 3) -> list[Token]:
 
 def run(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
     """Run one statement, or several joined by ``->>``. Raises SnowflakeError."""
+    several = len(split_statements(text))
+    if several > 1:
+        raise SnowflakeError(
+            8, "0A000", f"Actual statement count {several} did not match the desired statement count 1."
+        )
     steps = piped.steps(text)
     if len(steps) > 1:
         return piped.run(session, steps, lambda step: _run_one(session, step, bindings))
@@ -144,11 +149,8 @@ def execute(query: Query, bindings: Sequence[exp.Expression] = ()) -> None:
 
 def _internal(error: Exception) -> SnowflakeError:
     """A fault of the sandbox itself: 000603 (XX000), as Snowflake's internal errors."""
-    return SnowflakeError(
-        603,
-        "XX000",
-        f"SQL execution internal error: the sandbox failed ({type(error).__name__}: {error}). See its log.",
-    )
+    del error
+    return SnowflakeError(603, "XX000", "SQL execution internal error: see the sandbox's log.")
 
 
 def _log(query: Query, role: str) -> None:

@@ -103,15 +103,35 @@ def split_statements(text: str) -> list[str]:
     """The statements of a text, divided at semicolons outside literals and comments; empty ones left out."""
     statements: list[str] = []
     start = 0
-    empty = True
+    words: list[str] = []
     for token in tokenize(text):
-        if token.kind == "end" or (token.kind == "symbol" and token.value == ";"):
-            if not empty:
+        ends = token.kind == "symbol" and token.value == ";" and not _in_block(words)
+        if token.kind == "end" or ends:
+            if words:
                 statements.append(text[start : token.start].strip())
-            start, empty = token.end, True
+            start, words = token.end, []
         else:
-            empty = False
+            words.append(token.value if token.kind in ("word", "symbol") else "")
     return statements
+
+
+def _in_block(words: Sequence[str]) -> bool:
+    """Is a BEGIN … END block of Snowflake Scripting open? Only a definition (``CREATE … AS BEGIN``) has one.
+
+    Source: https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks
+    """
+    if words[:1] != ["CREATE"] or "BEGIN" not in words:
+        return False
+    at = words.index("BEGIN")
+    if words[at - 1] != "AS" and "DECLARE" not in words[:at]:
+        return False
+    depth = 0
+    for n, word in enumerate(words[at:], at):
+        if word == "BEGIN" or (word == "CASE" and words[n - 1] != "END"):
+            depth += 1
+        elif word == "END" and (words[n + 1 : n + 2] or [""])[0] not in ("IF", "FOR", "WHILE", "LOOP", "REPEAT"):
+            depth -= 1
+    return depth > 0
 
 
 class Tokens:
