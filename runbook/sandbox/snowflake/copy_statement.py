@@ -104,6 +104,10 @@ class CopyStatement:
     force: bool = False
     load_uncertain_files: bool = False
     validation_mode: str | None = None
+    match_by_column_name: str | None = None
+    """CASE_SENSITIVE or CASE_INSENSITIVE."""
+    include_metadata: Mapping[str, str] = field(default_factory=dict)
+    """The METADATA$ column that fills a column of the table."""
     written: tuple[str, ...] = ()
     """The names of the options that were written."""
 
@@ -190,6 +194,7 @@ class _Parser:
             raise SnowflakeError(
                 1003, "42000", f"SQL compilation error:\nFILES takes at most {MAX_FILES} file names."
             )
+        self._check_matching(select)
         if select is not None and self.found.get("validation_mode"):
             raise errors.not_emulated("VALIDATION_MODE with a COPY transformation")
         return CopyStatement(
@@ -202,6 +207,19 @@ class _Parser:
             written=tuple(self.written),
             **self.found,
         )
+
+    def _check_matching(self, select: str | None) -> None:
+        """MATCH_BY_COLUMN_NAME excludes a SELECT, and INCLUDE_METADATA needs it [copy-into-table]."""
+        if self.found.get("match_by_column_name") and select is not None:
+            raise SnowflakeError(
+                2029,
+                "42601",
+                "SQL compilation error:\nMATCH_BY_COLUMN_NAME is not supported with a COPY transformation.",
+            )
+        if self.found.get("include_metadata") and not self.found.get("match_by_column_name"):
+            raise SnowflakeError(
+                2029, "42601", "SQL compilation error:\nINCLUDE_METADATA requires MATCH_BY_COLUMN_NAME."
+            )
 
     def listing(self) -> tuple[StageReference, str | None]:
         self.tokens.one_of("LIST", "LS")
@@ -381,11 +399,17 @@ class _Parser:
         value = str(self._value()).upper()
         if value not in ("NONE", "CASE_SENSITIVE", "CASE_INSENSITIVE"):
             raise errors.invalid_value(value, "MATCH_BY_COLUMN_NAME")
-        if value != "NONE":
-            raise errors.not_emulated(f"MATCH_BY_COLUMN_NAME = {value}")
+        self.found["match_by_column_name"] = None if value == "NONE" else value
 
     def include_metadata(self) -> None:
-        raise errors.not_emulated("INCLUDE_METADATA")
+        self.tokens.expect("(")
+        found: dict[str, str] = {}
+        while not self.tokens.take(")"):
+            self.tokens.take(",")
+            column = self.tokens.identifier()
+            self.tokens.expect("=")
+            found[column] = self.tokens.identifier()
+        self.found["include_metadata"] = found
 
     def load_mode(self) -> None:
         if str(self._value()).upper() != "FULL_INGEST":

@@ -26,6 +26,7 @@ from runbook.sandbox.snowflake import (
     functions,
     relations,
     result,
+    stage_query,
     views,
 )
 from runbook.sandbox.snowflake.datatypes import result_column, shown_type
@@ -98,8 +99,8 @@ def run(session: Session, text: str, bindings: Sequence[exp.Expression] = ()) ->
 
 def bind(statement: exp.Expression, bindings: Sequence[exp.Expression]) -> exp.Expression:
     """Put the values for ``?`` and ``:1`` placeholders in. Raises 002049 where one has no value."""
-    if statement.find(exp.Parameter):
-        raise errors.not_emulated("session variables and $n outside COPY")
+    if statement.find(exp.Parameter) and not any(map(stage_query.is_stage, statement.find_all(exp.Table))):
+        raise errors.not_emulated("session variables, and $n of anything but a stage's files")
     if any(isinstance(each, exp.Tuple) for each in bindings):
         return _bind_rows(statement, bindings)
     formats = [each for each in statement.find_all(exp.Placeholder) if each.arg_key == "format"]
@@ -233,6 +234,10 @@ def _unqualify_inserts(merge: exp.Expression) -> None:
 def _place_system_relations(session: Session, query: exp.Expression, stack: ExitStack) -> set[str]:
     """Replace table functions and system views by relations made now; their column names."""
     known: set[str] = set()
+    staged = [table for table in query.find_all(exp.Table) if stage_query.is_stage(table)]
+    fields = stage_query.place_fields(query) if staged else 0
+    for table in staged:
+        known |= _place(session, table, stage_query.rows(session, table, fields), stack)
     for node in list(query.find_all(exp.TableFromRows)):
         found = _table_function(session, node)
         if found is not None:

@@ -128,9 +128,12 @@ def compile_copy(
     now = _Now(compiled_at, timezone)
     targets = _target_columns(statement, columns)
     positions = {column.name: n for n, column in enumerate(columns, 1)}
-    if statement.select is None:
+    metadata: set[str] = set()
+    if statement.match_by_column_name is not None:
+        targets = [column for column in targets if column.identity is None]
+        sources, expected = _matched(statement, targets, options, metadata), None
+    elif statement.select is None:
         sources, expected = _plain(statement, targets, options)
-        metadata: set[str] = set()
     else:
         sources, metadata = _selected(statement, options, now)
         expected = None
@@ -213,6 +216,30 @@ def _plain(
     counted = options["ERROR_ON_COLUMN_COUNT_MISMATCH"] and not statement.columns
     sources = [_Source(f"c{n}", n, n) for n in range(1, len(targets) + 1)]
     return sources, len(targets) if counted else None
+
+
+def _matched(
+    statement: CopyStatement, targets: Sequence[TableColumn], options: FormatOptions, metadata: set[str]
+) -> list[_Source]:
+    """A document's members to the columns of their names; NULL for a column without one.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (MATCH_BY_COLUMN_NAME,
+    INCLUDE_METADATA). Raises 000904 for a column or METADATA$ name nobody knows.
+    """
+    if options.type != "JSON":
+        raise errors.not_emulated(f"MATCH_BY_COLUMN_NAME with {options.type} files")
+    filled = statement.include_metadata
+    unknown = set(filled) - {column.name for column in targets} | (set(filled.values()) - set(METADATA))
+    if unknown:
+        raise errors.invalid_identifier(min(unknown))
+    metadata |= {METADATA[name] for name in filled.values()}
+    macro = "load_same" if statement.match_by_column_name == "CASE_SENSITIVE" else "load_alike"
+    return [
+        _Source(METADATA[filled[column.name]])
+        if column.name in filled
+        else _Source(f"{macro}(c1, {exp.Literal.string(column.name).sql('duckdb')})", 1, 1, text=column.name)
+        for column in targets
+    ]
 
 
 def _from(wanted: int, options: FormatOptions, metadata: set[str]) -> str:
