@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from runbook.sandbox.snowflake.names import Name
 
 if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.aws_client import Keys
     from runbook.sandbox.snowflake.copying import CopyStatement
     from runbook.sandbox.snowflake.directory import Directory
     from runbook.sandbox.snowflake.formats import FormatOptions
@@ -76,6 +77,8 @@ class Integration:
     owner: str
     created_on: datetime
     object_acl: str = ""
+    keys: Keys | None = field(default=None, repr=False)
+    """The keys of a stage with credentials of its own, which stand in place of a role."""
 
     def allows(self, url: str) -> bool:
         """Does a stage at this URL pass? By string prefix; blocked wins (sources: Snowflake §8.5)."""
@@ -123,7 +126,7 @@ class FileFormat(SchemaObject):
 
 @dataclass(slots=True)
 class Stage(SchemaObject):
-    """An external stage on S3. ``integration_id`` may be of an integration that is gone.
+    """A stage on S3, or an internal one, whose URL is empty. ``integration_id`` may be of an integration that is gone.
 
     ``file_format``: options written on the stage, or the id of a named format, or None.
     """
@@ -134,6 +137,8 @@ class Stage(SchemaObject):
     file_format: FormatOptions | int | None = None
     directory: Directory | None = None
     region: str | None = None
+    own: Integration | None = None
+    """What reaches the bucket for a stage with credentials: no integration of the account."""
 
     @property
     def bucket(self) -> str:
@@ -335,7 +340,7 @@ class Catalog:
 
     def stage_integration(self, stage: Stage) -> Integration | None:
         """The integration the stage was made with, if it is still there."""
-        return self.integration_by_id(stage.integration_id)
+        return stage.own or self.integration_by_id(stage.integration_id)
 
     def pipe_table(self, pipe: Pipe) -> Table | None:
         """The table that has the name the pipe loads into."""

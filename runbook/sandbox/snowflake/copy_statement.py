@@ -252,6 +252,8 @@ class _Parser:
             if self.tokens.next.kind == "string":
                 raise errors.not_emulated("COPY from a URL without a stage")
             raise self.tokens.error()
+        if match.group().upper() == "@IDENTIFIER":
+            raise errors.not_emulated("IDENTIFIER of a stage")
         self._go_on_at(match.end())
         return parse_stage(match.group())
 

@@ -148,6 +148,8 @@ def stage_for_use(account: Account, context: Context, parts: Sequence[str]) -> t
 def stage_integration(account: Account, context: Context, stage: Stage) -> Integration:
     """The stage's own integration, usable by the role; errors as in :func:`stage_for_use`."""
     account.privileges.require(context.role, stage, "USAGE")
+    if not stage.url:
+        raise errors.not_emulated("the files of an internal stage")
     found = account.catalog.stage_integration(stage)
     if found is None:
         raise errors.integration_not_found(str(stage.integration_name), stage.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -79,12 +81,13 @@ KNOWN_ELSEWHERE = {
 
 
 def leading(text: str, n: int = 3) -> list[Token]:
-    """The first tokens of a statement, without reading the rest of it."""
+    """The first tokens of a statement, without reading the rest of it; fewer where it cannot be read."""
     found: list[Token] = []
-    for token in tokenize(text):
-        if len(found) == n:
-            break
-        found.append(token)
+    with suppress(SnowflakeError):
+        for token in tokenize(text):
+            if len(found) == n:
+                break
+            found.append(token)
     return found
 
 
@@ -153,6 +156,9 @@ def _internal(error: Exception) -> SnowflakeError:
     return SnowflakeError(603, "XX000", "SQL execution internal error: see the sandbox's log.")
 
 
+_SECRET = re.compile(r"((?:AWS_SECRET_KEY|AWS_TOKEN|MASTER_KEY|PASSWORD)\s*=\s*)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
+
+
 def _log(query: Query, role: str) -> None:
     session = query.session
     status = "success" if query.error is None else f"{query.error.errno:06d}"
@@ -161,7 +167,7 @@ def _log(query: Query, role: str) -> None:
         f"{session.user}/{role}",
         operation(query.text),
         access(query.text),
-        query.text,
+        _SECRET.sub(r"\1'***'", query.text),
         status,
         query.started_at,
         query.ended_at or datetime.now(query.started_at.tzinfo),

@@ -84,7 +84,7 @@ def create(session: Session, tokens: Tokens) -> Result:
     for words, creator in KINDS:
         if tokens.take(*words):
             if or_alter and words[0] not in OR_ALTER:
-                raise tokens.error()
+                raise errors.not_emulated(f"CREATE OR ALTER {' '.join(words)}")
             mode = Mode(replace, or_alter, tokens.take("IF", "NOT", "EXISTS"), transient)
             if mode.if_not_exists and (replace or or_alter):
                 raise errors.SnowflakeError(

@@ -69,7 +69,7 @@ def read_filter(session: Session, tokens: Tokens, *, scoped: bool) -> Filter:
     if scoped and session.database is not None and session.schema is not None:
         schema = session.schema
     if tokens.take("IN"):
-        if not scoped:
+        if not scoped and not tokens.sees("ACCOUNT"):
             raise tokens.error()
         database, schema = _scope(session, tokens)
     return replace(_named(tokens, like), database=database, schema=schema)
@@ -80,7 +80,7 @@ def _named(tokens: Tokens, like: str | None) -> Filter:
     starts_with = tokens.string() if tokens.take("STARTS", "WITH") else ""
     limit, after = MAX_ROWS, None
     if tokens.take("LIMIT"):
-        limit = min(int(tokens.number()), MAX_ROWS)
+        limit = min(tokens.integer(), MAX_ROWS)
         after = tokens.string() if tokens.take("FROM") else None
     tokens.end()
     return Filter(like, starts_with=starts_with, limit=limit, after=after)

@@ -116,14 +116,17 @@ def split_statements(text: str) -> list[str]:
 
 
 def _in_block(words: Sequence[str]) -> bool:
-    """Is a BEGIN … END block of Snowflake Scripting open? Only a definition (``CREATE … AS BEGIN``) has one.
+    """Is a block of Snowflake Scripting open: of its own, or in a definition (``CREATE … AS BEGIN``)?
 
     Source: https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks
     """
-    if words[:1] != ["CREATE"] or "BEGIN" not in words:
-        return False
+    if "BEGIN" not in words:
+        return "DECLARE" in words[:1]
     at = words.index("BEGIN")
-    if words[at - 1] != "AS" and "DECLARE" not in words[:at]:
+    if at == 0:
+        if len(words) == 1 or words[1] in ("TRANSACTION", "WORK", "NAME"):
+            return False
+    elif words[at - 1] != "AS" and "DECLARE" not in words[:at]:
         return False
     depth = 0
     for n, word in enumerate(words[at:], at):
@@ -265,6 +268,12 @@ class Tokens:
         if self.next.kind != "number":
             raise self.error()
         return sign + self.advance().value
+
+    def integer(self) -> int:
+        """A whole number of zero or more."""
+        if not self.next.value.isdigit() or self.next.kind != "number":
+            raise self.error()
+        return int(self.advance().value)
 
     def boolean(self) -> bool:
         """TRUE or FALSE; quoted as a string it counts too."""
