@@ -97,6 +97,8 @@ def _require(shape: Shape, name: str) -> None:
 
 def _added(shape: Shape, action: exp.ColumnDef) -> Shape:
     column = tables.column(action)
+    if column.identity is not None:
+        raise errors.not_emulated("ALTER TABLE … ADD COLUMN … AUTOINCREMENT")
     if any(each.name == column.name for each, _ in shape):
         if action.args.get("exists"):
             return shape

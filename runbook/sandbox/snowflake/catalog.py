@@ -11,11 +11,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from runbook.sandbox.snowflake.names import Name
 
 if TYPE_CHECKING:
+    from runbook.sandbox.snowflake.aws_client import Keys
     from runbook.sandbox.snowflake.copying import CopyStatement
     from runbook.sandbox.snowflake.directory import Directory
     from runbook.sandbox.snowflake.formats import FormatOptions
@@ -30,6 +31,7 @@ class Database:
     owner: str
     created_on: datetime
     comment: str = ""
+    transient: bool = False
 
 
 @dataclass(slots=True)
@@ -43,6 +45,9 @@ class Schema:
     created_on: datetime
     comment: str = ""
     pipe_execution_paused: bool | None = None
+    transient: bool = False
+    managed: bool = False
+    """WITH MANAGED ACCESS: only the schema's owner grants privileges on what is in it."""
 
 
 @dataclass(slots=True)
@@ -72,11 +77,26 @@ class Integration:
     owner: str
     created_on: datetime
     object_acl: str = ""
+    keys: Keys | None = field(default=None, repr=False)
+    """The keys of a stage with credentials of its own, which stand in place of a role."""
 
     def allows(self, url: str) -> bool:
         """Does a stage at this URL pass? By string prefix; blocked wins (sources: Snowflake §8.5)."""
         allowed = any(place == "*" or url.startswith(place) for place in self.allowed_locations)
         return allowed and not any(url.startswith(place) for place in self.blocked_locations)
+
+
+@dataclass(slots=True)
+class NotificationIntegration:
+    """A notification integration: to an SNS topic (QUEUE) or by EMAIL. ``options``: as written."""
+
+    id: int
+    name: str
+    type: str
+    external_id: str
+    options: dict[str, Any]
+    owner: str
+    created_on: datetime
 
 
 @dataclass(slots=True)
@@ -106,7 +126,7 @@ class FileFormat(SchemaObject):
 
 @dataclass(slots=True)
 class Stage(SchemaObject):
-    """An external stage on S3. ``integration_id`` may be of an integration that is gone.
+    """A stage on S3, or an internal one, whose URL is empty. ``integration_id`` may be of an integration that is gone.
 
     ``file_format``: options written on the stage, or the id of a named format, or None.
     """
@@ -117,6 +137,8 @@ class Stage(SchemaObject):
     file_format: FormatOptions | int | None = None
     directory: Directory | None = None
     region: str | None = None
+    own: Integration | None = None
+    """What reaches the bucket for a stage with credentials: no integration of the account."""
 
     @property
     def bucket(self) -> str:
@@ -130,6 +152,20 @@ class Stage(SchemaObject):
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """AUTOINCREMENT: where it starts, its step, and the DuckDB sequence that counts."""
+
+    start: int = 1
+    step: int = 1
+    ordered: bool = False
+    sequence: str = ""
+
+    def __str__(self) -> str:
+        order = "ORDER" if self.ordered else "NOORDER"
+        return f"IDENTITY START {self.start} INCREMENT {self.step} {order}"
+
+
+@dataclass(frozen=True, slots=True)
 class TableColumn:
     """A table's column; ``type`` as DESC TABLE shows it: ``VARCHAR(255)``, ``NUMBER(38,0)``."""
 
@@ -138,6 +174,12 @@ class TableColumn:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
+    identity: Identity | None = None
+
+    @property
+    def shown_default(self) -> str | None:
+        """The default as DESC TABLE shows it."""
+        return str(self.identity) if self.identity else self.default
 
     @property
     def base_type(self) -> str:
@@ -161,6 +203,7 @@ class Table(SchemaObject):
 
     columns: list[TableColumn] = field(default_factory=list)
     kind: str = "TABLE"
+    transient: bool = False
 
 
 @dataclass(slots=True)
@@ -186,12 +229,34 @@ class Pipe(SchemaObject):
     cloned: bool = False
     altered_on: datetime | None = None
     dropped_on: datetime | None = None
+    error_integration: str | None = None
     replaces_another: bool = False
     table: Name = field(kw_only=True)
     """The target table, by name: a pipe follows the name, not the table's id (sources: Snowflake §3.6)."""
     stage_url: str = ""
     """The stage's URL when the pipe was made. Once it is another, the pipe is STOPPED_STAGE_ALTERED, and
     stays so when it is altered back: it must be re-created (sources: Snowflake §1.4)."""
+
+
+@dataclass(slots=True)
+class Stream(SchemaObject):
+    """A stream on a table or view, whose id tells whether it was replaced."""
+
+    source: Name
+    source_id: int
+    append_only: bool
+
+
+@dataclass(slots=True)
+class Task(SchemaObject):
+    """A task. ``options``: as written. It never runs."""
+
+    uuid: str
+    definition: str
+    condition: str
+    predecessors: list[Name]
+    options: dict[str, Any]
+    started: bool = False
 
 
 STAGE_WAS_ALTERED = "(altered)"
@@ -255,10 +320,13 @@ class Catalog:
         self.schemas: dict[tuple[str, str], Schema] = {}
         self.warehouses: dict[str, Warehouse] = {}
         self.integrations: dict[str, Integration] = {}
+        self.notifications: dict[str, NotificationIntegration] = {}
         self.file_formats: Objects[FileFormat] = Objects()
         self.stages: Objects[Stage] = Objects()
         self.tables: Objects[Table] = Objects()
         self.pipes: Objects[Pipe] = Objects()
+        self.streams: Objects[Stream] = Objects()
+        self.tasks: Objects[Task] = Objects()
         self.dropped_pipes: list[Pipe] = []
         self.pipe_execution_paused: bool | None = None
 
@@ -272,7 +340,7 @@ class Catalog:
 
     def stage_integration(self, stage: Stage) -> Integration | None:
         """The integration the stage was made with, if it is still there."""
-        return self.integration_by_id(stage.integration_id)
+        return stage.own or self.integration_by_id(stage.integration_id)
 
     def pipe_table(self, pipe: Pipe) -> Table | None:
         """The table that has the name the pipe loads into."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow as pa
 
-from runbook.sandbox.snowflake import json_reader, load_errors
+from runbook.sandbox.snowflake import duckdb_errors, json_reader, load_errors
 from runbook.sandbox.snowflake.load_errors import RecordError
 from runbook.sandbox.snowflake.projection import Projection, Target
 
@@ -29,6 +29,7 @@ _KINDS = {
     "TIME": ("Time", 100108, "22007"),
     "TIMESTAMP_NTZ": ("Timestamp", 100035, "22007"),
     "TIMESTAMP_LTZ": ("Timestamp", 100035, "22007"),
+    "TIMESTAMP_TZ": ("Timestamp", 100035, "22007"),
 }
 
 
@@ -112,9 +113,12 @@ def _refused(error: duckdb.Error) -> Problem:
     text = str(error)
     if json_text := _MALFORMED.search(text):
         return load_errors.json_error(json_reader.detail_of(json_text[1]))
+    known = duckdb_errors.translate(error)
+    if known.errno in (100078, 100115, 100071):
+        return known.message, known.errno, known.sqlstate
     value = _VALUE.search(text)
     if value is None:
-        return f"Numeric value is not recognized ({text.splitlines()[0]})", 100038, "22018"
+        return "Numeric value is not recognized", 100038, "22018"
     if value[3] is not None:
         what = "Date" if "date field" in text else "Time" if "time field" in text else "Timestamp"
         kind = {"Date": "DATE", "Time": "TIME", "Timestamp": "TIMESTAMP_NTZ"}[what]

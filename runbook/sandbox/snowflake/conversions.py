@@ -20,6 +20,17 @@ from runbook.sandbox.snowflake.copy_statement import CopyStatement
 from runbook.sandbox.snowflake.datatypes import duckdb_type
 from runbook.sandbox.snowflake.formats import FormatOptions
 
+CLOCKS = [
+    "%Y-%m-%dT%H",
+    "%Y-%m-%d %H",
+    "%m/%d/%Y %H:%M:%S",
+    "%a, %d %b %Y %H:%M:%S",
+    "%a, %d %b %Y %H:%M:%S.%f",
+    "%a, %d %b %Y %I:%M:%S %p",
+    "%a %b %d %H:%M:%S %Y",
+]
+"""What AUTO takes beside ISO: https://docs.snowflake.com/en/sql-reference/date-time-input-output"""
+
 MACROS = (
     # A number as Snowflake reads one: no underscores, no hexadecimal, blanks around it allowed.
     r"""CREATE MACRO IF NOT EXISTS load_is_number(x) AS
@@ -27,13 +38,35 @@ MACROS = (
     r"""CREATE MACRO IF NOT EXISTS load_boolean(x) AS CASE
         WHEN lower(trim(x)) IN ('true', 't', 'yes', 'y', 'on', '1') THEN TRUE
         WHEN lower(trim(x)) IN ('false', 'f', 'no', 'n', 'off', '0') THEN FALSE END""",
+    # A whole number is seconds, milliseconds, microseconds or nanoseconds since 1970, by its size.
+    r"""CREATE MACRO IF NOT EXISTS load_epoch(x) AS CASE
+        WHEN NOT regexp_full_match(x, '\s*-?[0-9]{1,19}\s*') THEN NULL
+        WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000000)
+        WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT) * 1000)
+        WHEN abs(TRY_CAST(x AS BIGINT)) < 31536000000000000 THEN make_timestamp(TRY_CAST(x AS BIGINT))
+        ELSE make_timestamp(TRY_CAST(x AS BIGINT) // 1000) END""",
+    # The wall clock of what is not ISO, its offset taken out.
+    rf"""CREATE MACRO IF NOT EXISTS load_clock(x) AS try_strptime(
+        regexp_replace(trim(x), '\s*[+-][0-9]{{2}}:?[0-9]{{2}}(\s[0-9]{{4}})?$', '\1'), {CLOCKS})""",
+    r"""CREATE MACRO IF NOT EXISTS load_offset(x) AS
+        regexp_extract(trim(x), '\s([+-][0-9]{2}:?[0-9]{2})(\s[0-9]{4})?$', 1)""",
     # TIMESTAMP_NTZ keeps the wall clock and drops an offset.
-    r"""CREATE MACRO IF NOT EXISTS load_timestamp_ntz(x) AS
-        TRY_CAST(regexp_replace(x, '\s*(Z|[+-][0-9]{2}:?[0-9]{2})$', '') AS TIMESTAMP)""",
-    "CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS TRY_CAST(x AS TIMESTAMPTZ)",
-    "CREATE MACRO IF NOT EXISTS load_date(x) AS TRY_CAST(x AS DATE)",
+    r"""CREATE MACRO IF NOT EXISTS load_timestamp_ntz(x) AS coalesce(
+        TRY_CAST(regexp_replace(x, '\s*(Z|[+-][0-9]{2}:?[0-9]{2})$', '') AS TIMESTAMP),
+        load_epoch(x), load_clock(x))""",
+    """CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS coalesce(
+        TRY_CAST(x AS TIMESTAMPTZ), load_epoch(x) AT TIME ZONE 'UTC',
+        CASE WHEN load_offset(x) = '' THEN CAST(load_clock(x) AS TIMESTAMPTZ)
+        ELSE TRY_CAST(CAST(load_clock(x) AS VARCHAR) || load_offset(x) AS TIMESTAMPTZ) END)""",
+    """CREATE MACRO IF NOT EXISTS load_date(x) AS coalesce(
+        TRY_CAST(x AS DATE), CAST(try_strptime(trim(x), ['%d-%b-%Y', '%m/%d/%Y']) AS DATE),
+        CAST(load_epoch(x) AS DATE))""",
     "CREATE MACRO IF NOT EXISTS load_time(x) AS TRY_CAST(x AS TIME)",
     "CREATE MACRO IF NOT EXISTS load_json(x) AS CASE WHEN json_valid(x) THEN x::JSON END",
+    r"""CREATE MACRO IF NOT EXISTS load_same(document, name) AS
+        json_extract(document, '$."' || replace(name, '"', '\"') || '"')""",
+    """CREATE MACRO IF NOT EXISTS load_alike(document, name) AS load_same(
+        document, list_filter(json_keys(document), k -> upper(k) = upper(name))[1])""",
     """CREATE MACRO IF NOT EXISTS load_binary(x) AS
         CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END""",
 )
@@ -96,7 +129,7 @@ def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -
 def _require_auto(base: str, options: FormatOptions) -> None:
     """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
     option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
-    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ") and options[option].upper() != "AUTO":
+    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ") and options[option].upper() != "AUTO":
         raise errors.not_emulated(f"{option} = '{options[option]}'")
     if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
         raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")
@@ -110,6 +143,7 @@ _FROM_TEXT: dict[str, Callable[[str, str], str]] = {
     "TIME": lambda x, _: f"load_time({x})",
     "TIMESTAMP_NTZ": lambda x, _: f"load_timestamp_ntz({x})",
     "TIMESTAMP_LTZ": lambda x, _: f"load_timestamp_ltz({x})",
+    "TIMESTAMP_TZ": lambda x, _: f"load_timestamp_ltz({x})",
     "VARIANT": lambda x, _: f"load_json({x})",
     "OBJECT": lambda x, _: f"load_json({x})",
     "ARRAY": lambda x, _: f"load_json({x})",

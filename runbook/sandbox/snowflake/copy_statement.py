@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from runbook.sandbox.snowflake import errors, names
 from runbook.sandbox.snowflake.errors import SnowflakeError
+from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens, unescape
 
 MAX_FILES = 1000
@@ -103,6 +104,10 @@ class CopyStatement:
     force: bool = False
     load_uncertain_files: bool = False
     validation_mode: str | None = None
+    match_by_column_name: str | None = None
+    """CASE_SENSITIVE or CASE_INSENSITIVE."""
+    include_metadata: Mapping[str, str] = field(default_factory=dict)
+    """The METADATA$ column that fills a column of the table."""
     written: tuple[str, ...] = ()
     """The names of the options that were written."""
 
@@ -180,6 +185,8 @@ class _Parser:
             stage, select, alias = self._transformation()
         else:
             stage, select, alias = self._stage(), None, None
+            if self.tokens.take("("):
+                self._stage_arguments()
         while not self.tokens.at_end:
             self.tokens.take(",")
             self._option()
@@ -187,6 +194,7 @@ class _Parser:
             raise SnowflakeError(
                 1003, "42000", f"SQL compilation error:\nFILES takes at most {MAX_FILES} file names."
             )
+        self._check_matching(select)
         if select is not None and self.found.get("validation_mode"):
             raise errors.not_emulated("VALIDATION_MODE with a COPY transformation")
         return CopyStatement(
@@ -199,6 +207,19 @@ class _Parser:
             written=tuple(self.written),
             **self.found,
         )
+
+    def _check_matching(self, select: str | None) -> None:
+        """MATCH_BY_COLUMN_NAME excludes a SELECT, and INCLUDE_METADATA needs it [copy-into-table]."""
+        if self.found.get("match_by_column_name") and select is not None:
+            raise SnowflakeError(
+                2029,
+                "42601",
+                "SQL compilation error:\nMATCH_BY_COLUMN_NAME is not supported with a COPY transformation.",
+            )
+        if self.found.get("include_metadata") and not self.found.get("match_by_column_name"):
+            raise SnowflakeError(
+                2029, "42601", "SQL compilation error:\nINCLUDE_METADATA requires MATCH_BY_COLUMN_NAME."
+            )
 
     def listing(self) -> tuple[StageReference, str | None]:
         self.tokens.one_of("LIST", "LS")
@@ -231,6 +252,8 @@ class _Parser:
             if self.tokens.next.kind == "string":
                 raise errors.not_emulated("COPY from a URL without a stage")
             raise self.tokens.error()
+        if match.group().upper() == "@IDENTIFIER":
+            raise errors.not_emulated("IDENTIFIER of a stage")
         self._go_on_at(match.end())
         return parse_stage(match.group())
 
@@ -275,7 +298,7 @@ class _Parser:
             argument = self.tokens.one_of("FILE_FORMAT", "PATTERN")
             self.tokens.expect("=>")
             if argument == "PATTERN":
-                self.found["pattern"] = self.tokens.string()
+                self.found["pattern"] = options.string(self.tokens)
             else:
                 self.found["file_format"] = FormatClause(self._format_name())
 
@@ -297,17 +320,17 @@ class _Parser:
         read(self)
 
     def files(self) -> None:
-        self.found["files"] = tuple(self.tokens.strings())
+        self.found["files"] = tuple(options.strings(self.tokens))
 
     def pattern(self) -> None:
-        self.found["pattern"] = self.tokens.string()
+        self.found["pattern"] = options.string(self.tokens)
 
     def file_format(self) -> None:
         if not self.tokens.take("("):  # FILE_FORMAT = name, as older statements write it
             self.found["file_format"] = FormatClause(self._format_name())
             return
         name: tuple[str, ...] | None = None
-        options: dict[str, Any] = {}
+        written: dict[str, Any] = {}
         while not self.tokens.take(")"):
             self.tokens.take(",")
             key = self.tokens.identifier()
@@ -315,21 +338,18 @@ class _Parser:
             if key == "FORMAT_NAME":
                 name = self._format_name()
             else:
-                options[key] = self._value()
-        if name is not None and "TYPE" in options:
+                written[key] = self._value()
+        if name is not None and "TYPE" in written:
             raise SnowflakeError(
                 1003, "42000", "SQL compilation error:\nFORMAT_NAME and TYPE are mutually exclusive."
             )
-        self.found["file_format"] = FormatClause(name, options)
+        self.found["file_format"] = FormatClause(name, written)
 
     def _value(self) -> Any:
         """An option's value: string, number, word, or a list of strings."""
         token = self.tokens.next
-        if token.kind == "symbol" and token.value == "(":
-            return tuple(self.tokens.strings())
-        if token.kind in ("string", "number", "word"):
-            self.tokens.advance()
-            return token.value
+        if token.kind in ("word", "string", "number", "quoted", "symbol"):
+            return options.value(self.tokens)
         raise self.tokens.error()
 
     def on_error(self) -> None:
@@ -381,11 +401,17 @@ class _Parser:
         value = str(self._value()).upper()
         if value not in ("NONE", "CASE_SENSITIVE", "CASE_INSENSITIVE"):
             raise errors.invalid_value(value, "MATCH_BY_COLUMN_NAME")
-        if value != "NONE":
-            raise errors.not_emulated(f"MATCH_BY_COLUMN_NAME = {value}")
+        self.found["match_by_column_name"] = None if value == "NONE" else value
 
     def include_metadata(self) -> None:
-        raise errors.not_emulated("INCLUDE_METADATA")
+        self.tokens.expect("(")
+        found: dict[str, str] = {}
+        while not self.tokens.take(")"):
+            self.tokens.take(",")
+            column = self.tokens.identifier()
+            self.tokens.expect("=")
+            found[column] = self.tokens.identifier()
+        self.found["include_metadata"] = found
 
     def load_mode(self) -> None:
         if str(self._value()).upper() != "FULL_INGEST":

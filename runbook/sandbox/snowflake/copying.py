@@ -122,7 +122,7 @@ def compile_statement(
     with account.lock:
         table = resolve.table_for_load(account, context, statement.table, privileges)
         stage, integration = resolve.stage_for_use(account, context, statement.stage.parts)
-        named, options = _format(account, context, statement.file_format, stage)
+        named, options = format_of(account, context, statement.file_format, stage)
         columns = list(table.columns)
         identity = account.history.identity(table)
     if table.kind != "TABLE":
@@ -169,7 +169,7 @@ def duckdb_name(name: Name) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in name)
 
 
-def _format(
+def format_of(
     account: Account, context: Context, clause: FormatClause | None, stage: Stage
 ) -> tuple[FileFormat | None, FormatOptions]:
     """The format that counts: the COPY's, else the stage's, else CSV. Hold ``account.lock``."""
@@ -307,7 +307,7 @@ def _write_failed(broken: duckdb.Error, compiled: Compiled) -> SnowflakeError:
     """The table changed between compiling and writing, or DuckDB found what the projection did not."""
     if isinstance(broken, (duckdb.CatalogException, duckdb.BinderException)):
         return errors.does_not_exist("Table", str(compiled.table.full_name))
-    return SnowflakeError(100132, "22000", f"The load failed: {str(broken).splitlines()[0]}")
+    return SnowflakeError(100132, "22000", "The load failed: what was read does not fit the table.")
 
 
 def attempt_of(

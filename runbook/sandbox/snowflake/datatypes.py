@@ -1,7 +1,7 @@
 """Column types: Snowflake's, as DESC shows them, and DuckDB's, which hold the values.
 
 Synonyms and defaults: https://docs.snowflake.com/en/sql-reference/intro-summary-data-types.
-TIMESTAMP_TZ is refused: DuckDB keeps no offset with a value.
+A TIMESTAMP_TZ is kept as a moment: DuckDB keeps no offset with a value, so it comes back in the session's zone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _PLAIN = {
     T.TIMESTAMPNTZ: "TIMESTAMP_NTZ(9)",
     T.DATETIME: "TIMESTAMP_NTZ(9)",
     T.TIMESTAMPLTZ: "TIMESTAMP_LTZ(9)",
+    T.TIMESTAMPTZ: "TIMESTAMP_TZ(9)",
     T.VARIANT: "VARIANT",
     T.OBJECT: "OBJECT",
     T.ARRAY: "ARRAY",
@@ -42,6 +43,7 @@ _DUCKDB = {
     "TIME": "TIME",
     "TIMESTAMP_NTZ": "TIMESTAMP",
     "TIMESTAMP_LTZ": "TIMESTAMPTZ",
+    "TIMESTAMP_TZ": "TIMESTAMPTZ",
     "VARIANT": "JSON",
     "OBJECT": "JSON",
     "ARRAY": "JSON",
@@ -81,7 +83,7 @@ def snowflake_type(data_type: exp.DataType) -> str:
         return "FLOAT"
     if kind in (T.BINARY, T.VARBINARY):
         return f"BINARY({sizes[0] if sizes else MAX_BINARY})"
-    if kind in _PLAIN and not data_type.args.get("nested"):
+    if kind in _PLAIN and not (kind in (T.OBJECT, T.ARRAY) and data_type.expressions):
         return _PLAIN[kind]
     raise errors.not_emulated(f"data type {data_type.sql(dialect='snowflake')}")
 
@@ -104,7 +106,7 @@ def shown_type(duckdb: str) -> str:
         return _SHOWN[duckdb]
     if duckdb in ('"NULL"', "NULL"):
         return f"VARCHAR({MAX_VARCHAR})"
-    raise errors.not_emulated(f"a column of DuckDB's type {duckdb}")
+    raise errors.not_emulated("a column of a type that only the engine underneath has")
 
 
 def result_column(name: str, shown: str) -> Column:

@@ -53,11 +53,28 @@ def _described(column: Column) -> dict[str, Any]:
 
 def json_rows(result: Result) -> list[list[str | None]]:
     """The rows with every value as text, as the JSON format wants them."""
+    if result.table is not None:
+        texts = [
+            _json_texts(values, column.type)
+            for values, column in zip(result.table.columns, result.columns, strict=True)
+        ]
+        return [list(row) for row in zip(*texts, strict=True)]
     writers = [_json_writer(column.type) for column in result.columns]
     return [
         [None if value is None else write(value) for write, value in zip(writers, row, strict=True)]
         for row in result.rows
     ]
+
+
+def _json_texts(values: Any, type_: str) -> list[str | None]:
+    """A column as text. Times and dates never become Python's, which end with the year 9999."""
+    if type_ in ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ") and pa.types.is_timestamp(values.type):
+        micros = values.cast(pa.timestamp("us", tz=values.type.tz)).cast(pa.int64()).to_pylist()
+        return [None if each is None else _micro_text(each) for each in micros]
+    if type_ == "DATE" and pa.types.is_date32(values.type):
+        return [None if each is None else str(each) for each in values.cast(pa.int32()).to_pylist()]
+    write = _json_writer(type_)
+    return [None if each is None else write(each) for each in values.to_pylist()]
 
 
 def _json_writer(type_: str) -> Callable[[Any], str]:  # noqa: PLR0911 - one line a type
@@ -93,7 +110,11 @@ def epoch_text(value: datetime) -> str:
         value if value.tzinfo is None else value.replace(tzinfo=None) - (value.utcoffset() or timedelta(0))
     )
     since = naive - EPOCH
-    micro = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+    return _micro_text((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def _micro_text(micro: int) -> str:
+    """Microseconds since 1970 as seconds with nine fraction digits."""
     sign, micro = ("-", -micro) if micro < 0 else ("", micro)
     return f"{sign}{micro // 1_000_000}.{micro % 1_000_000:06d}000"
 

@@ -15,9 +15,9 @@ import duckdb
 import sqlglot
 from fakesnow import macros, transforms
 from sqlglot import ErrorLevel, exp
-from sqlglot.dialects.snowflake import Snowflake
 
 from runbook.sandbox.clock import Clock
+from runbook.sandbox.snowflake import values
 
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -44,6 +44,7 @@ class Engine:
         self._duckdb.execute(macros.creation_sql(HOME))
         self._duckdb.execute(TIMESTAMP_MACROS)
         self._duckdb.execute(DIVISION_MACRO)
+        self._duckdb.execute(values.macros(HOME))
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         self._ahead = timedelta(-1)
@@ -77,14 +78,8 @@ class Engine:
         self._duckdb.close()
 
 
-# fakesnow's own turns epoch seconds into the session's time zone; NTZ is UTC's wall clock.
+# fakesnow's own _fs_to_timestamp turns epoch seconds into the session's time zone; values' keeps UTC's.
 TIMESTAMP_MACROS = f"""
-CREATE OR REPLACE MACRO {HOME}.main._fs_to_timestamp(val, scale) AS (
-    CASE WHEN try_cast(val AS BIGINT) IS NOT NULL
-        THEN make_timestamp(CAST(CAST(val AS BIGINT) * power(10, 6 - scale) AS BIGINT))
-        ELSE CAST(val AS TIMESTAMP)
-    END
-);
 CREATE OR REPLACE MACRO {HOME}.main.sandbox_try_timestamp(val) AS (
     CASE WHEN try_cast(val AS BIGINT) IS NOT NULL
         THEN make_timestamp(CAST(val AS BIGINT) * 1000000)
@@ -109,7 +104,7 @@ def try_timestamps(node: exp.Expression) -> exp.Expression:
         return exp.Anonymous(this="sandbox_try_timestamp", expressions=node.expressions)
     if isinstance(node, exp.TryCast) and node.to.this in NTZ:
         return exp.Anonymous(this="sandbox_try_timestamp", expressions=[node.this])
-    if named == "TO_TIMESTAMP_LTZ" and len(node.expressions) == 1:
+    if named in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ") and len(node.expressions) == 1:
         return exp.cast(node.expressions[0], "TIMESTAMPTZ")
     return node
 
@@ -120,13 +115,6 @@ def divisions(node: exp.Expression) -> exp.Expression:
         isinstance(node.expression, exp.Literal) and float(node.expression.this)
     ):
         node.set("expression", exp.Anonymous(this="sandbox_divisor", expressions=[node.expression.unnest()]))
-    return node
-
-
-def formatted_times(node: exp.Expression) -> exp.Expression:
-    """TO_CHAR and TO_VARCHAR of a time with a format; of a number it fails, DuckDB has no such formats."""
-    if isinstance(node, exp.ToChar) and isinstance(node.args.get("format"), exp.Literal):
-        return exp.TimeToStr(this=node.this, format=Snowflake.format_time(node.args["format"]))
     return node
 
 
@@ -146,9 +134,9 @@ def trims(node: exp.Expression) -> exp.Expression:
 
 
 CHAIN = (
+    *values.CHAIN,
     divisions,
     try_timestamps,
-    formatted_times,
     trims,
     transforms.upper_case_unquoted_identifiers,
     transforms.extract_comment_on_table,

@@ -97,6 +97,8 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 TRANSLATED = {
     "FLATTEN",
+    "TO_OBJECT",
+    "TO_TIMESTAMP_TZ",
     "TO_TIMESTAMP",
     "TO_TIMESTAMP_LTZ",
     "TO_TIMESTAMP_NTZ",

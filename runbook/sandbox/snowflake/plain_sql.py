@@ -6,6 +6,7 @@ query as constants and relations first; names are resolved and privileges checke
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 from fakesnow.transforms.merge import operations as merge_operations
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
+from sqlglot.errors import ParseError, SqlglotError
 
 from runbook.sandbox.snowflake import (
     directory,
@@ -25,6 +26,7 @@ from runbook.sandbox.snowflake import (
     functions,
     relations,
     result,
+    stage_query,
     views,
 )
 from runbook.sandbox.snowflake.datatypes import result_column, shown_type
@@ -36,6 +38,7 @@ from runbook.sandbox.snowflake.result import Result
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 COUNTED = {exp.Insert: ("inserted", result.INSERT), exp.Delete: ("deleted", result.DELETE)}
 CLASHES_BORNE = 10
@@ -50,9 +53,13 @@ def one_statement(text: str) -> exp.Expression:
     try:
         statements = parse(text)
     except ParseError as error:
-        raise _syntax_error(error) from None
-    except SqlglotError as error:
-        raise errors.syntax_error(str(error)) from None
+        raise syntax_error(error) from None
+    except SqlglotError:  # a text its tokenizer cannot divide
+        line, _, last = text.rpartition("\n")
+        raise errors.syntax_error("unexpected '<EOF>'.", line.count("\n") + 1 + bool(line), len(last)) from None
+    except Exception as error:  # noqa: BLE001 - sqlglot's own faults
+        log.info("no parse: %s: %s", type(error).__name__, error)
+        raise duckdb_errors.this_statement() from None
     if not statements:
         raise errors.SnowflakeError(900, "42601", "SQL compilation error: Empty SQL statement.")
     if len(statements) > 1:
@@ -61,6 +68,8 @@ def one_statement(text: str) -> exp.Expression:
             "0A000",
             f"Actual statement count {len(statements)} did not match the desired statement count 1.",
         )
+    if any(not each.expressions for each in statements[0].find_all(exp.Select)):
+        raise errors.syntax_error("unexpected '<EOF>'.")
     for table in statements[0].find_all(exp.Table):
         relations.read_identifier_call(table)
     for node in statements[0].find_all(exp.In):
@@ -69,7 +78,8 @@ def one_statement(text: str) -> exp.Expression:
     return statements[0]
 
 
-def _syntax_error(error: ParseError) -> errors.SnowflakeError:
+def syntax_error(error: ParseError) -> errors.SnowflakeError:
+    """001003 for what sqlglot cannot parse, at the place it names."""
     first = error.errors[0] if error.errors else {}
     unexpected = str(first.get("highlight") or "<EOF>")
     return errors.syntax_error(
@@ -89,10 +99,11 @@ def run(session: Session, text: str, bindings: Sequence[exp.Expression] = ()) ->
 
 def bind(statement: exp.Expression, bindings: Sequence[exp.Expression]) -> exp.Expression:
     """Put the values for ``?`` and ``:1`` placeholders in. Raises 002049 where one has no value."""
-    if statement.find(exp.Parameter):
-        raise errors.not_emulated("session variables and $n outside COPY")
+    if statement.find(exp.Parameter) and not any(map(stage_query.is_stage, statement.find_all(exp.Table))):
+        raise errors.not_emulated("session variables, and $n of anything but a stage's files")
     if any(isinstance(each, exp.Tuple) for each in bindings):
         return _bind_rows(statement, bindings)
+    formats = [each for each in statement.find_all(exp.Placeholder) if each.arg_key == "format"]
     for position, placeholder in enumerate(list(statement.find_all(exp.Placeholder, bfs=False))):
         number = placeholder.this
         index = int(number) - 1 if number and str(number).isdigit() else position
@@ -101,6 +112,8 @@ def bind(statement: exp.Expression, bindings: Sequence[exp.Expression]) -> exp.E
                 2049, "42601", "SQL compilation error: error line 1 at position 0\nBind variable ? not set."
             )
         placeholder.replace(bindings[index].copy())
+    if formats:  # sqlglot translates a format where it reads it
+        return one_statement(statement.sql(dialect="snowflake"))
     return statement
 
 
@@ -140,6 +153,7 @@ def select(session: Session, query: exp.Expression, text: str = "") -> Result:
         [given or own for given, own in zip(names, found, strict=True)] if len(names) == len(found) else found
     )
     columns = [result_column(name, shown_type(type_)) for name, type_ in zip(shown, types, strict=True)]
+    table = table.rename_columns([column.name for column in columns])
     return Result(columns, statement_type=result.SELECT, table=table)
 
 
@@ -194,6 +208,9 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         query = functions.evaluate(session, query)
         known = _place_system_relations(session, query, stack)
         target = _target(query) if isinstance(query, CHANGES) else None
+        if isinstance(query, exp.Merge):
+            _unqualify_inserts(query)
+        relations.shorten_columns(query)
         for table in relations.named_tables(query):
             if table is not target:
                 found = relations.use_table(session, table, "SELECT")
@@ -205,9 +222,22 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         yield query
 
 
+def _unqualify_inserts(merge: exp.Expression) -> None:
+    """``INSERT (t.a) VALUES …`` of a MERGE: the target's name before a column says nothing more."""
+    for insert in merge.find_all(exp.Insert):
+        columns = insert.this.expressions if isinstance(insert.this, exp.Tuple) else []
+        for column in columns:
+            if isinstance(column, exp.Column):
+                column.set("table", None)
+
+
 def _place_system_relations(session: Session, query: exp.Expression, stack: ExitStack) -> set[str]:
     """Replace table functions and system views by relations made now; their column names."""
     known: set[str] = set()
+    staged = [table for table in query.find_all(exp.Table) if stage_query.is_stage(table)]
+    fields = stage_query.place_fields(query) if staged else 0
+    for table in staged:
+        known |= _place(session, table, stage_query.rows(session, table, fields), stack)
     for node in list(query.find_all(exp.TableFromRows)):
         found = _table_function(session, node)
         if found is not None:
@@ -388,13 +418,12 @@ def translated(statement: exp.Expression) -> list[str]:
     """The DuckDB statements, or not emulated for what has no translation."""
     try:
         return translate(statement)
-    except (UnsupportedError, NotImplementedError, AssertionError) as error:
-        raise errors.not_emulated(str(error)[:200]) from None
-    except Exception as error:
+    except errors.SnowflakeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - sqlglot and fakesnow raise what comes
         known = duckdb_errors.of_fakesnow(error)
-        if known is None:
-            raise
-        raise known from None
+        log.info("no translation: %s: %s", type(error).__name__, error)
+        raise known or duckdb_errors.this_statement() from None
 
 
 def in_duckdb(session: Session, work: Callable[[], T]) -> T:

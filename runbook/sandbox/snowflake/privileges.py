@@ -19,11 +19,14 @@ from runbook.sandbox.snowflake.catalog import (
     Database,
     FileFormat,
     Integration,
+    NotificationIntegration,
     Pipe,
     Schema,
     SchemaObject,
     Stage,
+    Stream,
     Table,
+    Task,
     Warehouse,
 )
 from runbook.sandbox.snowflake.names import dotted, quoted
@@ -34,12 +37,16 @@ SYSTEM_ROLES = ("ACCOUNTADMIN", "ORGADMIN", "PUBLIC", "SECURITYADMIN", "SYSADMIN
 
 PRIVILEGES: dict[str, tuple[str, ...]] = {
     "ACCOUNT": (
+        "APPLY TAG",
         "CREATE DATABASE",
         "CREATE INTEGRATION",
         "CREATE ROLE",
         "CREATE STORAGE INTEGRATION",
         "CREATE WAREHOUSE",
+        "EXECUTE MANAGED TASK",
+        "EXECUTE TASK",
         "MANAGE GRANTS",
+        "MODIFY LOG EVENT LEVEL",
         "MONITOR",
         "MONITOR EXECUTION",
         "MONITOR USAGE",
@@ -52,7 +59,9 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
         "CREATE FILE FORMAT",
         "CREATE PIPE",
         "CREATE STAGE",
+        "CREATE STREAM",
         "CREATE TABLE",
+        "CREATE TASK",
         "CREATE VIEW",
     ),
     "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES"),
@@ -60,10 +69,16 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "STAGE": ("USAGE",),
     "FILE FORMAT": ("USAGE",),
     "PIPE": ("MONITOR", "OPERATE", "APPLYBUDGET"),
+    "STREAM": ("SELECT",),
+    "TASK": ("MONITOR", "OPERATE"),
     "INTEGRATION": ("USAGE",),
     "WAREHOUSE": ("USAGE", "MODIFY", "MONITOR", "OPERATE"),
 }
 """What may be granted on each kind of object, OWNERSHIP aside; ALL means these."""
+
+BESIDE = {"STAGE": ("READ", "WRITE")}
+"""What may be granted too, and ALL does not mean here: an internal stage's privileges, which Snowflake takes on
+an external stage too (https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3 grants both)."""
 
 SYSTEM_GRANTS = {
     "ACCOUNTADMIN": PRIVILEGES["ACCOUNT"],
@@ -79,7 +94,7 @@ DATABASE_ROLES = ("SNOWFLAKE.USAGE_VIEWER", "SNOWFLAKE.OBJECT_VIEWER")
 SHOWN_KIND = {"FILE FORMAT": "FILE_FORMAT"}
 
 ACCOUNT_ID = 0
-Owned = Database | Schema | Warehouse | Integration | SchemaObject
+Owned = Database | Schema | Warehouse | Integration | NotificationIntegration | SchemaObject
 
 
 @dataclass(slots=True)
@@ -128,9 +143,12 @@ def kind_of(target: Owned) -> str:
         (Schema, "SCHEMA"),
         (Warehouse, "WAREHOUSE"),
         (Integration, "INTEGRATION"),
+        (NotificationIntegration, "INTEGRATION"),
         (Stage, "STAGE"),
         (FileFormat, "FILE FORMAT"),
         (Pipe, "PIPE"),
+        (Stream, "STREAM"),
+        (Task, "TASK"),
     ]
     return next(kind for cls, kind in kinds if isinstance(target, cls))
 
@@ -339,10 +357,13 @@ class Privileges:
             catalog.schemas.values(),
             catalog.warehouses.values(),
             catalog.integrations.values(),
+            catalog.notifications.values(),
             catalog.file_formats,
             catalog.stages,
             catalog.tables,
             catalog.pipes,
+            catalog.streams,
+            catalog.tasks,
         ]
         for group in groups:
             yield from group

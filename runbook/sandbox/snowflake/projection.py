@@ -9,6 +9,7 @@ https://docs.snowflake.com/en/user-guide/querying-metadata; sources: Snowflake Â
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,14 +18,16 @@ from typing import Any
 import duckdb
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError
 
-from runbook.sandbox.snowflake import conversions, engine, errors
+from runbook.sandbox.snowflake import conversions, engine, errors, plain_sql, tables
 from runbook.sandbox.snowflake.catalog import TableColumn
 from runbook.sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.names import quoted
+
+log = logging.getLogger(__name__)
 
 METADATA = {
     "METADATA$FILENAME": "m_filename",
@@ -125,9 +128,12 @@ def compile_copy(
     now = _Now(compiled_at, timezone)
     targets = _target_columns(statement, columns)
     positions = {column.name: n for n, column in enumerate(columns, 1)}
-    if statement.select is None:
+    metadata: set[str] = set()
+    if statement.match_by_column_name is not None:
+        targets = [column for column in targets if column.identity is None]
+        sources, expected = _matched(statement, targets, options, metadata), None
+    elif statement.select is None:
         sources, expected = _plain(statement, targets, options)
-        metadata: set[str] = set()
     else:
         sources, metadata = _selected(statement, options, now)
         expected = None
@@ -142,9 +148,9 @@ def compile_copy(
     if statement.select is None and expected is not None:
         wanted = expected
     sources += _defaults(columns, targets, now)
-    filled = [*targets, *(c for c in columns if c not in targets and c.default is not None)]
+    filled = [*targets, *(c for c in columns if c not in targets and c.shown_default is not None)]
     from_ = _from(wanted, options, metadata)
-    types = _types(cursor, sources, from_, wanted, metadata)
+    types = _types(cursor, sources, from_, wanted, metadata, [source.text for source in sources])
     made = [
         _target(column, positions[column.name], source, type_, statement, options)
         for column, source, type_ in zip(filled, sources, types, strict=True)
@@ -169,6 +175,8 @@ class _Source:
     field: int | None = None
     highest_field: int = 0
     strict: bool = False
+    text: str = ""
+    """As it was written."""
 
 
 def _target_columns(statement: CopyStatement, columns: Sequence[TableColumn]) -> list[TableColumn]:
@@ -210,6 +218,30 @@ def _plain(
     return sources, len(targets) if counted else None
 
 
+def _matched(
+    statement: CopyStatement, targets: Sequence[TableColumn], options: FormatOptions, metadata: set[str]
+) -> list[_Source]:
+    """A document's members to the columns of their names; NULL for a column without one.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (MATCH_BY_COLUMN_NAME,
+    INCLUDE_METADATA). Raises 000904 for a column or METADATA$ name nobody knows.
+    """
+    if options.type != "JSON":
+        raise errors.not_emulated(f"MATCH_BY_COLUMN_NAME with {options.type} files")
+    filled = statement.include_metadata
+    unknown = set(filled) - {column.name for column in targets} | (set(filled.values()) - set(METADATA))
+    if unknown:
+        raise errors.invalid_identifier(min(unknown))
+    metadata |= {METADATA[name] for name in filled.values()}
+    macro = "load_same" if statement.match_by_column_name == "CASE_SENSITIVE" else "load_alike"
+    return [
+        _Source(METADATA[filled[column.name]])
+        if column.name in filled
+        else _Source(f"{macro}(c1, {exp.Literal.string(column.name).sql('duckdb')})", 1, 1, text=column.name)
+        for column in targets
+    ]
+
+
 def _from(wanted: int, options: FormatOptions, metadata: set[str]) -> str:
     if options.type == "CSV":
         return "batch"
@@ -249,8 +281,8 @@ _REFUSED = (exp.Subquery, exp.Select, exp.AggFunc, exp.Window, exp.Star)
 def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tuple[list[_Source], set[str]]:
     try:
         select = sqlglot.parse_one(f"SELECT {statement.select} FROM batch", read="snowflake")
-    except SqlglotError as error:
-        raise errors.syntax_error(str(error).splitlines()[0]) from None
+    except ParseError as error:
+        raise plain_sql.syntax_error(error) from None
     metadata: set[str] = set()
     sources = []
     for item in select.expressions:
@@ -283,10 +315,16 @@ def _source(
     strict = holder.find(exp.Cast, exp.ParseJSON, exp.ToNumber, exp.Anonymous, exp.Func) is not None
     try:
         (sql,) = engine.translate(holder)
-    except (SqlglotError, NotImplementedError) as error:
-        raise errors.not_emulated(f"in a COPY transformation: {error}") from None
+    except SnowflakeError:
+        raise
+    except Exception:  # noqa: BLE001 - sqlglot and fakesnow raise what comes
+        raise _not_emulated(item) from None
     return _Source(
-        sql.removeprefix("SELECT "), min(fields, default=None), max(fields, default=0), strict=strict
+        sql.removeprefix("SELECT "),
+        min(fields, default=None),
+        max(fields, default=0),
+        strict=strict,
+        text=item.sql(dialect="snowflake")[:100],
     )
 
 
@@ -346,7 +384,11 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
     """The defaults of columns nothing is loaded into, worked out when the load is compiled."""
     sources = []
     for column in columns:
-        if column in targets or column.default is None:
+        if column in targets:
+            continue
+        if column.identity is not None:
+            sources.append(_Source(tables.identity_sql(column.identity)))
+        if column.default is None:
             continue
         holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")
         for found in list(holder.find_all(*_PRESENT)):
@@ -356,7 +398,18 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
     return sources
 
 
-def _types(cursor: Any, sources: Sequence[_Source], from_: str, wanted: int, metadata: set[str]) -> list[str]:
+def _not_emulated(item: exp.Expression) -> SnowflakeError:
+    return errors.not_emulated(f"in a COPY transformation: {item.sql(dialect='snowflake')[:100]}")
+
+
+def _types(
+    cursor: Any,
+    sources: Sequence[_Source],
+    from_: str,
+    wanted: int,
+    metadata: set[str],
+    written: Sequence[str],
+) -> list[str]:
     """The DuckDB type of each expression. Raises not emulated for what DuckDB cannot make sense of."""
     fields = [f"NULL::VARCHAR AS c{n}" for n in range(1, wanted + 1)]
     fields += [f"NULL::{METADATA_TYPES[name]} AS {name}" for name in sorted(metadata)]
@@ -365,7 +418,12 @@ def _types(cursor: Any, sources: Sequence[_Source], from_: str, wanted: int, met
     try:
         described = cursor.execute(f"DESCRIBE WITH batch AS {batch} SELECT {items} FROM {from_}").fetchall()
     except duckdb.Error as error:
-        raise errors.not_emulated(f"in a COPY transformation: {str(error).splitlines()[0]}") from None
+        log.info("DuckDB: %s", error)
+        if len(sources) == 1:
+            raise errors.not_emulated(f"in a COPY transformation: {written[0]}") from None
+        for source, text in zip(sources, written, strict=True):
+            _types(cursor, [source], from_, wanted, metadata, [text])
+        raise errors.not_emulated("in a COPY transformation") from None
     return [row[1] for row in described]
 
 

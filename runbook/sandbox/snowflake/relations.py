@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors
 from runbook.sandbox.snowflake.catalog import Table
-from runbook.sandbox.snowflake.names import Name, qualify, split
+from runbook.sandbox.snowflake.names import Name, dotted, qualify, split
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
@@ -96,18 +96,21 @@ def find(session: Session, given: tuple[str, ...], kind: str = "Object") -> Tabl
     name = qualify(given, session, "SELECT")
     with session.account.lock:
         found = session.account.catalog.tables.get(name)
+        if found is None and session.account.catalog.streams.get(name) is not None:
+            raise errors.not_emulated("reading a stream")
         if found is None or not session.account.privileges.sees(session.role, found):
-            raise _missing(session, kind, name)
+            raise _missing(session, kind, name, given)
         return found
 
 
-def _missing(session: Session, kind: str, name: Name) -> errors.SnowflakeError:
+def _missing(session: Session, kind: str, name: Name, given: tuple[str, ...]) -> errors.SnowflakeError:
+    """2003 for the outermost thing the role cannot reach; an object by its name as it was written."""
     privileges = session.account.privileges
     if not privileges.may_reach(session.role, name.database):
         return errors.does_not_exist("Database", name.database)
     if not privileges.may_reach(session.role, name.database, name.schema):
         return errors.does_not_exist("Schema", f"{name.database}.{name.schema}")
-    return errors.does_not_exist(kind, str(name))
+    return errors.does_not_exist(kind, dotted(given))
 
 
 def write_name(table: exp.Table, name: Name) -> None:
@@ -117,6 +120,17 @@ def write_name(table: exp.Table, name: Name) -> None:
     table.set("catalog", exp.to_identifier(name.database, quoted=True))
     table.set("db", exp.to_identifier(name.schema, quoted=True))
     table.set("this", exp.to_identifier(name.name, quoted=True))
+
+
+def shorten_columns(statement: exp.Expression) -> None:
+    """Let ``db.schema.table.column`` and ``schema.table.column`` name the table alone.
+
+    A longer dotted name is a path into a VARIANT only behind a colon, so it is a column here.
+    """
+    for column in list(statement.find_all(exp.Column)):
+        if column.args.get("db") is not None:
+            column.set("db", None)
+            column.set("catalog", None)
 
 
 def check_quoted_columns(statement: exp.Expression, known: set[str]) -> None:

@@ -6,6 +6,8 @@ used is 3001 (sources: Snowflake §1.7).
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +17,7 @@ from runbook.sandbox.snowflake.catalog import (
     Database,
     FileFormat,
     Integration,
+    NotificationIntegration,
     Objects,
     Pipe,
     Schema,
@@ -113,6 +116,23 @@ def integration(account: Account, context: Context, name: str) -> Integration:
     return found
 
 
+def error_integration(account: Account, context: Context, name: str) -> NotificationIntegration:
+    """The notification integration a pipe or task sends its errors to. Raises 2003.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-errors.
+    """
+    found = account.catalog.notifications.get(name)
+    if found is None or not account.privileges.has_any(context.role, found):
+        raise errors.does_not_exist("Integration", quoted(name))
+    return found
+
+
+def new_external_id(account: Account) -> str:
+    """An external id in Snowflake's shape: ``<locator>_SFCRole=<n>_<base64>``."""
+    token = base64.b64encode(secrets.token_bytes(20)).decode("ascii")
+    return f"{account.locator}_SFCRole={secrets.randbelow(90000) + 10000}_{token}"
+
+
 def stage_for_use(account: Account, context: Context, parts: Sequence[str]) -> tuple[Stage, Integration]:
     """A stage whose files the role may read, and its integration.
 
@@ -128,6 +148,8 @@ def stage_for_use(account: Account, context: Context, parts: Sequence[str]) -> t
 def stage_integration(account: Account, context: Context, stage: Stage) -> Integration:
     """The stage's own integration, usable by the role; errors as in :func:`stage_for_use`."""
     account.privileges.require(context.role, stage, "USAGE")
+    if not stage.url:
+        raise errors.not_emulated("the files of an internal stage")
     found = account.catalog.stage_integration(stage)
     if found is None:
         raise errors.integration_not_found(str(stage.integration_name), stage.name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from runbook.sandbox.requests import Access
-from runbook.sandbox.snowflake import errors, plain_sql, tables
+from runbook.sandbox.snowflake import errors, piped, plain_sql, tables
 from runbook.sandbox.snowflake.commands import (
     altering,
     creating,
@@ -21,7 +23,7 @@ from runbook.sandbox.snowflake.commands import (
     showing,
 )
 from runbook.sandbox.snowflake.errors import SnowflakeError
-from runbook.sandbox.snowflake.grammar.tokens import Token, Tokens, tokenize
+from runbook.sandbox.snowflake.grammar.tokens import Token, Tokens, split_statements, tokenize
 from runbook.sandbox.snowflake.queries import CURRENT, Query
 from runbook.sandbox.snowflake.result import Result
 
@@ -79,17 +81,30 @@ KNOWN_ELSEWHERE = {
 
 
 def leading(text: str, n: int = 3) -> list[Token]:
-    """The first tokens of a statement, without reading the rest of it."""
+    """The first tokens of a statement, without reading the rest of it; fewer where it cannot be read."""
     found: list[Token] = []
-    for token in tokenize(text):
-        if len(found) == n:
-            break
-        found.append(token)
+    with suppress(SnowflakeError):
+        for token in tokenize(text):
+            if len(found) == n:
+                break
+            found.append(token)
     return found
 
 
 def run(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
-    """Run one statement. Raises SnowflakeError."""
+    """Run one statement, or several joined by ``->>``. Raises SnowflakeError."""
+    several = len(split_statements(text))
+    if several > 1:
+        raise SnowflakeError(
+            8, "0A000", f"Actual statement count {several} did not match the desired statement count 1."
+        )
+    steps = piped.steps(text)
+    if len(steps) > 1:
+        return piped.run(session, steps, lambda step: _run_one(session, step, bindings))
+    return _run_one(session, text, bindings)
+
+
+def _run_one(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
     first = leading(text, 1)[0]
     word = first.value if first.kind in ("word", "symbol") else ""
     if word in PLAIN:
@@ -137,11 +152,11 @@ def execute(query: Query, bindings: Sequence[exp.Expression] = ()) -> None:
 
 def _internal(error: Exception) -> SnowflakeError:
     """A fault of the sandbox itself: 000603 (XX000), as Snowflake's internal errors."""
-    return SnowflakeError(
-        603,
-        "XX000",
-        f"SQL execution internal error: the sandbox failed ({type(error).__name__}: {error}). See its log.",
-    )
+    del error
+    return SnowflakeError(603, "XX000", "SQL execution internal error: see the sandbox's log.")
+
+
+_SECRET = re.compile(r"((?:AWS_SECRET_KEY|AWS_TOKEN|MASTER_KEY|PASSWORD)\s*=\s*)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
 
 
 def _log(query: Query, role: str) -> None:
@@ -152,7 +167,7 @@ def _log(query: Query, role: str) -> None:
         f"{session.user}/{role}",
         operation(query.text),
         access(query.text),
-        query.text,
+        _SECRET.sub(r"\1'***'", query.text),
         status,
         query.started_at,
         query.ended_at or datetime.now(query.started_at.tzinfo),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors, functions, plain_sql, relations, resolve, result
-from runbook.sandbox.snowflake.catalog import Table, TableColumn
+from runbook.sandbox.snowflake.catalog import Identity, Table, TableColumn
 from runbook.sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from runbook.sandbox.snowflake.engine import translate
 from runbook.sandbox.snowflake.names import Name
@@ -63,6 +64,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         columns=columns,
         kind=kind,
         comment=comment,
+        transient=statement.find(exp.TransientProperty) is not None,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -106,6 +108,8 @@ def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], 
         if clone.this.args.get("when") or statement.find(exp.CopyGrantsProperty):
             raise errors.not_emulated("CREATE TABLE … CLONE with AT, BEFORE or COPY GRANTS")
         source = relations.use_table(session, clone.this, "SELECT")
+        if any(each.identity for each in source.columns):
+            raise errors.not_emulated("CREATE TABLE … CLONE of a table with AUTOINCREMENT")
         return list(source.columns), f"SELECT * FROM {duckdb_name(source.full_name)}"
     like = statement.find(exp.LikeProperty)
     if like is not None:
@@ -156,10 +160,11 @@ def _materialised(session: Session, sql: str) -> str:
 
 
 def column(definition: exp.ColumnDef) -> TableColumn:
-    """A column as written. Keys are informational in Snowflake and not kept; identity is not emulated."""
+    """A column as written. Keys are informational in Snowflake and not kept."""
     if definition.kind is None:
         raise errors.syntax_error("unexpected column without a type.")
     nullable, default, comment = True, None, None
+    identity: Identity | None = None
     for constraint in definition.constraints:
         kind = constraint.kind
         if isinstance(kind, exp.NotNullColumnConstraint):
@@ -170,11 +175,42 @@ def column(definition: exp.ColumnDef) -> TableColumn:
             comment = kind.this.name
         elif isinstance(kind, exp.PrimaryKeyColumnConstraint):
             nullable = False
-        elif not isinstance(kind, exp.UniqueColumnConstraint):
+        elif isinstance(kind, exp.AutoIncrementColumnConstraint | exp.GeneratedAsIdentityColumnConstraint):
+            identity = _identity(kind)
+        elif not isinstance(kind, _INFORMATIONAL):
             raise errors.not_emulated(f"column constraint {constraint.sql(dialect='snowflake')}")
-    return TableColumn(
-        relations.stored(definition.this), snowflake_type(definition.kind), nullable, default, comment
+    type_ = snowflake_type(definition.kind)
+    if identity is not None and not type_.startswith("NUMBER"):
+        raise errors.not_emulated(f"AUTOINCREMENT of a {type_}")
+    return TableColumn(relations.stored(definition.this), type_, nullable, default, comment, identity)
+
+
+_INFORMATIONAL = (exp.UniqueColumnConstraint, exp.Reference)
+
+
+def _identity(kind: exp.Expression) -> Identity:
+    """AUTOINCREMENT or IDENTITY, both the same. Without ORDER it is NOORDER.
+
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/create-table,
+    https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_01/bcr-1483 (NOORDER).
+    """
+    start, step = kind.args.get("start"), kind.args.get("increment")
+    return Identity(
+        int(start.name) if start else 1, int(step.name) if step else 1, bool(kind.args.get("order"))
     )
+
+
+def counted(table: Table) -> list[str]:
+    """Give each AUTOINCREMENT column a sequence of this table's own; what DuckDB has to do for it."""
+    statements = []
+    for n, each in enumerate(table.columns):
+        if each.identity is None:
+            continue
+        sequence = duckdb_name((table.database, table.schema, f"{table.id} {each.name}"))
+        identity = replace(each.identity, sequence=sequence)
+        table.columns[n] = replace(each, identity=identity)
+        statements.append(f"CREATE SEQUENCE {sequence} START {identity.start} INCREMENT {identity.step}")
+    return statements
 
 
 def all_or_nothing(session: Session, statements: Sequence[str]) -> None:
@@ -197,9 +233,10 @@ def _create_sql(table: Table, select_sql: str | None) -> list[str]:
     if table.kind == "VIEW":
         renamed = ", ".join(duckdb_name([each.name]) for each in table.columns)
         return [f"CREATE VIEW {name} ({renamed}) AS {select_sql}"]
+    sequences = counted(table)
     body = ", ".join(column_sql(each) for each in table.columns)
     filled = [] if select_sql is None else [f"INSERT INTO {name} {select_sql}"]
-    return [f"CREATE TABLE {name} ({body})", *filled]
+    return [*sequences, f"CREATE TABLE {name} ({body})", *filled]
 
 
 def copy_sql(made: Table, source: Table) -> list[str]:
@@ -213,11 +250,18 @@ def column_sql(each: TableColumn) -> str:
     text = f"{name} {duckdb_type(each.type)}"
     if not each.nullable:
         text += " NOT NULL"
-    if each.default is not None:
+    if each.identity is not None:
+        text += f" DEFAULT ({identity_sql(each.identity)})"
+    elif each.default is not None:
         text += f" DEFAULT ({default_sql(each.default)})"
     if each.base_type == "VARCHAR" and each.length is not None and each.length < MAX_CHECKED:
         text += f" CHECK (length({name}) <= {each.length})"
     return text
+
+
+def identity_sql(identity: Identity) -> str:
+    """The next number of an AUTOINCREMENT column, for DuckDB."""
+    return "nextval('" + identity.sequence.replace("'", "''") + "')"
 
 
 def default_sql(default: str) -> str:
@@ -342,7 +386,7 @@ def describe(session: Session, parts: Sequence[str], kind: str) -> Result:
             each.type,
             "COLUMN",
             "Y" if each.nullable else "N",
-            each.default,
+            each.shown_default,
             "N",
             "N",
             None,

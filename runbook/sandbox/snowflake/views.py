@@ -45,7 +45,8 @@ TABLES = columns(
 )
 COLUMNS = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:N COLUMN_DEFAULT IS_NULLABLE "
-    "DATA_TYPE CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N COMMENT"
+    "DATA_TYPE CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N "
+    "IS_IDENTITY IDENTITY_START IDENTITY_INCREMENT IDENTITY_ORDERED COMMENT"
 )
 SCHEMATA = columns("CATALOG_NAME SCHEMA_NAME SCHEMA_OWNER CREATED:L LAST_ALTERED:L COMMENT")
 
@@ -98,7 +99,7 @@ def _tables(session: Session, database: str) -> Result:
             table.name,
             table.owner,
             "VIEW" if table.kind == "VIEW" else "BASE TABLE",
-            "NO",
+            "YES" if table.transient else "NO",
             None if table.kind == "VIEW" else tables.row_count(session, table),
             table.created_on,
             table.comment or None,
@@ -114,6 +115,7 @@ def _columns(session: Session, database: str) -> Result:
         for position, column in enumerate(table.columns, start=1):
             sizes = column.type.partition("(")[2].rstrip(")").split(",")
             number = column.base_type == "NUMBER"
+            identity = column.identity
             rows.append(
                 (
                     table.database,
@@ -121,13 +123,17 @@ def _columns(session: Session, database: str) -> Result:
                     table.name,
                     column.name,
                     position,
-                    column.default,
+                    None if identity else column.default,
                     "YES" if column.nullable else "NO",
                     "TEXT" if column.base_type == "VARCHAR" else column.base_type,
                     column.length,
                     int(sizes[0]) if number else None,
                     int(sizes[1]) if number else None,
                     9 if column.base_type.startswith("TIME") else None,
+                    "YES" if identity else "NO",
+                    str(identity.start) if identity else None,
+                    str(identity.step) if identity else None,
+                    ("YES" if identity.ordered else "NO") if identity else None,
                     column.comment,
                 )
             )

@@ -60,6 +60,7 @@ def application(accounts: Mapping[str, Account]) -> Starlette:
         Route("/queries/{query_id}/abort-request", wire.abort_by_id, methods=["POST"]),
         Route("/monitoring/queries/{query_id}", wire.monitor, methods=["GET"]),
         Route("/monitoring/queries//{query_id}", wire.monitor, methods=["GET"]),  # as connector 5.2 asks
+        Route("/api/v2/{path:path}", wire.rest, methods=["GET", "POST", "PUT", "DELETE"]),
         Route("/telemetry/send", wire.telemetry, methods=["POST"]),
         Route("/telemetry/send/sessionless", wire.telemetry, methods=["POST"]),
     ]
@@ -177,6 +178,10 @@ class Wire:
             "mfaToken": None,
             "mfaTokenValidityInSeconds": 0,
         }
+
+    async def rest(self, _request: Request) -> Response:
+        """The REST API: not emulated."""
+        return JSONResponse({"code": "000002", "message": not_emulated("the REST API").message}, 501)
 
     async def authenticator(self, _request: Request) -> Response:
         """Browser and SSO log-ins are not emulated."""
@@ -410,7 +415,11 @@ def outcome_of(query: Query) -> Response:
         return refused(
             "000709", f"Statement {query.id} not found", {"sqlState": "02000", "queryId": query.id}
         )
-    data = result_data(query.session, query.id, query.result)
+    try:
+        data = result_data(query.session, query.id, query.result)
+    except (ArithmeticError, ValueError) as error:  # a value the wire's form has no room for
+        query.session.account.report(error)
+        return failed(query.id, not_emulated("a value of this result on the wire"))
     if query.children:
         found = [query.session.account.queries.get(child) for child in query.children]
         kinds = [str(child.result.statement_type) if child and child.result else "0" for child in found]

@@ -218,7 +218,10 @@ def test_show_lists_only_what_the_role_may_see(as_role: Any) -> None:
     for kind, expected in (("TABLES", ["EVENTS"]), ("PIPES", []), ("STAGES", []), ("FILE FORMATS", [])):
         assert [row["name"] for row in session.dicts(f"SHOW {kind} IN ACCOUNT")] == expected
     assert session.dicts("SHOW INTEGRATIONS") == []
-    assert [row["name"] for row in session.dicts("SHOW SCHEMAS IN DATABASE RAW")] == ["SNOWPLOW"]
+    assert [row["name"] for row in session.dicts("SHOW SCHEMAS IN DATABASE RAW")] == [
+        "INFORMATION_SCHEMA",
+        "SNOWPLOW",
+    ]
 
 
 def test_the_pipe_columns_of_copy_history_are_hidden_without_monitor(running: Any) -> None:

@@ -16,6 +16,8 @@ from runbook.sandbox.snowflake.commands import (
     roles,
     session_commands,
     stages,
+    streams,
+    tasks,
     users,
 )
 from runbook.sandbox.snowflake.errors import SnowflakeError
@@ -29,10 +31,13 @@ Alterer = Callable[["Session", Tokens], Result]
 
 KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("STORAGE", "INTEGRATION"), integrations.alter),
+    (("NOTIFICATION", "INTEGRATION"), integrations.alter),
     (("INTEGRATION",), integrations.alter),
     (("STAGE",), stages.alter),
     (("FILE", "FORMAT"), file_formats.alter),
     (("PIPE",), pipes.alter),
+    (("STREAM",), streams.alter),
+    (("TASK",), tasks.alter),
     (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.alter_database),
     (("SCHEMA",), containers.alter_schema),

@@ -38,6 +38,11 @@ def source_of(session: Session, tokens: Tokens) -> Schema | None:
         session.account.privileges.require(session.role, found, "USAGE")
         if any(each.kind == "VIEW" for each in _inside(session.account.catalog.tables, found)):
             raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with views")
+        catalog = session.account.catalog
+        if any(column.identity for table in _inside(catalog.tables, found) for column in table.columns):
+            raise errors.not_emulated("CREATE SCHEMA … CLONE of a table with AUTOINCREMENT")
+        if _inside(catalog.streams, found) or _inside(catalog.tasks, found):
+            raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with streams or tasks")
     return found
 
 

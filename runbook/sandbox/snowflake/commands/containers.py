@@ -71,7 +71,12 @@ def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if existing is not None:
             _remove_database(session, existing)
         made = Database(
-            account.catalog.next_id(), name, session.role, account.now(), given.get("COMMENT", "")
+            account.catalog.next_id(),
+            name,
+            session.role,
+            account.now(),
+            given.get("COMMENT", ""),
+            mode.transient,
         )
         _in_duckdb(session, f"ATTACH ':memory:' AS {tables.duckdb_name([name])}")
         account.catalog.databases[name] = made
@@ -158,8 +163,7 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
     """CREATE SCHEMA, empty or as a clone: it becomes the session's current schema."""
     parts = tokens.name(2)
     source = cloning.source_of(session, tokens)
-    if tokens.sees("WITH"):
-        raise errors.not_emulated("CREATE SCHEMA … WITH MANAGED ACCESS")
+    managed = tokens.take("WITH", "MANAGED", "ACCESS")
     given = options.read_options(tokens, CONTAINER_OPTIONS)
     account = session.account
     with account.lock:
@@ -180,11 +184,12 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if source is not None and (mode.or_alter or existing is source):
             raise errors.not_emulated("CREATE SCHEMA … CLONE of this kind")
         if existing is not None and mode.or_alter:
-            existing.comment = given.get("COMMENT", "")
+            existing.comment, existing.managed = given.get("COMMENT", ""), managed
             return result.status(f"Schema {name} successfully altered.")
         if existing is not None:
             _remove_schema(session, existing)
         made = _add_schema(session, database, name, given.get("COMMENT", ""))
+        made.managed, made.transient = managed, mode.transient or inside.transient
         if source is not None:
             for statement in cloning.fill(session, source, made):
                 _in_duckdb(session, statement)
@@ -218,7 +223,14 @@ def _remove_schema(session: Session, found: Schema) -> None:
     account = session.account
     catalog = account.catalog
     inside = (found.database, found.name)
-    objects: list[SchemaObject] = [*catalog.pipes, *catalog.stages, *catalog.file_formats, *catalog.tables]
+    objects: list[SchemaObject] = [
+        *catalog.pipes,
+        *catalog.stages,
+        *catalog.file_formats,
+        *catalog.streams,
+        *catalog.tasks,
+        *catalog.tables,
+    ]
     for each in [each for each in objects if (each.database, each.schema) == inside]:
         _remove_object(session, each)
     _in_duckdb(session, f"DROP SCHEMA {tables.duckdb_name(inside)} CASCADE")
@@ -235,7 +247,15 @@ def _remove_object(session: Session, gone: SchemaObject) -> None:
         gone.dropped_on = account.now()
         catalog.dropped_pipes.append(gone)
         account.pipes.forget(gone)
-    for group in (catalog.pipes, catalog.stages, catalog.file_formats, catalog.tables):
+    groups = (
+        catalog.pipes,
+        catalog.stages,
+        catalog.file_formats,
+        catalog.streams,
+        catalog.tasks,
+        catalog.tables,
+    )
+    for group in groups:
         if group.by_id(gone.id) is not None:
             group.remove(gone.full_name)
     account.privileges.forget(gone)
@@ -245,6 +265,8 @@ def _remove_object(session: Session, gone: SchemaObject) -> None:
 def alter_schema(session: Session, tokens: Tokens) -> Result:
     """ALTER SCHEMA … SET or UNSET PIPE_EXECUTION_PAUSED (MODIFY) or COMMENT (OWNERSHIP)."""
     parts = tokens.name(2)
+    if tokens.take("ENABLE", "MANAGED", "ACCESS") or tokens.take("DISABLE", "MANAGED", "ACCESS"):
+        return _manage_access(session, parts, tokens)
     known = CONTAINER_OPTIONS | {"PIPE_EXECUTION_PAUSED": options.boolean}
     given, unset = _set_or_unset(tokens, known, "SCHEMA")
     account = session.account
@@ -260,6 +282,20 @@ def alter_schema(session: Session, tokens: Tokens) -> Result:
         if "COMMENT" in {*given, *unset}:
             found.comment = given.get("COMMENT", "")
     account.pipes.wake_all()
+    return result.status(DONE)
+
+
+def _manage_access(session: Session, parts: tuple[str, ...], tokens: Tokens) -> Result:
+    """ALTER SCHEMA … ENABLE | DISABLE MANAGED ACCESS: needs MANAGE GRANTS beside the schema's ownership.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-schema.
+    """
+    tokens.end()
+    account = session.account
+    with account.lock:
+        found = _schema(session, parts)
+        account.privileges.require_on_account(session.role, "MANAGE GRANTS")
+        found.managed = " ENABLE " in f" {' '.join(tokens.text.upper().split())} "
     return result.status(DONE)
 
 

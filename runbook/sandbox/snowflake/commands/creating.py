@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors, plain_sql, result, tables
-from runbook.sandbox.snowflake.commands import containers, file_formats, integrations, pipes, roles, stages
+from runbook.sandbox.snowflake.commands import (
+    containers,
+    file_formats,
+    integrations,
+    notifications,
+    pipes,
+    roles,
+    stages,
+    streams,
+    tasks,
+)
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.privileges import Owned, kind_of
 from runbook.sandbox.snowflake.result import Result
@@ -25,6 +35,7 @@ class Mode:
     replace: bool = False
     or_alter: bool = False
     if_not_exists: bool = False
+    transient: bool = False
 
     def existing(self, name: str, *, exists: bool) -> Result | None:
         """IF NOT EXISTS over something: the answer that changes nothing. 002002 without either clause."""
@@ -46,9 +57,12 @@ Creator = Callable[["Session", Tokens, Mode], Result]
 
 KINDS: list[tuple[tuple[str, ...], Creator]] = [
     (("STORAGE", "INTEGRATION"), integrations.create),
+    (("NOTIFICATION", "INTEGRATION"), notifications.create),
     (("STAGE",), stages.create),
     (("FILE", "FORMAT"), file_formats.create),
     (("PIPE",), pipes.create),
+    (("STREAM",), streams.create),
+    (("TASK",), tasks.create),
     (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.create_database),
     (("SCHEMA",), containers.create_schema),
@@ -64,13 +78,14 @@ def create(session: Session, tokens: Tokens) -> Result:
     tokens.expect("CREATE")
     replace = tokens.take("OR", "REPLACE")
     or_alter = not replace and tokens.take("OR", "ALTER")
-    if tokens.next.value in TABLE_WORDS and not or_alter and not tokens.sees("TRANSIENT", "SCHEMA"):
+    transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE") else False
+    if tokens.next.value in TABLE_WORDS and not or_alter:
         return _create_table(session, tokens.text)
     for words, creator in KINDS:
         if tokens.take(*words):
             if or_alter and words[0] not in OR_ALTER:
-                raise tokens.error()
-            mode = Mode(replace, or_alter, tokens.take("IF", "NOT", "EXISTS"))
+                raise errors.not_emulated(f"CREATE OR ALTER {' '.join(words)}")
+            mode = Mode(replace, or_alter, tokens.take("IF", "NOT", "EXISTS"), transient)
             if mode.if_not_exists and (replace or or_alter):
                 raise errors.SnowflakeError(
                     1003,

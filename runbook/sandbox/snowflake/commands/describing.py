@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.snowflake import errors, tables
-from runbook.sandbox.snowflake.commands import file_formats, integrations, pipes, stages
+from runbook.sandbox.snowflake.commands import file_formats, integrations, pipes, stages, streams, tasks
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.result import Result
 
@@ -27,10 +27,13 @@ def _table(kind: str) -> Callable[[Session, Tokens], Result]:
 
 KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Result]]] = [
     (("STORAGE", "INTEGRATION"), integrations.describe),
+    (("NOTIFICATION", "INTEGRATION"), integrations.describe),
     (("INTEGRATION",), integrations.describe),
     (("STAGE",), stages.describe),
     (("FILE", "FORMAT"), file_formats.describe),
     (("PIPE",), pipes.describe),
+    (("STREAM",), streams.describe),
+    (("TASK",), tasks.describe),
     (("TABLE",), _table("TABLE")),
     (("VIEW",), _table("VIEW")),
 ]

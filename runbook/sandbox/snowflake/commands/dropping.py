@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from runbook.sandbox.snowflake import errors, plain_sql, result, tables
-from runbook.sandbox.snowflake.commands import containers, file_formats, integrations, pipes, roles, stages
+from runbook.sandbox.snowflake.commands import (
+    containers,
+    file_formats,
+    integrations,
+    pipes,
+    roles,
+    stages,
+    streams,
+    tasks,
+)
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.result import Result
@@ -20,10 +29,13 @@ Dropper = Callable[["Session", Tokens], Result]
 
 KINDS: list[tuple[tuple[str, ...], Dropper]] = [
     (("STORAGE", "INTEGRATION"), integrations.drop),
+    (("NOTIFICATION", "INTEGRATION"), integrations.drop),
     (("INTEGRATION",), integrations.drop),
     (("STAGE",), stages.drop),
     (("FILE", "FORMAT"), file_formats.drop),
     (("PIPE",), pipes.drop),
+    (("STREAM",), streams.drop),
+    (("TASK",), tasks.drop),
     (("DATABASE", "ROLE"), containers.refuse_database_role),
     (("DATABASE",), containers.drop_database),
     (("SCHEMA",), containers.drop_schema),
@@ -44,7 +56,7 @@ def drop(session: Session, tokens: Tokens) -> Result:
     for words, dropper in KINDS:
         if tokens.take(*words):
             if_exists = tokens.take("IF", "EXISTS")
-            name = tokens.next.value
+            name = tokens.upcoming()
             session.commit()
             try:
                 return dropper(session, tokens)

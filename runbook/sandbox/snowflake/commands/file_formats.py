@@ -22,11 +22,12 @@ def _written(tokens: Tokens) -> tuple[dict[str, Any], str | None]:
     found: dict[str, Any] = {}
     while not tokens.at_end:
         tokens.take(",")
+        options.tags(tokens)
         key = tokens.identifier()
         tokens.expect("=")
         if key in found:
             raise tokens.error()
-        found[key] = tokens.string() if key == "COMMENT" else options.value(tokens)
+        found[key] = options.string(tokens) if key == "COMMENT" else options.value(tokens)
     return found, found.pop("COMMENT", None)
 
 

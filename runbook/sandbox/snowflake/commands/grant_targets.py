@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.snowflake import errors, resolve
 from runbook.sandbox.snowflake.catalog import (
     Database,
-    Integration,
     Objects,
     Schema,
     SchemaObject,
-    Warehouse,
 )
 from runbook.sandbox.snowflake.commands import roles
 from runbook.sandbox.snowflake.errors import SnowflakeError
@@ -27,7 +26,10 @@ _OTHER_WORDS = """
     OWNERSHIP ALL IMPORTED PRIVILEGES READ WRITE TASK STREAM FUNCTION PROCEDURE SEQUENCE EXECUTE MANAGE
     APPLY ATTACH IMPORT OVERRIDE PURCHASE MANAGED REBUILD EVOLVE SNOWPARK NOTIFICATION API SECURITY EXTERNAL
     MATERIALIZED DYNAMIC TEMPORARY CATALOG SHARE USER NETWORK POLICY FAILOVER REPLICATION GROUP LISTING
-    ACCOUNT
+    ACCOUNT ALERT ALERTS AGENT APPLICATION AUDIT AUTHENTICATION BUDGET COMPUTE CONNECTION CONTACT CORTEX DATA
+    EVENT EXCHANGE GIT HYBRID ICEBERG IMAGE LEVEL LOG MASKING METRIC MODEL NOTEBOOK ORGANIZATION PACKAGE
+    PASSWORD POOL PROFILE PROJECTION REPOSITORY RESOURCE ROW ACCESS RULE SECRET SERVICE SESSION SNAPSHOT
+    STREAMLIT SUPPORT TAG TRACE VOLUME AGGREGATION CLASSIFICATION ENDPOINT BIND CALLER INSTANCE MANAGED METRICS
 """
 KNOWN_WORDS = {word for held in PRIVILEGES.values() for name in held for word in name.split()}
 KNOWN_WORDS |= set(_OTHER_WORDS.split())
@@ -38,6 +40,8 @@ PLURALS = {
     "VIEWS": "VIEW",
     "STAGES": "STAGE",
     "PIPES": "PIPE",
+    "STREAMS": "STREAM",
+    "TASKS": "TASK",
     "SCHEMAS": "SCHEMA",
 }
 
@@ -135,11 +139,12 @@ def _object(session: Session, tokens: Tokens) -> Owned:
         return database(session, tokens.identifier())
     if tokens.take("SCHEMA"):
         return schema(session, tokens.name(2))
-    named: dict[str, tuple[str, dict[str, Integration] | dict[str, Warehouse]]] = {
-        "INTEGRATION": ("Integration", catalog.integrations),
+    integrations: dict[str, Owned] = {**catalog.integrations, **catalog.notifications}
+    named: dict[str, tuple[str, Mapping[str, Owned]]] = {
+        "INTEGRATION": ("Integration", integrations),
         "WAREHOUSE": ("Warehouse", catalog.warehouses),
     }
-    if tokens.sees("STORAGE", "INTEGRATION"):
+    if tokens.sees("STORAGE", "INTEGRATION") or tokens.sees("NOTIFICATION", "INTEGRATION"):
         tokens.advance()
     for word, (shown, held) in named.items():
         if tokens.take(word):
@@ -159,11 +164,26 @@ def _schema_object(session: Session, tokens: Tokens) -> SchemaObject:
         return _in_schema(session, catalog.stages, "Stage", tokens)
     if tokens.take("PIPE"):
         return _in_schema(session, catalog.pipes, "Pipe", tokens)
-    if tokens.take("TABLE") or tokens.take("VIEW"):
+    if tokens.take("STREAM"):
+        return _in_schema(session, catalog.streams, "Stream", tokens)
+    if tokens.take("TASK"):
+        return _in_schema(session, catalog.tasks, "Task", tokens)
+    if tokens.take("TABLE") or tokens.take("VIEW") or _is_bare_name(tokens):
         return _in_schema(session, catalog.tables, "Table", tokens)
     if tokens.next.kind == "word" and not tokens.at_end:
         raise errors.not_emulated(f"grants on {tokens.next.value}")
     raise tokens.error()
+
+
+def _is_bare_name(tokens: Tokens) -> bool:
+    """A name with no kind before it is a table's.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3 (``GRANT INSERT, SELECT ON
+    mydb.public.mytable TO ROLE …``).
+    """
+    if tokens.sees("IDENTIFIER", "("):
+        return True
+    return tokens.next.kind in ("word", "quoted") and tokens.ahead(1).value in (".", "TO", "FROM")
 
 
 def _in_schema(session: Session, objects: Objects[resolve.SO], kind: str, tokens: Tokens) -> resolve.SO:

@@ -18,9 +18,10 @@ from runbook.sandbox.snowflake.commands.grant_targets import (
     read_target,
     scope_of,
 )
+from runbook.sandbox.snowflake.catalog import SchemaObject
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
-from runbook.sandbox.snowflake.privileges import OWNERSHIP, PRIVILEGES, FutureGrant, Owned, kind_of
+from runbook.sandbox.snowflake.privileges import BESIDE, OWNERSHIP, PRIVILEGES, FutureGrant, Owned, kind_of
 from runbook.sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _expanded(wanted: list[str], target: Target) -> list[str]:
     if wanted == ["ALL"]:
         return list(known)
     for privilege in wanted:
-        if privilege not in known:
+        if privilege not in (*known, *BESIDE.get(target.kind, ())):
             if target.kind in OPEN_KINDS and privilege not in ("READ", "WRITE"):
                 raise errors.not_emulated(f"privilege {privilege} on {target.kind}")
             raise SnowflakeError(
@@ -134,7 +135,7 @@ def _require_may_grant(session: Session, obj: Owned | None, wanted: list[str], t
         if not privileges.owns(session.role, scope_of(target)):
             raise errors.insufficient_privileges(kind_of(scope_of(target)).lower(), scope_of(target).name)
         return
-    if obj is not None and privileges.owns(session.role, obj):
+    if obj is not None and privileges.owns(session.role, _grantor(session, obj)):
         return
     object_id = 0 if obj is None else obj.id
     reached = privileges.closure(session.role)
@@ -149,6 +150,17 @@ def _require_may_grant(session: Session, obj: Owned | None, wanted: list[str], t
         raise errors.insufficient_privileges(target.kind.lower(), name)
     if refused:
         raise errors.grant_partially_executed(", ".join(refused))
+
+
+def _grantor(session: Session, obj: Owned) -> Owned:
+    """Whose owner may grant: the object's, or that of the schema with managed access that holds it.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-schema (WITH MANAGED ACCESS).
+    """
+    if not isinstance(obj, SchemaObject):
+        return obj
+    schema = session.account.catalog.schemas.get((obj.database, obj.schema))
+    return schema if schema is not None and schema.managed else obj
 
 
 def _add_future(session: Session, target: Target, privilege: str, role: str, *, option: bool) -> None:

@@ -5,13 +5,12 @@ None of these calls AWS: only syntax and the role's ARN are checked.
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors, resolve, result
 from runbook.sandbox.snowflake.catalog import Integration
+from runbook.sandbox.snowflake.commands import notifications
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
@@ -33,8 +32,8 @@ OPTIONS: dict[str, options.Reader] = {
     "STORAGE_AWS_OBJECT_ACL": options.string,
     "USE_PRIVATELINK_ENDPOINT": PRIVATELINK,
     "ENABLED": options.boolean,
-    "STORAGE_ALLOWED_LOCATIONS": options.strings,
-    "STORAGE_BLOCKED_LOCATIONS": options.strings,
+    "STORAGE_ALLOWED_LOCATIONS": options.locations,
+    "STORAGE_BLOCKED_LOCATIONS": options.locations,
     "COMMENT": options.string,
 }
 CREATE_OPTIONS: dict[str, options.Reader] = {
@@ -62,6 +61,8 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             session.role, "CREATE INTEGRATION", "CREATE STORAGE INTEGRATION"
         )
         existing = account.catalog.integrations.get(name)
+        if name in account.catalog.notifications:
+            raise errors.already_exists(name)
         present = mode.present(session, existing)
         if present is not None:
             return present
@@ -77,7 +78,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             name=name,
             provider="S3",
             role_arn=given["STORAGE_AWS_ROLE_ARN"],
-            external_id=given.get("STORAGE_AWS_EXTERNAL_ID") or new_external_id(account),
+            external_id=given.get("STORAGE_AWS_EXTERNAL_ID") or resolve.new_external_id(account),
             enabled=given["ENABLED"],
             allowed_locations=given["STORAGE_ALLOWED_LOCATIONS"],
             blocked_locations=given.get("STORAGE_BLOCKED_LOCATIONS", []),
@@ -88,12 +89,6 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         )
     account.pipes.wake_all()
     return result.status(f"Integration {name} successfully created.")
-
-
-def new_external_id(account: Account) -> str:
-    """An external id in Snowflake's shape: ``<locator>_SFCRole=<n>_<base64>``."""
-    token = base64.b64encode(secrets.token_bytes(20)).decode("ascii")
-    return f"{account.locator}_SFCRole={secrets.randbelow(90000) + 10000}_{token}"
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -118,20 +113,20 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def alter(session: Session, tokens: Tokens) -> Result:
-    """ALTER STORAGE INTEGRATION … SET or UNSET: the hidden id stays, so stages stay attached."""
+    """ALTER [STORAGE] INTEGRATION … SET or UNSET: the hidden id stays, so stages stay attached."""
     name = tokens.identifier()
+    with session.account.lock:
+        notification = notifications.find(session, name)
+        if notification is not None:
+            return notifications.alter(session, notification, tokens)
     given: dict[str, Any] = {}
     unset: list[str] = []
     if tokens.one_of("SET", "UNSET") == "SET":
-        if tokens.sees("TAG"):
-            raise errors.not_emulated("tags")
         given = options.read_options(tokens, OPTIONS)
         if not given:
             raise tokens.error()
         _check(given)
     else:
-        if tokens.sees("TAG"):
-            raise errors.not_emulated("tags")
         unset = options.unset_list(tokens, *UNSETTABLE)
     account = session.account
     with account.lock:
@@ -174,7 +169,7 @@ def _unset(account: Account, integration: Integration, option: str) -> None:
     elif option == "COMMENT":
         integration.comment = ""
     elif option == "STORAGE_AWS_EXTERNAL_ID":
-        integration.external_id = new_external_id(account)
+        integration.external_id = resolve.new_external_id(account)
     else:
         integration.object_acl = ""
 
@@ -185,6 +180,9 @@ def drop(session: Session, tokens: Tokens) -> Result:
     tokens.end()
     account = session.account
     with account.lock:
+        notification = notifications.find(session, name)
+        if notification is not None:
+            return notifications.drop(session, notification)
         integration = _owned(session, name)
         del account.catalog.integrations[name]
         account.privileges.forget(integration)
@@ -201,6 +199,9 @@ def describe(session: Session, tokens: Tokens) -> Result:
     tokens.end()
     account = session.account
     with account.lock:
+        notification = notifications.find(session, name)
+        if notification is not None:
+            return Result(DESCRIBED, notifications.described(session, notification), result.DESCRIBE)
         found = resolve.integration(account, session, name)
         account.privileges.require(session.role, found, "USAGE")
         rows = [

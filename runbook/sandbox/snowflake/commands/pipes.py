@@ -11,17 +11,23 @@ from runbook.sandbox.snowflake.copy_statement import CopyStatement, for_pipe, pa
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar import options
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
-from runbook.sandbox.snowflake.names import Name
+from runbook.sandbox.snowflake.names import Name, quoted
 from runbook.sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
     from runbook.sandbox.snowflake.commands.creating import Mode
     from runbook.sandbox.snowflake.sessions import Session
 
-NO_ERROR_INTEGRATION = options.refused("ERROR_INTEGRATION")
+
+
+def _integration_name(tokens: Tokens) -> str:
+    """An integration's name, as an identifier or in a string."""
+    return options.name(tokens)[-1]
+
+
 CREATE_OPTIONS: dict[str, options.Reader] = {
     "AUTO_INGEST": options.boolean,
-    "ERROR_INTEGRATION": NO_ERROR_INTEGRATION,
+    "ERROR_INTEGRATION": _integration_name,
     "AWS_SNS_TOPIC": options.string,
     "INTEGRATION": options.refused("INTEGRATION"),
     "COMMENT": options.string,
@@ -29,12 +35,15 @@ CREATE_OPTIONS: dict[str, options.Reader] = {
 }
 SET_OPTIONS: dict[str, options.Reader] = {
     "PIPE_EXECUTION_PAUSED": options.boolean,
-    "ERROR_INTEGRATION": NO_ERROR_INTEGRATION,
-    "LOG_EVENT_LEVEL": options.string,
+    "ERROR_INTEGRATION": _integration_name,
+    "LOG_EVENT_LEVEL": options.word,
     "COMMENT": options.string,
 }
 EVENT_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF")
 """https://docs.snowflake.com/en/sql-reference/parameters#log-level"""
+
+
+UNSETTABLE = ("PIPE_EXECUTION_PAUSED", "ERROR_INTEGRATION", "COMMENT", "LOG_EVENT_LEVEL")
 
 
 class OwnContext:
@@ -60,7 +69,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     if "PIPE_EXECUTION_PAUSED" in given and not mode.or_alter:
         raise errors.syntax_error("unexpected 'PIPE_EXECUTION_PAUSED'.")
     tokens.expect("AS")
-    definition = tokens.rest()
+    definition = _definition(tokens)
     copy = for_pipe(parse_copy(definition))
     _check_options(given)
     _check_context(session, copy)
@@ -92,6 +101,19 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     return result.status(f"Pipe {name.name} successfully created.")
 
 
+def _definition(tokens: Tokens) -> str:
+    """The COPY as written, without parentheses around it.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe (examples).
+    """
+    written = tokens.rest()
+    inner = Tokens(written)
+    if not (inner.take("(") and inner.sees("COPY")):
+        return written
+    whole = inner.rest()
+    return whole[: whole.rindex(")")].strip() if whole.endswith(")") else written
+
+
 def _check_context(session: Session, copy: CopyStatement) -> None:
     """Raises 090105, 090106 for names of the COPY that need a database or schema the session has not.
 
@@ -120,6 +142,8 @@ def _compiled(
     """
     account = session.account
     context = OwnContext(name, session.role)
+    if "ERROR_INTEGRATION" in given:
+        resolve.error_integration(account, context, given["ERROR_INTEGRATION"])
     table = resolve.table_for_load(account, context, copy.table, ("SELECT", "INSERT"))
     stage, _ = resolve.stage_for_use(account, context, copy.stage.parts)
     format_id = _format_id(session, context, copy, stage)
@@ -138,6 +162,7 @@ def _compiled(
         comment=given.get("COMMENT", ""),
         stage_url=stage.url,
         table=table.full_name,
+        error_integration=given.get("ERROR_INTEGRATION"),
     )
 
 
@@ -185,8 +210,6 @@ def alter(session: Session, tokens: Tokens) -> Result:
     verb = tokens.one_of("SET", "UNSET", "REFRESH")
     if verb == "REFRESH":
         return _refresh(session, parts, tokens)
-    if tokens.sees("TAG"):
-        raise errors.not_emulated("tags")
     given: dict[str, Any] = {}
     unset: list[str] = []
     if verb == "SET":
@@ -194,20 +217,42 @@ def alter(session: Session, tokens: Tokens) -> Result:
         if not given:
             raise tokens.error()
     else:
-        unset = options.unset_list(tokens, "PIPE_EXECUTION_PAUSED", "ERROR_INTEGRATION", "COMMENT")
+        unset = options.unset_list(tokens, *UNSETTABLE)
     account = session.account
     with account.lock:
         pipe = resolve.pipe(account, session, parts)
         _may_alter(session, pipe, {*given, *unset})
         if "PIPE_EXECUTION_PAUSED" in given or "PIPE_EXECUTION_PAUSED" in unset:
             pausing.set_paused(account, pipe, paused=given.get("PIPE_EXECUTION_PAUSED"))
+        if "ERROR_INTEGRATION" in given:
+            _set_error_integration(session, pipe, given["ERROR_INTEGRATION"])
+        if "ERROR_INTEGRATION" in unset:
+            pipe.error_integration = None
         if "LOG_EVENT_LEVEL" in given:
             pipe.log_event_level = _event_level(given["LOG_EVENT_LEVEL"])
+        if "LOG_EVENT_LEVEL" in unset:
+            pipe.log_event_level = None
         if "COMMENT" in given or "COMMENT" in unset:
             pipe.comment = given.get("COMMENT", "")
         pipe.altered_on = account.now()
     account.pipes.wake(pipe)
     return result.status("Statement executed successfully.")
+
+
+def _set_error_integration(session: Session, pipe: Pipe, name: str) -> None:
+    """Raises 2003, or an error where another one is set already: it must be unset first. Its number is ours.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-errors.
+    """
+    resolve.error_integration(session.account, session, name)
+    if pipe.error_integration not in (None, name):
+        raise SnowflakeError(
+            91131,
+            "42601",
+            f"SQL compilation error:\nPipe {pipe.name} already has the error integration "
+            f"{pipe.error_integration}. Unset it first.",
+        )
+    pipe.error_integration = name
 
 
 def _event_level(text: str) -> str:
@@ -314,7 +359,7 @@ def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
         pipe.comment or None,
         None,
         pipe.copy.pattern,
-        None,
+        pipe.error_integration,
         "ROLE",
         invalid_reason(session, pipe),
         "STAGE",
@@ -352,5 +397,6 @@ def describe(session: Session, tokens: Tokens) -> Result:
 def ddl(pipe: Pipe) -> str:
     """CREATE OR REPLACE … as GET_DDL writes it."""
     auto = " auto_ingest=true" if pipe.auto_ingest else " auto_ingest=false"
-    topic = f" aws_sns_topic='{pipe.aws_sns_topic}'" if pipe.aws_sns_topic else ""
+    topic = f" error_integration={quoted(pipe.error_integration)}" if pipe.error_integration else ""
+    topic += f" aws_sns_topic='{pipe.aws_sns_topic}'" if pipe.aws_sns_topic else ""
     return f"create or replace pipe {pipe.full_name}{auto}{topic} as {pipe.definition};"

@@ -55,7 +55,8 @@ def use(session: Session, tokens: Tokens) -> Result:
     elif tokens.take("WAREHOUSE"):
         _use_warehouse(session, tokens)
     elif tokens.take("SECONDARY", "ROLES"):
-        if tokens.one_of("NONE", "ALL") == "ALL":
+        if not tokens.take("NONE"):
+            tokens.name()
             raise errors.not_emulated("secondary roles")
         tokens.end()
     elif tokens.take("SCHEMA"):

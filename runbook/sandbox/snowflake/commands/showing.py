@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import errors, resolve, result, tables
-from runbook.sandbox.snowflake.catalog import Objects, SchemaObject
+from runbook.sandbox.snowflake.catalog import Objects, Schema, SchemaObject
 from runbook.sandbox.snowflake.commands import (
     file_formats,
     integrations,
+    notifications,
     pipes,
     show_grants,
     show_parameters,
     stages,
+    streams,
+    tasks,
 )
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.result import Column, Result
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
 
 MAX_ROWS = 10_000
+INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
+VIEWS_OF_THE_DATABASE = "Views describing the contents of schemas in this database"
 CREATED_ON = Column("created_on", "TIMESTAMP_LTZ")
 
 
@@ -64,16 +69,21 @@ def read_filter(session: Session, tokens: Tokens, *, scoped: bool) -> Filter:
     if scoped and session.database is not None and session.schema is not None:
         schema = session.schema
     if tokens.take("IN"):
-        if not scoped:
+        if not scoped and not tokens.sees("ACCOUNT"):
             raise tokens.error()
         database, schema = _scope(session, tokens)
+    return replace(_named(tokens, like), database=database, schema=schema)
+
+
+def _named(tokens: Tokens, like: str | None) -> Filter:
+    """STARTS WITH and LIMIT … FROM, to the end of the statement."""
     starts_with = tokens.string() if tokens.take("STARTS", "WITH") else ""
     limit, after = MAX_ROWS, None
     if tokens.take("LIMIT"):
-        limit = min(int(tokens.number()), MAX_ROWS)
+        limit = min(tokens.integer(), MAX_ROWS)
         after = tokens.string() if tokens.take("FROM") else None
     tokens.end()
-    return Filter(like, database, schema, starts_with, limit, after)
+    return Filter(like, starts_with=starts_with, limit=limit, after=after)
 
 
 def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
@@ -105,8 +115,8 @@ def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
 def show(session: Session, tokens: Tokens) -> Result:
     """SHOW of any kind the sandbox has; TERSE and HISTORY are not emulated."""
     tokens.expect("SHOW")
-    if tokens.sees("TERSE"):
-        raise errors.not_emulated("SHOW TERSE")
+    if tokens.take("TERSE"):
+        return _terse(session, tokens)
     if tokens.take("GRANTS"):
         return show_grants.show(session, tokens)
     if tokens.take("FUTURE", "GRANTS"):
@@ -121,6 +131,26 @@ def show(session: Session, tokens: Tokens) -> Result:
     if tokens.at_end or tokens.next.kind != "word":
         raise tokens.error()
     raise errors.not_emulated(f"SHOW {tokens.next.value}")
+
+
+TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
+TERSE_KINDS = ("DATABASES", "OBJECTS", "SCHEMAS", "TABLES", "VIEWS")
+
+
+def _terse(session: Session, tokens: Tokens) -> Result:
+    """SHOW TERSE: five columns, empty where the kind has none of that name.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-schemas (and the pages of the other kinds).
+    """
+    kind = tokens.next.value
+    if kind not in TERSE_KINDS:
+        raise errors.not_emulated(f"SHOW TERSE {kind}")
+    tokens.advance()
+    with session.account.lock:
+        columns, rows = dict(KINDS)[kind,](session, tokens)
+    places = {column.name: n for n, column in enumerate(columns)}
+    filled = [tuple(row[places[name]] if name in places else None for name in TERSE) for row in rows]
+    return Result([CREATED_ON, *result.texts(*TERSE[1:])], filled, result.SHOW)
 
 
 Rows = tuple[list[Column], list[tuple[Any, ...]]]
@@ -194,7 +224,7 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             each.name,
             each.database,
             each.schema,
-            "TABLE",
+            "TRANSIENT" if each.transient else "TABLE",
             each.comment,
             "",
             tables.row_count(session, each),
@@ -247,31 +277,44 @@ def _schemas(session: Session, tokens: Tokens) -> Rows:
     if tokens.take("IN"):
         if tokens.take("ACCOUNT"):
             database = None
-        else:
-            tokens.take("DATABASE")
+        elif not tokens.take("DATABASE") or tokens.next.kind in ("word", "quoted"):
             database = resolve.database(session.account, session, tokens.identifier()).name
-    wanted = Filter(like, starts_with=tokens.string() if tokens.take("STARTS", "WITH") else "")
-    tokens.end()
-    rows = [
-        (
-            each.created_on,
-            each.name,
-            "N",
-            "Y" if (each.database, each.name) == (session.database, session.schema) else "N",
-            each.database,
-            each.owner,
-            each.comment,
-            "",
-            "1",
-            "ROLE",
-            None,
-        )
-        for _, each in sorted(session.account.catalog.schemas.items())
-        if database in (None, each.database)
-        and wanted.passes(each.name)
-        and session.account.privileges.sees(session.role, each)
+    wanted = _named(tokens, like)
+    rows = [_schema_row(session, each) for each in _schemas_of(session, database)]
+    return SCHEMAS_SHOWN, [row for row in rows if wanted.passes(row[1])][: wanted.limit]
+
+
+def _schemas_of(session: Session, database: str | None) -> list[Schema]:
+    """The schemas the role may see, by name, each database's INFORMATION_SCHEMA among them."""
+    account = session.account
+    found = [
+        each
+        for each in account.catalog.schemas.values()
+        if database in (None, each.database) and account.privileges.sees(session.role, each)
     ]
-    return SCHEMAS_SHOWN, rows
+    found += [
+        Schema(0, each.name, INFORMATION_SCHEMA, "", each.created_on, VIEWS_OF_THE_DATABASE)
+        for each in account.catalog.databases.values()
+        if database in (None, each.name) and account.privileges.may_reach(session.role, each.name)
+    ]
+    return sorted(found, key=lambda each: (each.database, each.name))
+
+
+def _schema_row(session: Session, each: Schema) -> tuple[Any, ...]:
+    kinds = (("TRANSIENT", each.transient), ("MANAGED ACCESS", each.managed))
+    return (
+        each.created_on,
+        each.name,
+        "N",
+        "Y" if (each.database, each.name) == (session.database, session.schema) else "N",
+        each.database,
+        each.owner,
+        each.comment,
+        ", ".join(kind for kind, is_so in kinds if is_so),
+        "1",
+        "ROLE" if each.owner else "",
+        None,
+    )
 
 
 DATABASES_SHOWN = [
@@ -303,7 +346,7 @@ def _databases(session: Session, tokens: Tokens) -> Rows:
             "",
             each.owner,
             each.comment,
-            "",
+            "TRANSIENT" if each.transient else "",
             "1",
             "STANDARD",
             None,
@@ -421,22 +464,80 @@ def _warehouses(session: Session, tokens: Tokens) -> Rows:
 
 def _integrations(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
-    return integrations.SHOWN, [row for row in integrations.show_rows(session) if wanted.passes(row[0])]
+    rows = sorted([*integrations.show_rows(session), *notifications.show_rows(session)])
+    return integrations.SHOWN, [row for row in rows if wanted.passes(row[0])]
 
 
-def _other_integrations(session: Session, tokens: Tokens) -> Rows:
-    """API, NOTIFICATION … integrations: there are none, for none can be made."""
-    read_filter(session, tokens, scoped=False)
-    return integrations.SHOWN, []
+def _storage_integrations(session: Session, tokens: Tokens) -> Rows:
+    columns, rows = _integrations(session, tokens)
+    return columns, [row for row in rows if row[2] == "STORAGE"]
+
+
+def _notification_integrations(session: Session, tokens: Tokens) -> Rows:
+    columns, rows = _integrations(session, tokens)
+    return columns, [row for row in rows if row[2] == "NOTIFICATION"]
+
+
+def _streams(session: Session, tokens: Tokens) -> Rows:
+    found = session.account.catalog.streams
+    return streams.SHOWN, _in_schemas(session, tokens, found, lambda each: streams.show_row(session, each))
+
+
+def _tasks(session: Session, tokens: Tokens) -> Rows:
+    return tasks.SHOWN, _in_schemas(session, tokens, session.account.catalog.tasks, tasks.show_row)
+
+
+VIEWS_SHOWN = [
+    CREATED_ON,
+    *result.texts("name", "reserved", "database_name", "schema_name", "owner", "comment", "text"),
+    *result.texts("is_secure", "is_materialized", "owner_role_type", "change_tracking"),
+]
+"""https://docs.snowflake.com/en/sql-reference/sql/show-views. The text of a view is not kept."""
+
+
+def _views(session: Session, tokens: Tokens) -> Rows:
+    def row(each: Any) -> tuple[Any, ...]:
+        place = (each.created_on, each.name, "", each.database, each.schema)
+        return (*place, each.owner, each.comment, "", "false", "false", "ROLE", "OFF")
+
+    only_views: Objects[Any] = Objects()
+    for each in session.account.catalog.tables:
+        if each.kind == "VIEW":
+            only_views.put(each)
+    return VIEWS_SHOWN, _in_schemas(session, tokens, only_views, row)
+
+
+OBJECTS_SHOWN = [
+    CREATED_ON,
+    *result.texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
+    Column("rows", "FIXED"),
+    Column("bytes", "FIXED"),
+    *result.texts("owner", "retention_time", "owner_role_type"),
+]
+"""https://docs.snowflake.com/en/sql-reference/sql/show-objects."""
+
+
+def _objects(session: Session, tokens: Tokens) -> Rows:
+    def row(each: Any) -> tuple[Any, ...]:
+        is_view = each.kind == "VIEW"
+        rows = None if is_view else tables.row_count(session, each)
+        place = (each.created_on, each.name, each.database, each.schema, each.kind, each.comment, "")
+        return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE")
+
+    return OBJECTS_SHOWN, _in_schemas(session, tokens, session.account.catalog.tables, row)
 
 
 KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
-    (("STORAGE", "INTEGRATIONS"), _integrations),
+    (("STORAGE", "INTEGRATIONS"), _storage_integrations),
     (("INTEGRATIONS",), _integrations),
-    (("NOTIFICATION", "INTEGRATIONS"), _other_integrations),
+    (("NOTIFICATION", "INTEGRATIONS"), _notification_integrations),
     (("STAGES",), _stages),
     (("FILE", "FORMATS"), _file_formats),
     (("PIPES",), _pipes),
+    (("STREAMS",), _streams),
+    (("TASKS",), _tasks),
+    (("VIEWS",), _views),
+    (("OBJECTS",), _objects),
     (("TABLES",), _tables),
     (("SCHEMAS",), _schemas),
     (("DATABASES",), _databases),

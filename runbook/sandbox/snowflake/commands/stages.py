@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.snowflake import directory, errors, formats, resolve, result
+from runbook.sandbox.snowflake.aws_client import Keys
 from runbook.sandbox.snowflake.catalog import STAGE_WAS_ALTERED, Integration, Stage
 from runbook.sandbox.snowflake.directory import Directory
 from runbook.sandbox.snowflake.errors import SnowflakeError
@@ -60,14 +61,14 @@ def _encryption(tokens: Tokens) -> dict[str, Any]:
 
 
 OPTIONS: dict[str, options.Reader] = {
-    "URL": options.string,
+    "URL": options.location,
     "STORAGE_INTEGRATION": lambda tokens: options.name(tokens)[-1],
     "CREDENTIALS": options.free,
     "ENCRYPTION": _encryption,
     "AWS_ACCESS_POINT_ARN": options.refused("AWS_ACCESS_POINT_ARN"),
     "USE_PRIVATELINK_ENDPOINT": options.only("USE_PRIVATELINK_ENDPOINT", "FALSE"),
     "DIRECTORY": _directory,
-    "FILE_FORMAT": options.free,
+    "FILE_FORMAT": options.file_format,
     "COPY_OPTIONS": options.refused("COPY_OPTIONS"),
     "COMMENT": options.string,
 }
@@ -91,17 +92,19 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if existing is not None:
             account.privileges.require_ownership(session.role, existing)
         integration = _integration(session, given)
-        url = _url(given, integration)
+        url = _url(given, integration) if integration else ""
+        own = integration if integration is not None and integration.keys else None
         made = Stage(
             account.catalog.next_id(),
             *name,
             session.role,
             account.now(),
             url,
-            integration.id,
-            integration.name,
+            integration.id if integration and not own else None,
+            integration.name if integration and not own else None,
             _format(session, given.get("FILE_FORMAT"), None),
             comment=given.get("COMMENT", ""),
+            own=own,
             directory=_directory_table(given, url, existing if mode.or_alter else None, mode),
         )
         if existing is not None and mode.or_alter:
@@ -134,6 +137,8 @@ def _directory_table(
         raise errors.invalid_property("REFRESH_ON_CREATE", "STAGE")
     if not asked.get("ENABLE"):
         return None
+    if not url:
+        raise errors.not_emulated("a directory table of an internal stage")
     _slash_at_the_end(url)
     return (altered.directory if altered else None) or Directory()
 
@@ -144,11 +149,15 @@ def _slash_at_the_end(url: str) -> None:
         raise errors.invalid_url(url)
 
 
-def _integration(session: Session, given: Mapping[str, Any]) -> Integration:
-    """The integration the statement names: usable by the role, enabled. Raises 2003, 3001."""
+def _integration(session: Session, given: Mapping[str, Any]) -> Integration | None:
+    """The integration the statement names, or what stands for the credentials it gives; None: internal.
+
+    The integration is usable by the role and enabled. Raises 2003, 3001.
+    """
     if "STORAGE_INTEGRATION" not in given:
-        kind = "internal stages" if "URL" not in given else "stages without a storage integration"
-        raise errors.not_emulated(kind)
+        if "URL" not in given:
+            return None
+        return _with_keys(session, given)
     if "CREDENTIALS" in given:
         raise SnowflakeError(2245, "0A000", NO_CREDENTIALS)
     account = session.account
@@ -157,6 +166,35 @@ def _integration(session: Session, given: Mapping[str, Any]) -> Integration:
     if not found.enabled:
         raise resolve.disabled_integration(found.name)
     return found
+
+
+def _with_keys(session: Session, given: Mapping[str, Any]) -> Integration:
+    """Credentials of the stage's own: they are tried when the bucket is, and not before.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-stage (credentials).
+    """
+    if "CREDENTIALS" not in given:
+        raise errors.not_emulated("stages on a public bucket")
+    written = {name: str(value) for name, value in given["CREDENTIALS"].items()}
+    if set(written) - {"AWS_KEY_ID", "AWS_SECRET_KEY", "AWS_TOKEN"}:
+        raise errors.not_emulated(f"CREDENTIALS with {min(written)}")
+    if not written.get("AWS_KEY_ID") or not written.get("AWS_SECRET_KEY"):
+        raise errors.missing_options("AWS_KEY_ID", "AWS_SECRET_KEY")
+    keys = Keys(written["AWS_KEY_ID"], written["AWS_SECRET_KEY"], written.get("AWS_TOKEN"))
+    return Integration(
+        id=-1,
+        name="",
+        provider="S3",
+        role_arn="",
+        external_id="",
+        enabled=True,
+        allowed_locations=["*"],
+        blocked_locations=[],
+        comment="",
+        owner=session.role,
+        created_on=session.account.now(),
+        keys=keys,
+    )
 
 
 def _url(given: Mapping[str, Any], integration: Integration, current: str | None = None) -> str:
@@ -237,12 +275,19 @@ def alter(session: Session, tokens: Tokens) -> Result:
 
 def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
     """Everything is checked before anything is changed."""
-    if "CREDENTIALS" in given:
+    if "CREDENTIALS" in given and (stage.own is None or "STORAGE_INTEGRATION" in given):
         raise SnowflakeError(2245, "0A000", NO_CREDENTIALS)
+    if not stage.url and given.keys() & {"URL", "STORAGE_INTEGRATION", "DIRECTORY"}:
+        raise errors.not_emulated("such a change of an internal stage")
     account = session.account
     integration, url = None, stage.url
-    if "STORAGE_INTEGRATION" in given:
+    if "CREDENTIALS" in given:
+        integration = _with_keys(session, given)
+        url = _url(given, integration, stage.url)
+    elif "STORAGE_INTEGRATION" in given:
         integration = _integration(session, given)
+        if integration is None:  # named, so there is one
+            raise errors.missing_options("STORAGE_INTEGRATION")
         url = _url(given, integration, stage.url)
     elif "URL" in given:
         integration = account.catalog.stage_integration(stage)
@@ -254,8 +299,10 @@ def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
         raise errors.not_emulated("another URL for a stage with a directory table")
     if "DIRECTORY" in given:
         _set_directory(stage, given["DIRECTORY"])
-    if integration is not None:
-        stage.integration_id, stage.integration_name = integration.id, integration.name
+    if integration is not None and integration.keys is not None:
+        stage.own = integration
+    elif integration is not None and "STORAGE_INTEGRATION" in given:
+        stage.integration_id, stage.integration_name, stage.own = integration.id, integration.name, None
     if url != stage.url:
         for pipe in account.catalog.pipes:
             if pipe.stage_id == stage.id:
@@ -312,9 +359,10 @@ def describe(session: Session, tokens: Tokens) -> Result:
         rows = [*_format_rows(session, stage), *COPY_OPTION_ROWS]
         known = stage.directory
     refreshed = known.refreshed_on if known else None
+    key_id = stage.own.keys.access_key_id if stage.own is not None and stage.own.keys else ""
     rows += [
-        ("STAGE_LOCATION", "URL", "String", f'["{stage.url}"]', ""),
-        ("STAGE_CREDENTIALS", "AWS_KEY_ID", "String", "", ""),
+        ("STAGE_LOCATION", "URL", "String", f'["{stage.url}"]' if stage.url else "", ""),
+        ("STAGE_CREDENTIALS", "AWS_KEY_ID", "String", key_id, ""),
         ("DIRECTORY", "ENABLE", "Boolean", "true" if known else "false", "false"),
         ("DIRECTORY", "AUTO_REFRESH", "Boolean", "false", "false"),
         ("DIRECTORY", "DIRECTORY_NOTIFICATION_CHANNEL", "String", "", ""),
@@ -367,15 +415,15 @@ def show_row(session: Session, stage: Stage) -> tuple[Any, ...]:
         stage.database,
         stage.schema,
         stage.url,
-        "N",
+        "Y" if stage.own else "N",
         "N",
         stage.owner,
         stage.comment,
-        stage.region or session.account.aws.region,
-        "EXTERNAL",
-        "AWS",
+        (stage.region or session.account.aws.region) if stage.url else None,
+        "EXTERNAL" if stage.url else "INTERNAL",
+        "AWS" if stage.url else None,
         None,
-        integration.name if integration else None,
+        integration.name if integration and not stage.own else None,
         None,
         "ROLE",
         "N" if stage.directory is None else "Y",
@@ -386,6 +434,8 @@ def ddl(session: Session, stage: Stage) -> str:
     """CREATE OR REPLACE … as GET_DDL writes it; how it writes a directory table is not documented."""
     if stage.directory is not None:
         raise errors.not_emulated("GET_DDL of a stage with a directory table")
+    if stage.own is not None or not stage.url:
+        raise errors.not_emulated("GET_DDL of a stage without a storage integration")
     lines = [
         f"create or replace stage {dotted((stage.name,))}",
         f"\tstorage_integration = {quoted(stage.integration_name or '')}",

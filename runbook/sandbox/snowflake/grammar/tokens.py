@@ -103,15 +103,38 @@ def split_statements(text: str) -> list[str]:
     """The statements of a text, divided at semicolons outside literals and comments; empty ones left out."""
     statements: list[str] = []
     start = 0
-    empty = True
+    words: list[str] = []
     for token in tokenize(text):
-        if token.kind == "end" or (token.kind == "symbol" and token.value == ";"):
-            if not empty:
+        ends = token.kind == "symbol" and token.value == ";" and not _in_block(words)
+        if token.kind == "end" or ends:
+            if words:
                 statements.append(text[start : token.start].strip())
-            start, empty = token.end, True
+            start, words = token.end, []
         else:
-            empty = False
+            words.append(token.value if token.kind in ("word", "symbol") else "")
     return statements
+
+
+def _in_block(words: Sequence[str]) -> bool:
+    """Is a block of Snowflake Scripting open: of its own, or in a definition (``CREATE … AS BEGIN``)?
+
+    Source: https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks
+    """
+    if "BEGIN" not in words:
+        return "DECLARE" in words[:1]
+    at = words.index("BEGIN")
+    if at == 0:
+        if len(words) == 1 or words[1] in ("TRANSACTION", "WORK", "NAME"):
+            return False
+    elif words[at - 1] != "AS" and "DECLARE" not in words[:at]:
+        return False
+    depth = 0
+    for n, word in enumerate(words[at:], at):
+        if word == "BEGIN" or (word == "CASE" and words[n - 1] != "END"):
+            depth += 1
+        elif word == "END" and (words[n + 1 : n + 2] or [""])[0] not in ("IF", "FOR", "WHILE", "LOOP", "REPEAT"):
+            depth -= 1
+    return depth > 0
 
 
 class Tokens:
@@ -184,7 +207,9 @@ class Tokens:
         raise self.error()
 
     def identifier(self) -> str:
-        """One identifier as stored: upper-cased unless quoted."""
+        """One identifier as stored: upper-cased unless quoted. ``IDENTIFIER('a')`` is understood."""
+        if self.sees("IDENTIFIER", "("):
+            return self._identifier_call(1)[0]
         if self.next.kind == "word" and not self.next.value.startswith("$"):
             return self.advance().value
         if self.next.kind == "quoted" and self.next.value:
@@ -200,8 +225,21 @@ class Tokens:
             parts.append(self.identifier())
         return tuple(parts)
 
+    def upcoming(self) -> str:
+        """The last part of the name that comes next, which is not consumed; empty for what is not a name."""
+        at = self._at
+        try:
+            return self.name()[-1]
+        except SnowflakeError:
+            return ""
+        finally:
+            self._at = at
+
     def _identifier_call(self, at_most: int) -> tuple[str, ...]:
+        """https://docs.snowflake.com/en/sql-reference/identifier-literal; of a variable it is refused."""
         self.expect("IDENTIFIER", "(")
+        if self.next.value.startswith("$") or self.next.value in ("?", ":"):
+            raise errors.not_emulated("IDENTIFIER of a variable")
         inner = Tokens(self.string())
         self.expect(")")
         parts = inner.name(at_most)
@@ -231,6 +269,12 @@ class Tokens:
             raise self.error()
         return sign + self.advance().value
 
+    def integer(self) -> int:
+        """A whole number of zero or more."""
+        if not self.next.value.isdigit() or self.next.kind != "number":
+            raise self.error()
+        return int(self.advance().value)
+
     def boolean(self) -> bool:
         """TRUE or FALSE; quoted as a string it counts too."""
         token = self.next
@@ -238,6 +282,17 @@ class Tokens:
             self.advance()
             return token.value.upper() == "TRUE"
         raise self.error()
+
+    def until(self, word: str) -> str:
+        """Everything up to ``word`` outside parentheses, as written; consumes it, not the word."""
+        start, end, depth = self.next.start, self.next.start, 0
+        while depth or not self.sees(word):
+            if self.at_end:
+                raise self.error()
+            token = self.advance()
+            end = token.end
+            depth += {"(": 1, ")": -1}.get(token.value if token.kind == "symbol" else "", 0)
+        return self.text[start:end]
 
     def rest(self) -> str:
         """Everything not yet consumed, as written; consumes it."""
