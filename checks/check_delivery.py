@@ -39,9 +39,14 @@ THE_WAY = (
 
 
 WHAT_IS_READ = (
+    "step1.boundary-lets-the-role-read",
     "step1.bucket-policy-lets-the-role-read",
     "step1.key-is-enabled",
     "step1.key-policy-lets-the-role-decrypt",
+    "step1.no-other-policy-denies-reading",
+    "step1.policy-exists",
+    "step1.policy-lets-snowflake-read",
+    "step1.role-holds-the-policy",
     "step1.role-may-decrypt",
     "step4.file-format-loses-nothing",
     "step4.pipe-reads-by-the-file-format",

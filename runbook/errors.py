@@ -99,6 +99,10 @@ class NotConverged(RunbookError):
     exit_code = 4
 
 
+class Advised(AssertionError):
+    """What a check says of something that works, and that a careful person would change."""
+
+
 class Absent(Exception):
     """Something a check speaks of is not there; the check named ``asserted_by`` says so."""
 

@@ -15,7 +15,7 @@ from runbook.errors import SettingsWrong
 
 PIECES = 5000  # of a document, written at once
 
-_CODES = {"red": "31;1", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_CODES = {"red": "31;1", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
 
 @dataclass(frozen=True)

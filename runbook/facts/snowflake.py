@@ -437,6 +437,32 @@ def entry(reader: Reader) -> Entry | None:
     return ask(read, "Whether Snowflake gets into the bucket", f"USAGE on integration {name}")
 
 
+def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
+    """Whether Snowflake may read one file of each stream; None where its answer does not say.
+
+    Listing and reading are two rights, and reading may be denied alone. A file that is gone by now, or
+    archived, is no answer to that.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
+    """
+    name = reader.settings.snowflake.integration
+
+    def read() -> Entry | None:
+        calls = [
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(stream.url)}, "
+            f"{literal(key.removeprefix(stream.prefix))}, 'read') AS answer_{number}"
+            for number, (stream, key) in enumerate(files)
+        ]
+        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        answers = [
+            _entry(json.loads(row[f"answer_{number}"]), f"{stream.url}{key.removeprefix(stream.prefix)}")
+            for number, (stream, key) in enumerate(files)
+        ]
+        refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
+        return refused or (Entry(True, "") if all(one.succeeded for one in answers) else None)
+
+    return ask(read, "Whether Snowflake may read", f"USAGE on integration {name}") if files else None
+
+
 def _entry(answer: dict[str, Any], url: str) -> Entry:
     actions = answer.get("actions", {})
     rows = actions.values() if isinstance(actions, dict) else actions

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Absent, CannotTell, NoCredentials, RunbookError
+from runbook.errors import Absent, Advised, CannotTell, NoCredentials, RunbookError
 from runbook.facts import Facts
 from runbook.network import one_line
-from runbook.verify.outcome import Outcome, Result, Word, explained
+from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
 
 FOLDER = Path(__file__).parent.parent.parent / "checks"
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
@@ -124,7 +124,7 @@ class CheckRun:
     @property
     def healthy(self) -> bool:
         """Whether nothing that was run needs explaining."""
-        return all(row.outcome in ("passed", "skipped") for row in self._results.values())
+        return all(row.outcome in WELL for row in self._results.values())
 
     def _asked(self, row: Result) -> bool:
         of_step = self.steps is None or row.step in self.steps
@@ -190,7 +190,7 @@ class CheckRun:
         if excinfo is None:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
-        observed, expected = self._compared if word == "failed" else ("", "")
+        observed, expected = self._compared if word in ("failed", "advice") else ("", "")
         if isinstance(excinfo.value, RunbookError):
             remedy = excinfo.value.remedy or remedy
         if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
@@ -219,10 +219,17 @@ def _meaning(error: BaseException) -> tuple[Word, tuple[str, ...], str]:
             return "unknown", (), f"{error.what}: {error.why}" if error.why else error.what
         case pytest.skip.Exception():
             return "skipped", (), str(error.msg)
+        case Advised():
+            return "advice", (), _claimed(error)
         case AssertionError():
-            return "failed", (), one_line(str(error).split("\nassert ")[0].removeprefix("assert "))[:LONGEST]
+            return "failed", (), _claimed(error)
         case _:
             return "unknown", (), f"{type(error).__name__}: {one_line(str(error))[:LONGEST]}"
+
+
+def _claimed(error: BaseException) -> str:
+    """What an assertion says beside the values it compared."""
+    return one_line(str(error).split("\nassert ")[0].removeprefix("assert "))[:LONGEST]
 
 
 def check_id(item: Any) -> str:

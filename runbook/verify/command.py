@@ -69,9 +69,12 @@ def verify(
     every: bool = False,
     deep: bool = False,
     canary: bool = False,
+    strict: bool = False,
     yes: bool = False,
 ) -> int:
     """Every check, or those of one step or stream; waits for health when asked.
+
+    ``strict``: advice makes it not healthy, in every format and the exit code.
 
     Only reads, but for ``canary``: that puts one file, and removes it and its row again.
 
@@ -102,6 +105,7 @@ def verify(
             )
             if canary:
                 outcome = _with_canary(run, outcome, stream, wait)
+            outcome = replace(outcome, strict=strict)
             tell_stale(run.facts())
     except RunbookError as error:
         target = str(config.get("target", ""))
