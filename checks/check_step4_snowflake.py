@@ -5,6 +5,7 @@ import pytest
 from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
+from runbook.facts.delivery import neighbours
 from runbook.facts.pipeline import (
     format_options,
     loader_grants,
@@ -181,14 +182,18 @@ def check_pipe_writes_the_table(
 
 
 def check_pipe_reads_the_whole_folder(
-    copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
+    facts: Facts, copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY reads the stream's stage, and all of it.
+    """The pipe's COPY reads the stream's stage, all of it, and no folder beside it.
 
     Remedy: invoke replace-pipe --stream STREAM
     See: docs/runbook.md#pipe-definition
     """
     assert copy_statement.source == wanted_copy.source, "files are left out, or others are loaded"
+    listing = facts.listing(stream)
+    folders = neighbours(stream, listing) if listing else []
+    with advice():
+        assert folders == [], "the COPY's path has no slash at its end, and takes in all of these folders"
 
 
 def check_pipe_leaves_no_file_out(

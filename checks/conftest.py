@@ -35,14 +35,17 @@ OTHERS = "others made this installation: what it was found as is right"
 
 
 @contextmanager
-def advice(*, only: bool = True) -> Iterator[None]:
-    """What is asserted inside is advice where ``only`` says so: it works, and should be changed."""
+def advice(*, only: bool = True, remedy: str = "") -> Iterator[None]:
+    """What is asserted inside is advice where ``only`` says so: it works, and should be changed.
+
+    ``remedy``: where it is not that of the check.
+    """
     try:
         yield
     except AssertionError as error:
         if not only:
             raise
-        raise Advised(str(error)) from None
+        raise Advised(str(error), remedy) from None
 
 
 def lacking(

@@ -100,7 +100,14 @@ class NotConverged(RunbookError):
 
 
 class Advised(AssertionError):
-    """What a check says of something that works, and that a careful person would change."""
+    """What a check says of something that works, and that a careful person would change.
+
+    ``remedy``: where it is not the check's own.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
 
 
 class Absent(Exception):

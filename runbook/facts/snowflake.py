@@ -183,6 +183,7 @@ class Load:
     errors: int
     first_error: str
     pipe: str | None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -327,12 +328,17 @@ def stages(reader: Reader) -> dict[str, Stage]:
     """The schema's stages by name."""
     return {
         str(row["name"]): Stage(
-            url=str(row["url"]),
+            url=whole_bucket(str(row["url"])),
             integration=row["storage_integration"],
             owner=str(row["owner"]),
         )
         for row in _in_schema(reader, "STAGES")
     }
+
+
+def whole_bucket(url: str) -> str:
+    """A stage's URL, with a slash behind a bucket's name that has none."""
+    return f"{url}/" if url.count("/") == 2 else url  # s3://bucket
 
 
 def pipes(reader: Reader) -> dict[str, Pipe]:
@@ -499,7 +505,7 @@ def loads_statement(stream: Stream, since: datetime | None = None) -> str:
 
 LOAD_COLUMNS = (
     "file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
-    "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name"
+    "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name, file_size"
 )
 
 
@@ -515,6 +521,7 @@ def load_of(row: Row, stream: Stream) -> Load:
         errors=int(row["error_count"] or 0),
         first_error=str(row["first_error_message"] or ""),
         pipe=row["pipe_name"],
+        size=None if row.get("file_size") is None else int(row["file_size"]),
     )
 
 

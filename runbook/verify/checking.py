@@ -191,7 +191,7 @@ class CheckRun:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
         observed, expected = self._compared if word in ("failed", "advice") else ("", "")
-        if isinstance(excinfo.value, RunbookError):
+        if isinstance(excinfo.value, RunbookError | Advised):
             remedy = excinfo.value.remedy or remedy
         if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
             remedy = f"whoever made it mends it; what is to be done: {see or 'docs/runbook.md'}"
