@@ -123,9 +123,7 @@ def check_no_other_policy_denies_reading(
 def _nothing_denies(facts: Facts, documents: dict[str, Document], settings: Settings) -> None:
     """No document surely denies what loading needs; what Snowflake's page only asks for is advice."""
     for actions, works in ((NEEDED, facts.snowflake_reads), (WELCOME, True)):
-        found = [
-            row for name, text in documents.items() for row in refusals(name, text, settings, actions)
-        ]
+        found = [row for name, text in documents.items() for row in refusals(name, text, settings, actions)]
         with advice(only=works):
             assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
 
@@ -144,9 +142,7 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
             assert lacking == [], "a role may do only what both its policy and its boundary allow"
 
 
-def check_bucket_policy_lets_the_role_read(
-    facts: Facts, bucket_policy: Document, settings: Settings
-) -> None:
+def check_bucket_policy_lets_the_role_read(facts: Facts, bucket_policy: Document, settings: Settings) -> None:
     """The bucket's policy does not deny what loading needs.
 
     Remedy: except the role from that statement of the bucket's policy

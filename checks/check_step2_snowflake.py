@@ -85,7 +85,7 @@ def check_integration_allows_the_folders(
 
 
 def _is_listed(facts: Facts) -> bool:
-    """Whether Snowflake lists the folders through the integration: then it neither blocks nor leaves them out."""
+    """Whether Snowflake lists the folders through the integration: then it allows them."""
     return facts.entry is not None and facts.entry.succeeded
 
 

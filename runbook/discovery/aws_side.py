@@ -75,15 +75,13 @@ def _announced(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
 def _unannounced(stream: Stream, notifications: BucketNotifications) -> str:
     if notifications.go_to_eventbridge:
         return (
-            f"{stream.name}: the bucket tells EventBridge of its files, and no rule of its own tells the pipe; "
-            "the rules of EventBridge are not looked at"
+            f"{stream.name}: the bucket tells EventBridge of its files, and no rule of its own tells the "
+            "pipe; the rules of EventBridge are not looked at"
         )
     return f"{stream.name}: no rule of the bucket announces its files to the pipe's queue"
 
 
-def _rules(
-    facts: Facts, notifications: BucketNotifications, stream: Stream, pipe: FoundPipe
-) -> list[Rule]:
+def _rules(facts: Facts, notifications: BucketNotifications, stream: Stream, pipe: FoundPipe) -> list[Rule]:
     """The rules that tell the pipe's queue, themselves or by a topic, of some of the stream's files."""
     return [
         rule
@@ -96,7 +94,7 @@ def _rules(
 
 def _common_suffix(suffixes: list[str]) -> str:
     """What all of them end in."""
-    return commonprefix([suffix[::-1] for suffix in suffixes])[::-1]
+    return commonprefix([suffix[::-1] for suffix in suffixes])[::-1]  # noqa: RUF071 - letters, not a path
 
 
 def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:

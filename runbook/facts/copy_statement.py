@@ -10,6 +10,7 @@ https://docs.snowflake.com/en/user-guide/querying-stage (options behind the stag
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from runbook.settings import Identifier, QualifiedName
 
@@ -167,7 +168,7 @@ def _source(word: Token) -> tuple[str, str]:
 
 def _options(words: list[Token]) -> Iterator[tuple[str, tuple[Token, ...]]]:
     """Each option's name and value: ``name = value`` or ``name => value``, a value in brackets whole."""
-    for number, (name, sign) in enumerate(zip(words, words[1:], strict=False)):
+    for number, (name, sign) in enumerate(pairwise(words)):
         if name.kind != "name" or not sign.says("=", "=>"):
             continue
         value = words[number + 2 :]

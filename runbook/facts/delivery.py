@@ -190,7 +190,7 @@ def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
 
 
 def neighbours(stream: Stream, listing: Listing) -> list[str]:
-    """The folders whose names begin as the stream's prefix does, where that ends in mid name and they are many.
+    """The folders that begin as the stream's prefix does, where that ends in mid name and they are many.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (a path is what names begin with)
     """

@@ -72,7 +72,7 @@ def _allowing(where: str, document: Document, asked: list[Asked]) -> list[Refusa
 
 
 def key_refuses(key: Key, settings: Settings) -> list[str]:
-    """Why the key's policy surely does not let the role decrypt; it must name the role, or leave it to IAM."""
+    """Why the key's policy surely does not let the role decrypt: it must name it, or leave it to IAM."""
     asked, who = decrypting(key.arn, settings), reader_of(settings)
     if judged(key.policy, asked, who) is not False:
         return []

@@ -464,7 +464,9 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
             for number, (stream, key) in enumerate(files)
         ]
         refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
-        return refused or (Entry(True, "") if all(one.succeeded for one in answers) else None)
+        return refused or (
+            Entry(succeeded=True, message="") if all(one.succeeded for one in answers) else None
+        )
 
     return ask(read, "Whether Snowflake may read", f"USAGE on integration {name}") if files else None
 

@@ -43,7 +43,10 @@ class Topic:
 
         Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3
         """
-        return judged(self._allowing, Asked("sns:Publish", self.arn, {"aws:sourceowner": None}), EVENTBRIDGE) is not False
+        return (
+            judged(self._allowing, Asked("sns:Publish", self.arn, {"aws:sourceowner": None}), EVENTBRIDGE)
+            is not False
+        )
 
     def _subscribing(self, user: SnowflakesUser) -> Asked:
         known = {

@@ -1,5 +1,7 @@
 """A pipe's COPY, read as Snowflake reads it: comments and strings are no words."""
 
+# ruff: noqa: E501 (a case is one line)
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +43,6 @@ def shown(text):
         ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE=CSV FIELD_DELIMITER=',' NULL_IF=('a', 'b')) ON_ERROR = ABORT_STATEMENT", ("D.S.T", "D.S.ST", "", "None", "", "ABORT_STATEMENT")),
     ],
 )  # fmt: skip
-# ruff: noqa: E501
 def test_what_a_copy_says(text, found):
     assert shown(text) == found
     assert read(text, D, S).doubt == ""

@@ -11,19 +11,16 @@ from hypothesis import strategies as st
 from runbook.facts.access import (
     NEEDED,
     WELCOME,
-    admits,
     excessive,
     external_ids,
     open_to_others,
-    trust_conditions,
     trust_denies,
-    trusts,
     unreadable,
     without_external_id,
 )
 from runbook.facts.aws import TRUST_SID, ids_asked_for
 from runbook.facts.documents import as_list, canonical, same, statements, text
-from runbook.facts.judging import Asked, judged, principal, takes
+from runbook.facts.judging import Asked, judged
 from runbook.settings import read
 from runbook.steps.step1_aws import closed_trust, nobody, permissions
 from runbook.steps.step3_aws import ours

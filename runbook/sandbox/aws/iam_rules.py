@@ -56,7 +56,7 @@ _RAW_DOCUMENT = re.compile(rb"<(\w*Document)>(\s*\{.*?)</\1>", re.DOTALL)
 
 
 def with_encoded_documents(answer: HttpResponse) -> HttpResponse:
-    """The answer with its policy documents percent-encoded, as IAM sends them, where moto leaves one as it is.
+    """The answer with its policy documents percent-encoded, as IAM sends them, where moto leaves one raw.
 
     Source: `GetPolicyVersion <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html>`_.
     """
