@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from checks.conftest import advice
 from runbook.facts import Facts
 from runbook.facts.delivery import (
     changed,
@@ -14,6 +15,7 @@ from runbook.facts.delivery import (
     missing,
     partly_loaded,
     strangers,
+    touched,
     twice,
     unheard,
 )
@@ -39,14 +41,25 @@ THE_WAY = (
 
 
 WHAT_IS_READ = (
+    "step1.boundary-lets-the-role-read",
     "step1.bucket-policy-lets-the-role-read",
     "step1.key-is-enabled",
     "step1.key-policy-lets-the-role-decrypt",
+    "step1.no-other-policy-denies-reading",
+    "step1.policy-exists",
+    "step1.policy-lets-snowflake-read",
+    "step1.role-holds-the-policy",
     "step1.role-may-decrypt",
     "step4.file-format-loses-nothing",
     "step4.pipe-reads-by-the-file-format",
     "step4.table-has-the-columns",
     "step4.table-takes-missing-values",
+)
+
+
+UNLESS_THE_SAME = (
+    "nothing, if it was copied onto itself; for other content: "
+    "invoke backfill --stream STREAM --pattern KEY --reload-failed"
 )
 
 
@@ -169,6 +182,8 @@ def check_no_file_changed_since_it_was_loaded(
     See: docs/runbook.md#changed-files
     """
     assert changed(listing, loads) == [], "a pipe knows a file by its name, and ignores the new content"
+    with advice(remedy=UNLESS_THE_SAME):
+        assert touched(listing, loads) == [], "written again with the same size: other content is ignored"
 
 
 @pytest.mark.deep

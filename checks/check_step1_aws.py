@@ -2,13 +2,14 @@
 
 import pytest
 
-from checks.conftest import OTHERS, unless_the_settings_are_wrong
+from checks.conftest import advice, unless_the_settings_are_wrong
 from runbook.errors import Absent
 from runbook.facts import Facts
-from runbook.facts.access import allowed, excessive, unreadable
+from runbook.facts.access import NEEDED, WELCOME, decrypting, excessive, unreadable
 from runbook.facts.aws import Bucket, Policy, Role, RolePolicies
 from runbook.facts.documents import Document
-from runbook.facts.refusals import key_refuses, refusals
+from runbook.facts.judging import judged
+from runbook.facts.refusals import conditional, key_refuses, refusals
 from runbook.settings import Settings
 
 
@@ -45,15 +46,23 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
 
 @pytest.mark.needs("step1.bucket-exists", "step1.key-exists")
 def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Settings) -> None:
-    """The policy allows reading and listing every stream's folder, and locating the bucket.
+    """The policy allows reading and listing every stream's folder.
+
+    Snowflake's page asks for s3:GetBucketLocation and s3:GetObjectVersion too, and loads without them.
 
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
-    lacking = unreadable(policy.document, settings)
+    lacking = unreadable(policy.document, settings, NEEDED)
     if lacking:
-        unless_the_settings_are_wrong(facts, lambda made: not unreadable(policy.document, made))
-    assert lacking == [], "Snowflake lacks a permission on the bucket"
+        unless_the_settings_are_wrong(facts, lambda made: not unreadable(policy.document, made, NEEDED))
+    with advice(only=facts.snowflake_reads):
+        assert lacking == [], "Snowflake lacks a permission on the bucket"
+    doubtful = list(map(str, conditional("policy", policy.document, settings))) if settings.is_ours else []
+    assert (doubtful if doubtful and facts.refusal else []) == [], "Snowflake does not meet the condition"
+    with advice():
+        lacking = unreadable(policy.document, settings, WELCOME)
+        assert lacking == [], "Snowflake's page asks for it; files are loaded without it"
 
 
 @pytest.mark.needs("step1.bucket-exists")
@@ -63,9 +72,8 @@ def check_policy_is_read_only(policy: Policy, settings: Settings) -> None:
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
-    if not settings.is_ours:
-        pytest.skip(OTHERS)
-    assert excessive(policy.document, settings) == [], "the policy grants more than loading needs"
+    with advice():
+        assert excessive(policy.document, settings) == [], "the policy grants more than loading needs"
 
 
 def check_role_exists(facts: Facts) -> None:
@@ -89,7 +97,7 @@ def check_role_has_the_expected_arn(role: Role, settings: Settings) -> None:
 
 
 @pytest.mark.needs("step1.policy-exists")
-def check_role_holds_the_policy(role: Role, settings: Settings) -> None:
+def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) -> None:
     """The role holds the permissions policy.
 
     Remedy: invoke step1-aws
@@ -97,37 +105,50 @@ def check_role_holds_the_policy(role: Role, settings: Settings) -> None:
     """
     if not settings.is_ours:
         pytest.skip("every policy the role holds is judged")
-    assert settings.aws.policy_arn in role.attached_policies, "the policy is not attached to the role"
+    with advice(only=facts.snowflake_reads):
+        assert settings.aws.policy_arn in role.attached_policies, "the policy is not attached to the role"
 
 
-def check_no_other_policy_denies_reading(role_policies: RolePolicies, settings: Settings) -> None:
+def check_no_other_policy_denies_reading(
+    facts: Facts, role_policies: RolePolicies, settings: Settings
+) -> None:
     """No other policy of the role denies what loading needs.
 
     Remedy: take that statement out of the policy it names, or except the streams' folders from it
     See: docs/runbook.md#denied
     """
-    found = [row for name, text in role_policies.others.items() for row in refusals(name, text, settings)]
-    assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
+    _nothing_denies(facts, role_policies.others, settings)
 
 
-def check_boundary_lets_the_role_read(role_policies: RolePolicies, settings: Settings) -> None:
+def _nothing_denies(facts: Facts, documents: dict[str, Document], settings: Settings) -> None:
+    """No document surely denies what loading needs; what Snowflake's page only asks for is advice."""
+    for actions, works in ((NEEDED, facts.snowflake_reads), (WELCOME, True)):
+        found = [row for name, text in documents.items() for row in refusals(name, text, settings, actions)]
+        with advice(only=works):
+            assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
+
+
+def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies, settings: Settings) -> None:
     """The role's permissions boundary allows what loading needs.
 
     Remedy: allow it in that boundary, or put a boundary on the role that does
     See: docs/runbook.md#denied
     """
-    lacking = unreadable(role_policies.boundary, settings) if role_policies.boundary else []
-    assert lacking == [], "a role may do only what both its policy and its boundary allow"
+    if not role_policies.boundary:
+        return
+    for actions, works in ((NEEDED, facts.snowflake_reads), (WELCOME, True)):
+        with advice(only=works):
+            lacking = unreadable(role_policies.boundary, settings, actions)
+            assert lacking == [], "a role may do only what both its policy and its boundary allow"
 
 
-def check_bucket_policy_lets_the_role_read(bucket_policy: Document, settings: Settings) -> None:
+def check_bucket_policy_lets_the_role_read(facts: Facts, bucket_policy: Document, settings: Settings) -> None:
     """The bucket's policy does not deny what loading needs.
 
     Remedy: except the role from that statement of the bucket's policy
     See: docs/runbook.md#denied
     """
-    found = refusals("bucket policy", bucket_policy, settings)
-    assert [str(row) for row in found if row.is_certain] == [], "a Deny wins over any Allow"
+    _nothing_denies(facts, {"bucket policy": bucket_policy}, settings)
 
 
 @pytest.mark.needs("step1.bucket-region")
@@ -149,13 +170,12 @@ def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> 
     Remedy: set aws.kms_key_arn to that key in the settings, then run: invoke step1-aws
     See: docs/runbook.md#key
     """
-    named, used = settings.aws.kms_key_arn, facts.bucket_key
-    if used is None:
+    named, arn = settings.aws.kms_key_arn, facts.bucket_key_arn
+    if arn is None:
         pytest.skip("new files are encrypted by S3 itself")
-    key = facts.key if not named else None
-    arn = key.arn if key else used
-    others = facts.role_policies.others.values()
-    granted = named == arn or any(allowed(text, "kms:Decrypt", arn, {}) for text in others)
+    asked = decrypting(arn, settings)
+    held = [*facts.role_policies.others.values(), *([facts.policy.document] if facts.policy else [])]
+    granted = named == arn or any(judged(text, asked) is not False for text in held)
     assert (named if granted else arn) == named, "nothing lets the role decrypt with that key"
 
 

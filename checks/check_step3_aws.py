@@ -2,10 +2,20 @@
 
 import pytest
 
+from checks.conftest import advice
 from runbook.facts import Facts
-from runbook.facts.access import external_ids, open_to_others, trust_denies, without_external_id
+from runbook.facts.access import (
+    admits,
+    external_ids,
+    is_open,
+    open_to_others,
+    trust_conditions,
+    trust_denies,
+    trusts,
+    without_external_id,
+)
 from runbook.facts.aws import NOBODY_SID, Role
-from runbook.facts.refusals import refusals, trust_conditions
+from runbook.facts.refusals import Refusal, conditional, key_conditions, refusals
 from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
 from runbook.facts.topic import Topic
 from runbook.settings import Settings, Stream
@@ -14,12 +24,15 @@ RIGHT_FROM_HERE = (
     "step1.boundary-lets-the-role-read",
     "step1.bucket-exists",
     "step1.bucket-policy-lets-the-role-read",
+    "step1.key-is-enabled",
+    "step1.key-policy-lets-the-role-decrypt",
     "step1.no-other-policy-denies-reading",
     "step1.policy-exists",
     "step1.policy-lets-snowflake-read",
     "step1.role-exists",
     "step1.role-has-the-expected-arn",
     "step1.role-holds-the-policy",
+    "step1.role-may-decrypt",
     "step2.integration-allows-the-folders",
     "step2.integration-blocks-no-folder",
     "step2.integration-exists",
@@ -39,29 +52,40 @@ def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUse
     Remedy: invoke step3-aws
     See: docs/runbook.md#trust
     """
-    assert snowflakes_user.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
+    by = trusts(role, snowflakes_user)
+    if not by:
+        assert snowflakes_user.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
+    with advice():
+        assert (by if by != "*" else snowflakes_user.iam_user_arn) == snowflakes_user.iam_user_arn, (
+            "everybody in Snowflake's AWS account is trusted who brings the external ID"
+        )
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
-def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
+def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
     """Snowflake's user is let in with the integration's external ID, and by our statement only with it.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#external-id
     """
     ids = external_ids(role, snowflakes_user)
-    assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
+    open_in_ours = settings.is_ours and any(map(is_open, ids))
+    with advice(only=admits(role, snowflakes_user) and not open_in_ours):
+        assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
-def check_others_statements_ask_for_an_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
+def check_others_statements_ask_for_an_external_id(
+    role: Role, snowflakes_user: SnowflakesUser, settings: Settings
+) -> None:
     """No statement of somebody else's lets Snowflake's user in without an exact external ID.
 
     Remedy: take the statement of that Sid out of the role's trust policy, or have it ask for its own ID
     See: docs/runbook.md#external-id
     """
     theirs = without_external_id(role, snowflakes_user)
-    assert theirs == [], "whoever can make Snowflake ask gets in"
+    with advice(only=not settings.is_ours):
+        assert theirs == [], "whoever can make Snowflake ask can assume the role"
 
 
 @pytest.mark.needs("step3.trust-names-snowflakes-user")
@@ -86,39 +110,54 @@ def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> N
     assert theirs == [], "a Deny statement wins over any Allow"
 
 
-def check_trust_is_closed_to_others(role: Role) -> None:
+def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
     """Nobody gets in by a wildcard, by the account's own root or by the documented placeholder 0000.
 
     Remedy: take that principal, or external ID, out of the role's trust policy
     See: docs/runbook.md#trust
     """
-    assert open_to_others(role) == [], "somebody other than Snowflake may assume the role"
+    found = open_to_others(role)
+    with advice(only=not settings.is_ours and "*" not in found):
+        assert found == [], "somebody other than Snowflake may assume the role"
 
 
 @pytest.mark.needs(*RIGHT_FROM_HERE)
 def check_no_condition_keeps_snowflake_out(
     facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
 ) -> None:
-    """No condition on where or how Snowflake comes stands in its way.
+    """No condition on where or how Snowflake comes keeps it from listing and reading.
 
     Judged only where Snowflake is refused: what such a condition decides, only AWS knows.
 
     Remedy: except the role from that condition, or have it let Snowflake in
     See: docs/runbook.md#denied
     """
-    entry = facts.entry
-    documents = {"bucket policy": facts.bucket_policy, **facts.role_policies.others}
-    found = [row for name, text in documents.items() for row in refusals(name, text, settings)]
-    found += trust_conditions(role.allowing, snowflakes_user.iam_user_arn)
-    refused = entry is not None and not entry.succeeded
-    assert (sorted(map(str, found)) if refused else []) == [], (
-        "Snowflake is refused, and nothing else is wrong"
-    )
+    found = _conditions(facts, settings) if facts.refusal else []
+    if facts.refusal:
+        found += [Refusal("trust policy", *row) for row in trust_conditions(role, snowflakes_user)]
+    assert sorted(map(str, found)) == [], f"Snowflake is refused, and nothing else is wrong: {facts.refusal}"
+
+
+def _conditions(facts: Facts, settings: Settings) -> list[Refusal]:
+    """Every statement of which only AWS knows whether it lets Snowflake list and read."""
+    boundary, policy = facts.role_policies.boundary, facts.policy
+    denying = {
+        "bucket policy": facts.bucket_policy,
+        "boundary": boundary,
+        "policy": policy.document if policy else {},
+        **facts.role_policies.others,
+    }
+    if not settings.is_ours:
+        del denying["policy"]  # it is those others
+    found = [row for name, text in denying.items() for row in refusals(name, text, settings)]
+    allowing = {"boundary": boundary, "policy": policy.document if policy else {}}
+    found += [row for name, text in allowing.items() for row in conditional(name, text, settings)]
+    return found + (key_conditions(facts.key, settings) if facts.key else [])
 
 
 @pytest.mark.needs(*RIGHT_FROM_HERE, "step3.no-condition-keeps-snowflake-out")
 def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> None:
-    """Snowflake assumes the role and lists the folders.
+    """Snowflake assumes the role, lists the folders and reads their files.
 
     All that can be read of trust and permissions is right when this fails alone: then it is a change
     made less than an hour ago, an organisation's policy, or an inactive STS region.
@@ -128,8 +167,9 @@ def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> No
     """
     entry = facts.entry
     assert entry is not None, "the integration cannot be seen"
-    answer = "succeeded" if entry.succeeded else entry.message
-    assert answer == "succeeded", "AWS refuses Snowflake, though all of the above is right"
+    assert (facts.refusal or "succeeded") == "succeeded", (
+        "AWS refuses Snowflake, though all of the above is right"
+    )
 
 
 def check_topic_exists(facts: Facts, stream: Stream) -> None:

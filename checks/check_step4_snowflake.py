@@ -2,14 +2,14 @@
 
 import pytest
 
-from checks.conftest import OTHERS, OWN_OPTIONS
+from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
+from runbook.facts.delivery import neighbours
 from runbook.facts.pipeline import (
     format_options,
     loader_grants,
     missing_columns,
-    missing_grants,
     operator_grants,
     pipe_definition,
     same_statement,
@@ -182,14 +182,18 @@ def check_pipe_writes_the_table(
 
 
 def check_pipe_reads_the_whole_folder(
-    copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
+    facts: Facts, copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY reads the stream's stage, and all of it.
+    """The pipe's COPY reads the stream's stage, all of it, and no folder beside it.
 
     Remedy: invoke replace-pipe --stream STREAM
     See: docs/runbook.md#pipe-definition
     """
     assert copy_statement.source == wanted_copy.source, "files are left out, or others are loaded"
+    listing = facts.listing(stream)
+    folders = neighbours(stream, listing) if listing else []
+    with advice():
+        assert folders == [], "the COPY's path has no slash at its end, and takes in all of these folders"
 
 
 def check_pipe_leaves_no_file_out(
@@ -230,6 +234,9 @@ def check_pipe_loses_no_row(
     assert observed == f"ON_ERROR = {wanted_copy.on_error}", (
         "no notification, and no failed file, tells of a lost row"
     )
+    losing = [observed] if copy_statement.on_error == "CONTINUE" else []
+    with advice():  # as others made it, and as it was found
+        assert losing == [], "no notification, and no failed file, tells of a lost row"
 
 
 def check_pipe_tells_the_true_load_time(
@@ -266,13 +273,16 @@ def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) 
 
 
 @pytest.mark.needs("step2.roles-exist")
-def check_pipe_is_owned_by_the_loader(pipe: Pipe, settings: Settings) -> None:
+def check_pipe_is_owned_by_the_loader(
+    pipe: Pipe, pipe_status: PipeStatus, settings: Settings, stream: Stream
+) -> None:
     """The pipe loads with the loader role's privileges.
 
     Remedy: pause it, GRANT OWNERSHIP … COPY CURRENT GRANTS to the loader role, SYSTEM$PIPE_FORCE_RESUME
     See: docs/runbook.md#pipe-owner
     """
-    assert pipe.owner == settings.snowflake.loader_role, "another role owns the pipe"
+    with advice(only=pipe_status.execution_state == "RUNNING"):
+        assert pipe.owner == settings.snowflake.loader_role, "another role owns the pipe"
 
 
 @pytest.mark.needs(
@@ -286,7 +296,8 @@ def check_loader_has_its_rights(
     Remedy: invoke step4-snowflake
     See: docs/runbook.md#loader-rights
     """
-    missing = missing_grants(loader_grants_held, loader_grants(settings, stream))
+    role = settings.snowflake.loader_role
+    missing = lacking(facts, role, loader_grants_held, loader_grants(settings, stream))
     status = facts.pipe_status(stream) if missing else None
     replaced = bool(status and status.is_stopped_for_good)
     why = "what was replaced has lost its grants" if replaced else "the pipe's owner lacks a privilege"
@@ -301,14 +312,15 @@ def check_loader_has_its_rights(
     "step4.stage-exists",
 )
 def check_operator_has_its_rights(
-    operator_grants_held: frozenset[Grant], stream: Stream, settings: Settings
+    facts: Facts, operator_grants_held: frozenset[Grant], stream: Stream, settings: Settings
 ) -> None:
     """The operator role may watch, pause, resume and refresh the pipe.
 
     Remedy: invoke step4-snowflake
     See: docs/runbook.md#operator-rights
     """
-    missing = missing_grants(operator_grants_held, operator_grants(settings, stream))
+    role = settings.snowflake.operator_role
+    missing = lacking(facts, role, operator_grants_held, operator_grants(settings, stream))
     assert missing == [], "the operator role lacks a privilege"
 
 
@@ -324,6 +336,7 @@ def check_no_other_pipe_loads_the_same(facts: Facts, stream: Stream) -> None:
     assert others == [], "every pipe has its own load history"
 
 
+@pytest.mark.needs("step4.pipe-is-owned-by-the-loader")
 def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -> None:
     """The pipe itself is not paused.
 

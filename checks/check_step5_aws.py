@@ -1,14 +1,26 @@
 """Step 5, AWS: the bucket tells each pipe's queue about new files."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
-from checks.conftest import unless_the_settings_are_wrong
+from checks.conftest import advice, unless_the_settings_are_wrong
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
-from runbook.facts.aws import CREATED, Bucket, BucketNotifications, Rule
+from runbook.facts.aws import (
+    COPIED,
+    CREATED,
+    IN_PARTS,
+    POST,
+    PUT,
+    Bucket,
+    BucketNotifications,
+    Rule,
+    silent_events,
+)
 from runbook.facts.delivery import NAMED, strangers
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, StagedFile
 from runbook.facts.topic import Topic
 from runbook.settings import Settings, Stream
 
@@ -28,7 +40,7 @@ def check_queue_is_in_the_buckets_region(channel: str, bucket: Bucket, stream: S
 
 @pytest.mark.needs("step5.queue-is-in-the-buckets-region")
 def check_no_other_rule_takes_the_files(
-    notifications: BucketNotifications, stream: Stream, channel: str
+    facts: Facts, notifications: BucketNotifications, stream: Stream, channel: str
 ) -> None:
     """No rule of somebody else's takes files of the stream to another place.
 
@@ -37,31 +49,50 @@ def check_no_other_rule_takes_the_files(
     Remedy: narrow that rule, or fan out through an SNS topic; then run: invoke step5-aws
     See: docs/runbook.md#overlap
     """
-    wanted = _wanted(stream)
-    served = any(
-        rule.covers(stream) and rule.target == (stream.sns_topic or channel) for rule in notifications.rules
-    )
-    theirs = [rule for rule in notifications.rules if rule.id != stream.rule_id and rule.touches(wanted)]
+    ours, wanted = facts.settings.is_ours, _wanted(stream)
+    reaching = [rule for rule in notifications.rules if rule.target == (stream.sns_topic or channel)]
+    others = [rule for rule in notifications.rules if rule.id != stream.rule_id]
+    theirs = [rule for rule in others if rule.touches(wanted) and (ours or rule not in reaching)]
+    told = bool(theirs) and not ours and _every_file_was_told(reaching, facts, stream)
+    served = silent_events(reaching, stream) == [] or told
     found = [] if served else [f"{rule.id}: {_told(rule)}" for rule in theirs]
     assert found == [], "our rule would overlap with it, and S3 refuses that"
 
 
 def check_rule_exists(
-    facts: Facts, notifications: BucketNotifications, bucket: Bucket, stream: Stream
+    facts: Facts, notifications: BucketNotifications, bucket: Bucket, settings: Settings, stream: Stream
 ) -> None:
-    """A rule of the bucket announces every new file of the stream.
+    """A rule of the bucket announces the stream's new files.
 
     Remedy: invoke step5-aws
     See: docs/runbook.md#rule
     """
-    covering = [rule.id for rule in notifications.rules if rule.covers(stream)]
+    _unless_by_eventbridge(facts, notifications, settings, stream)
     named = notifications.rule(stream.rule_id)
-    found = covering or ([named.id] if named else [])
+    found = [rule.id for rule in _about(notifications, facts, stream)] or ([named.id] if named else [])
     if not found and any(rule.touches(_wanted(stream)) for rule in notifications.rules):
         raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
     if not found and _out_of_reach(facts, stream, bucket):
         raise Absent("A queue S3 can notify", asserted_by="step5.queue-is-in-the-buckets-region")
     assert found != [], "new files are announced to nobody"
+
+
+def _unless_by_eventbridge(
+    facts: Facts, notifications: BucketNotifications, settings: Settings, stream: Stream
+) -> None:
+    """Skips where others' bucket tells EventBridge, and no rule of its own tells the pipe."""
+    theirs = not settings.is_ours and notifications.go_to_eventbridge
+    if theirs and not _about(notifications, facts, stream):
+        pytest.skip("the bucket tells EventBridge, whose rules are not looked at; the files are")
+
+
+def _about(notifications: BucketNotifications, facts: Facts, stream: Stream) -> list[Rule]:
+    """The rules for the stream's files: whole, or in others' installation for a part of them."""
+    whole = [rule for rule in notifications.rules if rule.covers(stream)]
+    together = silent_events(notifications.rules, stream) == []
+    if whole or (facts.settings.is_ours and not together):
+        return whole
+    return [rule for rule in notifications.rules if rule.touches(_wanted(stream))]
 
 
 def _wanted(stream: Stream) -> Rule:
@@ -77,24 +108,51 @@ def _out_of_reach(facts: Facts, stream: Stream, bucket: Bucket) -> bool:
 
 
 @pytest.mark.needs("step5.rule-exists")
-def check_rule_covers_the_stream(facts: Facts, notifications: BucketNotifications, stream: Stream) -> None:
-    """The rule's prefix, suffix and events cover every new file of the stream.
+def check_rule_covers_the_stream(
+    facts: Facts, notifications: BucketNotifications, settings: Settings, stream: Stream
+) -> None:
+    """The rules' prefixes, suffixes and events cover every new file of the stream, together.
+
+    In what others made, rules for some ways of arriving or some subfolders are right as long as every file
+    that arrived is of those.
 
     Remedy: invoke step5-aws
     See: docs/runbook.md#rule
     """
-    covering = [rule for rule in notifications.rules if rule.covers(stream)]
+    _unless_by_eventbridge(facts, notifications, settings, stream)
+    rules = _about(notifications, facts, stream) or list(notifications.rules)
+    silent = silent_events(rules, stream)
     named = notifications.rule(stream.rule_id)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
-    if not covering:
+    if silent:
         unless_the_settings_are_wrong(
-            facts, lambda made: any(rule.covers(made.stream(stream.name)) for rule in notifications.rules)
+            facts, lambda made: silent_events(notifications.rules, made.stream(stream.name)) == []
         )
         if named and _announces_what_arrives(named, facts, stream):
             asserted_by = "delivery.arriving-files-are-the-streams"
             raise Absent(f"A file that ends in {stream.suffix}", asserted_by=asserted_by)
-    observed = _told(named) if named and not covering else wanted
-    assert observed == wanted, "some new files are announced to nobody"
+    observed = "; ".join(map(_told, [named] if named else rules)) if silent else wanted
+    with advice(only=bool(silent) and not settings.is_ours and _every_file_was_told(rules, facts, stream)):
+        assert observed == wanted, "some new files are announced to nobody"
+
+
+def _every_file_was_told(rules: list[Rule], facts: Facts, stream: Stream) -> bool:
+    """Whether some rule is for each file that arrived lately, whole or in parts."""
+    with suppress(CannotTell):
+        listing = facts.listing(stream)
+        since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
+        files = [f for f in listing.files if stream.takes(f.key) and f.modified > since] if listing else []
+        return bool(files) and all(_was_told(rules, file) for file in files)
+    return False
+
+
+def _was_told(rules: list[Rule], file: StagedFile) -> bool:
+    """Whether a rule is for this file; the ETag of an upload in parts has a dash.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+    """
+    way = {IN_PARTS} if "-" in file.etag else {PUT, POST, COPIED}
+    return any(rule.takes(file.key) and rule.events & {CREATED, *way} for rule in rules)
 
 
 def _announces_what_arrives(rule: Rule, facts: Facts, stream: Stream) -> bool:
@@ -114,24 +172,34 @@ def _announces_what_arrives(rule: Rule, facts: Facts, stream: Stream) -> bool:
     "step4.pipe-exists",
 )
 def check_rule_reaches_the_pipes_queue(
-    notifications: BucketNotifications, stream: Stream, channel: str
+    facts: Facts, notifications: BucketNotifications, settings: Settings, stream: Stream, channel: str
 ) -> None:
-    """The rule sends to the queue the pipe reads, or to the topic it is subscribed to.
+    """The rules send to the queue the pipe reads, or to the topic it is subscribed to.
 
     Remedy: invoke step5-aws
     See: docs/runbook.md#rule
     """
-    targets = sorted({rule.target for rule in notifications.rules if rule.covers(stream)})
-    assert (stream.sns_topic or channel) in targets, "the events go to a queue the pipe does not read"
+    _unless_by_eventbridge(facts, notifications, settings, stream)
+    rules, wanted = _about(notifications, facts, stream), stream.sns_topic or channel
+    targets = sorted({rule.target for rule in rules})
+    if silent_events(rules, stream) == []:  # those that reach it must do alone
+        rules = [rule for rule in rules if rule.target == wanted]
+        targets = targets if silent_events(rules, stream) else [wanted]
+    assert wanted in targets, "the events go to a queue the pipe does not read"
 
 
 @pytest.mark.needs("step3.topic-exists")
-def check_topic_lets_the_bucket_publish(topic: Topic, settings: Settings) -> None:
-    """The topic's policy lets S3 publish the bucket's events.
+def check_topic_lets_the_bucket_publish(
+    topic: Topic, notifications: BucketNotifications, settings: Settings
+) -> None:
+    """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#sns
     """
+    by_rule = any(rule.target == topic.arn for rule in notifications.rules)
+    if not by_rule and notifications.go_to_eventbridge and topic.takes_from_eventbridge:
+        return
     assert topic.lets_publish(settings), "S3 drops the events without a word"
 
 

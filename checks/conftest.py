@@ -1,17 +1,17 @@
 """The facts as fixtures. Asking for something that is not there blocks the check, by its existence check."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
 
-from runbook.errors import Absent, CannotTell
+from runbook.errors import Absent, Advised, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.documents import Document
-from runbook.facts.pipeline import pipe_definition
+from runbook.facts.pipeline import missing_grants, pipe_definition
 from runbook.facts.snowflake import (
     FileFormat,
     Grant,
@@ -26,12 +26,39 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.facts.topic import Topic
-from runbook.settings import Settings, Stream
+from runbook.settings import Identifier, Settings, Stream
 
 T = TypeVar("T")
 
 OWN_OPTIONS = "the pipe's COPY states its format's options itself"
 OTHERS = "others made this installation: what it was found as is right"
+
+
+@contextmanager
+def advice(*, only: bool = True, remedy: str = "") -> Iterator[None]:
+    """What is asserted inside is advice where ``only`` says so: it works, and should be changed.
+
+    ``remedy``: where it is not that of the check.
+    """
+    try:
+        yield
+    except AssertionError as error:
+        if not only:
+            raise
+        raise Advised(str(error), remedy) from None
+
+
+def lacking(
+    facts: Facts, role: Identifier, held: frozenset[Grant] | None, wanted: tuple[Grant, ...]
+) -> list[str]:
+    """The wanted grants that a role has neither itself, nor by a role granted to it, nor as everybody has.
+
+    Source: https://docs.snowflake.com/en/user-guide/security-access-control-overview
+    """
+    if not missing_grants(held, wanted):
+        return []
+    everybodys = facts.grants_to(Identifier("PUBLIC")) or frozenset()
+    return missing_grants((facts.reach_of(role) or frozenset()) | everybodys, wanted)
 
 
 def there(found: T | None, what: str, asserted_by: str) -> T:

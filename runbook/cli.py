@@ -164,7 +164,11 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
         if settings.get("target") != SANDBOX:
             raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
         return demo(settings, _asked("reset").tenant, point_at)
-    if settings.get("target") == SANDBOX and command not in WITHOUT_TARGET and _by_settings(settings, options):
+    if (
+        settings.get("target") == SANDBOX
+        and command not in WITHOUT_TARGET
+        and _by_settings(settings, options)
+    ):
         enter_sandbox()
     from runbook import commands
 

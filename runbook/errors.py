@@ -114,6 +114,17 @@ class NotConverged(RunbookError):
     exit_code = 4
 
 
+class Advised(AssertionError):
+    """What a check says of something that works, and that a careful person would change.
+
+    ``remedy``: where it is not the check's own.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
 class Absent(Exception):
     """Something a check speaks of is not there; the check named ``asserted_by`` says so."""
 

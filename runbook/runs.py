@@ -155,7 +155,11 @@ def _line(row: Row, *, references: bool) -> Iterator[str]:
     if "planned" in row:
         yield f"plan      step {row['step']}: {', '.join(each['change'] for each in row['planned'])}"
     elif "checks" in row:
-        red = [f"{name} {word}" for name, word in row["checks"].items() if word not in ("passed", "skipped")]
+        red = [
+            f"{name} {word}"
+            for name, word in row["checks"].items()
+            if word not in ("passed", "advice", "skipped")
+        ]
         passed = sum(word == "passed" for word in row["checks"].values())
         yield f"checks    step {row['step']}: {passed} passed{''.join(f', {each}' for each in red)}"
     elif "change" in row:

@@ -21,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -174,7 +175,6 @@ def _qualified_or_none(text: object) -> QualifiedName | None:
 
 
 Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
-Prefix = Annotated[str, AfterValidator(_one_prefix)]
 Suffix = Annotated[str, AfterValidator(_suffix)]
 Place = Annotated[str, AfterValidator(_place)]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
@@ -264,7 +264,7 @@ class Found(_Model):
     """A stream that others made, as `invoke discover` found it: right is what is as it was."""
 
     stage_url: str = Field(pattern=r"^s3(china|gov)?://[^/]+/.*$")
-    path: str = Field(default="", pattern=r"^[^\s)'\";]*$")
+    path: str = Field(default="", pattern=r"^[^\x00-\x1f]*$")
     statement: str = Field(min_length=1)
     pattern: Annotated[str, AfterValidator(_pattern)] = ""
     file_format: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
@@ -277,8 +277,9 @@ class StreamSettings(_Model):
     """One stream as it is written in the settings."""
 
     enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
+    found: Found | None = None  # first: what was found may read a part of a folder, or the whole bucket
     kind: StreamKind
-    prefix: Prefix
+    prefix: str
     suffix: Suffix = ".gz"
     table: Name
     stage: Name
@@ -287,7 +288,11 @@ class StreamSettings(_Model):
     sns_topic: (
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
     ) = None
-    found: Found | None = None
+
+    @field_validator("prefix")
+    @classmethod
+    def _folder(cls, prefix: str, told: ValidationInfo) -> str:
+        return prefix if told.data.get("found") else _one_prefix(prefix)
 
 
 class Checks(_Model):

@@ -18,7 +18,7 @@ from runbook.redaction import redacted
 PIECES = 5000  # of a document, written at once
 _GLUE = "\ue000"  # a blank that no line ends at: a private character, in no text of ours
 
-_CODES = {"red": "31;1", "green": "32", "yellow": "33", "dim": "2", "bold": "1"}
+_CODES = {"red": "31;1", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
 
 @dataclass(frozen=True)

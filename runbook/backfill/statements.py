@@ -1,17 +1,14 @@
 """The statements of a backfill, made from the pipe's own COPY: what a dry run prints is what runs."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from runbook.errors import Refused
-from runbook.facts import copy_statement
+from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import Pipe
 from runbook.plan import SqlChange
 from runbook.settings import Settings, Stream
 from runbook.sql import literal, one_statement, written
-
-_LITERAL = re.compile(r"'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$", re.DOTALL)
 
 
 def own_copy(stream: Stream, pipe: Pipe) -> str:
@@ -26,23 +23,21 @@ def own_copy(stream: Stream, pipe: Pipe) -> str:
         raise Refused(
             f"The COPY of {stream.pipe} cannot be read", why=str(error), remedy="invoke verify --step 4"
         ) from None
-    bare = _LITERAL.sub("''", text)
-    if re.search(r"\bPATTERN\s*=", bare, re.IGNORECASE):
+    found = read(text, stream.pipe.database, stream.pipe.schema)
+    if found.pattern:
         raise Refused(
             f"The COPY of {stream.pipe} has a PATTERN",
             why="COPY with FILES does not look at it, and files it leaves out would be loaded",
             remedy="backfill such a pipe by hand, with FILES",
         )
-    found = re.search(r"@\s*((?:\"[^\"]*\"|[\w$])+(?:\.(?:\"[^\"]*\"|[\w$])+)*)(/[^\s)'\"]+)?", bare)
-    path = (found[2] or "").removeprefix("/") if found else ""
-    if found is None or path != stream.path or not _names(found[1], stream):
+    if (found.stage, found.path) != (stream.stage, stream.path) or found.doubt:
         whole = f"@{stream.stage}/{stream.path}" if stream.path else f"@{stream.stage} as a whole"
         raise Refused(
             f"The COPY of {stream.pipe} does not read {whole}",
-            why=f"it reads {found[0] if found else 'no stage'}, and file names would mean other files",
+            why=f"{found.doubt or f'it reads {found.source}'}, and file names would mean other files",
             remedy="invoke verify --step 4",
         )
-    return text if re.search(r"\bON_ERROR\s*=", bare, re.IGNORECASE) else f"{text}\nON_ERROR = SKIP_FILE"
+    return text if found.states_on_error else f"{text}\nON_ERROR = SKIP_FILE"
 
 
 def _load(stream: Stream, pipe: Pipe) -> str:
@@ -51,7 +46,7 @@ def _load(stream: Stream, pipe: Pipe) -> str:
     Raises Refused for one that loads another table.
     """
     text = own_copy(stream, pipe)
-    table = copy_statement.read(text, stream.pipe.database, stream.pipe.schema).table
+    table = read(text, stream.pipe.database, stream.pipe.schema).table
     if table != stream.table:
         raise Refused(
             f"The COPY of {stream.pipe} does not load {stream.table}",
@@ -59,15 +54,6 @@ def _load(stream: Stream, pipe: Pipe) -> str:
             remedy="invoke verify --step 4",
         )
     return text
-
-
-def _names(text: str, stream: Stream) -> bool:
-    """Whether a written name, qualified or not, is the stream's stage."""
-    parts = [
-        part[1:-1] if part.startswith('"') else part.upper() for part in re.findall(r'"[^"]*"|[\w$]+', text)
-    ]
-    full = [str(stream.stage.database), str(stream.stage.schema), str(stream.stage.name)]
-    return parts == full[-len(parts) :]
 
 
 def refresh(stream: Stream, settings: Settings, prefix: str, after: datetime) -> SqlChange:

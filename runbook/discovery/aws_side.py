@@ -1,5 +1,7 @@
 """What only AWS knows: the rules that announce files, and what its role may. Only reads."""
 
+from os.path import commonprefix
+
 from runbook.discovery.described import Described
 from runbook.discovery.snowflake_side import FoundPipe
 from runbook.errors import CannotTell, RunbookError
@@ -53,34 +55,46 @@ class _noted:  # noqa: N801 (reads as a statement)
 
 
 def _announced(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
-    """The suffix each stream's rule asks for, and the topic it goes through."""
+    """The suffix that each stream's rules ask for, and the topic they go through."""
     notifications = facts.notifications or BucketNotifications()
     for stream, pipe in zip(facts.settings.streams, pipes, strict=True):
-        rule = _rule(facts, notifications, stream, pipe)
+        rules = _rules(facts, notifications, stream, pipe)
         row = found.streams[stream.name]
-        if rule is None:
-            found.differs.append(
-                f"{stream.name}: no rule of the bucket announces its files to the pipe's queue"
-            )
+        if not rules:
+            found.differs.append(_unannounced(stream, notifications))
             continue
-        row["suffix"] = rule.suffix
-        if rule.kind == "TopicConfigurations":
-            row["sns_topic"] = rule.target
-        if not stream.prefix.startswith(rule.prefix):
-            found.differs.append(
-                f"{stream.name}: the rule {rule.id!r} announces only what lies under {rule.prefix}"
-            )
+        row["suffix"] = _common_suffix([rule.suffix for rule in rules])
+        topics = [rule.target for rule in rules if rule.kind == "TopicConfigurations"]
+        if len(topics) == len(rules):
+            row["sns_topic"] = topics[0]
+        if not any(stream.prefix.startswith(rule.prefix) for rule in rules):
+            places = ", ".join(sorted({rule.prefix for rule in rules}))
+            found.differs.append(f"{stream.name}: its rules announce only what lies under {places}")
 
 
-def _rule(facts: Facts, notifications: BucketNotifications, stream: Stream, pipe: FoundPipe) -> Rule | None:
-    """The rule that tells the pipe's queue, itself or by a topic, of most of the stream's files."""
-    reaching = [
+def _unannounced(stream: Stream, notifications: BucketNotifications) -> str:
+    if notifications.go_to_eventbridge:
+        return (
+            f"{stream.name}: the bucket tells EventBridge of its files, and no rule of its own tells the "
+            "pipe; the rules of EventBridge are not looked at"
+        )
+    return f"{stream.name}: no rule of the bucket announces its files to the pipe's queue"
+
+
+def _rules(facts: Facts, notifications: BucketNotifications, stream: Stream, pipe: FoundPipe) -> list[Rule]:
+    """The rules that tell the pipe's queue, themselves or by a topic, of some of the stream's files."""
+    return [
         rule
         for rule in notifications.rules
         if (rule.prefix.startswith(stream.prefix) or stream.prefix.startswith(rule.prefix))
+        and any(event.startswith("s3:ObjectCreated:") for event in rule.events)
         and (rule.target == pipe.channel or _by_topic(facts, rule, pipe.channel))
     ]
-    return min(reaching, key=lambda rule: (len(rule.suffix), len(rule.prefix)), default=None)
+
+
+def _common_suffix(suffixes: list[str]) -> str:
+    """What all of them end in."""
+    return commonprefix([suffix[::-1] for suffix in suffixes])[::-1]  # noqa: RUF071 - letters, not a path
 
 
 def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:

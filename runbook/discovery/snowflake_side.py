@@ -9,13 +9,13 @@ from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts import pipeline
 from runbook.facts.copy_statement import CopyStatement, read
-from runbook.facts.snowflake import ask
+from runbook.facts.snowflake import ask, whole_bucket
 from runbook.network import one_line
 from runbook.session import Reader, Row
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
 
-_URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)/(.*)")
+_URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)(?:/(.*))?")
 _CHANNEL = re.compile(r"arn:[a-z-]+:(?:sqs|sns):([a-z0-9-]+):[0-9]{12}:.+")
 _ROLE = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role(/(?:.+/)?)([^/]+)")
 
@@ -35,8 +35,8 @@ class FoundPipe:
 
     @property
     def url(self) -> str:
-        """The stage's URL."""
-        return str(self.stage["url"])
+        """The stage's URL; of a whole bucket with a slash at its end."""
+        return whole_bucket(str(self.stage["url"]))
 
     @property
     def bucket(self) -> str:
@@ -45,9 +45,9 @@ class FoundPipe:
 
     @property
     def prefix(self) -> str:
-        """The folder the pipe reads, with a slash at its end."""
+        """What the keys begin with that the pipe reads: a path ends where it says, also in mid name."""
         prefix = _parts(self.url)[2] + self.copy.path
-        return prefix if prefix.endswith("/") else f"{prefix}/"
+        return prefix if self.copy.path or prefix.endswith("/") or not prefix else f"{prefix}/"
 
 
 def looked(
@@ -125,10 +125,10 @@ def _name(row: Row) -> QualifiedName:
 def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
     statement = str(row["definition"])
     copy = read(statement, name.database, name.schema)
-    if copy.stage is None or copy.table is None:
+    if copy.stage is None or copy.table is None or copy.doubt:
         raise Refused(
-            f"The pipe {name} loads from no stage of its own",
-            why=f"its COPY is: {one_line(statement)[:120]}",
+            f"The COPY of the pipe {name} cannot be read",
+            why=f"{copy.doubt}: {one_line(statement)[:120]}",
             remedy="a pipe that reads an external stage on S3 can be served",
         )
     if copy.stage not in stages:
@@ -256,17 +256,20 @@ def _owner(reader: Reader, pipe: FoundPipe) -> str | None:
 
 def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     """One pipe as a stream of the settings."""
-    copy = pipe.copy
-    options = _options(reader, copy)
-    kind = "bad_rows" if _type(options, pipe.statement) == "JSON" else "enriched"
+    copy, file_format = pipe.copy, pipe.copy.file_format
+    on_stage = {} if copy.states_a_format else _on_stage(reader, pipe)
+    if name_of_format := on_stage.get("FORMAT_NAME", ""):
+        file_format = _format_name(name_of_format, pipe)
+    options = _options(reader, file_format)
+    kind = "bad_rows" if _type(options, {**on_stage, **copy.options}) == "JSON" else "enriched"
     as_found: dict[str, Any] = {"stage_url": pipe.url}
     if copy.path:
         as_found["path"] = copy.path
     as_found["statement"] = pipe.statement
     if copy.pattern:
         as_found["pattern"] = copy.pattern
-    if copy.file_format:
-        as_found["file_format"] = copy.file_format.sql
+    if file_format:
+        as_found["file_format"] = file_format.sql
         as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
@@ -282,10 +285,29 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
 
 
-def _options(reader: Reader, copy: CopyStatement) -> dict[str, str]:
-    if copy.file_format is None:
+def _on_stage(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
+    """The file format written on the pipe's stage, which counts where its COPY states none.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
+    """
+    name = pipe.stage_name.sql
+    rows = ask(lambda: reader.sql(f"DESC STAGE {name}"), f"The stage {name}", f"USAGE on stage {name}")
+    return {
+        str(row["property"]): str(row["property_value"])
+        for row in rows or ()
+        if row["parent_property"] == "STAGE_FILE_FORMAT"
+    }
+
+
+def _format_name(text: str, pipe: FoundPipe) -> QualifiedName | None:
+    stage = pipe.stage_name
+    return read(f"COPY INTO x FROM @x FILE_FORMAT = {text}", stage.database, stage.schema).file_format
+
+
+def _options(reader: Reader, file_format: QualifiedName | None) -> dict[str, str]:
+    if file_format is None:
         return {}
-    name = copy.file_format.sql
+    name = file_format.sql
     rows = ask(
         lambda: reader.sql(f"DESC FILE FORMAT {name}"),
         f"The file format {name}",
@@ -301,9 +323,9 @@ def _options(reader: Reader, copy: CopyStatement) -> dict[str, str]:
     return {str(row["property"]): str(row["property_value"]) for row in rows}
 
 
-def _type(options: dict[str, str], statement: str) -> str:
-    written = re.search(r"\bTYPE\s*=\s*'?(\w+)", statement, re.IGNORECASE)
-    return options.get("TYPE") or (written[1].upper() if written else "CSV")
+def _type(options: dict[str, str], stated: dict[str, str]) -> str:
+    """The named format's type, or the one that COPY or stage state."""
+    return options.get("TYPE") or stated.get("TYPE", "").upper() or "CSV"
 
 
 def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Iterator[str]:
@@ -318,7 +340,14 @@ def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Ite
         yield "its COPY has a PATTERN: backfill does not load the files of such a pipe"
     if copy.clocks:
         yield f"{', '.join(copy.clocks)} in its COPY is the time it was compiled, up to hours before the load"
-    if copy.file_format is None:
+    if copy.path and not copy.path.endswith("/"):
+        yield (
+            f"its COPY reads whatever begins with {copy.path}: the path has no slash at its end, and so "
+            "neighbours of that name are loaded too"
+        )
+    if not copy.states_a_format and not options:
+        yield "the file format is written on the stage; what is altered there is not watched"
+    elif copy.file_format is None and not options:
         yield "its COPY states the format's options itself; they are watched as part of its text"
     wanted = pipeline.FORMAT_OPTIONS[kind] if options else {}
     for name, value in wanted.items():
@@ -339,4 +368,4 @@ def _stream_name(table: str, taken: dict[str, Any]) -> str:
 
 def _parts(url: str) -> tuple[str, str, str]:
     found = _URL.fullmatch(url)
-    return (found[1], found[2], found[3]) if found else ("", "", "")
+    return (found[1], found[2], found[3] or "") if found else ("", "", "")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from runbook.errors import Blocked, CannotTell
+from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
 from runbook.facts.documents import Document
@@ -79,6 +79,14 @@ class Facts:
         return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
 
     @property
+    def bucket_key_arn(self) -> str | None:
+        """The ARN of the key new files are encrypted with, however the bucket names it: alias, id or ARN."""
+        name = self.bucket_key
+        if name is None or ":key/" in name:
+            return name
+        return self._once("bucket_key_arn", lambda: aws.key_arn(self.reader, name))
+
+    @property
     def key(self) -> aws.Key | None:
         """The key the settings name, or else the bucket's; None where neither is, or it does not exist."""
 
@@ -140,6 +148,34 @@ class Facts:
     def entry(self) -> snowflake.Entry | None:
         """Whether Snowflake gets into the bucket."""
         return self._once("entry", lambda: snowflake.entry(self.reader))
+
+    @property
+    def reading(self) -> snowflake.Entry | None:
+        """Whether Snowflake may read the newest file of each stream; None where that cannot be told."""
+
+        def read() -> snowflake.Entry | None:
+            newest = [(stream, _newest(self.listing(stream))) for stream in self.settings.streams]
+            files = [(stream, key) for stream, key in newest if key]
+            return snowflake.reading(self.reader, files)
+
+        return self._once("reading", read)
+
+    @property
+    def snowflake_reads(self) -> bool:
+        """Whether Snowflake lists every stream's folder and reads a file of each: then it is let in."""
+        with suppress(RunbookError):
+            entry, reading = self.entry, self.reading
+            every = all(_newest(self.listing(stream)) for stream in self.settings.streams)
+            return bool(every and entry and entry.succeeded and reading and reading.succeeded)
+        return False
+
+    @property
+    def refusal(self) -> str:
+        """What Snowflake says where it may not list or not read; empty where it may, or nobody can tell."""
+        for answer in (self.entry, self.reading):
+            if answer and not answer.succeeded:
+                return answer.message
+        return ""
 
     @property
     def roles(self) -> frozenset[str]:
@@ -264,7 +300,7 @@ class Facts:
         nouns = {
             1: ("role", "policy", "bucket", "role_policies", "bucket_policy", "key"),
             2: ("integration", "roles"),
-            3: ("role", "integration", "entry"),
+            3: ("role", "integration", "entry", "reading"),
             4: ("schema_exists", "integration", "other_pipes"),
             5: ("bucket", "notifications"),
         }
@@ -332,6 +368,12 @@ class Facts:
 def _roles(settings: Settings) -> tuple[Identifier, ...]:
     snowflake = settings.snowflake
     return (snowflake.owner_role, snowflake.loader_role, snowflake.operator_role)
+
+
+def _newest(listing: snowflake.Listing | None) -> str:
+    """The newest file that holds something, by its key."""
+    files = [file for file in listing.files if file.size] if listing else []
+    return max(files, key=lambda file: file.modified).key if files else ""
 
 
 def _unless_it_fails(question: Callable[[], object]) -> None:

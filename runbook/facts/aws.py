@@ -1,12 +1,13 @@
 """What is there on AWS: the role, its policy, the bucket and its event notifications."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote_plus, unquote_plus
 
 from runbook.errors import CannotTell
 from runbook.facts.documents import Document, as_document, as_list, statements
+from runbook.facts.judging import acts
 from runbook.session import AwsFailed, Reader
 from runbook.settings import ADOPTED_BY, MANAGED_BY, Stream
 
@@ -15,8 +16,10 @@ T = TypeVar("T")
 NOBODY_SID = "AssumableByNobodyUntilStep3"
 TRUST_SID = "SnowpipeRunbookSnowflakeUser"
 CREATED = "s3:ObjectCreated:*"
-
-_ASSUMING = {"sts:assumerole", "sts:assume*", "sts:*", "*"}
+PUT, POST, COPIED, IN_PARTS = (
+    f"s3:ObjectCreated:{way}" for way in ("Put", "Post", "Copy", "CompleteMultipartUpload")
+)
+ARRIVALS = (PUT, POST, COPIED, IN_PARTS)
 
 _RULE_LISTS = {
     "QueueConfigurations": "QueueArn",
@@ -94,8 +97,7 @@ class Role:
         return [
             row
             for row in self.trust_statements
-            if row.get("Effect") == "Allow"
-            and _ASSUMING & {str(a).lower() for a in as_list(row.get("Action"))}
+            if row.get("Effect") == "Allow" and acts(row, "sts:AssumeRole")
         ]
 
     @property
@@ -121,14 +123,15 @@ class Role:
 
 
 def ids_asked_for(row: Document) -> set[str]:
-    """The external IDs that a trust statement asks for by StringEquals.
+    """The external IDs that a trust statement asks for exactly.
 
     ``*`` stands for "any": a statement without such a condition; a pattern is told as one.
     """
     for operator, block in row.get("Condition", {}).items():
         for key, values in block.items():
             if key.lower() == "sts:externalid":
-                like = "" if operator == "StringEquals" else f"{operator} "
+                exact = operator.lower() in ("stringequals", "foranyvalue:stringequals")
+                like = "" if exact else f"{operator} "
                 return {f"{like}{value}" for value in as_list(values)}
     return {"*"}
 
@@ -160,7 +163,11 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Rule:
-    """One notification rule; prefix and suffix decoded as S3 matches them."""
+    """One notification rule; prefix and suffix decoded as S3 matches them.
+
+    ``fires``: not where a value holds a raw ``=``, which S3 takes and never matches.
+    *Observed:* https://github.com/aws/aws-cdk/pull/28012
+    """
 
     id: str
     kind: str
@@ -168,14 +175,15 @@ class Rule:
     events: frozenset[str]
     prefix: str
     suffix: str
+    fires: bool = True
 
     def covers(self, stream: Stream) -> bool:
         """Whether every file of the stream that arrives raises an event here."""
-        return (
-            CREATED in self.events
-            and stream.prefix.startswith(self.prefix)
-            and stream.suffix.endswith(self.suffix)
-        )
+        return silent_events((self,), stream) == []
+
+    def takes(self, key: str) -> bool:
+        """Whether the rule is for objects of that key."""
+        return self.fires and key.startswith(self.prefix) and key.endswith(self.suffix)
 
     def touches(self, other: "Rule") -> bool:
         """Whether S3 would refuse the two together: some key could match both, for a common event.
@@ -185,6 +193,20 @@ class Rule:
         prefixes = self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
         suffixes = self.suffix.endswith(other.suffix) or other.suffix.endswith(self.suffix)
         return prefixes and suffixes and any(_share(a, b) for a in self.events for b in other.events)
+
+
+def silent_events(rules: Iterable[Rule], stream: Stream) -> list[str]:
+    """The ways a file of the stream can arrive of which no rule tells whatever its name is.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+    """
+    told = {
+        event
+        for rule in rules
+        if rule.fires and stream.prefix.startswith(rule.prefix) and stream.suffix.endswith(rule.suffix)
+        for event in rule.events
+    }
+    return [event for event in ARRIVALS if not told & {event, CREATED}]
 
 
 def _share(one: str, other: str) -> bool:
@@ -206,6 +228,11 @@ class BucketNotifications:
     def rules(self) -> tuple[Rule, ...]:
         """Every queue, topic and function rule."""
         return tuple(_rule(kind, row) for kind in _RULE_LISTS for row in self.document.get(kind, ()))
+
+    @property
+    def go_to_eventbridge(self) -> bool:
+        """Whether EventBridge gets every event; its rules, which say where they go, are not read here."""
+        return "EventBridgeConfiguration" in self.document
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule with that Id."""
@@ -269,10 +296,11 @@ def encoded(value: str) -> str:
 
 
 def _rule(kind: str, row: Document) -> Rule:
-    filters = {
-        str(item["Name"]).lower(): unquote_plus(item.get("Value", ""))
+    written = {
+        str(item["Name"]).lower(): str(item.get("Value", ""))
         for item in row.get("Filter", {}).get("Key", {}).get("FilterRules", ())
     }
+    filters = {name: unquote_plus(value) for name, value in written.items()}
     return Rule(
         id=row.get("Id", ""),
         kind=kind,
@@ -280,6 +308,7 @@ def _rule(kind: str, row: Document) -> Rule:
         events=frozenset(row.get("Events", ())),
         prefix=filters.get("prefix", ""),
         suffix=filters.get("suffix", ""),
+        fires=not any("=" in value for value in written.values()),
     )
 
 
@@ -437,6 +466,18 @@ def bucket_key(reader: Reader) -> str | None:
         return None if not name or name.endswith("alias/aws/s3") else name
 
     return ask(read, f"The encryption of the bucket {aws.bucket}")
+
+
+def key_arn(reader: Reader, name: str) -> str:
+    """The ARN of the key of that alias or id; the name itself where there is no such key.
+
+    Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html
+    """
+
+    def read() -> str:
+        return str(reader.aws("kms", "DescribeKey", KeyId=name)["KeyMetadata"]["Arn"])
+
+    return ask(read, f"The key {name}") or name
 
 
 def key(reader: Reader, name: str) -> Key | None:

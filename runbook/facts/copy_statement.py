@@ -1,16 +1,18 @@
 """What a pipe's COPY statement says: where it reads, where it writes, and how.
 
-Read from the text Snowflake shows; what is left out has a pipe's default.
-Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+Read from the text Snowflake shows, word by word: comments and strings are no words. What is left out has a
+pipe's default; what this cannot read it says (``doubt``).
+Sources: https://docs.snowflake.com/en/sql-reference/sql/create-pipe,
+https://docs.snowflake.com/en/sql-reference/sql/copy-into-table,
+https://docs.snowflake.com/en/user-guide/querying-stage (options behind the stage)
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from runbook.settings import Identifier, QualifiedName
-from runbook.sql import NAME as PART
-
-NAME = rf"{PART}(?:\.{PART}){{0,2}}"
 
 # evaluated when the load is compiled, up to hours before the row is written
 EARLY_CLOCKS = (
@@ -24,10 +26,54 @@ EARLY_CLOCKS = (
     "SYSTIMESTAMP",
 )
 
+_TOKEN = re.compile(
+    r"""
+      (?P<blank> \s+ | --[^\n]* | //[^\n]* | /\*.*?(?:\*/|\Z) )
+    | (?P<text> '(?:[^'\\]|''|\\.)*' | \$\$.*?\$\$ )
+    | (?P<stage> @ (?:"(?:[^"]|"")*" | [\w$.%~])+ (?:/[^\s),;'"]*)? )
+    | (?P<name> "(?:[^"]|"")*" | [A-Za-z_][\w$]* )
+    | (?P<number> \d[\w.]* )
+    | (?P<sign> => | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PART = re.compile(r'"((?:[^"]|"")*)"|([A-Za-z_][\w$]*)')
+_STAGE = re.compile(r'@((?:"(?:[^"]|"")*"|[\w$.])+)(?:/(.*))?', re.DOTALL)
+_MOST_PARTS = 3
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word, string or sign; ``depth``: how many brackets it is in."""
+
+    kind: str
+    text: str
+    depth: int = 0
+
+    def says(self, *words: str) -> bool:
+        """Whether it is one of these words or signs, in whatever case; what is quoted never is."""
+        return self.kind in ("name", "sign") and self.text.upper() in words
+
+
+def tokens(text: str) -> list[Token]:
+    """The statement without blanks and comments."""
+    found, depth = [], 0
+    for match in _TOKEN.finditer(text):
+        kind, part = str(match.lastgroup), match[0]
+        if kind == "blank":
+            continue
+        depth -= part == ")"
+        found.append(Token(kind, part, depth))
+        depth += part == "("
+    return found
+
 
 @dataclass(frozen=True)
 class CopyStatement:
-    """A pipe's COPY. ``table``, ``stage`` and ``file_format`` are None where the text names none."""
+    """A pipe's COPY. ``table``, ``stage`` and ``file_format`` are None where the text names none.
+
+    ``options``: of a format the COPY states itself. ``doubt``: what of the text was not understood.
+    """
 
     table: QualifiedName | None
     stage: QualifiedName | None
@@ -36,43 +82,146 @@ class CopyStatement:
     pattern: str
     on_error: str
     clocks: tuple[str, ...]
+    options: dict[str, str] = field(default_factory=dict)
+    states_on_error: bool = False
+    doubt: str = ""
 
     @property
     def source(self) -> str:
         """Stage and path, as they stand behind FROM."""
         return "/".join(part for part in (f"@{self.stage}", self.path) if part)
 
+    @property
+    def states_a_format(self) -> bool:
+        """Whether it names a file format, or states one's options; else the stage's own counts."""
+        return self.file_format is not None or bool(self.options)
+
 
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
-    """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``.
-
-    Raises nothing: of a text that cannot be read, as somebody else's may be, the parts are None or empty.
-    """
-    source = re.search(rf"\bFROM\s+'?@({NAME})(/[^\s)'\";]*)?", text, re.IGNORECASE)
-    pattern = re.search(r"\bPATTERN\s*=\s*'((?:[^']|'')*)'", text, re.IGNORECASE)
-    on_error = re.search(r"\bON_ERROR\s*=\s*'?(\w+%?)", text, re.IGNORECASE)
-
-    def named(pattern: str) -> QualifiedName | None:
-        found = re.search(pattern, text, re.IGNORECASE)
-        return _qualified(found[1] or found[found.lastindex or 1], database, schema) if found else None
-
+    """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""
+    words = tokens(text)
+    sources = [_source(word) for word in _behind_from(words)]
+    given = dict(_options(words))
+    form = given.get("FILE_FORMAT", ())
+    stated = {name: _value(value) for name, value in _options(_inside(form))} if form else {}
+    name = stated.pop("FORMAT_NAME", "") or ("" if not form or form[0].says("(") else _value(form))
+    stage, path = sources[0] if sources else ("", "")
+    doubts = [
+        "it names no table" if not (table := _table(words)) else "",
+        "it reads from no stage" if not stage else "",
+        "it reads from more than one place" if len(sources) > 1 else "",
+        f"{name!r} is not the name of a file format" if name and not _named(name) else "",
+        f"{stage!r} is not the name of a stage" if stage and not _named(stage) else "",
+    ]
+    on_error = _value(given.get("ON_ERROR", ()))
     return CopyStatement(
-        table=named(rf"\bINTO\s+(?:IDENTIFIER\s*\(\s*'({NAME})'\s*\)|({NAME}))"),
-        stage=_qualified(source[1], database, schema) if source else None,
-        path=(source[2] or "").removeprefix("/") if source else "",
-        file_format=named(rf"\bFORMAT_NAME\s*=\s*'?({NAME})"),
-        pattern=pattern[1] if pattern else "",
-        on_error=on_error[1].upper() if on_error else "SKIP_FILE",
-        clocks=tuple(name for name in EARLY_CLOCKS if re.search(rf"\b{name}\b", text, re.IGNORECASE)),
+        table=_qualified(table, database, schema),
+        stage=_qualified(stage, database, schema),
+        path=path,
+        file_format=_qualified(name, database, schema),
+        pattern=_value(given.get("PATTERN", ())),
+        on_error=on_error.upper() or "SKIP_FILE",
+        clocks=tuple(clock for clock in EARLY_CLOCKS if any(word.says(clock) for word in words)),
+        options=stated,
+        states_on_error=bool(on_error),
+        doubt="; ".join(filter(None, doubts)),
     )
 
 
-def _qualified(name: str, database: Identifier, schema: Identifier) -> QualifiedName:
-    parts = [_stored(part) for part in re.findall(PART, name)]
-    whole = [database, schema][: 3 - len(parts)] + parts
-    return QualifiedName(*whole)
+def _table(words: list[Token]) -> str:
+    """The name behind INTO."""
+    start = next((number for number, word in enumerate(words) if word.says("INTO")), len(words)) + 1
+    return _name_at(words[start:])
 
 
-def _stored(part: str) -> Identifier:
-    """A name as Snowflake stores it. It has taken this one: whatever stands in quotes is a name."""
-    return Identifier(part[1:-1].replace('""', '"') if part.startswith('"') else part.upper())
+def _name_at(words: list[Token]) -> str:
+    """The name that begins here, as written; also where IDENTIFIER() or a string writes it."""
+    if words and words[0].says("IDENTIFIER"):
+        return _unquoted(words[2].text) if len(words) > 2 and words[2].kind == "text" else ""
+    if words and words[0].kind == "text":
+        return _unquoted(words[0].text)
+    found = ""
+    for number, word in enumerate(words):
+        if (word.kind == "name") if number % 2 == 0 else word.says("."):
+            found += word.text
+        else:
+            break
+    return found
+
+
+def _behind_from(words: list[Token]) -> Iterator[Token]:
+    """The stages that stand behind FROM or JOIN; ``$1:from`` is no FROM."""
+    for before, word, after in zip(words, words[1:], words[2:], strict=False):
+        if word.says("FROM", "JOIN") and not before.says(":", ".") and _is_stage(after):
+            yield after
+
+
+def _is_stage(word: Token) -> bool:
+    return word.kind == "stage" or (word.kind == "text" and word.text.startswith("'@"))
+
+
+def _source(word: Token) -> tuple[str, str]:
+    """Stage and path of a source; nothing for one that is no stage."""
+    found = _STAGE.fullmatch(_unquoted(word.text)) if _is_stage(word) else None
+    return (found[1], found[2] or "") if found else ("", "")
+
+
+def _options(words: list[Token]) -> Iterator[tuple[str, tuple[Token, ...]]]:
+    """Each option's name and value: ``name = value`` or ``name => value``, a value in brackets whole."""
+    for number, (name, sign) in enumerate(pairwise(words)):
+        if name.kind != "name" or not sign.says("=", "=>"):
+            continue
+        value = words[number + 2 :]
+        if value and value[0].says("("):
+            end = next((n for n, w in enumerate(value) if w.says(")") and w.depth == value[0].depth), None)
+            yield name.text.upper(), tuple(value[:end])
+        elif not _in_a_select(words, number):
+            yield name.text.upper(), tuple(value)
+
+
+def _in_a_select(words: list[Token], number: int) -> bool:
+    """Whether an equation is one of the SELECT's own, before its FROM."""
+    depth = words[number].depth
+    before = [word for word in words[:number] if word.depth <= depth]
+    last = next((word for word in reversed(before) if word.says("SELECT", "FROM")), None)
+    return last is not None and last.says("SELECT")
+
+
+def _inside(value: tuple[Token, ...]) -> list[Token]:
+    """What stands in a value's brackets."""
+    return list(value[1:]) if value and value[0].says("(") else []
+
+
+def _value(value: tuple[Token, ...]) -> str:
+    """A value as it is meant: a string's content, a name with its dots, a word with its percent sign."""
+    if not value:
+        return ""
+    if value[0].kind == "text":
+        return _unquoted(value[0].text)
+    name = _name_at(list(value))
+    return f"{name}%" if len(value) > 1 and value[1].text == "%" else name or value[0].text
+
+
+def _unquoted(text: str) -> str:
+    """A string's content: two quotes are one, and a backslash is written twice.
+
+    Source: https://docs.snowflake.com/en/sql-reference/data-types-text
+    """
+    if text.startswith("$$"):
+        return text[2:-2]
+    if not text.startswith("'"):
+        return text
+    return re.sub(r"''|\\(.)", lambda found: found[1] or "'", text[1:-1], flags=re.DOTALL)
+
+
+def _named(name: str) -> list[Identifier]:
+    parts = _PART.findall(name)
+    whole = re.fullmatch(rf"{_PART.pattern}(?:\.(?:{_PART.pattern}))*", name)
+    if not whole or len(parts) > _MOST_PARTS:
+        return []
+    return [Identifier(quoted.replace('""', '"') if quoted else bare.upper()) for quoted, bare in parts]
+
+
+def _qualified(name: str, database: Identifier, schema: Identifier) -> QualifiedName | None:
+    parts = _named(name)
+    return QualifiedName(*[database, schema][: _MOST_PARTS - len(parts)], *parts) if parts else None

@@ -114,11 +114,26 @@ def partly_loaded(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
 
 
 def changed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
-    """Files that were written again after they were loaded.
+    """Files that were written again after they were loaded, and not only touched.
 
     A pipe knows a file by its name: the new content is not loaded for 14 days, and after that beside the old.
     Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-intro
     """
+    return _written_again(listing, loads, lambda file, load: file.size != load.size)
+
+
+def touched(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
+    """Files that were written again with the size they were loaded with.
+
+    So are files that were copied onto themselves, to encrypt them anew or to announce them again. Nothing
+    here remembers the content that was loaded.
+    """
+    return _written_again(listing, loads, lambda file, load: file.size == load.size)
+
+
+def _written_again(
+    listing: Listing, loads: tuple[Load, ...], wrong: Callable[[StagedFile, Load], bool]
+) -> list[str]:
     last = _last_loads(loads)
     rows = sorted(listing.files, key=lambda file: file.key)
     return findings(
@@ -126,6 +141,7 @@ def changed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
             file.key: f"written {file.modified:%Y-%m-%d %H:%M}, loaded {load.loaded_at:%Y-%m-%d %H:%M}"
             for file in rows
             if (load := last.get(file.key)) and load.loaded_at and file.modified > load.loaded_at
+            if wrong(file, load)
         }
     )
 
@@ -171,6 +187,19 @@ def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
         return []
     names = [(file, file.key.rpartition("/")[2]) for file in new]
     return named(sorted(file.key for file, name in names if name and file.size and name[0] not in "._"))
+
+
+def neighbours(stream: Stream, listing: Listing) -> list[str]:
+    """The folders that begin as the stream's prefix does, where that ends in mid name and they are many.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (a path is what names begin with)
+    """
+    if not stream.prefix or stream.prefix.endswith("/"):
+        return []
+    cut = len(stream.prefix)
+    rest = [file.key[cut:].partition("/") for file in listing.files]
+    folders = sorted({f"{stream.prefix}{name}/" for name, slash, _ in rest if slash})
+    return named(folders) if len(folders) > 1 else []
 
 
 def named(rows: list[str]) -> list[str]:

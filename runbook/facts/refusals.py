@@ -5,19 +5,19 @@ judged from here, and is told apart from what surely denies.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
-from runbook.facts.access import requests, takes_in
+from runbook.facts.access import NEEDED, decrypting, reader_of, requests
 from runbook.facts.aws import Key
-from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.documents import Document, statements
+from runbook.facts.judging import Asked, conditions, judged, takes
 from runbook.settings import Settings
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A Deny statement that takes in something loading needs. ``keys``: what it depends on."""
+    """A statement that keeps something loading needs from being done. ``keys``: what it depends on."""
 
     where: str
     sid: str
@@ -32,95 +32,78 @@ class Refusal:
         return f"{self.where}: {self.sid}" + (f" ({', '.join(self.keys)})" if self.keys else "")
 
 
-def refusals(where: str, document: Document, settings: Settings) -> list[Refusal]:
-    """The document's Deny statements that take in one of the requests loading makes with the role."""
+def refusals(
+    where: str, document: Document, settings: Settings, actions: Iterable[str] = NEEDED
+) -> list[Refusal]:
+    """The document's Deny statements that take in, or may take in, one of the requests loading makes.
+
+    ``document``: a policy of the role's, or the bucket's.
+    """
+    asked = [one for one in requests(settings) if one.action in actions]
+    return list(dict.fromkeys(_denying(where, document, settings, asked)))
+
+
+def _denying(where: str, document: Document, settings: Settings, asked: list[Asked]) -> Iterator[Refusal]:
+    for number, row in enumerate(statements(document), 1):
+        if row.get("Effect") != "Deny":
+            continue
+        for one in asked:
+            held = takes(row, one, reader_of(settings) if _names_somebody(row) else None)
+            if held is not False:
+                keys = () if held else _open_keys(row, one) or ("whom it excepts",)
+                yield Refusal(where, _sid(row, number), keys)
+
+
+def conditional(where: str, document: Document, settings: Settings) -> list[Refusal]:
+    """The document's Allow statements on whose conditions alone it depends whether something is allowed."""
+    asked = [one for one in requests(settings) if one.action in NEEDED]
+    return _allowing(where, document, [one for one in asked if judged(document, one) is None])
+
+
+def _allowing(where: str, document: Document, asked: list[Asked]) -> list[Refusal]:
     found = [
-        Refusal(where, str(row.get("Sid", f"statement {number}")), keys)
+        Refusal(where, _sid(row, number), _open_keys(row, one))
         for number, row in enumerate(statements(document), 1)
-        if row.get("Effect") == "Deny" and _hits(row, settings)
-        for keys in _open_keys(row, settings)
+        if row.get("Effect") == "Allow"
+        for one in asked
+        if takes(row, one) is None
     ]
     return list(dict.fromkeys(found))
 
 
-def trust_conditions(rows: list[Document], principal: str) -> list[Refusal]:
-    """What the trust statements that name ``principal`` ask beside the external ID."""
-    return [
-        Refusal("trust policy", str(row.get("Sid", "(without Sid)")), keys)
-        for row in rows
-        if principal in as_list(row.get("Principal", {}).get("AWS"))
-        and (keys := tuple(key for key in _keys(row) if key.lower() != "sts:externalid"))
-    ]
-
-
-def _hits(row: Document, settings: Settings) -> bool:
-    """Whether the statement speaks of the role; an identity's own policy names nobody."""
-    if "Principal" not in row:
-        return True  # NotPrincipal too: everybody else is meant
-    principal = row["Principal"]
-    names = as_list(principal.get("AWS")) if isinstance(principal, Mapping) else as_list(principal)
-    aws = settings.aws
-    root = f"arn:{aws.partition}:iam::{aws.account_id}:root"
-    return bool({"*", aws.role_arn, aws.account_id, root} & set(map(str, names)))
-
-
-def _open_keys(row: Document, settings: Settings) -> Iterator[tuple[str, ...]]:
-    """For each request the statement takes in, the condition keys that decide; nothing where one is false."""
-    for action, resource, context in requests(settings):
-        if not (takes_in(row, "Action", action, str.lower) and takes_in(row, "Resource", resource, str)):
-            continue
-        known = {
-            "aws:securetransport": "true",
-            "aws:principalarn": settings.aws.role_arn,
-            "aws:principalaccount": settings.aws.account_id,
-            **context,
-        }
-        found = dict(verdicts(row, known))
-        if False not in found.values():
-            yield tuple(key for key, held in found.items() if held is None)
-
-
-def _keys(row: Document) -> list[str]:
-    return [str(key) for block in row.get("Condition", {}).values() for key in block]
-
-
-def verdicts(row: Document, known: Mapping[str, str]) -> Iterator[tuple[str, bool | None]]:
-    """Each condition key of a statement, and whether its condition holds; None: only AWS knows."""
-    for operator, block in row.get("Condition", {}).items():
-        for key, values in block.items():
-            yield str(key), _held(operator, known.get(str(key).lower()), [str(v) for v in as_list(values)])
-
-
-def _held(operator: str, have: str | None, values: list[str]) -> bool | None:
-    """Whether a condition holds; None: it depends on what only AWS knows."""
-    name = operator.lower().removesuffix("ifexists")
-    if have is None:
-        return None
-    if name == "bool":
-        return have.lower() in [value.lower() for value in values]
-    found = any(fnmatchcase(have, value.replace("[", "[[]")) for value in values)
-    if name in ("stringequals", "stringlike", "arnequals", "arnlike"):
-        return found
-    if name in ("stringnotequals", "stringnotlike", "arnnotequals", "arnnotlike"):
-        return not found
-    return None
-
-
 def key_refuses(key: Key, settings: Settings) -> list[str]:
-    """Why the key's policy does not let the role decrypt; it must name the role, or leave it to IAM."""
-    granting = [
-        row
-        for row in statements(key.policy)
-        if row.get("Effect") == "Allow"
-        and _hits(row, settings)
-        and takes_in(row, "Action", "kms:Decrypt", str.lower)
-    ]
+    """Why the key's policy surely does not let the role decrypt: it must name it, or leave it to IAM."""
+    asked, who = decrypting(key.arn, settings), reader_of(settings)
+    if judged(key.policy, asked, who) is not False:
+        return []
     denying = [
         f"{row.get('Sid', '(without Sid)')} denies it"
         for row in statements(key.policy)
-        if row.get("Effect") == "Deny"
-        and _hits(row, settings)
-        and takes_in(row, "Action", "kms:Decrypt", str.lower)
-        and not row.get("Condition")
+        if row.get("Effect") == "Deny" and takes(row, asked, who)
     ]
-    return denying or ([] if granting else ["no statement lets the role decrypt"])
+    return denying or ["no statement lets the role decrypt"]
+
+
+def key_conditions(key: Key, settings: Settings) -> list[Refusal]:
+    """The conditions of the key's policy on which it depends whether the role may decrypt."""
+    asked, who = decrypting(key.arn, settings), reader_of(settings)
+    if judged(key.policy, asked, who) is not None:
+        return []
+    return [
+        Refusal("key policy", _sid(row, number), _open_keys(row, asked) or ("whom it excepts",))
+        for number, row in enumerate(statements(key.policy), 1)
+        if takes(row, asked, who) is None
+    ]
+
+
+def _open_keys(row: Document, asked: Asked) -> tuple[str, ...]:
+    return tuple(key for key, held in conditions(row, asked.known) if held is None)
+
+
+def _names_somebody(row: Document) -> bool:
+    """Whether it is a resource's policy; an identity's own names nobody."""
+    return "Principal" in row or "NotPrincipal" in row
+
+
+def _sid(row: Document, number: int) -> str:
+    return str(row.get("Sid", f"statement {number}"))

@@ -1,6 +1,7 @@
 """What is there in Snowflake: integration, stages, formats, tables, pipes, grants, load history."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -183,6 +184,7 @@ class Load:
     errors: int
     first_error: str
     pipe: str | None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -327,12 +329,17 @@ def stages(reader: Reader) -> dict[str, Stage]:
     """The schema's stages by name."""
     return {
         str(row["name"]): Stage(
-            url=str(row["url"]),
+            url=whole_bucket(str(row["url"])),
             integration=row["storage_integration"],
             owner=str(row["owner"]),
         )
         for row in _in_schema(reader, "STAGES")
     }
+
+
+def whole_bucket(url: str) -> str:
+    """A stage's URL, with a slash behind a bucket's name that has none."""
+    return f"{url}/" if url.count("/") == 2 else url  # s3://bucket
 
 
 def pipes(reader: Reader) -> dict[str, Pipe]:
@@ -393,9 +400,14 @@ def listing(reader: Reader, stream: Stream) -> Listing | None:
     return Listing(tuple(listed_file(row, stream) for row in rows))
 
 
+_PLAIN_PLACE = re.compile(r"@[\w.$\"/=+-]+", re.ASCII)
+"""A stage and path that can stand in a statement without quotes; any other is written as a string."""
+
+
 def list_statement(stream: Stream) -> str:
     """LIST of the stream's stage, or of what its pipe reads of it."""
-    return f"LIST @{stream.stage.sql}/{stream.path}" if stream.path else f"LIST @{stream.stage.sql}"
+    place = f"@{stream.stage.sql}/{stream.path}" if stream.path else f"@{stream.stage.sql}"
+    return f"LIST {place if _PLAIN_PLACE.fullmatch(place) else literal(place)}"
 
 
 def listed_file(row: Row, stream: Stream) -> StagedFile:
@@ -437,6 +449,34 @@ def entry(reader: Reader) -> Entry | None:
     return ask(read, "Whether Snowflake gets into the bucket", f"USAGE on integration {name}")
 
 
+def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
+    """Whether Snowflake may read one file of each stream; None where its answer does not say.
+
+    Listing and reading are two rights, and reading may be denied alone. A file that is gone by now, or
+    archived, is no answer to that.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
+    """
+    name = reader.settings.snowflake.integration
+
+    def read() -> Entry | None:
+        calls = [
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(stream.url)}, "
+            f"{literal(key.removeprefix(stream.prefix))}, 'read') AS answer_{number}"
+            for number, (stream, key) in enumerate(files)
+        ]
+        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        answers = [
+            _entry(json.loads(row[f"answer_{number}"]), f"{stream.url}{key.removeprefix(stream.prefix)}")
+            for number, (stream, key) in enumerate(files)
+        ]
+        refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
+        return refused or (
+            Entry(succeeded=True, message="") if all(one.succeeded for one in answers) else None
+        )
+
+    return ask(read, "Whether Snowflake may read", f"USAGE on integration {name}") if files else None
+
+
 def _entry(answer: dict[str, Any], url: str) -> Entry:
     actions = answer.get("actions", {})
     rows = actions.values() if isinstance(actions, dict) else actions
@@ -473,7 +513,7 @@ def loads_statement(stream: Stream, since: datetime | None = None) -> str:
 
 LOAD_COLUMNS = (
     "file_name, stage_location, status, last_load_time, row_count, row_parsed, error_count, "
-    "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name"
+    "first_error_message, pipe_catalog_name, pipe_schema_name, pipe_name, file_size"
 )
 
 
@@ -489,6 +529,7 @@ def load_of(row: Row, stream: Stream) -> Load:
         errors=int(row["error_count"] or 0),
         first_error=str(row["first_error_message"] or ""),
         pipe=row["pipe_name"],
+        size=None if row.get("file_size") is None else int(row["file_size"]),
     )
 
 

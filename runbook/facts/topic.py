@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from json import loads
 
-from runbook.facts.access import allowed_for, names, takes_in
 from runbook.facts.aws import ask
 from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.refusals import verdicts
+from runbook.facts.judging import Asked, Who, judged, principal, takes
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.session import Reader
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
 PUBLISH_SID = "SnowpipeRunbookBucketPublishes"
-S3 = {"Service": "s3.amazonaws.com"}
+S3 = Who("Service", "s3.amazonaws.com")
+EVENTBRIDGE = Who("Service", "events.amazonaws.com")
 
 
 @dataclass(frozen=True)
@@ -26,34 +26,61 @@ class Topic:
     answer: Document
 
     def lets_subscribe(self, user: SnowflakesUser) -> bool:
-        """Whether the policy lets Snowflake's user subscribe its queue."""
-        return allowed_for(self._allowing, {"AWS": user.iam_user_arn}, "sns:Subscribe", self.arn, {})
+        """Whether the policy lets Snowflake's user subscribe its queue, as far as can be known here."""
+        return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn)) is not False
 
     def lets_publish(self, settings: Settings) -> bool:
-        """Whether the policy lets S3 publish the bucket's events."""
-        return allowed_for(self._allowing, S3, "sns:Publish", self.arn, _published_for(settings))
+        """Whether the policy lets S3 publish the bucket's events, as far as can be known here.
+
+        Also by a statement for everybody under a condition on the bucket: *observed* in Snowflake Labs' own
+        module and in AWS' older walkthroughs.
+        """
+        return judged(self._allowing, self._publishing(settings), S3) is not False
+
+    @property
+    def takes_from_eventbridge(self) -> bool:
+        """Whether rules of EventBridge may publish here, as option 3 of Snowflake's page has it.
+
+        Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3
+        """
+        return (
+            judged(self._allowing, Asked("sns:Publish", self.arn, {"aws:sourceowner": None}), EVENTBRIDGE)
+            is not False
+        )
+
+    def _subscribing(self, user: SnowflakesUser) -> Asked:
+        known = {
+            "aws:securetransport": "true",
+            "aws:principalarn": user.iam_user_arn,
+            "aws:principalaccount": user.iam_user_arn.split(":")[4],
+            "aws:sourceowner": user.iam_user_arn.split(":")[4],
+            "sns:protocol": "sqs",
+        }
+        return Asked("sns:Subscribe", self.arn, known)
+
+    def _publishing(self, settings: Settings) -> Asked:
+        """With the condition keys S3's publishing carries."""
+        known = {
+            "aws:securetransport": "true",
+            "aws:sourcearn": settings.aws.bucket_arn,
+            "aws:sourceaccount": settings.aws.account_id,
+            "aws:sourceowner": None,
+        }
+        return Asked("sns:Publish", self.arn, known)
 
     def denying(self, user: SnowflakesUser, settings: Settings) -> list[str]:
         """The Sids of statements that surely deny S3 to publish, or Snowflake's user to subscribe.
 
         Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
         """
-        subscriber = {"AWS": user.iam_user_arn}
         asked = (
-            (S3, "sns:Publish", _published_for(settings)),
-            (subscriber, "sns:Subscribe", {"aws:principalarn": user.iam_user_arn}),
+            (self._publishing(settings), S3),
+            (self._subscribing(user), principal(user.iam_user_arn)),
         )
         return [
             str(row.get("Sid", "(without Sid)"))
             for row in statements(self.policy)
-            if row.get("Effect") == "Deny"
-            and any(
-                names(row.get("Principal", {}), principal)
-                and takes_in(row, "Action", action, str.lower)
-                and takes_in(row, "Resource", self.arn, str)
-                and all(held for _, held in verdicts(row, {"aws:securetransport": "true", **context}))
-                for principal, action, context in asked
-            )
+            if row.get("Effect") == "Deny" and any(takes(row, one, who) for one, who in asked)
         ]
 
     @property
@@ -80,11 +107,6 @@ class Topic:
     def others_statements(self) -> list[Document]:
         """The policy's statements that are not ours."""
         return [row for row in statements(self.policy) if row.get("Sid") not in (SUBSCRIBE_SID, PUBLISH_SID)]
-
-
-def _published_for(settings: Settings) -> dict[str, str]:
-    """The condition keys S3's publishing carries."""
-    return {"aws:sourcearn": settings.aws.bucket_arn, "aws:sourceaccount": settings.aws.account_id}
 
 
 def subscribing(topic: str, user: SnowflakesUser) -> Document:

@@ -54,8 +54,13 @@ def _integration(settings: Settings, have: StorageIntegration | None) -> Iterato
         yield "the integration is disabled"
     if have.role_arn != settings.aws.role_arn:
         yield f"it is for the role {have.role_arn}"
-    if have.allowed_locations != set(settings.allowed_locations):
+    if have.allowed_locations != set(settings.allowed_locations) and not _serves(settings, have):
         yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
+
+
+def _serves(settings: Settings, have: StorageIntegration) -> bool:
+    """Whether it is somebody else's, and allows every stream's folder: also a wider one stays as it is."""
+    return not is_marked(have.comment) and all(have.allows(stream.url) for stream in settings.streams)
 
 
 def _may_alter(facts: Facts, why: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.aws import BucketNotifications, Rule, queue_rule, topic_rule
+from runbook.facts.aws import BucketNotifications, Rule, queue_rule, silent_events, topic_rule
 from runbook.facts.documents import Document
 from runbook.plan import AwsChange, Before, Change
 from runbook.settings import Stream
@@ -92,9 +92,8 @@ def _refuse_a_deaf_pipe(facts: Facts, stream: Stream, queue: str) -> None:
 
 
 def _already_told(have: BucketNotifications, stream: Stream, target: str) -> bool:
-    return any(
-        rule.id != stream.rule_id and rule.target == target and rule.covers(stream) for rule in have.rules
-    )
+    theirs = [rule for rule in have.rules if rule.id != stream.rule_id and rule.target == target]
+    return silent_events(theirs, stream) == []
 
 
 def _only_order_differs(want: Document, have: BucketNotifications) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from runbook.errors import Absent, CannotTell, NoCredentials, RunbookError
+from runbook.errors import Absent, Advised, CannotTell, NoCredentials, RunbookError
 from runbook.facts import Facts
 from runbook.network import one_line
 from runbook.shipped import CHECKS
-from runbook.verify.outcome import Outcome, Result, Word, explained
+from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
 
 FOLDER = CHECKS
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
@@ -126,7 +126,7 @@ class CheckRun:
     @property
     def healthy(self) -> bool:
         """Whether nothing that was run needs explaining."""
-        return all(row.outcome in ("passed", "skipped") for row in self._results.values())
+        return all(row.outcome in WELL for row in self._results.values())
 
     def _asked(self, row: Result) -> bool:
         of_step = self.steps is None or row.step in self.steps
@@ -192,9 +192,11 @@ class CheckRun:
         if excinfo is None:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
-        observed, expected = self._compared if word == "failed" else ("", "")
-        if word == "unknown":  # what the check advises is for what it has seen to be wrong
-            remedy = getattr(excinfo.value, "remedy", "") or LOOK_AGAIN
+        observed, expected = self._compared if word in ("failed", "advice") else ("", "")
+        if isinstance(excinfo.value, RunbookError | Advised):
+            remedy = excinfo.value.remedy or (LOOK_AGAIN if word == "unknown" else remedy)
+        elif word == "unknown":  # what the check advises is for what it has seen to be wrong
+            remedy = LOOK_AGAIN
         if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
             remedy = f"whoever made it mends it; what is to be done: {see or 'docs/runbook.md'}"
         return Result(
@@ -221,10 +223,17 @@ def _meaning(error: BaseException) -> tuple[Word, tuple[str, ...], str]:
             return "unknown", (), f"{error.what}: {error.why}" if error.why else error.what
         case pytest.skip.Exception():
             return "skipped", (), str(error.msg)
+        case Advised():
+            return "advice", (), _claimed(error)
         case AssertionError():
-            return "failed", (), one_line(str(error).split("\nassert ")[0].removeprefix("assert "))[:LONGEST]
+            return "failed", (), _claimed(error)
         case _:
             return "unknown", (), f"{type(error).__name__}: {one_line(str(error))[:LONGEST]}"
+
+
+def _claimed(error: BaseException) -> str:
+    """What an assertion says beside the values it compared."""
+    return one_line(str(error).split("\nassert ")[0].removeprefix("assert "))[:LONGEST]
 
 
 def check_id(item: Any) -> str:

@@ -87,9 +87,12 @@ def verify(
     every: bool = False,
     deep: bool = False,
     canary: bool = False,
+    strict: bool = False,
     yes: bool = False,
 ) -> int:
     """Every check, or those of one step or stream; waits for health when asked.
+
+    ``strict``: advice makes it not healthy, in every format and the exit code.
 
     Only reads, but for ``canary``: that puts one file, and removes it and its row again.
 
@@ -114,6 +117,7 @@ def verify(
         outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
         if canary:
             outcome = _with_canary(run, outcome, stream, wait)
+        outcome = replace(outcome, strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code

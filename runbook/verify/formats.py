@@ -1,6 +1,7 @@
 """The outcome for programs: JSON, JUnit, TAP, Nagios and Prometheus.
 
-In each of them only ``passed`` is good news, ``skipped`` is none, and all else is bad.
+In each of them ``passed`` is good news, ``skipped`` is none, and all else is bad; ``advice`` is good news
+with a remark, or bad news where the outcome is strict.
 """
 
 import json
@@ -8,9 +9,9 @@ from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
 from runbook.network import one_line
-from runbook.verify.outcome import Outcome, Result
+from runbook.verify.outcome import WELL, Outcome, Result, Word
 
-NAGIOS_OK, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 2, 3
+NAGIOS_OK, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 1, 2, 3
 
 
 def as_json(outcome: Outcome) -> str:
@@ -19,13 +20,16 @@ def as_json(outcome: Outcome) -> str:
 
 
 def as_junit(outcome: Outcome) -> str:
-    """JUnit XML: failed is a failure, unknown an error, blocked and skipped are skipped."""
+    """JUnit XML: failed is a failure, unknown an error, blocked and skipped are skipped.
+
+    Advice is a test that passed, with what it says as its output; a failure where the outcome is strict.
+    """
     counts = outcome.counts
     suite = ET.Element(
         "testsuite",
         name=f"snowpipe-runbook {outcome.target}",
         tests=str(len(outcome.results)),
-        failures=str(counts["failed"]),
+        failures=str(counts["failed"] + (counts["advice"] if outcome.strict else 0)),
         errors=str(counts["unknown"]),
         skipped=str(counts["blocked"] + counts["skipped"]),
         timestamp=outcome.started_at.strftime("%Y-%m-%dT%H:%M:%S"),
@@ -35,17 +39,19 @@ def as_junit(outcome: Outcome) -> str:
         area, _, name = row.id.partition(".")
         title = f"{name}[{row.stream}]" if row.stream else name
         case = ET.SubElement(suite, "testcase", classname=area, name=title, time="0")
-        _judge(case, row)
+        _judge(case, row, strict=outcome.strict)
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode")
 
 
-def _judge(case: ET.Element, row: Result) -> None:
-    if row.outcome == "failed":
-        element = ET.SubElement(case, "failure", message=row.cause)
-        element.text = f"observed: {row.observed}\nexpected: {row.expected}\nremedy: {row.remedy}"
+def _judge(case: ET.Element, row: Result, *, strict: bool) -> None:
+    evidence = f"observed: {row.observed}\nexpected: {row.expected}\nremedy: {row.remedy}"
+    if row.outcome == "failed" or (row.outcome == "advice" and strict):
+        ET.SubElement(case, "failure", message=row.cause).text = evidence
+    elif row.outcome == "advice":
+        ET.SubElement(case, "system-out").text = f"advice: {row.cause}\n{evidence}"
     elif row.outcome == "unknown":
         ET.SubElement(case, "error", message=row.cause).text = f"remedy: {row.remedy}"
     elif row.outcome == "blocked":
@@ -55,24 +61,26 @@ def _judge(case: ET.Element, row: Result) -> None:
 
 
 def as_tap(outcome: Outcome) -> str:
-    """The Test Anything Protocol, version 13: what did not pass is ``not ok`` with a YAML block.
+    """The Test Anything Protocol, version 13: what did not pass has a YAML block, and is ``not ok``.
+
+    Advice is ``ok`` with such a block, unless the outcome is strict.
 
     A run without a result bails out: an empty plan would be a success.
     Source: https://testanything.org/tap-version-13-specification.html
     """
     lines = ["TAP version 13", f"1..{len(outcome.results)}"]
     for number, row in enumerate(outcome.results, 1):
-        good = row.outcome in ("passed", "skipped")
+        good = row.outcome in WELL and not (outcome.strict and row.outcome == "advice")
         skip = f" # SKIP {row.cause.replace('#', '')}" if row.outcome == "skipped" else ""
         lines.append(f"{'ok' if good else 'not ok'} {number} - {_named(row)}{skip}")
-        lines += [] if good else _tap_block(row)
+        lines += [] if row.outcome in ("passed", "skipped") else _tap_block(row)
     if not outcome.results:
         lines.append("Bail out! Nothing was checked")
     return "\n".join(lines)
 
 
 def _tap_block(row: Result) -> Iterator[str]:
-    """Why a check is not ok; a JSON string is a YAML string too."""
+    """What a check found; a JSON string is a YAML string too."""
     yield "  ---"
     told = {
         "outcome": row.outcome,
@@ -88,25 +96,28 @@ def _tap_block(row: Result) -> Iterator[str]:
 
 
 def as_nagios(outcome: Outcome) -> str:
-    """A plugin's output: one line with performance data, then a line for each cause and its remedy.
+    """A plugin's output: one line with performance data, then a line for each cause or advice and its remedy.
 
     Source: https://nagios-plugins.org/doc/guidelines.html#PLUGOUTPUT
     """
-    word = {NAGIOS_OK: "OK", NAGIOS_CRITICAL: "CRITICAL", NAGIOS_UNKNOWN: "UNKNOWN"}[nagios_code(outcome)]
-    wrong = [*outcome.root_causes, *outcome.unknown_causes]
+    word = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[nagios_code(outcome)]
+    wrong = [*outcome.root_causes, *outcome.unknown_causes, *(outcome.advice if outcome.strict else ())]
     first = f"{_named(wrong[0])}: {wrong[0].cause}" if wrong else outcome.summary
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     performance = " ".join(_performance(outcome))
     lines = [f"SNOWPIPE {word} - {outcome.target}: {_without_bar(first)}{more} | {performance}"]
-    lines += [_without_bar(f"{_named(row)}: {row.cause}; remedy: {row.remedy}") for row in wrong]
+    told = wrong if outcome.strict else [*wrong, *outcome.advice]
+    lines += [_without_bar(f"{_named(row)}: {row.cause}; remedy: {row.remedy}") for row in told]
     return "\n".join(lines)
 
 
 def nagios_code(outcome: Outcome) -> int:
-    """The exit code a Nagios plugin ends with."""
+    """The exit code a Nagios plugin ends with; a warning where only advice keeps it from being healthy."""
     if outcome.is_healthy:
         return NAGIOS_OK
-    return NAGIOS_CRITICAL if outcome.root_causes else NAGIOS_UNKNOWN
+    if outcome.root_causes:
+        return NAGIOS_CRITICAL
+    return NAGIOS_WARNING if outcome.is_well_but_for_advice else NAGIOS_UNKNOWN
 
 
 def _performance(outcome: Outcome) -> Iterator[str]:
@@ -131,9 +142,10 @@ def as_prometheus(outcome: Outcome) -> str:
     Source: https://prometheus.io/docs/instrumenting/exposition_formats/
     """
     families = [
-        ("healthy", "1 when every check of the last run passed or had nothing to judge.", _healthy),
-        ("check_passed", "1 when the check passed, 0 when it failed, was blocked or is unknown.", _checked),
+        ("healthy", "1 when everything that the last run judged works.", _healthy),
+        ("check_passed", "1 when it works, 0 when it failed, was blocked or is unknown.", _checked),
         ("root_cause", "1 for each check and stream that is a root cause.", _root_causes),
+        ("advice", "1 for each check and stream that works and should be changed.", _advice),
         ("checks", "Checks of the last run by outcome.", _counts),
         ("verify_timestamp_seconds", "When the last run started.", _started),
         ("verify_duration_seconds", "How long the last run took.", _took),
@@ -158,12 +170,20 @@ def _healthy(outcome: Outcome) -> Samples:
 def _checked(outcome: Outcome) -> Samples:
     for row in outcome.results:
         if row.outcome != "skipped":
-            yield _labels(outcome, row), int(row.outcome == "passed")
+            yield _labels(outcome, row), int(row.outcome in WELL)
 
 
 def _root_causes(outcome: Outcome) -> Samples:
+    return _those("failed", outcome)
+
+
+def _advice(outcome: Outcome) -> Samples:
+    return _those("advice", outcome)
+
+
+def _those(word: Word, outcome: Outcome) -> Samples:
     for row in outcome.results:
-        if row.outcome == "failed":
+        if row.outcome == word:
             yield _labels(outcome, row), 1
 
 

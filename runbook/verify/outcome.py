@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 from runbook.invocation import typed
 
-Word = Literal["passed", "failed", "blocked", "unknown", "skipped"]
-WORDS: tuple[Word, ...] = ("passed", "failed", "blocked", "unknown", "skipped")
+Word = Literal["passed", "failed", "advice", "blocked", "unknown", "skipped"]
+WORDS: tuple[Word, ...] = ("passed", "failed", "advice", "blocked", "unknown", "skipped")
+WELL: frozenset[Word] = frozenset({"passed", "advice", "skipped"})
+"""Outcomes of a check on something that works."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything one ``verify`` found."""
+    """Everything one ``verify`` found. ``strict``: advice counts as not healthy."""
 
     target: str
     started_at: datetime
     duration_s: float
     results: tuple[Result, ...] = field(default=())
+    strict: bool = False
 
     def typed(self) -> "Outcome":
         """The same with every command as it must be typed to go to the target that was checked."""
@@ -63,9 +66,17 @@ class Outcome:
     @property
     def root_causes(self) -> tuple[Result, ...]:
         """The failed checks that no other failed check explains, one a check id."""
+        return self._first_of("failed")
+
+    @property
+    def advice(self) -> tuple[Result, ...]:
+        """What works and should be changed, one result a check id."""
+        return self._first_of("advice")
+
+    def _first_of(self, word: Word) -> tuple[Result, ...]:
         first: dict[str, Result] = {}
         for result in self.results:
-            if result.outcome == "failed":
+            if result.outcome == word:
                 first.setdefault(result.id, result)
         return tuple(first.values())
 
@@ -90,22 +101,29 @@ class Outcome:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every check passed or had nothing to judge; never by default."""
-        words = {result.outcome for result in self.results}
-        return "passed" in words and words <= {"passed", "skipped"}
+        """Whether everything that was judged works; never by default."""
+        return self._is_well(self.results)
 
     @property
     def is_well_from_here(self) -> bool:
         """Whether all is well but for what only the other administrator may see."""
-        words = {result.outcome for result in self.results if not result.elsewhere}
-        return "passed" in words and words <= {"passed", "skipped"}
+        return self._is_well(row for row in self.results if not row.elsewhere)
+
+    @property
+    def is_well_but_for_advice(self) -> bool:
+        """Whether everything that was judged works, however strict."""
+        return replace(self, strict=False).is_healthy
+
+    def _is_well(self, rows: Iterable[Result]) -> bool:
+        words = {row.outcome for row in rows}
+        return "passed" in words and words <= WELL and not (self.strict and "advice" in words)
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 a check failed, 3 nothing failed but something could not be told."""
+        """0 healthy, 1 a check failed (or advises, where strict), 3 only that something cannot be told."""
         if self.is_healthy:
             return 0
-        return 1 if self.root_causes else 3
+        return 1 if self.root_causes or (self.strict and self.advice) else 3
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as ``verify --format json`` writes it."""
@@ -115,6 +133,7 @@ class Outcome:
             "started_at": self.started_at.isoformat(),
             "duration_s": round(self.duration_s, 3),
             "root_causes": [result.id for result in self.root_causes],
+            "advice": [result.id for result in self.advice],
             "checks": [result.as_json() for result in self.results],
         }
 
@@ -166,7 +185,7 @@ def _roots(row: Result, rows: tuple[Result, ...], seen: frozenset[str]) -> list[
 
 def _explains(other: Result) -> bool:
     """Whether a need that did not pass is a reason; what nobody here may see explains nothing."""
-    return other.outcome not in ("passed", "skipped") and not other.elsewhere
+    return other.outcome not in WELL and not other.elsewhere
 
 
 def _meets(row: Result, other: Result) -> bool:

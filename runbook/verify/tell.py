@@ -10,10 +10,24 @@ from runbook.terminal import Style, wrapped
 from runbook.verify.checking import shown
 from runbook.verify.outcome import Outcome, Result, Word
 
-SIGN = {"passed": "ok", "failed": "FAILED", "blocked": "blocked", "unknown": "unknown", "skipped": "-"}
+SIGN = {
+    "passed": "ok",
+    "failed": "FAILED",
+    "advice": "advice",
+    "blocked": "blocked",
+    "unknown": "unknown",
+    "skipped": "-",
+}
 NONE = shown([])
 NAMED = 6  # checks of one reason, one by one
-COLOUR = {"passed": "green", "failed": "red", "blocked": "yellow", "unknown": "yellow", "skipped": "dim"}
+COLOUR = {
+    "passed": "green",
+    "failed": "red",
+    "advice": "cyan",
+    "blocked": "yellow",
+    "unknown": "yellow",
+    "skipped": "dim",
+}
 
 
 def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
@@ -21,6 +35,7 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     parts = [_headline(outcome, style)]
     parts += [_cause(result, outcome, style) for result in outcome.root_causes]
     parts += [_unknown(rows, style) for rows in _by_cause(outcome, "unknown")]
+    parts += [_cause(result, outcome, style) for result in outcome.advice]
     parts += _canary(outcome, style)
     if skipped := [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]:
         parts.append("\n".join(skipped))
@@ -34,7 +49,7 @@ def _headline(outcome: Outcome, style: Style) -> str:
     if outcome.is_healthy:
         return f"{_verdict(outcome, style)}, {said}"
     causes = len(outcome.root_causes)
-    found = f"{causes} root cause{'s' if causes != 1 else ''}" if causes else "something cannot be told"
+    found = f"{causes} root cause{'s' if causes != 1 else ''}" if causes else _why_not(outcome)
     return f"{_verdict(outcome, style)}, {found} ({said})"
 
 
@@ -44,10 +59,17 @@ def _verdict(outcome: Outcome, style: Style) -> str:
     return f"{healthy}: {outcome.target}"
 
 
+def _why_not(outcome: Outcome) -> str:
+    """Why a run without a root cause is not healthy."""
+    return "advice counts (--strict)" if outcome.is_well_but_for_advice else "something cannot be told"
+
+
 def _cause(result: Result, outcome: Outcome, style: Style) -> str:
-    failed = [row for row in outcome.results if row.id == result.id and row.outcome == "failed"]
+    failed = [row for row in outcome.results if row.id == result.id and row.outcome == result.outcome]
     where = ", ".join(row.stream for row in failed if row.stream)
-    lines = [style.paint(f"root cause: {result.id}", "red") + (f"  ({where})" if where else "")]
+    named = "root cause" if result.outcome == "failed" else "advice"
+    head = style.paint(f"{named}: {result.id}", COLOUR[result.outcome])
+    lines = [head + (f"  ({where})" if where else "")]
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
     if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
@@ -135,7 +157,7 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
         table.append([area, *(_passed(rows, stream, style) for stream in streams)])
         for check in dict.fromkeys(row.id for row in rows):
             words = [_word(rows, check, stream) for stream in streams]
-            if every or {"failed", "blocked", "unknown"} & set(words):
+            if every or {"failed", "advice", "blocked", "unknown"} & set(words):
                 name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
     return tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
@@ -143,7 +165,7 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
 
 def _passed(rows: list[Result], stream: str | None, style: Style) -> str:
     mine = [row for row in rows if row.stream in (None, stream) and row.outcome != "skipped"]
-    good = sum(row.outcome == "passed" for row in mine)
+    good = sum(row.outcome in ("passed", "advice") for row in mine)
     return style.paint(f"{good} of {len(mine)} ok", "green" if good == len(mine) else "red")
 
 

@@ -60,6 +60,12 @@ def test_every_cell_of_every_row_says_something() -> None:
     for row in ROWS.values():
         assert all((row.symptom, row.cause, *row.remedies)), row.name
         assert "](https://" in row.source, row.name
+        assert row.known in page.KNOWN, row.name
+
+
+def test_what_is_only_inferred_is_advice_at_most() -> None:
+    assert {row.outcome for row in ROWS.values() if row.known == "inferred"} <= {"advice"}
+    assert {row.known for row in ROWS.values() if row.outcome == "failed"} == {"documented", "recorded"}
 
 
 def of_every_check(count: int) -> set[str]:
@@ -86,14 +92,22 @@ def test_one_root_cause_and_its_remedy_heals(pool: Pool, name: str) -> None:
     with pool.healthy(FAULTS[name].shape) as at:
         by_hand = FAULTS[name].begin(at)
         found = at.verify()
-        assert found["root_causes"] == [row.check], red(found)
+        told = {"failed": found["root_causes"], "advice": found["advice"]}
+        assert told == {"failed": [], "advice": [], row.outcome: [row.check]}, red(found)
+        assert found["healthy"] == (row.outcome == "advice"), red(found)
         assert {by for one in found["checks"] for by in one["blocked_by"]} <= {row.check}, red(found)
         assert "unknown" not in {one["outcome"] for one in found["checks"]}, red(found)
         SEEN[name] = matrix.seen(name, at, found)
         for number, remedy in enumerate(row.remedies, 1):
-            assert not found["healthy"], f"healthy before {remedy}"
+            assert wrong(found), f"nothing is wrong before {remedy}"
             found = mended(at, found, remedy, by_hand, last=number == len(row.remedies))
         assert found["healthy"], red(found)
+        assert not wrong(found), red(found)
+
+
+def wrong(found: dict[str, Any]) -> list[str]:
+    """What failed, and what is advised."""
+    return [*found["root_causes"], *found["advice"]]
 
 
 @cache
@@ -143,7 +157,7 @@ def both(pool: Pool, one: str, other: str) -> None:
             FAULTS[name].begin(at)
         found = at.verify()
         seen = {name for name in (one, other) if MASKED.get(name) not in (one, other)}
-        assert set(found["root_causes"]) == {ROWS[name].check for name in seen}, red(found)
+        assert set(wrong(found)) == {ROWS[name].check for name in seen}, red(found)
 
 
 def test_no_two_faults_look_alike() -> None:
@@ -170,7 +184,7 @@ def mended(
 
     A step that is not the ``last`` remedy ends by telling that its own checks do not pass yet.
     """
-    failed = [one for one in found["checks"] if one["outcome"] == "failed"]
+    failed = [one for one in found["checks"] if one["outcome"] in ("failed", "advice")]
     for one in failed:
         told = re.sub(r"--pattern (?!'[.][*]').* --reload", "--pattern KEY --reload", one["remedy"])
         assert told == remedy.replace("STREAM", one["stream"] or ""), red(found)

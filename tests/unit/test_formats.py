@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,11 @@ from tests.unit.test_outcome import STARTED, outcome, result
 from tests.unit.test_tell import HOSTILE, broken
 
 HEALTHY = outcome(result("step1.a"), result("delivery.b", "skipped", cause="needs a warehouse"))
+ADVISED = outcome(
+    result("step1.a"),
+    result("step1.b", "advice", observed="wide", cause="it grants more", remedy="invoke step1-aws"),
+)
+STRICT = replace(ADVISED, strict=True)
 UNKNOWN = outcome(
     result("step1.a"), result("step1.b", "unknown", cause="no permission", remedy="grant iam:GetRole")
 )
@@ -116,6 +122,7 @@ def test_a_performance_data_parser_reads_the_counts():
     assert {label: (m.value, m.uom, m.crit) for label, m in metrics.items()} == {
         "passed": ("3", "", ""),
         "failed": ("3", "", "0"),
+        "advice": ("0", "", ""),
         "blocked": ("1", "", ""),
         "unknown": ("1", "", ""),
         "skipped": ("1", "", ""),
@@ -225,3 +232,53 @@ def test_formats_and_where_they_go():
         with pytest.raises(SettingsWrong, match=r"There is no format|Two formats") as refused:
             reports(asked, None)
         assert words in str(refused.value)
+
+
+# ---- advice: it works, and a careful person would change it
+
+
+def test_advice_is_good_news_with_a_remark_in_every_format():
+    assert (ADVISED.is_healthy, ADVISED.exit_code, ADVISED.root_causes) == (True, 0, ())
+    assert (as_json_of(ADVISED)["healthy"], as_json_of(ADVISED)["advice"]) == (True, ["step1.b"])
+    (suite,) = JUnitXml.fromstring(as_junit(ADVISED).encode())
+    assert (suite.failures, suite.errors, suite.skipped) == (0, 0, 0)
+    assert ["invoke step1-aws" in (case.system_out or "") for case in suite] == [False, True]
+    assert [line.ok for line in tap_lines(ADVISED)] == [True, True]
+    assert "it grants more" in as_tap(ADVISED)
+    assert nagios_code(ADVISED) == 0
+    assert as_nagios(ADVISED).splitlines()[-1] == "step1.b: it grants more; remedy: invoke step1-aws"
+    assert metric(ADVISED, "healthy") == [1]
+    assert metric(ADVISED, "check_passed") == [1, 1]
+    assert metric(ADVISED, "advice") == [1]
+    assert metric(ADVISED, "root_cause") == []
+
+
+def test_strict_makes_advice_bad_news_in_every_format():
+    assert (STRICT.is_healthy, STRICT.exit_code, STRICT.root_causes) == (False, 1, ())
+    assert as_json_of(STRICT)["healthy"] is False
+    (suite,) = JUnitXml.fromstring(as_junit(STRICT).encode())
+    assert (suite.failures, [type(part) for case in suite for part in case.result]) == (1, [Failure])
+    assert [line.ok for line in tap_lines(STRICT)] == [True, False]
+    assert nagios_code(STRICT) == 1
+    assert as_nagios(STRICT).startswith("SNOWPIPE WARNING - sandbox: step1.b: it grants more | ")
+    assert metric(STRICT, "healthy") == [0]
+
+
+def test_a_failure_is_worse_than_advice():
+    both = replace(outcome(*ADVISED.results, result("step2.c", "failed")), strict=True)
+    assert (both.exit_code, nagios_code(both)) == (1, 2)
+    assert [row.id for row in both.root_causes] == ["step2.c"]
+
+
+def as_json_of(found):
+    return json.loads(as_json(found))
+
+
+def metric(found, name):
+    families = text_string_to_metric_families(as_prometheus(found) + "\n")
+    return [
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"snowpipe_runbook_{name}"
+    ]

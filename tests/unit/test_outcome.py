@@ -225,6 +225,7 @@ def test_the_json_is_the_documented_one():
         "started_at": "2026-11-20T12:00:00+00:00",
         "duration_s": 0.812,
         "root_causes": ["step3.trust-external-id"],
+        "advice": [],
         "checks": [
             {
                 "id": "step1.a",
@@ -254,3 +255,9 @@ def test_the_json_is_the_documented_one():
             },
         ],
     }
+
+
+def test_advice_explains_nothing_and_is_no_cause():
+    rows = [result("step1.a", "advice"), result("step2.b", "failed", needs=["step1.a"])]
+    assert causes(*rows) == ["step2.b"]
+    assert [row.id for row in outcome(*rows).advice] == ["step1.a"]

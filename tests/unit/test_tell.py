@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (results one a line)
 
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -205,3 +206,15 @@ def test_a_long_word_stays_whole_to_be_copied():
     text = wrapped("  remedy  ", f"look at {arn} again", PLAIN)
     assert arn in text.splitlines()[1]
     assert [line[:10] for line in text.splitlines()] == ["  remedy  ", " " * 10, " " * 10]
+
+
+def test_advice_stands_below_what_is_broken_and_a_healthy_run_stays_healthy():
+    advised = result("step1.b", "advice", observed="s3:PutObject", expected="(none)", cause="it grants more", remedy="invoke step1-aws")  # fmt: skip
+    text = as_table(outcome(result("step1.a"), advised), PLAIN)
+    assert text.startswith("healthy: sandbox, 1 passed, 1 advice\n\nadvice: step1.b\n")
+    assert "  namely    s3:PutObject\n  remedy    invoke step1-aws" in text
+    assert "root cause" not in text
+    text = as_table(outcome(result("step1.a"), advised, result("step2.c", "failed")), PLAIN)
+    assert text.index("root cause: step2.c") < text.index("advice: step1.b")
+    strict = replace(outcome(result("step1.a"), advised), strict=True)
+    assert as_table(strict, PLAIN).startswith("not healthy: sandbox, advice counts (--strict) (1 passed, 1")

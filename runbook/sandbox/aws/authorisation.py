@@ -29,7 +29,8 @@ class Judge:
     def decision(self, call: Call, target: Target, *, without: tuple[str, ...] = ()) -> Decision:
         """What IAM says about one target; ``without`` names condition keys the request does not carry."""
         principal = self.caller.principal
-        context = {**context_of(call, principal, self.caller, self.now), **target.context}
+        tags = self.identities.tags_of(self.caller, self.at)
+        context = {**context_of(call, principal, self.caller, self.now), **tags, **target.context}
         for key in without:
             context.pop(key, None)
         policies = (

@@ -21,7 +21,7 @@ from runbook.sandbox.aws.errors import AwsError, new_request_id, render
 from runbook.sandbox.aws.events import Events
 from runbook.sandbox.aws.http import HttpRequest, HttpResponse
 from runbook.sandbox.aws.iam import Principal
-from runbook.sandbox.aws.iam_rules import IamRules
+from runbook.sandbox.aws.iam_rules import IamRules, with_encoded_documents
 from runbook.sandbox.aws.identities import Caller, Identities
 from runbook.sandbox.aws.messaging import Messaging
 from runbook.sandbox.aws.moto import Moto
@@ -263,7 +263,7 @@ class Gateway:
             return simulate(call, self.identities.view(principal.account, asked.judge.at))
         if call.access == "read":
             IamRules(call, principal, self.directory.exists).check()
-            return self.moto.call(call, principal.account)
+            return with_encoded_documents(self.moto.call(call, principal.account))
         with self._iam_lock:
             IamRules(call, principal, self.directory.exists).check()
             gone = self._about_to_go(call, principal)

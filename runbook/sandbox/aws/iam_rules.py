@@ -8,13 +8,17 @@ without regard to case, 10 managed policies a role); texts recorded against AWS 
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
 from typing import Any
 from unicodedata import category
+from urllib.parse import quote
 
 from moto.iam.models import iam_backends
 
 from runbook.sandbox.aws.calls import Call
 from runbook.sandbox.aws.errors import AwsError
+from runbook.sandbox.aws.http import HttpResponse
 from runbook.sandbox.aws.iam import Principal
 from runbook.sandbox.aws.identities import aws_managed_policy
 from runbook.sandbox.aws.validation import (
@@ -46,6 +50,23 @@ def _constraint(value: str, member: str, rule: str) -> AwsError:
 
 def _no_such(message: str) -> AwsError:
     return AwsError("NoSuchEntity", message, 404)
+
+
+_RAW_DOCUMENT = re.compile(rb"<(\w*Document)>(\s*\{.*?)</\1>", re.DOTALL)
+
+
+def with_encoded_documents(answer: HttpResponse) -> HttpResponse:
+    """The answer with its policy documents percent-encoded, as IAM sends them, where moto leaves one raw.
+
+    Source: `GetPolicyVersion <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetPolicyVersion.html>`_.
+    """
+
+    def encoded(found: re.Match[bytes]) -> bytes:
+        return b"<%b>%b</%b>" % (found[1], quote(unescape(found[2].decode())).encode(), found[1])
+
+    body = _RAW_DOCUMENT.sub(encoded, answer.body)
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
+    return replace(answer, headers={**headers, "Content-Length": str(len(body))}, body=body)
 
 
 class IamRules:

@@ -272,6 +272,16 @@ class Identities:
                 return Caller(principal, key.secret_access_key, user_name=user.name)
         return None
 
+    def tags_of(self, caller: Caller, at: datetime | None) -> dict[str, tuple[str, ...]]:
+        """The caller's tags as condition keys: aws:PrincipalTag/<key>.
+
+        Source: `global condition keys
+        <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>`_.
+        """
+        unique_id = caller.principal.unique_id.split(":")[0]
+        entity = self.view(caller.principal.account, at).entities.get(unique_id)
+        return {f"aws:principaltag/{key.lower()}": (value,) for key, value in entity.tags} if entity else {}
+
     def policies_of(self, caller: Caller, at: datetime | None) -> Policies:
         """The caller's side of a decision: identity policies, boundary and session policies."""
         unique_id = caller.principal.unique_id.split(":")[0]

@@ -18,7 +18,10 @@ import moto.backends
 import moto.core.responses
 import moto.iam.models
 import moto.sqs.models
+from moto.iam.access_control import PermissionResult
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.moto_api._internal import mock_random
+from moto.s3.models import FakeBucket
 from moto.server import DomainDispatcherApplication, create_backend_app
 
 from runbook.sandbox.aws.calls import Call
@@ -57,6 +60,10 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
 
 
 moto.iam.models.random_resource_id = _unique_id
+# Judged before a call comes here, by everything they say: moto denies whatever the condition of a Deny, and
+# knows no wildcard in a trust policy's actions.
+FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+IAMTrustPolicyDocumentValidator._validate_trust_policy_action = staticmethod(lambda _: None)  # noqa: SLF001
 # What moto does anew for every request, and a thousand small files feel: it lists its own folders to see
 # which services it has, works out the same names, and rolls a die for every letter of an id.
 _services = frozenset(moto.backends.list_of_moto_modules())

@@ -59,9 +59,14 @@ class Rule:
         return next((unquote_plus(value) for key, value in self.filters or () if key == name), "")
 
     def takes(self, event: str, key: str) -> bool:
-        """Whether this rule sends ``event`` (``s3:ObjectCreated:Put``) for ``key``."""
+        """Whether this rule sends ``event`` (``s3:ObjectCreated:Put``) for ``key``.
+
+        One with a raw ``=`` in a value never does: S3 takes it, and matches the encoded key with it.
+        *Observed:* https://github.com/aws/aws-cdk/pull/28012.
+        """
         return (
-            any(_covers(pattern, event) for pattern in self.events)
+            not any("=" in value for _, value in self.filters or ())
+            and any(_covers(pattern, event) for pattern in self.events)
             and key.startswith(self.value("Prefix"))
             and key.endswith(self.value("Suffix"))
         )

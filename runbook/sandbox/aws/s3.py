@@ -37,6 +37,15 @@ _NOT_EMULATED_HEADERS = (
 )  # fmt: skip
 # Paths moto's own server keeps for itself: no bucket can be reached under them.
 _MOTOS_OWN = ("/moto-api", "/latest/meta-data/", "/latest/api/", "/favicon.ico")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+LONGEST_KEY = 1_024
+_CHANGING_A_COPY = {
+    "x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-website-redirect-location",
+}  # fmt: skip
+_NOTHING_CHANGES = (
+    "This copy request is illegal because it is trying to copy an object to itself without changing the "
+    "object's metadata, storage class, website redirect location or encryption attributes."
+)
 _NO_ACLS = "The bucket does not allow ACLs"
 EMPTY = b""
 
@@ -104,6 +113,11 @@ class S3:
         acl = call.request.headers.get("x-amz-acl", "")
         if acl not in ("", "private", "bucket-owner-full-control"):
             raise AwsError("AccessControlListNotSupported", _NO_ACLS, 400)
+        if len(call.key.encode()) > LONGEST_KEY:
+            size = {"Size": str(len(call.key.encode())), "MaxSizeAllowed": str(LONGEST_KEY)}
+            raise AwsError("KeyTooLongError", "Your key is too long", 400, size)
+        if call.operation == "CopyObject":
+            _check_copy(call)
         if call.operation in _READS_OBJECT:
             self._check_readable(call, judge)
         judge.require_object_key(call)
@@ -201,6 +215,19 @@ class S3:
                 return answer, None
             self._keys.changed(call.bucket)
             return answer, objects.happening(call, bucket, earlier, judge.now)
+
+
+def _check_copy(call: Call) -> None:
+    """A copy onto itself that changes nothing is refused, unless the bucket's own encryption is set.
+
+    *Observed:* https://github.com/getmoto/moto/issues/6300, https://github.com/getmoto/moto/issues/6303.
+    """
+    headers, bucket = call.request.headers, stores.bucket_named(call.bucket)
+    changes = headers.get("x-amz-metadata-directive") == "REPLACE" or set(headers) & _CHANGING_A_COPY
+    bucket_name, key, version = copy_source(call)
+    itself = (bucket_name, key) == (call.bucket, call.key) and version is None
+    if itself and not changes and bucket is not None and bucket.encryption == default_encryption():
+        raise AwsError("InvalidRequest", _NOTHING_CHANGES, 400)
 
 
 def _is_public(document: Document) -> bool:

@@ -119,6 +119,7 @@ def _s3_context(call: Call) -> dict[str, tuple[str, ...]]:
     context = _present({key: headers.get(header, "") for key, header in _S3_HEADERS.items()})
     context["s3:authtype"] = ("REST-HEADER" if "authorization" in headers else "REST-QUERY-STRING",)
     context["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
+    context["s3:tlsversion"] = ("1.3",)  # as aws:SecureTransport: what is loopback here is TLS there
     if call.operation in _LISTS:
         for key, name in (("prefix", "prefix"), ("delimiter", "delimiter"), ("max-keys", "max-keys")):
             if name in call.parameters:

@@ -95,6 +95,21 @@ def policy_denies_one_folder(at: Installation) -> None:
 
 
 @fault("policy")
+def policy_denies_all_but_listing(at: Installation) -> None:
+    document = policy_document(at)
+    document["Statement"].append({"Sid": "No", "Effect": "Deny", "NotAction": "s3:List*", "Resource": "*"})
+    set_policy(at, document)
+
+
+@fault("trust")
+def trust_of_snowflakes_account(at: Installation) -> None:
+    trust = trust_document(at)
+    account = trust["Statement"][0]["Principal"]["AWS"].split(":")[4]
+    trust["Statement"][0]["Principal"] = {"AWS": f"arn:aws:iam::{account}:root"}
+    set_trust(at, trust)
+
+
+@fault("policy")
 def policy_under_an_address_condition(at: Installation) -> None:
     document = policy_document(at)
     for row in document["Statement"]:

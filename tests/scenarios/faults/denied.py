@@ -55,7 +55,8 @@ def _bucket_policy(at: Installation, **statement: object) -> Iterator[None]:
         "Principal": "*",
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
     }
-    s3.put_bucket_policy(Bucket=bucket, Policy=_document({**row, **statement}))
+    row = {key: value for key, value in {**row, **statement}.items() if value}
+    s3.put_bucket_policy(Bucket=bucket, Policy=_document(row))
     yield
     s3.delete_bucket_policy(Bucket=bucket)
 
@@ -77,6 +78,46 @@ def bucket_policy_of_a_vpc(at: Installation) -> Iterator[None]:
     me = at.aws("sts").get_caller_identity()["Arn"]
     condition = {"StringNotEquals": {"aws:SourceVpce": "vpce-0123456789", "aws:PrincipalArn": me}}
     yield from _bucket_policy(at, Sid="OnlyOurVpc", Action="s3:*", Condition=condition)
+
+
+@fault("bucket-policy")
+def bucket_policy_excepts_others(at: Installation) -> Iterator[None]:
+    me = at.aws("sts").get_caller_identity()["Arn"]
+    yield from _bucket_policy(at, Sid="OnlyUs", Principal=None, NotPrincipal={"AWS": me}, Action="s3:*")
+
+
+@fault("bucket-policy")
+def bucket_policy_excepts_administrators(at: Installation) -> Iterator[None]:
+    condition = {"StringNotLike": {"aws:PrincipalArn": at.aws("sts").get_caller_identity()["Arn"]}}
+    yield from _bucket_policy(at, Sid="Administrators", Action="s3:*", Condition=condition)
+
+
+@fault("bucket-policy")
+def bucket_policy_of_an_organisation(at: Installation) -> Iterator[None]:
+    me = at.aws("sts").get_caller_identity()["Arn"]
+    condition = {"StringNotEquals": {"aws:PrincipalOrgID": "o-1234567890", "aws:PrincipalArn": me}}
+    yield from _bucket_policy(at, Sid="OnlyOurOrganisation", Action="s3:*", Condition=condition)
+
+
+@fault("bucket-policy")
+def bucket_policy_reads_through_an_endpoint(at: Installation) -> Iterator[None]:
+    condition = {"StringNotEquals": {"aws:SourceVpce": "vpce-0123456789"}}
+    yield from _bucket_policy(at, Sid="ReadInside", Action="s3:GetObject", Condition=condition)
+
+
+@fault("bucket-policy")
+def bucket_policy_asks_for_a_tag(at: Installation) -> Iterator[None]:
+    condition = {"StringNotEquals": {"aws:PrincipalTag/team": "data"}}
+    yield from _bucket_policy(at, Sid="TeamReads", Action="s3:GetObject", Condition=condition)
+
+
+@fault("trust")
+def trust_excepts_others(at: Installation) -> Iterator[None]:
+    before, me = trust_document(at), at.aws("sts").get_caller_identity()["Arn"]
+    row = {"Sid": "Ours", "Effect": "Deny", "NotPrincipal": {"AWS": me}, "Action": "sts:AssumeRole"}
+    set_trust(at, {**before, "Statement": [*before["Statement"], row]})
+    yield
+    set_trust(at, before)
 
 
 @fault("trust")

@@ -43,6 +43,7 @@ class Line:
 def seen(fault: str, at: Installation, found: Mapping[str, Any]) -> Line:
     """What one `verify` shows."""
     failed = [row for row in found["checks"] if row["outcome"] == "failed"]
+    failed = failed or [row for row in found["checks"] if row["outcome"] == "advice"]
     blocked = sorted({row["id"] for row in found["checks"] if row["outcome"] == "blocked"})
     return Line(
         fault,

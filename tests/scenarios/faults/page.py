@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from tests.scenarios.conftest import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
-HEAD = "| fault | symptom | cause | check | remedy | source |"
+HEAD = "| fault | symptom | cause | check | known | remedy | source |"
+ADVICE = " (advice)"
+KNOWN = ("documented", "recorded", "inferred")
 THEN = " **then** "
 
 
 @dataclass(frozen=True)
 class Row:
-    """One fault as the page tells it. ``remedies``: one after the other, as `verify` prints them."""
+    """One fault as the page tells it. ``remedies``: one after the other, as `verify` prints them.
+
+    ``outcome``: failed, or advice for what works. ``known``: whether documented, recorded or inferred.
+    """
 
     name: str
     symptom: str
     cause: str
     check: str
+    outcome: str
+    known: str
     remedies: tuple[str, ...]
     source: str
 
@@ -32,6 +39,8 @@ def rows() -> dict[str, Row]:
 
 def _row(line: str) -> Row:
     cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-    name, symptom, cause, check, remedy, source = cells
+    name, symptom, cause, check, known, remedy, source = cells
+    outcome = "advice" if check.endswith(ADVICE) else "failed"
     remedies = tuple(part.strip("`") for part in remedy.split(THEN))
-    return Row(name.strip("`"), symptom, cause, check.strip("`"), remedies, source)
+    check = check.removesuffix(ADVICE).strip("`")
+    return Row(name.strip("`"), symptom, cause, check, outcome, known, remedies, source)

@@ -1,0 +1,102 @@
+"""A pipe's COPY, read as Snowflake reads it: comments and strings are no words."""
+
+# ruff: noqa: E501 (a case is one line)
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.facts.copy_statement import read
+from runbook.settings import Identifier, QualifiedName
+
+D, S = Identifier("D"), Identifier("S")
+MANY = "CURRENT_TIMESTAMP, 'from @x', 'it''s', $$ from @y $$, $1:from::string, EXTRACT(year FROM $2)"
+
+
+def name(text):
+    return QualifiedName.parse(text)
+
+
+def shown(text):
+    copy = read(text, D, S)
+    return (str(copy.table), str(copy.stage), copy.path, str(copy.file_format), copy.pattern, copy.on_error)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("COPY INTO T FROM @ST", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
+        ("copy into a.b.t from @a.b.st/in/", ("A.B.T", "A.B.ST", "in/", "None", "", "SKIP_FILE")),
+        ("COPY INTO T FROM '@a.b.st/in put/x'", ("D.S.T", "A.B.ST", "in put/x", "None", "", "SKIP_FILE")),
+        ('COPY INTO "t 1" FROM @"s t"/part-', ('D.S."t 1"', 'D.S."s t"', "part-", "None", "", "SKIP_FILE")),
+        ("COPY INTO IDENTIFIER('a.b.t') (x, y) FROM @st", ("A.B.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
+        (f"COPY INTO T FROM (SELECT {MANY} FROM @ST/p/ t) FILE_FORMAT = f", ("D.S.T", "D.S.ST", "p/", "D.S.F", "", "SKIP_FILE")),
+        ("COPY INTO T FROM @ST FILE_FORMAT = (FORMAT_NAME = 'x.y.\"z\"')", ("D.S.T", "D.S.ST", "", 'X.Y."z"', "", "SKIP_FILE")),
+        ("COPY INTO T FROM @ST FILE_FORMAT=(FORMAT_NAME=x.y.z) ON_ERROR=continue", ("D.S.T", "D.S.ST", "", "X.Y.Z", "", "CONTINUE")),
+        ("COPY INTO T FROM @ST FILE_FORMAT = x.y.z, ON_ERROR = 'SKIP_FILE_10%'", ("D.S.T", "D.S.ST", "", "X.Y.Z", "", "SKIP_FILE_10%")),
+        ("COPY INTO T FROM @ST ON_ERROR = skip_file_10% FILE_FORMAT = 'f'", ("D.S.T", "D.S.ST", "", "D.S.F", "", "SKIP_FILE_10%")),
+        ("COPY INTO T FROM (SELECT $1 FROM @ST/p (FILE_FORMAT => f, PATTERN => '.*\\\\.gz') x)", ("D.S.T", "D.S.ST", "p", "D.S.F", ".*\\.gz", "SKIP_FILE")),
+        ("COPY INTO T FROM @ST PATTERN = $$.*\\.gz$$ FILE_FORMAT = (TYPE = JSON)", ("D.S.T", "D.S.ST", "", "None", ".*\\.gz", "SKIP_FILE")),
+        ("COPY INTO T FROM @ST PATTERN='it''s'", ("D.S.T", "D.S.ST", "", "None", "it's", "SKIP_FILE")),
+        ("COPY INTO T -- FROM @old PATTERN = 'x'\nFROM /* @older */ @ST // ON_ERROR = CONTINUE\n", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
+        ("COPY INTO T FROM (SELECT a.on_error = 'x', IFF(pattern = 'p', 1, 2) FROM @ST a)", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
+        ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE=CSV FIELD_DELIMITER=',' NULL_IF=('a', 'b')) ON_ERROR = ABORT_STATEMENT", ("D.S.T", "D.S.ST", "", "None", "", "ABORT_STATEMENT")),
+    ],
+)  # fmt: skip
+def test_what_a_copy_says(text, found):
+    assert shown(text) == found
+    assert read(text, D, S).doubt == ""
+    assert shown(f"/* a comment */ {text}; -- the end") == found
+
+
+def test_a_clock_in_a_string_or_a_comment_is_none():
+    asked = "COPY INTO T FROM (SELECT 'CURRENT_DATE', /* SYSDATE() */ Current_Time() FROM @ST)"
+    assert read(asked, D, S).clocks == ("CURRENT_TIME",)
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("COPY INTO T FROM 's3://b/x'", "it reads from no stage"),
+        ("COPY INTO T FROM @~/x", "'' is"),
+        ("COPY INTO T FROM (SELECT $1 FROM @A JOIN @B)", "it reads from more than one place"),
+        ("SELECT 1", "it names no table; it reads from no stage"),
+    ],
+)
+def test_what_is_not_understood_is_said(text, doubt):
+    found = read(text, D, S).doubt
+    assert found.startswith(doubt) or (doubt == "'' is" and found)
+
+
+@pytest.mark.parametrize(
+    ("form", "states", "kind"),
+    [
+        ("", False, None),
+        ("FILE_FORMAT = (TYPE = 'JSON')", True, "JSON"),
+        ("FILE_FORMAT = (FORMAT_NAME = F)", True, None),
+        ("FILE_FORMAT = F", True, None),
+    ],
+)
+def test_a_copy_that_states_no_format_reads_by_the_stages(form, states, kind):
+    copy = read(f"COPY INTO T FROM @ST {form}", D, S)
+    assert copy.states_a_format is states
+    assert copy.options.get("TYPE") == kind
+
+
+texts = st.text(st.sampled_from("ab@'\"\\/*-\n$(),=;.%x~ "), max_size=30)
+
+
+@given(texts, texts)
+def test_no_text_keeps_it_from_reading(one, other):
+    """Whatever is written: an answer or a doubt, never a crash, and nothing out of a comment."""
+    read(f"COPY INTO T FROM @ST {one}", D, S)
+    read(f"{one} COPY INTO T FROM (SELECT {other}", D, S)
+    comment = (one + other).replace("*/", "")
+    assert shown(f"COPY INTO T /* {comment} */ FROM @ST")[1] == "D.S.ST" or comment.endswith("*")
+
+
+@given(st.text(max_size=20).filter(lambda text: "\\" not in text))
+def test_a_string_is_one_word_whatever_it_holds(text):
+    quoted = text.replace("'", "''")
+    found = read(f"COPY INTO T FROM (SELECT '{quoted}' FROM @ST) PATTERN = '{quoted}'", D, S)
+    assert (str(found.stage), found.pattern, found.doubt) == ("D.S.ST", text, "")
