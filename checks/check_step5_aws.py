@@ -37,11 +37,9 @@ def check_no_other_rule_takes_the_files(
     Remedy: narrow that rule, or fan out through an SNS topic; then run: invoke step5-aws
     See: docs/runbook.md#overlap
     """
-    wanted = _wanted(stream)
-    served = any(
-        rule.covers(stream) and rule.target == (stream.sns_topic or channel) for rule in notifications.rules
-    )
-    theirs = [rule for rule in notifications.rules if rule.id != stream.rule_id and rule.touches(wanted)]
+    wanted, target = _wanted(stream), stream.sns_topic or channel
+    served = any(rule.covers(stream) and rule.target == target for rule in notifications.rules)
+    theirs = [rule for rule in notifications.rules if not rule.is_of(stream, target) and rule.touches(wanted)]
     found = [] if served else [f"{rule.id}: {_told(rule)}" for rule in theirs]
     assert found == [], "our rule would overlap with it, and S3 refuses that"
 
@@ -55,13 +53,21 @@ def check_rule_exists(
     See: docs/runbook.md#rule
     """
     covering = [rule.id for rule in notifications.rules if rule.covers(stream)]
-    named = notifications.rule(stream.rule_id)
+    named = _named(facts, notifications, stream)
     found = covering or ([named.id] if named else [])
     if not found and any(rule.touches(_wanted(stream)) for rule in notifications.rules):
         raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
     if not found and _out_of_reach(facts, stream, bucket):
         raise Absent("A queue S3 can notify", asserted_by="step5.queue-is-in-the-buckets-region")
     assert found != [], "new files are announced to nobody"
+
+
+def _named(facts: Facts, notifications: BucketNotifications, stream: Stream) -> Rule | None:
+    """The stream's own rule, whatever has become of it."""
+    target = stream.sns_topic
+    with suppress(RunbookError):  # then its Id must do
+        target = target or facts.channel(stream)
+    return notifications.of(stream, target)
 
 
 def _wanted(stream: Stream) -> Rule:
@@ -84,7 +90,7 @@ def check_rule_covers_the_stream(facts: Facts, notifications: BucketNotification
     See: docs/runbook.md#rule
     """
     covering = [rule for rule in notifications.rules if rule.covers(stream)]
-    named = notifications.rule(stream.rule_id)
+    named = _named(facts, notifications, stream)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
     if not covering:
         unless_the_settings_are_wrong(

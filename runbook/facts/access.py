@@ -51,8 +51,11 @@ def _why(document: Document, action: str, resource: str) -> str:
     return " (allowed under a condition that is not met)" if "Allow" in effects else ""
 
 
-def excessive(document: Document, settings: Settings) -> list[str]:
-    """What the policy allows beyond reading the streams' folders: other actions, wider places."""
+def excessive(document: Document, settings: Settings, kept: tuple[str, ...] = ()) -> list[str]:
+    """What the policy allows beyond reading the streams' folders: other actions, wider places.
+
+    ``kept``: other folders, as ``bucket/prefix/``, that pipes of ours read.
+    """
     aws = settings.aws
     found = [
         str(action)
@@ -61,7 +64,8 @@ def excessive(document: Document, settings: Settings) -> list[str]:
         for action in (as_list(row.get("Action")) or ["NotAction"])
         if str(action).lower() not in _READING
     ]
-    places = _outside(settings)
+    prefixes = tuple(name.partition("/")[2] for name in kept if name.startswith(f"{aws.bucket}/"))
+    places = [place for place in _outside(settings) if not place.startswith(prefixes)]
     read = (f for f in places if allowed(document, "s3:GetObject", f"{aws.bucket_arn}/{f}{PROBE}", {}))
     listed = (f for f in places if allowed(document, "s3:ListBucket", aws.bucket_arn, {"s3:prefix": f}))
     for action, folders in (("s3:GetObject", read), ("s3:ListBucket", listed)):
@@ -125,14 +129,25 @@ def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
     """The external IDs by which Snowflake's user gets in, as far as they have to be the integration's.
 
     Those of the statement a step wrote. Somebody else's may be for another integration of the same
-    account; they count where no step wrote one, and none of them lets this integration in.
+    account; they count where no step wrote one, and none of them lets this integration in. One statement
+    may ask for several: the integration's is right where it is among them, or matches a pattern.
     """
     rows = role.letting_in(user.iam_user_arn)
     ours = [row for row in rows if row not in role.others_statements]
     ids = set[str]().union(*map(ids_asked_for, ours or rows))
-    if not ours and any(one == user.external_id or _is_loose(one) for one in ids):
+    if any(lets_in(one, user.external_id) for one in ids if one != "*"):
+        return [user.external_id]
+    if not ours and "*" in ids:
         return [user.external_id]
     return sorted(ids)
+
+
+def lets_in(asked: str, external_id: str) -> bool:
+    """Whether an external ID, as ``ids_asked_for`` writes it, is this one or a pattern that matches it."""
+    operator, _, pattern = asked.rpartition(" ")
+    if not operator:
+        return asked == external_id
+    return operator == "StringLike" and _matches(external_id, [pattern])
 
 
 def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
