@@ -144,16 +144,24 @@ def up(
         "dry_run": DRY_RUN,
         "yes": "ask nothing (a live target also wants --name)",
         "name": "the target's name, where nobody can be asked to type it",
+        "stream": "only this stream: one of the settings, or a pipe or stage that is left over",
         "debug": DEBUG,
     }
 )
-def down(c: Context, dry_run: bool = False, yes: bool = False, name: str = "", debug: bool = False) -> None:
+def down(
+    c: Context,
+    dry_run: bool = False,
+    yes: bool = False,
+    name: str = "",
+    stream: str | None = None,
+    debug: bool = False,
+) -> None:
     """Take back what the steps made, in reverse; tables, buckets and data stay.
 
     Shows first what goes, what stays and what is lost for good. Touches only what carries this
-    project's tag, comment or Id.
+    installation's tag, comment or Id.
     """
-    run(c, "down", dry_run=dry_run, yes=yes, name=name, debug=debug)
+    run(c, "down", dry_run=dry_run, yes=yes, name=name, stream=stream, debug=debug)
 
 
 @task(help={"format": TABLE_OR_JSON, "all": "also what is held", "debug": DEBUG})

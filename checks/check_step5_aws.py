@@ -49,9 +49,9 @@ def check_no_other_rule_takes_the_files(
     Remedy: narrow that rule, or fan out through an SNS topic; then run: invoke step5-aws
     See: docs/runbook.md#overlap
     """
-    ours, wanted = facts.settings.is_ours, _wanted(stream)
-    reaching = [rule for rule in notifications.rules if rule.target == (stream.sns_topic or channel)]
-    others = [rule for rule in notifications.rules if rule.id != stream.rule_id]
+    ours, wanted, target = facts.settings.is_ours, _wanted(stream), stream.sns_topic or channel
+    reaching = [rule for rule in notifications.rules if rule.target == target]
+    others = [rule for rule in notifications.rules if not rule.is_of(stream, target)]
     theirs = [rule for rule in others if rule.touches(wanted) and (ours or rule not in reaching)]
     told = bool(theirs) and not ours and _every_file_was_told(reaching, facts, stream)
     served = silent_events(reaching, stream) == [] or told
@@ -68,7 +68,7 @@ def check_rule_exists(
     See: docs/runbook.md#rule
     """
     _unless_by_eventbridge(facts, notifications, settings, stream)
-    named = notifications.rule(stream.rule_id)
+    named = _named(facts, notifications, stream)
     found = [rule.id for rule in _about(notifications, facts, stream)] or ([named.id] if named else [])
     if not found and any(rule.touches(_wanted(stream)) for rule in notifications.rules):
         raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
@@ -93,6 +93,14 @@ def _about(notifications: BucketNotifications, facts: Facts, stream: Stream) -> 
     if whole or (facts.settings.is_ours and not together):
         return whole
     return [rule for rule in notifications.rules if rule.touches(_wanted(stream))]
+
+
+def _named(facts: Facts, notifications: BucketNotifications, stream: Stream) -> Rule | None:
+    """The stream's own rule, whatever has become of it."""
+    target = stream.sns_topic
+    with suppress(RunbookError):  # then its Id must do
+        target = target or facts.channel(stream)
+    return notifications.of(stream, target)
 
 
 def _wanted(stream: Stream) -> Rule:
@@ -122,7 +130,7 @@ def check_rule_covers_the_stream(
     _unless_by_eventbridge(facts, notifications, settings, stream)
     rules = _about(notifications, facts, stream) or list(notifications.rules)
     silent = silent_events(rules, stream)
-    named = notifications.rule(stream.rule_id)
+    named = _named(facts, notifications, stream)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
     if silent:
         unless_the_settings_are_wrong(

@@ -386,6 +386,7 @@ class Reader:
         self.now = now
         self.sleep = sleep
         self.hidden_from: Mapping[str, str] = {}
+        self.confirmed = False  # of Snowflake
         self.closed: dict[str, CannotTell] = {}
         self._silent: dict[str, CannotTell] = {}  # by side, or by service of AWS
         self._final: dict[str, CannotTell] = {}  # by side: the sign-in was refused
@@ -524,6 +525,16 @@ class Reader:
                 'first eval "$(invoke sandbox.env)"',
             ) from None
 
+    def sign_in_to_snowflake(self) -> None:
+        """Sign in, and see that it is the pinned account, where the command has not yet asked Snowflake.
+
+        Raises CannotTell where nobody may, SettingsWrong where it is another account.
+        """
+        if not self.confirmed and "snowflake" not in self.closed:
+            if not self.clouds.has_credentials("snowflake"):
+                raise not_ours("snowflake")
+            self.confirm(aws=False)
+
     def _confirm_aws(self) -> str:
         try:
             caller = self.aws("sts", "GetCallerIdentity")
@@ -550,6 +561,7 @@ class Reader:
             (str(self.settings.snowflake.admin_role), str(self.settings.snowflake.owner_role)),
         )[0]
         self.hidden_from = _hidden_from(row)
+        self.confirmed = True
         here = Account(
             *(str(row.get(part) or "") for part in ("locator", "organization", "account_name", "region"))
         )

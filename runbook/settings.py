@@ -34,10 +34,13 @@ SANDBOX_ACCOUNT = "SANDBOXORG-SANDBOX"
 SANDBOX_BUCKET = "snowplow-sandbox"
 MANAGED_BY = "snowpipe-runbook"
 ADOPTED_BY = "AdoptedBy"
+MANAGED_FOR = "ManagedFor"
+"""The tag that names the installation a role or policy is for."""
 MOST_TAGS = 50  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """The tag on what somebody else made and `--adopt` took over: taking back leaves it there."""
 
 SSM = "ssm:"
+LONGEST_RULE_ID = 255  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_QueueConfiguration.html
 
 _UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _STORED_UNQUOTED = re.compile(r"[A-Z_][A-Z0-9_$]*")
@@ -141,6 +144,10 @@ def _place(place: str) -> str:
     return place
 
 
+def _fits_a_tag(sign: str) -> bool:
+    return category(sign)[0] in "LZN" or sign in "_.:/=+-@"
+
+
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     """Tags as IAM takes them, beside our own.
 
@@ -152,11 +159,13 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
         if len(value) > 256:
             raise ValueError(f"the value of {key!r} is longer than 256 characters")
         for text in (key, value):
-            if odd := [each for each in text if category(each)[0] not in "LZN" and each not in "_.:/=+-@"]:
+            if odd := [each for each in text if not _fits_a_tag(each)]:
                 raise ValueError(f"{text!r} holds {odd[0]!r}: letters, digits, blanks and _.:/=+-@ only")
-    keys = [key.lower() for key in {**tags, "ManagedBy": ""}]
+    keys = [key.lower() for key in {**tags, "ManagedBy": "", MANAGED_FOR: ""}]
     if len(set(keys)) < len(keys):
-        raise ValueError("two keys differ in their case only (ManagedBy is the runbook's own)")
+        raise ValueError(
+            f"two keys differ in their case only (ManagedBy and {MANAGED_FOR} are the runbook's own)"
+        )
     if len(keys) > MOST_TAGS:
         raise ValueError(f"more than {MOST_TAGS} tags, the runbook's own among them")
     return tags
@@ -202,6 +211,7 @@ class Aws(_Model):
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
     tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
     managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
+    share_role: bool = False
 
     @field_validator("account_id", mode="before")
     @classmethod
@@ -252,6 +262,7 @@ class Snowflake(_Model):
     database: Name
     schema_name: Name = Field(alias="schema")
     integration: Name
+    share_integration: bool = False
     admin_role: Name = Identifier("ACCOUNTADMIN")
     owner_role: Name = Identifier("SYSADMIN")
     loader_role: Name
@@ -320,6 +331,8 @@ class Stream:
     sns_topic: str | None = None
     directory_stage: QualifiedName | None = None
     found: Found | None = field(default=None, compare=False)
+    account: str = field(default="", compare=False)
+    """The Snowflake account, as the settings write it: pipes of two accounts may have one name."""
 
     @property
     def stage_url(self) -> str:
@@ -358,7 +371,13 @@ class Stream:
 
     @property
     def rule_id(self) -> str:
-        """The Id of the bucket's notification rule for this stream."""
+        """The Id of the bucket's notification rule for this stream; S3 takes at most 255 characters."""
+        name = f"{MANAGED_BY}:{self.account}:{self.pipe}"
+        return name if len(name) <= LONGEST_RULE_ID else f"{MANAGED_BY}:{_digest(name)}"
+
+    @property
+    def former_rule_id(self) -> str:
+        """The Id that was written before Ids named the Snowflake account."""
         return f"{MANAGED_BY}:{self.pipe}"
 
 
@@ -441,6 +460,12 @@ class Settings(_Model):
         return found
 
     @model_validator(mode="after")
+    def _a_shared_integration_shares_its_role(self) -> "Settings":
+        if self.snowflake.share_integration and not self.aws.share_role:
+            raise ValueError("snowflake.share_integration also needs aws.share_role: it names one role")
+        return self
+
+    @model_validator(mode="after")
     def _live_is_not_the_sandbox(self) -> "Settings":
         if self.is_sandbox:
             return self
@@ -476,6 +501,22 @@ class Settings(_Model):
         )
 
     @property
+    def schema_sql(self) -> str:
+        """``DATABASE.SCHEMA``, as it is written in a statement."""
+        return f"{self.snowflake.database.sql}.{self.snowflake.schema_name.sql}"
+
+    @cached_property
+    def installation(self) -> str:
+        """The installation's name as a tag's value: the Snowflake account, and the schema its pipes are in.
+
+        IAM takes 256 characters, and fewer signs than Snowflake does; what does not fit gets a digest.
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+        """
+        name = f"{self.snowflake.account.upper()}/{self.schema_sql}"
+        plain = "".join(each if _fits_a_tag(each) else "-" for each in name)
+        return name if plain == name and len(name) <= 256 else f"{plain[:200]}:{_digest(name)[:12]}"
+
+    @property
     def allowed_locations(self) -> tuple[str, ...]:
         """The integration's STORAGE_ALLOWED_LOCATIONS: the streams' folders and nothing else."""
         return tuple(stream.url for stream in self.streams)
@@ -497,6 +538,9 @@ class Settings(_Model):
         """
         written = self.model_dump(mode="json", by_alias=True)
         written["snowflake"].pop("connection")
+        for section, key in (("aws", "share_role"), ("snowflake", "share_integration")):
+            if not written[section][key]:
+                written[section].pop(key)  # a handoff of a former version goes on to fit
         return {name: _digest(written[name])[:8] for name in ("aws", "snowflake", "streams")}
 
     def _stream(self, name: str, row: StreamSettings) -> Stream:
@@ -518,6 +562,7 @@ class Settings(_Model):
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             found=row.found,
+            account=self.snowflake.account.upper(),
         )
 
 

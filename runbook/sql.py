@@ -159,11 +159,12 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "loader_role": snowflake.loader_role,
         "operator_role": snowflake.operator_role,
         "integration": snowflake.integration,
+        "integration_comment": f"Reads Snowplow files from S3 for {settings.schema_sql} (snowpipe-runbook)",
         "storage_provider": settings.aws.storage_provider,
         "role_arn": settings.aws.role_arn,
         "allowed_locations": settings.allowed_locations,
         "database": snowflake.database,
-        "schema": SchemaName(f"{snowflake.database.sql}.{snowflake.schema_name.sql}"),
+        "schema": SchemaName(settings.schema_sql),
     }
     if stream is None:
         return common
@@ -200,6 +201,11 @@ class SchemaName(Identifier):
         return str(self)
 
 
-def rendered(name: str, settings: Settings, stream: Stream | None = None) -> str:
-    """``sql/<name>`` for this installation, and for one stream where the file is a stream's."""
-    return render(template(name), values(settings, stream), source=f"sql/{name}")
+def rendered(
+    name: str, settings: Settings, stream: Stream | None = None, other: Mapping[str, Value] | None = None
+) -> str:
+    """``sql/<name>`` for this installation, and for one stream where the file is a stream's.
+
+    ``other``: values that are not the settings' own, such as locations that must stay.
+    """
+    return render(template(name), {**values(settings, stream), **(other or {})}, source=f"sql/{name}")

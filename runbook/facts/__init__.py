@@ -18,6 +18,8 @@ from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
 from runbook.facts.documents import Document
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
+from runbook.facts.left_over import left_over, read_now
+from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.session import Reader, side_by_side
 from runbook.settings import Identifier, Settings, Stream
@@ -100,6 +102,59 @@ class Facts:
     def other_pipes(self) -> tuple[OtherPipe, ...]:
         """The account's pipes that are none of ours."""
         return self._once("other_pipes", lambda: other_pipes(self.reader))
+
+    @property
+    def left_over(self) -> tuple[Stream, ...]:
+        """What is this installation's in its schema and not in the settings."""
+
+        def find() -> tuple[Stream, ...]:
+            self.reader.sign_in_to_snowflake()
+            pipes = self._once("pipes", lambda: snowflake.pipes(self.reader))
+            stages = self._once("stages", lambda: snowflake.stages(self.reader))
+            return left_over(self.settings, pipes, stages)
+
+        return self._once("left_over", find)
+
+    @property
+    def read_now(self) -> dict[str, str]:
+        """The URL that each pipe of ours reads, by the pipe's name."""
+        return self._once("read_now", lambda: read_now(self))
+
+    @property
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The account's pipes that are not this installation's: where they read, and their queues."""
+        return self._once("neighbours", lambda: neighbours(self))
+
+    @property
+    def stages_on_the_integration(self) -> dict[str, str]:
+        """The URLs of the account's stages on the integration that the settings do not name, by name."""
+        return self._once("stages_on_it", lambda: stages_on_the_integration(self))
+
+    @property
+    def others_on_the_integration(self) -> list[str]:
+        """Those of them that are not in this installation's schema, or do not carry our mark."""
+        ours = {stream.stage.sql for stream in self.left_over}
+        return sorted(self.stages_on_the_integration.keys() - ours)
+
+    @property
+    def other_external_ids(self) -> frozenset[str]:
+        """The external IDs of the other integrations that stages under our pipes are on."""
+
+        def find() -> frozenset[str]:
+            self.reader.sign_in_to_snowflake()
+            stages = self._once("stages", lambda: snowflake.stages(self.reader))
+            used = {stream.stage.name for stream in (*self.settings.streams, *self.left_over)}
+            names = {stages[name].integration for name in used if name in stages}
+            others = sorted(name for name in names if name and name != self.settings.snowflake.integration)
+            return frozenset(snowflake.external_id(self.reader, Identifier(name)) for name in others) - {""}
+
+        return self._once("other_external_ids", find)
+
+    def notifications_of(self, bucket: str) -> aws.BucketNotifications | None:
+        """The event notifications of another bucket."""
+        if bucket == self.settings.aws.bucket:
+            return self.notifications
+        return self._once(("notifications", bucket), lambda: aws.bucket_notifications(self.reader, bucket))
 
     @property
     def now(self) -> datetime:

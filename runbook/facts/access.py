@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook.facts.aws import Role, ids_asked_for
 from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.judging import Asked, Held, Who, conditions, judged, principal, spoken_of, takes
+from runbook.facts.judging import Asked, Held, Who, conditions, judged, like, principal, spoken_of, takes
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.settings import Settings
 
@@ -107,8 +107,11 @@ def _why(document: Document, asked: Asked) -> str:
     return " (allowed under a condition that is not met)" if "Allow" in effects else ""
 
 
-def excessive(document: Document, settings: Settings) -> list[str]:
-    """What the policy allows beyond reading the streams' folders: other actions, wider places."""
+def excessive(document: Document, settings: Settings, kept: tuple[str, ...] = ()) -> list[str]:
+    """What the policy allows beyond reading the streams' folders: other actions, wider places.
+
+    ``kept``: other folders, as ``bucket/prefix/``, that pipes of ours read.
+    """
     aws, role = settings.aws, carried(settings)
     found = [
         str(action)
@@ -117,7 +120,8 @@ def excessive(document: Document, settings: Settings) -> list[str]:
         for action in (as_list(row.get("Action")) or ["NotAction"])
         if str(action).lower() not in _READING
     ]
-    places = _outside(settings)
+    prefixes = tuple(name.partition("/")[2] for name in kept if name.startswith(f"{aws.bucket}/"))
+    places = [place for place in _outside(settings) if not place.startswith(prefixes)]
     reading = {f: Asked("s3:GetObject", f"{aws.bucket_arn}/{f}{PROBE}", role) for f in places}
     listing = {f: Asked("s3:ListBucket", aws.bucket_arn, {**role, "s3:prefix": f}) for f in places}
     for action, asked in (("s3:GetObject", reading), ("s3:ListBucket", listing)):
@@ -222,6 +226,14 @@ def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
     if user.external_id in ids or (not ours and any(map(_is_loose, ids)) and admits(role, user)):
         return [user.external_id]
     return sorted(ids)
+
+
+def lets_in(asked: str, external_id: str) -> bool:
+    """Whether an external ID, as ``ids_asked_for`` writes it, is this one or a pattern that matches it."""
+    operator, _, pattern = asked.rpartition(" ")
+    if not operator:
+        return asked == external_id
+    return operator == "StringLike" and like(external_id, pattern)
 
 
 def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:

@@ -1,7 +1,9 @@
 """What is there on AWS: the role, its policy, the bucket and its event notifications."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import quote_plus, unquote_plus
 
@@ -9,7 +11,7 @@ from runbook.errors import CannotTell
 from runbook.facts.documents import Document, as_document, as_list, statements
 from runbook.facts.judging import acts
 from runbook.session import AwsFailed, Reader
-from runbook.settings import ADOPTED_BY, MANAGED_BY, Stream
+from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, Settings, Stream
 
 T = TypeVar("T")
 
@@ -57,8 +59,13 @@ class Policy:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this project made it, or adopted it."""
+        """Whether this project made it, or adopted it, for whichever installation."""
         return MANAGED_BY in (self.tags.get("ManagedBy"), self.tags.get(ADOPTED_BY))
+
+    @property
+    def installation(self) -> str:
+        """The installation it is marked for; empty where none is named, as by a former version."""
+        return self.tags.get(MANAGED_FOR, "") if self.is_ours else ""
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,18 @@ class Role:
     attached_policies: frozenset[str]
     permissions_boundary: str | None
     tags: dict[str, str]
+    sid: str = TRUST_SID
+    """Of the statement that lets this installation's Snowflake user in."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether this project made it, or adopted it."""
+        """Whether this project made it, or adopted it, for whichever installation."""
         return MANAGED_BY in (self.tags.get("ManagedBy"), self.tags.get(ADOPTED_BY))
+
+    @property
+    def installation(self) -> str:
+        """The installation it is marked for; empty where none is named, as by a former version."""
+        return self.tags.get(MANAGED_FOR, "") if self.is_ours else ""
 
     @property
     def trust_statements(self) -> list[Document]:
@@ -83,8 +97,13 @@ class Role:
 
     @property
     def others_statements(self) -> list[Document]:
-        """The trust statements that no step wrote."""
-        return [row for row in self.trust_statements if row.get("Sid") not in (NOBODY_SID, TRUST_SID)]
+        """The trust statements that no step wrote for this installation."""
+        return [row for row in self.trust_statements if row.get("Sid") not in (NOBODY_SID, self.sid)]
+
+    @property
+    def own_statement(self) -> Document | None:
+        """The statement that step 3 wrote for this installation, whatever has become of it."""
+        return next((row for row in self.trust_statements if row.get("Sid") == self.sid), None)
 
     @property
     def denies_everybody(self) -> bool:
@@ -113,13 +132,20 @@ class Role:
         return frozenset(found)
 
     def letting_in(self, principal: str) -> list[Document]:
-        """The trust statements that let ``principal`` in by its name."""
-        found = []
-        for row in self.allowing:
-            named = row.get("Principal", {})
-            if principal in (as_list(named.get("AWS")) if isinstance(named, dict) else [named]):
-                found.append(row)
-        return found
+        """The trust statements that let ``principal`` in, by its name or by its account's root.
+
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+        """
+        account = principal.split(":")[4] if principal.count(":") > 4 else ""
+        root = principal.partition(":user/")[0] + ":root"
+        names = {principal, root, account} - {""}
+        return [row for row in self.allowing if names & set(principals_of(row))]
+
+
+def principals_of(row: Document) -> list[str]:
+    """The AWS principals a statement names, as written."""
+    named = row.get("Principal", {})
+    return [str(name) for name in (as_list(named.get("AWS")) if isinstance(named, dict) else [named])]
 
 
 def ids_asked_for(row: Document) -> set[str]:
@@ -185,6 +211,19 @@ class Rule:
         """Whether the rule is for objects of that key."""
         return self.fires and key.startswith(self.prefix) and key.endswith(self.suffix)
 
+    def is_of(self, stream: Stream, target: str | None) -> bool:
+        """Whether this is the rule that step 5 wrote for the stream.
+
+        Ids once did not name the Snowflake account, and other tools rewrite them on every change of theirs
+        (*seen*: aws-cdk-lib's notification handler): then the content says whose it is.
+        """
+        if self.id == stream.rule_id:
+            return True
+        same_files = (self.prefix, self.suffix) == (stream.prefix, stream.suffix) and self.events == {CREATED}
+        if self.id == stream.former_rule_id and target:
+            return self.target == target or (same_files and not _of_two_accounts(self.target, target))
+        return same_files and self.target == target and ":sqs:" in self.target
+
     def touches(self, other: "Rule") -> bool:
         """Whether S3 would refuse the two together: some key could match both, for a common event.
 
@@ -207,6 +246,15 @@ def silent_events(rules: Iterable[Rule], stream: Stream) -> list[str]:
         for event in rule.events
     }
     return [event for event in ARRIVALS if not told & {event, CREATED}]
+
+
+def _of_two_accounts(one: str, other: str) -> bool:
+    """Whether two targets are surely queues of two Snowflake accounts: each has an IAM user's id in its name.
+
+    *Seen*: arn:aws:sqs:REGION:ACCOUNT:sf-snowpipe-AIDA…-…
+    """
+    users = [re.search(r":sf-snowpipe-([A-Z0-9]+)-", target) for target in (one, other)]
+    return bool(users[0] and users[1] and users[0][1] != users[1][1])
 
 
 def _share(one: str, other: str) -> bool:
@@ -237,6 +285,14 @@ class BucketNotifications:
     def rule(self, rule_id: str) -> Rule | None:
         """The rule with that Id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def of(self, stream: Stream, target: str | None) -> Rule | None:
+        """The stream's rule: by its Id, or by its content where somebody rewrote the Id.
+
+        ``target``: where it must send to; None where that cannot be seen, or is gone.
+        """
+        ours = [rule for rule in self.rules if rule.is_of(stream, target)]
+        return next((rule for rule in ours if rule.id == stream.rule_id), ours[0] if ours else None)
 
     def with_rules(self, wanted: dict[str, Document]) -> Document:
         """The document with our rules put in by Id, each in its list; everything else as it was read."""
@@ -359,9 +415,17 @@ def role(reader: Reader) -> Role | None:
             attached_policies=frozenset(row["PolicyArn"] for row in attached),
             permissions_boundary=head.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
             tags=_tags(head),
+            sid=trust_sid(reader.settings, _tags(head)),
         )
 
     return ask(read, f"The role {name}")
+
+
+def trust_sid(settings: Settings, tags: dict[str, str]) -> str:
+    """The Sid of our statement: one of this installation's own on a role that is another's too."""
+    if not settings.aws.share_role or tags.get(MANAGED_FOR) == settings.installation:
+        return TRUST_SID
+    return TRUST_SID + sha256(settings.installation.encode()).hexdigest()[:8]
 
 
 def bucket(reader: Reader) -> Bucket | None:
@@ -385,20 +449,20 @@ def bucket(reader: Reader) -> Bucket | None:
     return ask(read, f"The bucket {aws.bucket}")
 
 
-def bucket_notifications(reader: Reader) -> BucketNotifications | None:
-    """The notification document; None when the bucket does not exist."""
-    aws = reader.settings.aws
+def bucket_notifications(reader: Reader, bucket: str = "") -> BucketNotifications | None:
+    """The notification document of the settings' bucket or another; None when the bucket does not exist."""
+    name = bucket or reader.settings.aws.bucket
 
     def read() -> BucketNotifications:
         answer = reader.aws(
             "s3",
             "GetBucketNotificationConfiguration",
-            Bucket=aws.bucket,
-            ExpectedBucketOwner=aws.account_id,
+            Bucket=name,
+            ExpectedBucketOwner=reader.settings.aws.account_id,
         )
         return BucketNotifications({k: v for k, v in answer.items() if k != "ResponseMetadata"})
 
-    return ask(read, f"The event notifications of {aws.bucket}")
+    return ask(read, f"The event notifications of {name}")
 
 
 def role_policies(reader: Reader, role: Callable[[], Role | None]) -> RolePolicies:

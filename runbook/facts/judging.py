@@ -104,7 +104,7 @@ def acts(row: Document, action: str) -> bool:
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html
     """
     element = "NotAction" if "NotAction" in row else "Action"
-    found = any(_like(action.lower(), str(name).lower()) for name in as_list(row.get(element)))
+    found = any(like(action.lower(), str(name).lower()) for name in as_list(row.get(element)))
     return found != (element == "NotAction")
 
 
@@ -201,7 +201,8 @@ def _escaped(pattern: str) -> str:
     return pattern.replace("[", "[[]")
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
+    """Whether IAM's StringLike takes the text for the pattern, which has no variable in it."""
     return fnmatchcase(text, _escaped(pattern))
 
 

@@ -1,11 +1,11 @@
 """What carries this project's mark, and who else uses it: what taking back may and may not touch.
 
 AWS: the tag ManagedBy, and AdoptedBy on what somebody else had made. Snowflake: a comment that ends in
-the mark. The bucket: a rule's Id.
+the mark. The bucket: a rule's Id. For which installation: :mod:`runbook.facts.whose`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from runbook.errors import CannotTell
@@ -42,22 +42,38 @@ def marked_roles(reader: Reader) -> frozenset[str]:
     return frozenset(str(row["name"]) for row in rows or () if is_marked(row["comment"]))
 
 
-def integration_is_marked(reader: Reader) -> bool:
-    """Whether the integration is there and carries our mark. Only reads."""
-    name = reader.settings.snowflake.integration
-    rows = ask(
-        lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
-        f"The integration {name}",
-        f"USAGE on integration {name}",
-    )
-    return any(row["property"] == "COMMENT" and is_marked(row["property_value"]) for row in rows or ())
-
-
-def used_by_others(reader: Reader) -> list[str]:
-    """Other people's stages on our integration, and their pipes on our stages and formats. Only reads.
+def stages_of_others(reader: Reader) -> list[str]:
+    """Other people's stages on our integration. Only reads.
 
     Raises CannotTell where our role does not see the whole account.
     """
+    _sees_everything(reader)
+    settings = reader.settings
+    mine = {stream.stage for stream in settings.streams}
+    return [
+        f"the stage {name.sql}"
+        for row, name in _everywhere(reader, "STAGES")
+        if row["storage_integration"] == settings.snowflake.integration and name not in mine
+    ]
+
+
+def pipes_of_others(
+    reader: Reader, mine: Iterable[QualifiedName], names: Iterable[QualifiedName]
+) -> list[str]:
+    """Pipes beside these of ours on these stages and formats of ours. Only reads.
+
+    Raises CannotTell where our role does not see the whole account.
+    """
+    _sees_everything(reader)
+    ours, used = set(mine), set(names)
+    return [
+        f"the pipe {name.sql}"
+        for row, name in _everywhere(reader, "PIPES")
+        if name not in ours and _names_ours(str(row["definition"]), name, reader.settings, used)
+    ]
+
+
+def _sees_everything(reader: Reader) -> None:
     settings = reader.settings
     if role := reader.hidden_from.get("admin"):
         admin = settings.snowflake.admin_role
@@ -67,23 +83,6 @@ def used_by_others(reader: Reader) -> list[str]:
             remedy=f"connect with the role {admin} (role in connections.toml)",
             missing_right=f"being granted the role {admin}",
         )
-    mine = {(kind, str(name)) for stream in settings.streams for kind, name in _objects(stream)}
-    stages = _everywhere(reader, "STAGES")
-    pipes = _everywhere(reader, "PIPES")
-    return [
-        f"the stage {name.sql}"
-        for row, name in stages
-        if row["storage_integration"] == settings.snowflake.integration and ("stage", str(name)) not in mine
-    ] + [
-        f"the pipe {name.sql}"
-        for row, name in pipes
-        if ("pipe", str(name)) not in mine and _names_ours(str(row["definition"]), name, settings)
-    ]
-
-
-def _objects(stream: Any) -> Iterator[tuple[str, QualifiedName]]:
-    yield "stage", stream.stage
-    yield "pipe", stream.pipe
 
 
 def _everywhere(reader: Reader, kind: str) -> list[tuple[Row, QualifiedName]]:
@@ -94,9 +93,8 @@ def _everywhere(reader: Reader, kind: str) -> list[tuple[Row, QualifiedName]]:
     ]
 
 
-def _names_ours(definition: str, pipe: QualifiedName, settings: Settings) -> bool:
+def _names_ours(definition: str, pipe: QualifiedName, settings: Settings, ours: set[QualifiedName]) -> bool:
     """Whether a pipe's COPY names a stage or format of ours: in full, or bare within the same schema."""
-    ours = {name for stream in settings.streams for name in (stream.stage, stream.file_format)}
     here = (pipe.database, pipe.schema) == (settings.snowflake.database, settings.snowflake.schema_name)
     found = definition.upper()
     return any(

@@ -91,6 +91,7 @@ class Stage:
     url: str
     integration: str | None
     owner: str
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,17 @@ def integration(reader: Reader) -> StorageIntegration | None:
     return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
+def external_id(reader: Reader, name: Identifier) -> str:
+    """The external ID of any integration; empty where there is none of that name."""
+    rows = ask(
+        lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
+        f"The integration {name}",
+        f"USAGE on integration {name}",
+    )
+    found = (row["property_value"] for row in rows or () if row["property"] == "STORAGE_AWS_EXTERNAL_ID")
+    return str(next(found, "") or "")
+
+
 def _locations(text: str) -> frozenset[str]:
     return frozenset(part for part in text.split(",") if part)
 
@@ -332,6 +344,7 @@ def stages(reader: Reader) -> dict[str, Stage]:
             url=whole_bucket(str(row["url"])),
             integration=row["storage_integration"],
             owner=str(row["owner"]),
+            comment=str(row.get("comment") or ""),
         )
         for row in _in_schema(reader, "STAGES")
     }

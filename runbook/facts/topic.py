@@ -1,6 +1,8 @@
 """What is there of an SNS topic between the bucket and the pipes: its policy, and whose queues it serves."""
 
+import re
 from dataclasses import dataclass
+from hashlib import sha256
 from json import loads
 
 from runbook.facts.aws import ask
@@ -100,13 +102,40 @@ class Topic:
 
     def with_ours(self, settings: Settings, user: SnowflakesUser) -> Document:
         """The policy with our two statements in place; other people's as they are."""
-        mine = [subscribing(self.arn, user), publishing(self.arn, settings)]
-        return {"Version": "2012-10-17", **self.policy, "Statement": [*self.others_statements, *mine]}
+        others = self.others_statements(settings, user)
+        taken = {row.get("Sid") for row in others}
+        mine = [
+            {**row, "Sid": _own_sid(str(row["Sid"]), settings)} if row["Sid"] in taken else row
+            for row in (subscribing(self.arn, user), publishing(self.arn, settings))
+        ]
+        return {"Version": "2012-10-17", **self.policy, "Statement": [*others, *mine]}
 
-    @property
-    def others_statements(self) -> list[Document]:
-        """The policy's statements that are not ours."""
-        return [row for row in statements(self.policy) if row.get("Sid") not in (SUBSCRIBE_SID, PUBLISH_SID)]
+    def others_statements(self, settings: Settings, user: SnowflakesUser | None) -> list[Document]:
+        """The policy's statements that are not ours; another installation's, by user or bucket, are not."""
+        return [row for row in statements(self.policy) if not _is_ours(row, settings, user)]
+
+    def serves_others(self, channels: frozenset[str]) -> bool:
+        """Whether other queues than these are subscribed, which S3's publishing serves too."""
+        return bool(self.queues - channels - {""})
+
+
+_ONE_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:user/.+")
+
+
+def _own_sid(sid: str, settings: Settings) -> str:
+    return sid + sha256(settings.installation.encode()).hexdigest()[:8]
+
+
+def _is_ours(row: Document, settings: Settings, user: SnowflakesUser | None) -> bool:
+    sid = row.get("Sid")
+    if sid in (_own_sid(SUBSCRIBE_SID, settings), _own_sid(PUBLISH_SID, settings)):
+        return True
+    if sid == SUBSCRIBE_SID:
+        named = row.get("Principal")
+        name = str(named.get("AWS")) if isinstance(named, dict) else ""
+        return not (user and _ONE_USER.fullmatch(name) and name != user.iam_user_arn)
+    bucket = row.get("Condition", {}).get("ArnLike", {}).get("aws:SourceArn")
+    return sid == PUBLISH_SID and bucket in (None, settings.aws.bucket_arn)
 
 
 def subscribing(topic: str, user: SnowflakesUser) -> Document:

@@ -10,28 +10,95 @@ from typing import Any
 from runbook.errors import Refused
 from runbook.facts import Facts
 from runbook.facts.aws import NOBODY_SID, Policy, Role
-from runbook.facts.documents import Document, same, text
+from runbook.facts.documents import Document, as_list, same, statements, text
 from runbook.facts.ours import policy_holders
+from runbook.facts.whose import (
+    folders,
+    kept_folders,
+    own_folders,
+    policy_is_for_us,
+    reads_ours,
+    role_is_for_us,
+    serves_us,
+)
 from runbook.plan import AwsChange, Change
-from runbook.settings import ADOPTED_BY, MANAGED_BY, Settings
+from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, Settings
 
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
-ADOPTED = [{"Key": ADOPTED_BY, "Value": MANAGED_BY}]
-"""On what somebody else made: a tag of its own, for ManagedBy may be theirs already."""
-
-
 def plan(facts: Facts) -> Iterator[Change]:
     """Bring the policy's text to what the settings need, and the role to hold it."""
-    settings = facts.settings
+    refuse_others(facts)
     yield from _policy(facts, facts.policy)
-    yield from _role(settings, facts.role, adopt=facts.adopt)
+    yield from _role(facts, facts.role)
+
+
+def refuse_others(facts: Facts) -> None:
+    """Raises Refused where the policy or the role is somebody else's, or another installation's of ours."""
+    refuse_others_policy(facts)
+    refuse_others_role(facts)
+
+
+def refuse_others_policy(facts: Facts) -> None:
+    """Raises Refused where the policy is somebody else's, or another installation's of ours."""
+    policy = facts.policy
+    if policy is None:
+        return
+    if not policy.is_ours and not facts.adopt:
+        raise _not_ours(f"The policy {policy.arn}", same(policy.document, permissions(facts.settings)))
+    if not policy.is_ours or policy_is_for_us(facts, policy):
+        return
+    if not (facts.adopt and reads_ours(facts, policy.document)):
+        raise _another_ones(facts, f"The policy {policy.arn}", policy, "aws.policy_name")
+
+
+def refuse_others_role(facts: Facts) -> None:
+    """Raises Refused where the role is somebody else's, or another installation's of ours, and not shared."""
+    role, settings = facts.role, facts.settings
+    if role is None or settings.aws.share_role or role.arn != settings.aws.role_arn:
+        return
+    if not role.is_ours and not facts.adopt:
+        raise _not_ours(f"The role {role.arn}", settings.aws.policy_arn in role.attached_policies)
+    if role.is_ours and not role_is_for_us(facts, role) and not (facts.adopt and serves_us(facts, role)):
+        raise _another_ones(facts, f"The role {role.arn}", role, "aws.role_name")
+
+
+def _another_ones(facts: Facts, what: str, have: Policy | Role, setting: str) -> Refused:
+    mine = facts.settings.installation
+    beyond = folders(have.document) - own_folders(facts.settings) if isinstance(have, Policy) else frozenset()
+    named = (
+        f"Its tag {MANAGED_FOR} names {have.installation}"
+        if have.installation
+        else (f"It has no tag {MANAGED_FOR}, and does not serve this installation alone")
+    )
+    reads = f". It reads {', '.join(sorted(beyond))}, which the settings do not name" if beyond else ""
+    share = "; or share it: aws.share_role: true" if isinstance(have, Role) else ""
+    return Refused(
+        f"{what} belongs to another installation of this project",
+        why=f"{named}{reads}; these settings are of {mine}",
+        remedy=f"set {setting} to a name of this installation's own{share} (docs/runbook.md#two-installations)",
+    )
+
+
+def _tagged(facts: Facts, have: Policy | Role) -> list[dict[str, str]]:
+    """The tags that are missing on what is ours from now on, or was ours before tags named installations.
+
+    AdoptedBy is a tag of its own, for ManagedBy may be its maker's already.
+    """
+    adopted = [] if have.is_ours else [{"Key": ADOPTED_BY, "Value": MANAGED_BY}]
+    named = have.installation == facts.settings.installation
+    return adopted + ([] if named else [{"Key": MANAGED_FOR, "Value": facts.settings.installation}])
+
+
+def _why_tagged(have: Policy | Role) -> str:
+    return (
+        f"it is this installation's, and has no tag {MANAGED_FOR} that says so" if have.is_ours else "adopted"
+    )
 
 
 def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     settings = facts.settings
-    want = permissions(settings)
     if have is None:
         yield AwsChange(
             "iam",
@@ -40,16 +107,17 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
                 "PolicyName": settings.aws.policy_name,
                 "Path": settings.aws.path,
                 "Description": "Lets Snowflake read Snowplow files",
-                "PolicyDocument": text(want),
+                "PolicyDocument": text(permissions(settings)),
                 "Tags": tags(settings),
             },
             why="the policy does not exist",
         )
         return
-    if not have.is_ours:
-        if not facts.adopt:
-            raise _not_ours(f"The policy {have.arn}", same(have.document, want))
-        yield AwsChange("iam", "TagPolicy", {"PolicyArn": have.arn, "Tags": ADOPTED}, why="adopted")
+    if missing := _tagged(facts, have):
+        where = {"PolicyArn": have.arn, "Tags": missing}
+        yield AwsChange("iam", "TagPolicy", where, why=_why_tagged(have))
+    kept = kept_folders(facts, have.document)
+    want = permissions(settings, tuple(kept), _other_keys(settings, have.document) if kept else ())
     if same(have.document, want):
         return
     if have.tags.get("ManagedBy") != MANAGED_BY:
@@ -66,8 +134,29 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         "iam",
         "CreatePolicyVersion",
         {"PolicyArn": have.arn, "PolicyDocument": text(want), "SetAsDefault": True},
-        why="the policy's text is not what the settings need",
+        why=f"the policy's text is not what the settings need{_comes_and_goes(have.document, want, kept)}",
     )
+
+
+def _comes_and_goes(have: Document, want: Document, kept: dict[str, str]) -> str:
+    """What a new text adds, takes away and keeps, by folder."""
+    before, after = folders(have), folders(want)
+    more = after - before if before else frozenset()
+    parts = (("it also reads", more), ("it no longer reads", before - after))
+    said = [f"{words} {', '.join(sorted(names))}" for words, names in parts if names]
+    said += [f"it still reads {folder}, {_kept_for(pipe)}" for folder, pipe in kept.items()]
+    return "".join(f"; {each}" for each in said)
+
+
+def _kept_for(pipe: str) -> str:
+    return f"for the pipe {pipe}" if pipe else "for nobody here can see whether a pipe does"
+
+
+def _other_keys(settings: Settings, have: Document) -> tuple[str, ...]:
+    """The keys that the policy lets the role decrypt with, beside the settings'."""
+    rows = [row for row in statements(have) if "kms:Decrypt" in as_list(row.get("Action"))]
+    keys = {str(name) for row in rows for name in as_list(row.get("Resource"))}
+    return tuple(sorted(keys - {settings.aws.kms_key_arn}))
 
 
 def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:
@@ -87,8 +176,8 @@ def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:
         )
 
 
-def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Change]:
-    aws = settings.aws
+def _role(facts: Facts, have: Role | None) -> Iterator[Change]:
+    settings, aws = facts.settings, facts.settings.aws
     if have is None:
         boundary = {"PermissionsBoundary": aws.permissions_boundary} if aws.permissions_boundary else {}
         yield AwsChange(
@@ -110,12 +199,12 @@ def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Cha
             why="role names are unique in an account whatever their path",
             remedy="set aws.path or aws.role_name",
         )
-    elif not have.is_ours:
-        if not adopt:
-            raise _not_ours(f"The role {have.arn}", aws.policy_arn in have.attached_policies)
-        yield AwsChange("iam", "TagRole", {"RoleName": aws.role_name, "Tags": ADOPTED}, why="adopted")
+    elif not aws.share_role and (missing := _tagged(facts, have)):
+        where = {"RoleName": aws.role_name, "Tags": missing}
+        yield AwsChange("iam", "TagRole", where, why=_why_tagged(have))
     if (
         have is not None
+        and not (aws.share_role and have.installation != settings.installation)
         and aws.permissions_boundary
         and have.permissions_boundary != aws.permissions_boundary
     ):
@@ -134,47 +223,60 @@ def _role(settings: Settings, have: Role | None, *, adopt: bool) -> Iterator[Cha
         )
 
 
-def permissions(settings: Settings) -> Document:
+def permissions(settings: Settings, kept: tuple[str, ...] = (), keys: tuple[str, ...] = ()) -> Document:
     """The least Snowflake needs to load: read and list the streams' folders, locate the bucket.
 
     GetBucketLocation stands alone: under an s3:prefix condition it would never be allowed.
+    ``kept``: other folders, as ``bucket/prefix/``, that must stay readable, and ``keys`` they may need.
     Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
     """
     aws = settings.aws
-    folders = [f"{stream.prefix}*" for stream in settings.streams]
-    found: list[Document] = [
+    read = {aws.bucket: [f"{stream.prefix}*" for stream in settings.streams]}
+    for folder in kept:
+        bucket, _, prefix = folder.partition("/")
+        read.setdefault(bucket, []).append(f"{prefix}*")
+    found: list[Document] = []
+    for number, (bucket, prefixes) in enumerate(read.items()):
+        found += _reading(f"arn:{aws.partition}:s3:::{bucket}", prefixes, str(number or ""))
+    for number, key in enumerate((aws.kms_key_arn, *keys)):
+        if key:
+            found.append(_decrypting(settings, key, str(number or "")))
+    return {"Version": "2012-10-17", "Statement": found}
+
+
+def _reading(bucket: str, prefixes: list[str], number: str) -> list[Document]:
+    return [
         {
-            "Sid": "ReadObjects",
+            "Sid": f"ReadObjects{number}",
             "Effect": "Allow",
             "Action": ["s3:GetObject", "s3:GetObjectVersion"],
-            "Resource": [f"{aws.bucket_arn}/{folder}" for folder in folders],
+            "Resource": [f"{bucket}/{prefix}" for prefix in prefixes],
         },
         {
-            "Sid": "ListFolders",
+            "Sid": f"ListFolders{number}",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
-            "Resource": aws.bucket_arn,
-            "Condition": {"StringLike": {"s3:prefix": folders}},
+            "Resource": bucket,
+            "Condition": {"StringLike": {"s3:prefix": prefixes}},
         },
         {
-            "Sid": "LocateBucket",
+            "Sid": f"LocateBucket{number}",
             "Effect": "Allow",
             "Action": "s3:GetBucketLocation",
-            "Resource": aws.bucket_arn,
+            "Resource": bucket,
         },
     ]
-    if aws.kms_key_arn:
-        domain = "amazonaws.com.cn" if aws.partition == "aws-cn" else "amazonaws.com"
-        found.append(
-            {
-                "Sid": "DecryptThroughS3",
-                "Effect": "Allow",
-                "Action": "kms:Decrypt",
-                "Resource": aws.kms_key_arn,
-                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{aws.region}.{domain}"}},
-            }
-        )
-    return {"Version": "2012-10-17", "Statement": found}
+
+
+def _decrypting(settings: Settings, key: str, number: str) -> Document:
+    domain = "amazonaws.com.cn" if settings.aws.partition == "aws-cn" else "amazonaws.com"
+    return {
+        "Sid": f"DecryptThroughS3{number}",
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": key,
+        "Condition": {"StringEquals": {"kms:ViaService": f"s3.{settings.aws.region}.{domain}"}},
+    }
 
 
 def closed_trust() -> Document:
@@ -193,8 +295,9 @@ def nobody() -> Document:
 
 
 def tags(settings: Settings) -> list[dict[str, Any]]:
-    """ManagedBy, which marks what this project may change and delete, and the settings' own."""
-    return [{"Key": k, "Value": v} for k, v in {**settings.aws.tags, "ManagedBy": MANAGED_BY}.items()]
+    """What marks what this project may change and delete, and for whom; and the settings' own."""
+    marks = {"ManagedBy": MANAGED_BY, MANAGED_FOR: settings.installation}
+    return [{"Key": k, "Value": v} for k, v in {**settings.aws.tags, **marks}.items()]
 
 
 def _not_ours(what: str, fits: bool) -> Refused:  # noqa: FBT001 (a private sentence)

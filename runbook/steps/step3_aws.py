@@ -6,14 +6,17 @@ tell everybody, and Snowflake keeps old credentials for up to an hour. Where a s
 through an SNS topic, its policy too lets Snowflake's user in.
 """
 
+import re
 from collections.abc import Iterator
 
-from runbook.errors import Blocked, Refused
+from runbook.errors import Blocked, CannotTell, Refused
 from runbook.facts import Facts
-from runbook.facts.aws import TRUST_SID, Role
+from runbook.facts.access import lets_in
+from runbook.facts.aws import TRUST_SID, Role, ids_asked_for, principals_of
 from runbook.facts.documents import Document, same, text
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.plan import AwsChange, Before, Change
+from runbook.steps.step1_aws import refuse_others_role
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -27,15 +30,16 @@ def plan(facts: Facts) -> Iterator[Change]:
         raise Blocked(
             "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
         )
-    if not role.is_ours:
+    if not role.is_ours and not facts.settings.aws.share_role:
         raise Refused(f"The role {role.arn} was not made by this project", remedy="invoke step1-aws --adopt")
-    want = trust(role, user)
+    refuse_others_role(facts)
+    want = trust(role, user, _ids_in_use(facts, role, user))
     if not same(role.trust, want):
         yield AwsChange(
             "iam",
             "UpdateAssumeRolePolicy",
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
-            why=_difference(role, user),
+            why=_difference(role, user, want),
             before=read_before(role, facts.settings.aws.role_name),
         )
     yield from _topics(facts, user)
@@ -71,10 +75,59 @@ def _topics(facts: Facts, user: SnowflakesUser) -> Iterator[Change]:
         )
 
 
-def trust(role: Role, user: SnowflakesUser) -> Document:
-    """The role's trust policy with ours in place; other people's statements as they are."""
-    statements = [*role.others_statements, ours(user)]
+def trust(role: Role, user: SnowflakesUser, in_use: frozenset[str] = frozenset()) -> Document:
+    """The role's trust policy with ours in place; other people's statements as they are.
+
+    ``in_use``: external IDs of other integrations that stages of ours are on; those stay.
+    """
+    statements = [*role.others_statements, _mended(role.own_statement, ours(user, role.sid), in_use)]
     return {"Version": "2012-10-17", **role.trust, "Statement": statements}
+
+
+_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:user/.+")
+
+
+def _mended(have: Document | None, want: Document, in_use: frozenset[str]) -> Document:
+    """Our statement as it must be, with what it holds of others': a second external ID, a second user.
+
+    Several IDs in one statement are the documented way to let two integrations use one role.
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
+    """
+    if have is None or have.get("Effect") != "Allow":
+        return want
+    ours_id = want["Condition"]["StringEquals"]["sts:ExternalId"]
+    ids = sorted(ids_asked_for(have) - {"*"})
+    users = principals_of(have)
+    exact = [one for one in ids if " " not in one]
+    asked: Document = {"StringEquals": {"sts:ExternalId": ours_id}}
+    if any(lets_in(one, ours_id) for one in ids if one not in exact) and have["Condition"].keys() == {
+        "StringLike"
+    }:
+        asked = have["Condition"]  # by a pattern, which may be for another integration too
+    elif others := [one for one in exact if one != ours_id and (len(exact) > 1 or one in in_use)]:
+        asked = {"StringEquals": {"sts:ExternalId": [*others, ours_id]}}
+    more = [
+        name
+        for name in users
+        if name != want["Principal"]["AWS"] and len(users) > 1 and _USER.fullmatch(name)
+    ]
+    found = {
+        **want,
+        "Principal": {"AWS": [*more, want["Principal"]["AWS"]] if more else want["Principal"]["AWS"]},
+        "Condition": asked,
+    }
+    return have if same({"Statement": have}, {"Statement": found}) else found
+
+
+def _ids_in_use(facts: Facts, role: Role, user: SnowflakesUser) -> frozenset[str]:
+    """The external IDs in our statement by which pipes of ours still load through another integration."""
+    have = role.own_statement
+    if have is None or not ids_asked_for(have) - {user.external_id, "*"}:
+        return frozenset()
+    try:
+        return facts.other_external_ids
+    except CannotTell:
+        return frozenset()
 
 
 def read_before(role: Role, name: str) -> Before:
@@ -82,14 +135,14 @@ def read_before(role: Role, name: str) -> Before:
     return Before("GetRole", {"RoleName": name}, role.trust, at=("Role", "AssumeRolePolicyDocument"))
 
 
-def ours(user: SnowflakesUser) -> Document:
+def ours(user: SnowflakesUser, sid: str = TRUST_SID) -> Document:
     """The statement that lets Snowflake's user in.
 
     StringEquals is false when no external ID is given, so the condition also demands that one is.
     Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
     """
     return {
-        "Sid": TRUST_SID,
+        "Sid": sid,
         "Effect": "Allow",
         "Principal": {"AWS": user.iam_user_arn},
         "Action": "sts:AssumeRole",
@@ -97,9 +150,17 @@ def ours(user: SnowflakesUser) -> Document:
     }
 
 
-def _difference(role: Role, user: SnowflakesUser) -> str:
+def _difference(role: Role, user: SnowflakesUser, want: Document) -> str:
+    have, after = role.own_statement, want["Statement"][-1]
     if role.denies_everybody:
         return "the role is assumable by nobody"
-    if user.iam_user_arn not in role.trusted_principals:
+    if have is None:
         return "Snowflake's user is not trusted"
-    return "the external ID, or another part of our statement, is not what the integration needs"
+    gone = sorted(ids_asked_for(have) - ids_asked_for(after) - {"*"})
+    kept = sorted(ids_asked_for(after) - {user.external_id, "*"})
+    parts = [] if user.iam_user_arn in principals_of(have) else ["Snowflake's user is not trusted"]
+    if user.external_id not in ids_asked_for(have):
+        parts.append(f"the external ID {user.external_id} is not asked for")
+    parts += [f"the external ID {name} goes: no stage of ours uses it" for name in gone]
+    parts += [f"the external ID {name} stays" for name in kept]
+    return "; ".join(parts) or "a part of our statement is not what the integration needs"

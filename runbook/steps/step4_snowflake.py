@@ -47,6 +47,14 @@ def plan(facts: Facts) -> Iterator[Change]:
         yield from _pipe(facts, stream)
 
 
+def refuse_others(facts: Facts) -> None:
+    """Raises Refused where a stage or table of ours is there, and is not what the settings say."""
+    for stream in facts.settings.streams:
+        _table(facts, stream)
+        if facts.stage(stream) is not None:
+            _on_the_folder(facts, stream)
+
+
 def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
     """What the pipe of a stream stands on."""
     if why := _format(facts, stream):
@@ -115,18 +123,24 @@ def _stage(facts: Facts, stream: Stream) -> str:
     have = facts.stage(stream)
     if have is None:
         return "the stage does not exist"
-    if have.url != stream.url:
-        raise Refused(
-            f"The stage {stream.stage} is on {have.url}, not on {stream.url}",
-            why="changing a stage's URL stops its pipe for good, and a new pipe knows no loaded file",
-            remedy=f"set streams.{stream.name}.stage and .pipe to new names, or correct the prefix",
-        )
+    _on_the_folder(facts, stream)
     if have.integration != facts.settings.snowflake.integration:
         return f"the stage is on the integration {have.integration or 'none'}"
     listing = facts.listing(stream)
     if listing and listing.error and listing.error.errno == ORPHANED:
         return "the integration the stage was made on has been replaced"
     return ""
+
+
+def _on_the_folder(facts: Facts, stream: Stream) -> None:
+    have = facts.stage(stream)
+    if have is not None and have.url != stream.url:
+        raise Refused(
+            f"The stage {stream.stage} is on {have.url}, not on {stream.url}",
+            why="changing a stage's URL stops its pipe for good, and a new pipe knows no loaded file",
+            remedy=f"set streams.{stream.name}.stage and .pipe to new names (docs/runbook.md#moving), "
+            "or correct the prefix",
+        )
 
 
 def _file(facts: Facts, stream: Stream, what: str, why: str) -> SqlChange:

@@ -49,16 +49,21 @@ def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
 
 
 def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...]) -> dict[str, Document]:
-    """Our rules by Id; a stream whose files already reach the right queue or topic needs none."""
+    """Our rules by Id; a stream whose files already reach the right queue or topic needs none.
+
+    A rule of ours whose Id names no account, or that somebody renamed, keeps its Id.
+    """
     found: dict[str, Document] = {}
     for stream in streams:
         queue = _queue(facts, stream)
         _refuse_a_deaf_pipe(facts, stream, queue)
-        if _already_told(have, stream, stream.sns_topic or queue):
+        target = stream.sns_topic or queue
+        mine = have.of(stream, target)
+        rule_id = mine.id if mine else stream.rule_id
+        if _already_told(have, stream, target, rule_id):
             continue
-        found[stream.rule_id] = (
-            topic_rule(stream, stream.sns_topic) if stream.sns_topic else queue_rule(stream, queue)
-        )
+        row = topic_rule(stream, stream.sns_topic) if stream.sns_topic else queue_rule(stream, queue)
+        found[rule_id] = {**row, "Id": rule_id}
     return found
 
 
@@ -91,8 +96,8 @@ def _refuse_a_deaf_pipe(facts: Facts, stream: Stream, queue: str) -> None:
         )
 
 
-def _already_told(have: BucketNotifications, stream: Stream, target: str) -> bool:
-    theirs = [rule for rule in have.rules if rule.id != stream.rule_id and rule.target == target]
+def _already_told(have: BucketNotifications, stream: Stream, target: str, own: str) -> bool:
+    theirs = [rule for rule in have.rules if rule.id != own and rule.target == target]
     return silent_events(theirs, stream) == []
 
 

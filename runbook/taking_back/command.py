@@ -1,53 +1,77 @@
 """`invoke down`: show what goes, what stays and what is lost; ask; remove; prove that it is gone."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from runbook.errors import NotConverged, SettingsWrong
 from runbook.facts import Facts
-from runbook.facts.ours import granted_to, integration_is_marked, marked, marked_roles
+from runbook.facts.ours import granted_to, is_marked, marked, marked_roles
+from runbook.facts.whose import integration_is_for_us, policy_is_for_us, role_is_for_us
 from runbook.plan import Applied, Plan, Step, apply, plan_step
 from runbook.running import Run, answered, running
-from runbook.taking_back import BACKWARDS, handed_over
+from runbook.settings import Stream
+from runbook.taking_back import BACKWARDS, handed_over, one_stream
 from runbook.taking_back.integration import FILES, others_things
+from runbook.taking_back.rules import needed_by
 from runbook.terminal import Style, counted, note, say, wrapped
 
 Tell = Callable[[Plan], None]
 
 
-def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, tell: Tell) -> int:
-    """Remove what the steps made, in reverse. Writes unless dry.
+def down(
+    config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stream: str | None, tell: Tell
+) -> int:
+    """Remove what the steps made, in reverse, or only one stream of it. Writes unless dry.
 
     ``name``: the target's name, as typed where nobody can be asked. Everything is planned before
     anything is removed, so that a refusal leaves all of it in place.
     """
     with running(config, "down", yes=yes) as run:
         facts = _looked(run)
-        plans = [plan_step(step, facts) for step in BACKWARDS]
-        file = handed_over.file(facts)
+        steps = one_stream.backwards(one_stream.stream_of(facts, stream).name) if stream else BACKWARDS
+        plans = [plan_step(step, facts) for step in steps]
+        file = None if stream else handed_over.file(facts)
         count = sum(len(each.changes) for each in plans) + bool(file)
         for each in plans:
             tell(each)
         if file:
             say(f"  + delete {file}: it hands over what is gone")
-        _say_all("stays: ", stays(facts))
+        _say_all("stays: ", stays_of(one_stream.stream_of(facts, stream)) if stream else stays(facts))
         if not count:
             say("nothing here was made by this project")
             return 0
-        _say_all("lost for good: ", lost(facts))
+        of = (one_stream.stream_of(facts, stream),) if stream else _streams(facts)
+        _say_all("lost for good: ", [*lost_loads(facts, of), *([] if stream else lost(facts))])
         if dry_run:
             return 0
         _confirm(run, name, count)
         run.record.make_sure()
-        for step in BACKWARDS:
+        for step in steps:
             _taken_back(run, step)
         if file:
             _delete(run, file)
+        if stream:
+            say(f"{counted(count, 'change')} made; {stream} is taken back")
+            say(f"next: take {stream} out of the settings (enabled: false), then `invoke up`")
+            return 0
         _prove_absence(_looked(run))
         say("nothing of this project is left")
     return 0
+
+
+def _streams(facts: Facts) -> tuple[Stream, ...]:
+    return (*facts.settings.streams, *facts.left_over)
+
+
+def stays_of(stream: Stream) -> list[str]:
+    """What is left in place where one stream is taken back. Only reads."""
+    return [
+        f"the folder {stream.url} with every object",
+        f"the table {stream.table.sql} with its rows",
+        "the other streams, and what they share with it",
+    ]
 
 
 def _looked(run: Run) -> Facts:
@@ -114,21 +138,28 @@ def _confirm(run: Run, name: str, count: int) -> None:
         raise SettingsWrong("Nothing was changed: that is not the target's name", where=target)
 
 
-def lost(facts: Facts) -> Iterator[str]:
-    """What nobody can bring back, as far as it is there now. Only reads."""
+def lost_loads(facts: Facts, streams: tuple[Stream, ...]) -> list[str]:
+    """The load histories that go with the streams' pipes. Only reads."""
     pipes = marked(facts.reader, "pipe")
-    for stream in facts.settings.streams:
+    found = []
+    for stream in streams:
         if stream.pipe.name not in pipes:
             continue
         status = facts.pipe_status(stream)
         waiting = counted(status.pending_files, "file") if status and status.pending_files else ""
-        yield (
+        found.append(
             f"the load history of {stream.pipe.sql}: a pipe made again does not know what is loaded"
             + (f"; {waiting} that it has not loaded yet" if waiting else "")
         )
-    if facts.integration is not None and integration_is_marked(facts.reader):
+    return found
+
+
+def lost(facts: Facts) -> Iterator[str]:
+    """What else nobody can bring back, as far as it is there now. Only reads."""
+    have = facts.integration
+    if have is not None and integration_is_for_us(facts, have):
         yield (
-            f"the external ID of {facts.integration.name}: made again, the integration has another, "
+            f"the external ID of {have.name}: made again, the integration has another, "
             "and whoever trusts this one must be told"
         )
     there = marked_roles(facts.reader)
@@ -150,8 +181,11 @@ def stays(facts: Facts) -> Iterator[str]:
             name = getattr(stream, kind)
             if found is not None and name.name not in marked(facts.reader, kind):
                 yield f"the {kind} {name.sql}: its comment is not this project's"
-    if facts.integration is not None and not integration_is_marked(facts.reader):
+    if facts.integration is not None and not is_marked(facts.integration.comment):
         yield f"the integration {facts.integration.name}: its comment is not this project's"
+    elif facts.integration is not None and not integration_is_for_us(facts, facts.integration):
+        yield f"the integration {facts.integration.name}: it is another installation's"
+    yield from _rules_that_stay(facts)
     there = marked_roles(facts.reader)
     for setting in FILES:
         role = getattr(settings.snowflake, setting)
@@ -167,12 +201,25 @@ def _stays_on_aws(facts: Facts) -> Iterator[str]:
     if facts.settings.is_terraforms(1):
         yield "what Terraform made: terraform -chdir=terraform destroy"
         return
-    for what, have in (("role", facts.role), ("policy", facts.policy)):
+    role, policy = facts.role, facts.policy
+    for what, have in (("role", role), ("policy", policy)):
         if have is not None and not have.is_ours:
             yield f"the {what} {have.arn}: it has no tag ManagedBy of this project"
+    if role is not None and role.is_ours and not role_is_for_us(facts, role):
+        yield f"the role {role.arn}: it is another installation's"
+    if policy is not None and policy.is_ours and not policy_is_for_us(facts, policy):
+        yield f"the policy {policy.arn}: it is another installation's"
 
 
-def _say_all(label: str, lines: Iterator[str]) -> None:
+def _rules_that_stay(facts: Facts) -> Iterator[str]:
+    have, bucket = facts.notifications, facts.settings.aws.bucket
+    for stream in facts.settings.streams if have and not facts.settings.is_terraforms(5) else ():
+        rule = have.of(stream, stream.sns_topic or facts.channel(stream)) if have else None
+        if rule and (others := needed_by(facts, bucket, rule)):
+            yield f"the rule {rule.id}: it also tells {', '.join(others)}"
+
+
+def _say_all(label: str, lines: Iterable[str]) -> None:
     style = Style.of(sys.stdout)
     for line in lines:
         say(wrapped(f"  {label}", line, style))

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from runbook.errors import Refused
 from runbook.facts import Facts
-from runbook.facts.ours import marked, used_by_others
+from runbook.facts.ours import marked, pipes_of_others
+from runbook.facts.whose import integration_is_for_us
 from runbook.plan import Change, SqlChange
 from runbook.replacing import note
 from runbook.settings import QualifiedName, Stream
@@ -17,14 +18,26 @@ def plan(facts: Facts) -> Iterator[Change]:
     Raises Refused where somebody else's stage or pipe uses what would go, and where a replacement of
     a pipe was cut off.
     """
-    _refuse_half_replaced(facts)
+    changes = list(plan_streams(facts, (*facts.settings.streams, *facts.left_over)))
+    if changes and (have := facts.integration) is not None and integration_is_for_us(facts, have):
+        refuse_others_stages(facts)
+    yield from changes
+
+
+def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
+    """The same for some streams; what the others use stays."""
+    _refuse_half_replaced(facts, streams)
     found = [
         (kind, name, stream)
         for kind in ("pipe", "stage", "file_format")
-        for name, stream in _present(facts, kind).items()
+        for name, stream in _present(facts, kind, streams).items()
     ]
     if found:
-        refuse_others_use(facts)
+        pipes, names = (
+            [stream.pipe for stream in streams],
+            [name for kind, name, _ in found if kind != "pipe"],
+        )
+        _refuse(pipes_of_others(facts.reader, pipes, names))
     for kind, name, stream in found:
         path = f"down/{_FILES[kind]}"
         yield SqlChange(path, rendered(path, facts.settings, stream), f"{name.sql} was made by step 4")
@@ -33,16 +46,26 @@ def plan(facts: Facts) -> Iterator[Change]:
 _FILES = {"pipe": "10_pipe.sql", "stage": "20_stage.sql", "file_format": "30_file_format.sql"}
 
 
-def _present(facts: Facts, kind: str) -> dict[QualifiedName, Stream]:
+def _present(facts: Facts, kind: str, streams: tuple[Stream, ...]) -> dict[QualifiedName, Stream]:
     """The streams' objects of a kind that are there and carry our comment, each once."""
     there = marked(facts.reader, kind)
-    named = {getattr(stream, kind): stream for stream in facts.settings.streams}
-    return {name: stream for name, stream in named.items() if name.name in there}
+    every = (*facts.settings.streams, *facts.left_over)
+    used = {getattr(stream, kind) for stream in every if stream not in streams}
+    named = {getattr(stream, kind): stream for stream in reversed(streams)}
+    return {
+        name: stream
+        for name, stream in reversed(named.items())
+        if name not in used and name.name in there and name == facts.settings.qualified(name.name)
+    }
 
 
-def refuse_others_use(facts: Facts) -> None:
-    """Raises Refused where somebody else's stage or pipe would stop."""
-    if others := used_by_others(facts.reader):
+def refuse_others_stages(facts: Facts) -> None:
+    """Raises Refused where the integration goes, and somebody else's stage is on it."""
+    _refuse([f"the stage {name}" for name in facts.others_on_the_integration])
+
+
+def _refuse(others: list[str]) -> None:
+    if others:
         raise Refused(
             f"Others use what would be removed: {', '.join(others)}",
             why="without it they stop for good",
@@ -50,8 +73,8 @@ def refuse_others_use(facts: Facts) -> None:
         )
 
 
-def _refuse_half_replaced(facts: Facts) -> None:
-    for stream in facts.settings.streams:
+def _refuse_half_replaced(facts: Facts, streams: tuple[Stream, ...]) -> None:
+    for stream in streams:
         pipe = facts.pipe(stream)
         if pipe is not None and pipe.comment.startswith(note.MARK):
             raise Refused(

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from runbook.facts import Facts
 from runbook.facts.aws import Policy, Role
 from runbook.facts.ours import is_adopted, policy_is_used, role_is_used
+from runbook.facts.whose import policy_is_for_us, role_is_for_us
 from runbook.plan import AwsChange, Change
-from runbook.settings import ADOPTED_BY, MANAGED_BY
+from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -17,23 +18,34 @@ def plan(facts: Facts) -> Iterator[Change]:
     if facts.settings.is_terraforms(1):
         return
     role, policy = facts.role, facts.policy
-    if role is not None and role.is_ours:
+    if policy is not None and not (policy.is_ours and policy_is_for_us(facts, policy)):
+        policy = None
+    if role is not None and role.is_ours and role_is_for_us(facts, role):
         yield from _role(facts, role, policy)
-    if policy is not None and policy.is_ours:
+    elif role is not None and policy is not None and facts.settings.aws.share_role:
+        yield from _detached(facts, role)
+    if policy is not None:
         yield from _policy(facts, policy)
+
+
+def _detached(facts: Facts, role: Role) -> Iterator[Change]:
+    """Our policy taken from the role, where the role holds it."""
+    aws = facts.settings.aws
+    if aws.policy_arn in role.attached_policies:
+        yield AwsChange(
+            "iam",
+            "DetachRolePolicy",
+            {"RoleName": aws.role_name, "PolicyArn": aws.policy_arn},
+            why="the role no longer holds the policy",
+        )
 
 
 def _role(facts: Facts, role: Role, policy: Policy | None) -> Iterator[Change]:
     name, policy_arn = facts.settings.aws.role_name, facts.settings.aws.policy_arn
     used = role_is_used(facts.reader, role)
-    ours = policy is not None and policy.is_ours and not is_adopted(policy.tags)
+    ours = policy is not None and not is_adopted(policy.tags)
     if policy_arn in role.attached_policies and (ours or not used):
-        yield AwsChange(
-            "iam",
-            "DetachRolePolicy",
-            {"RoleName": name, "PolicyArn": policy_arn},
-            why="the role holds the policy no more",
-        )
+        yield from _detached(facts, role)
     if used:
         yield AwsChange(
             "iam",
@@ -67,4 +79,5 @@ def _policy(facts: Facts, policy: Policy) -> Iterator[Change]:
 
 def _our_tags(have: dict[str, str]) -> list[str]:
     """The tags that are there with our value; ManagedBy with another's is theirs."""
-    return [key for key in ("ManagedBy", ADOPTED_BY) if have.get(key) == MANAGED_BY]
+    marks = [key for key in ("ManagedBy", ADOPTED_BY) if have.get(key) == MANAGED_BY]
+    return marks + [key for key in (MANAGED_FOR,) if key in have]

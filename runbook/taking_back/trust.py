@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from runbook.facts import Facts
 from runbook.facts.aws import Role
 from runbook.facts.documents import Document, same, statements, text
+from runbook.facts.whose import role_is_for_us
 from runbook.plan import AwsChange, Before, Change
 from runbook.steps.step1_aws import nobody
 from runbook.steps.step3_aws import read_before
@@ -20,7 +21,9 @@ def plan(facts: Facts) -> Iterator[Change]:
 
 def _role(facts: Facts) -> Iterator[Change]:
     role = facts.role
-    if role is None or not role.is_ours:
+    if role is None or not (facts.settings.aws.share_role or (role.is_ours and role_is_for_us(facts, role))):
+        return
+    if role.own_statement is None and not (role.is_ours and role_is_for_us(facts, role)):
         return
     want = trust(role)
     if not same(role.trust, want):
@@ -36,8 +39,10 @@ def _role(facts: Facts) -> Iterator[Change]:
 def _topic(facts: Facts, arn: str) -> Iterator[Change]:
     """A topic's policy without our statements; one with nothing else in it stays: none may be empty."""
     have = facts.topic(arn)
-    theirs = have.others_statements if have else []
-    if have is None or not theirs or len(theirs) == len(statements(have.policy)):
+    if have is None or have.serves_others(_channels(facts, arn)):
+        return
+    theirs = have.others_statements(facts.settings, facts.integration)
+    if not theirs or len(theirs) == len(statements(have.policy)):
         return
     where = {"TopicArn": arn}
     yield AwsChange(
@@ -47,6 +52,12 @@ def _topic(facts: Facts, arn: str) -> Iterator[Change]:
         why="Snowflake and the bucket are let in no more",
         before=Before("GetTopicAttributes", where, have.answer),
     )
+
+
+def _channels(facts: Facts, arn: str) -> frozenset[str]:
+    """The queues of our pipes on a topic."""
+    streams = [stream for stream in facts.settings.streams if stream.sns_topic == arn]
+    return frozenset(facts.channel(stream) or "" for stream in streams)
 
 
 def trust(role: Role) -> Document:

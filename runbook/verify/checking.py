@@ -30,19 +30,24 @@ LOOK_AGAIN = "run the command again; nothing is known to be wrong, so there is n
 
 
 def check(
-    facts: Facts, *, steps: tuple[int, ...] | None = None, stream: str | None = None, deep: bool = False
+    facts: Facts,
+    *,
+    steps: tuple[int, ...] | None = None,
+    stream: str | None = None,
+    deep: bool = False,
+    apart: frozenset[str] = frozenset(),
 ) -> Outcome:
     """The outcome of all checks, or of those of some steps or one stream. Only reads.
 
     What is not asked for is run only when something asked for did not pass, to explain it. The
-    checks marked ``deep`` need a warehouse, and are skipped unless asked for.
+    checks marked ``deep`` need a warehouse, and are skipped unless asked for; those ``apart`` are left out.
     """
     started, begun = datetime.now(UTC), time.monotonic()
     facts.look(delivery=steps is None or 4 in steps, deep=deep, steps=steps or ALL_STEPS)
-    asked = _checked(CheckRun(facts, steps, stream, every=steps is None, deep=deep))
+    asked = _checked(CheckRun(facts, steps, stream, every=steps is None, deep=deep, apart=apart))
     if steps is not None and not asked.healthy:
         facts.look(deep=deep)
-        asked = _checked(CheckRun(facts, steps, stream, every=True, deep=deep))
+        asked = _checked(CheckRun(facts, steps, stream, every=True, deep=deep, apart=apart))
     return Outcome(facts.settings.target, started, time.monotonic() - begun, asked.outcome())
 
 
@@ -78,6 +83,7 @@ def wait_until_healthy(
     steps: tuple[int, ...] | None = None,
     stream: str | None = None,
     deep: bool = False,
+    apart: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Check again, with growing pauses, until well (from here) or the time is over. Only reads.
 
@@ -86,7 +92,7 @@ def wait_until_healthy(
     reader = facts.reader
     deadline, pause = reader.now() + seconds, 0.5
     while True:
-        outcome = check(facts, steps=steps, stream=stream, deep=deep)
+        outcome = check(facts, steps=steps, stream=stream, deep=deep, apart=apart)
         if outcome.is_well_from_here or reader.is_refused or reader.now() + pause > deadline:
             return outcome
         tell(outcome)
@@ -107,12 +113,14 @@ class CheckRun:
         *,
         every: bool,
         deep: bool = False,
+        apart: frozenset[str] = frozenset(),
     ) -> None:
         self.facts = facts
         self.steps = steps
         self.stream = stream
         self.every = every
         self.deep = deep
+        self.apart = apart
         self.trouble = ""
         self._results: dict[str, Result] = {}
         self._compared: tuple[str, str] = ("", "")
@@ -138,6 +146,7 @@ class CheckRun:
         config.addinivalue_line("markers", "deep: needs a warehouse")
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if check_id(item) not in self.apart]
         items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
         if not self.every and self.steps is not None:
             items[:] = [item for item in items if _step(item) in self.steps]

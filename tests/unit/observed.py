@@ -41,6 +41,11 @@ QUEUE = "arn:aws:sqs:us-west-2:999988887777:sf-snowpipe-AIDAEXAMPLE-abc123"
 SNOWFLAKES_USER = "arn:aws:iam::999988887777:user/abc1-b-self1234"
 EXTERNAL_ID = "SANDBOX_SFCRole=2_a123456/s0aBCDEfGHIJklmNoPq="
 OURS = {"ManagedBy": "snowpipe-runbook"}
+"""What a former version tagged: today's tags also name the installation."""
+
+
+DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_external_ids"}
+"""Facts that are worked out of others, or of a reader's answers, unless they are given."""
 
 
 class FakeReader:
@@ -53,6 +58,9 @@ class FakeReader:
         self.asked: list[str] = []
         self.clock = 0.0
         self.slept: list[float] = []
+
+    def sign_in_to_snowflake(self) -> None:
+        pass
 
     def now(self) -> float:
         return self.clock
@@ -127,6 +135,8 @@ class Known(Facts):
         return self.then or self
 
     def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
+        if key in DERIVED and key not in self.known:
+            return read()
         if key not in self.known:
             raise AssertionError(f"nobody expected the fact {key}")
         if isinstance(self.known[key], Exception):
@@ -207,6 +217,11 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     return found
 
 
+def marks(settings: Settings) -> dict[str, str]:
+    """The tags on role and policy."""
+    return {**OURS, "ManagedFor": settings.installation}
+
+
 def integration(settings: Settings, **changes: Any) -> StorageIntegration:
     """The storage integration as it should be, or with something changed."""
     given: dict[str, Any] = {
@@ -218,7 +233,7 @@ def integration(settings: Settings, **changes: Any) -> StorageIntegration:
         "iam_user_arn": SNOWFLAKES_USER,
         "allowed_locations": frozenset(settings.allowed_locations),
         "blocked_locations": frozenset(),
-        "comment": "Reads Snowplow files from S3 (snowpipe-runbook)",
+        "comment": f"Reads Snowplow files from S3 for {settings.schema_sql} (snowpipe-runbook)",
     }
     return StorageIntegration(**{**given, **changes})
 
@@ -230,7 +245,7 @@ def role(settings: Settings, **changes: Any) -> Role:
         "trust": {"Version": "2012-10-17", "Statement": [ours(integration(settings))]},
         "attached_policies": frozenset({settings.aws.policy_arn}),
         "permissions_boundary": settings.aws.permissions_boundary,
-        "tags": OURS,
+        "tags": marks(settings),
     }
     return Role(**{**given, **changes})
 
@@ -242,7 +257,7 @@ def policy(settings: Settings, **changes: Any) -> Policy:
         "document": permissions(settings),
         "versions": ("v1",),
         "default_version": "v1",
-        "tags": OURS,
+        "tags": marks(settings),
     }
     return Policy(**{**given, **changes})
 

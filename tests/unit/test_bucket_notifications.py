@@ -256,7 +256,7 @@ def test_a_rule_of_ours_that_means_the_same_stays_as_s3_wrote_it(settings):
 
 def test_the_rule_of_a_stream_as_it_is_sent(settings):
     assert queue_rule(settings.stream("events_bad"), QUEUE) == {
-        "Id": "snowpipe-runbook:RAW.SNOWPLOW.EVENTS_BAD_PIPE",
+        "Id": "snowpipe-runbook:SANDBOXORG-SANDBOX:RAW.SNOWPLOW.EVENTS_BAD_PIPE",
         "QueueArn": QUEUE,
         "Events": ["s3:ObjectCreated:*"],
         "Filter": {

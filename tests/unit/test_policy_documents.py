@@ -379,7 +379,7 @@ def asking(**ids):
         ({TRUST_SID: EXTERNAL_ID}, [EXTERNAL_ID], []),
         ({TRUST_SID: "wrong"}, ["wrong"], []),
         ({TRUST_SID: None}, ["*"], []),  # ours: step 3 mends it
-        ({TRUST_SID: [EXTERNAL_ID, "more"]}, [EXTERNAL_ID], []),  # another integration's beside it
+        ({TRUST_SID: [EXTERNAL_ID, "more"]}, [EXTERNAL_ID], []),  # two integrations on one role
         ({TRUST_SID: EXTERNAL_ID, "Theirs": "another_SFCRole=1"}, [EXTERNAL_ID], []),
         ({TRUST_SID: EXTERNAL_ID, "Theirs": None}, [EXTERNAL_ID], ["Theirs"]),
         ({TRUST_SID: "wrong", "Theirs": EXTERNAL_ID}, ["wrong"], []),

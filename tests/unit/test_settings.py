@@ -298,7 +298,7 @@ def test_a_stream_has_every_name_it_needs(settings):
     assert str(events.pipe) == "RAW.SNOWPLOW.EVENTS_PIPE"
     assert str(events.file_format) == "RAW.SNOWPLOW.SNOWPLOW_TSV"
     assert str(settings.stream("events_bad").file_format) == "RAW.SNOWPLOW.SNOWPLOW_BAD_JSON"
-    assert events.rule_id == "snowpipe-runbook:RAW.SNOWPLOW.EVENTS_PIPE"
+    assert events.rule_id == "snowpipe-runbook:SANDBOXORG-SANDBOX:RAW.SNOWPLOW.EVENTS_PIPE"
 
 
 @pytest.mark.parametrize(

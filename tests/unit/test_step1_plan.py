@@ -14,7 +14,10 @@ from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy, policy, role
 from tests.unit.planned import changes
 
-TAGS = [{"Key": "ManagedBy", "Value": "snowpipe-runbook"}]
+TAGS = [
+    {"Key": "ManagedBy", "Value": "snowpipe-runbook"},
+    {"Key": "ManagedFor", "Value": "SANDBOXORG-SANDBOX/RAW.SNOWPLOW"},
+]
 
 
 def test_from_nothing_makes_policy_and_a_role_nobody_may_assume(settings, absent, facts):
@@ -211,7 +214,7 @@ def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, 
     found["role"] = role(settings, tags=tags, attached_policies=frozenset())
     found["policy"] = policy(settings, tags=tags, document={"Statement": []})
     arn, name = settings.aws.policy_arn, settings.aws.role_name
-    adopted = [{"Key": "AdoptedBy", "Value": "snowpipe-runbook"}]
+    adopted = [{"Key": "AdoptedBy", "Value": "snowpipe-runbook"}, TAGS[1]]
     nobody = {"iam:ListEntitiesForPolicy": {"PolicyRoles": [{"RoleName": name}]}}
     assert changes(1, facts(found, adopt=True, answers=nobody)) == [
         AwsChange("iam", "TagPolicy", {"PolicyArn": arn, "Tags": adopted}, why="adopted"),

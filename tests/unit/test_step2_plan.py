@@ -39,13 +39,17 @@ def test_from_nothing(settings, absent, facts):
     [
         ({"enabled": False}, "the integration is disabled"),
         ({"role_arn": "arn:aws:iam::1:role/old"}, "it is for the role arn:aws:iam::1:role/old"),
-        ({"allowed_locations": frozenset({"*"})}, "it allows *"),
+        ({"allowed_locations": frozenset({"*"})}, "it allows *; it will no longer allow *"),
         ({"allowed_locations": frozenset()}, "it allows nothing"),
-        ({"allowed_locations": frozenset({"s3://b/", "s3://a/"})}, "it allows s3://a/, s3://b/"),
+        (
+            {"allowed_locations": frozenset({"s3://b/", "s3://a/"})},
+            "it allows s3://a/, s3://b/; it will no longer allow s3://a/, s3://b/",
+        ),
     ],
 )
 def test_an_integration_that_drifted_is_altered(settings, found, facts, changed, why):
     found["integration"] = integration(settings, **changed)
+    found["stages_on_it"] = {}
     assert files(2, facts(found)) == [("20_integration.sql", why)]
 
 

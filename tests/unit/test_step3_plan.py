@@ -17,7 +17,7 @@ from runbook.steps import STEPS
 from runbook.steps.step1_aws import closed_trust, nobody
 from runbook.steps.step3_aws import ours
 from tests.unit.conftest import written
-from tests.unit.observed import SNOWFLAKES_USER, FakeReader, Known, healthy, integration, role
+from tests.unit.observed import EXTERNAL_ID, SNOWFLAKES_USER, FakeReader, Known, healthy, integration, role
 from tests.unit.planned import changes
 
 
@@ -89,7 +89,7 @@ def test_a_single_statement_as_aws_may_write_it_is_no_drift(settings, found, fac
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"external_id": "OLD_SFCRole=1_x"}, "the external ID, or another part of our statement, is not what the integration needs"),
+        ({"external_id": "OLD_SFCRole=1_x"}, f"the external ID {EXTERNAL_ID} is not asked for; the external ID OLD_SFCRole=1_x goes: no stage of ours uses it"),
         ({"iam_user_arn": "arn:aws:iam::999988887777:user/old"}, "Snowflake's user is not trusted"),
     ],
 )  # fmt: skip
@@ -164,10 +164,9 @@ def test_the_topics_policy_is_merged_and_stays():
 @pytest.mark.parametrize(
     "spoilt",
     [
-        {"Principal": {"AWS": "arn:aws:iam::999988887777:user/other"}},
+        {"Principal": {"AWS": "AIDAEXAMPLE"}},
         {"Effect": "Deny"},
         {"Condition": {"StringEquals": {"aws:SourceAccount": "222233334444"}}},
-        {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::another"}}},
         {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
         {"Resource": "arn:aws:sns:us-west-2:111122223333:another"},
     ],
@@ -181,6 +180,25 @@ def test_a_topics_policy_that_does_not_let_both_in_is_put_right(spoilt, place):
     broken["Statement"][place] = {**broken["Statement"][place], **spoilt}
     (again,) = changes(3, with_topic(broken))
     assert json.loads(again.parameters["AttributeValue"]) == whole
+
+
+@pytest.mark.parametrize(
+    ("place", "anothers"),
+    [
+        (1, {"Principal": {"AWS": "arn:aws:iam::999988887777:user/other"}}),
+        (2, {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::another"}}}),
+    ],
+)
+def test_a_topics_statement_of_another_installation_stays(place, anothers):
+    (first,) = changes(3, with_topic({"Version": "2012-10-17", "Statement": [THEIRS]}))
+    whole = json.loads(first.parameters["AttributeValue"])
+    statements = list(whole["Statement"])
+    statements[place] = {**statements[place], **anothers}
+    (change,) = changes(3, with_topic({**whole, "Statement": statements}))
+    after = json.loads(change.parameters["AttributeValue"])
+    assert statements[place] in after["Statement"]
+    assert len({row["Sid"] for row in after["Statement"]}) == 4
+    assert changes(3, with_topic(after)) == []
 
 
 def test_a_topic_that_is_not_there_is_refused():

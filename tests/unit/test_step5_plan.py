@@ -35,7 +35,8 @@ def put(before, after, why):
     ]
 
 
-NO_RULE = "no rule snowpipe-runbook:RAW.SNOWPLOW.EVENTS_PIPE, snowpipe-runbook:RAW.SNOWPLOW.EVENTS_BAD_PIPE"
+OURS = "snowpipe-runbook:SANDBOXORG-SANDBOX:RAW.SNOWPLOW"
+NO_RULE = f"no rule {OURS}.EVENTS_PIPE, {OURS}.EVENTS_BAD_PIPE"
 
 
 def test_from_nothing_one_rule_a_stream(settings, found, facts):
@@ -64,7 +65,7 @@ def test_keeps_what_is_there(settings, found, facts):
         ({"QueueArn": "arn:aws:sqs:us-west-2:1:old"}, "a rule of ours is not what its pipe needs"),
         ({"Events": ["s3:ObjectCreated:Put"]}, "a rule of ours is not what its pipe needs"),
         ({"Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "old/"}]}}}, "a rule of ours is not what its pipe needs"),
-        ({"Id": "theirs", "Events": ["s3:ObjectRemoved:*"]}, "no rule snowpipe-runbook:RAW.SNOWPLOW.EVENTS_PIPE"),
+        ({"Id": "theirs", "Events": ["s3:ObjectRemoved:*"]}, f"no rule {OURS}.EVENTS_PIPE"),
     ],
 )  # fmt: skip
 def test_a_rule_that_drifted_is_put_right(settings, found, facts, changed, why):

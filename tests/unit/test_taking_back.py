@@ -12,7 +12,7 @@ from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.aws import BucketNotifications
 from runbook.facts.snowflake import Grant
 from runbook.plan import AwsChange
-from runbook.settings import ADOPTED_BY, MANAGED_BY, read
+from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, read
 from runbook.steps.step1_aws import permissions
 from runbook.steps.step3_aws import trust as opened
 from runbook.taking_back import BACKWARDS, integration, objects, role, rules, trust
@@ -40,6 +40,8 @@ def objects_shown(kind, comment="Snowplow (snowpipe-runbook)", integration="SNOW
             "schema_name": "SNOWPLOW",
             "comment": comment,
             "storage_integration": integration,
+            "url": "s3://snowplow-sandbox/snowplow/enriched/stream/",
+            "notification_channel": observed.QUEUE,
             "definition": "COPY INTO RAW.SNOWPLOW.EVENTS FROM @RAW.SNOWPLOW.ENRICHED_STAGE",
         }
         for name in names
@@ -110,6 +112,7 @@ def test_what_has_no_mark_of_ours_is_not_touched():
         {
             "role": observed.role(SETTINGS, tags={}),
             "policy": observed.policy(SETTINGS, tags={"ManagedBy": "terraform"}),
+            "integration": observed.integration(SETTINGS, comment=""),
             "notifications": BucketNotifications({"QueueConfigurations": [{"Id": "theirs"}]}),
         },
         **unmarked,
@@ -250,8 +253,8 @@ def test_a_trust_policy_of_ours_alone_closes():
 def only_what_nobody_else_uses_is_deleted(
     adopted_role, adopted_policy, held, trusted, attached, inline, profiles, others, versions
 ):
-    ours = {"ManagedBy": MANAGED_BY}
-    adopted = {"ManagedBy": "terraform", ADOPTED_BY: MANAGED_BY}
+    ours = observed.marks(SETTINGS)
+    adopted = {**ours, "ManagedBy": "terraform", ADOPTED_BY: MANAGED_BY}
     names = tuple(f"v{number}" for number in range(1, versions + 1))
     entities = {f"Policy{kind}s": [{f"{kind}Name": "theirs"}] for kind in others}
     facts = known(
@@ -293,7 +296,10 @@ def only_what_nobody_else_uses_is_deleted(
         assert isinstance(change, AwsChange)
         if "Untag" in change.title:
             was_adopted = adopted_role if change.title == "iam:UntagRole" else adopted_policy
-            assert change.parameters["TagKeys"] == [ADOPTED_BY if was_adopted else "ManagedBy"]
+            assert change.parameters["TagKeys"] == [
+                ADOPTED_BY if was_adopted else "ManagedBy",
+                MANAGED_FOR,
+            ]
             assert "stays, no longer ours: " in change.why
 
 
