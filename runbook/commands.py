@@ -3,23 +3,25 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 from runbook import plan_formats
 from runbook import settings as reading
+from runbook.backfill import strays
 from runbook.discovery import discover, discovered
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong, Unhealthy
 from runbook.facts import Facts
 from runbook.handoff import handoff, origin, tell_stale
-from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
+from runbook.leases import guarded, is_late, leased, too_late, wait_for_nobody
+from runbook.operate import loaded_everywhere, refresh_plan, refreshes, strays_of, whereabouts
 from runbook.plan import Applied, Plan, SqlChange, Step, advice, apply, plan_step
 from runbook.preflight.command import doctor
 from runbook.running import Run, running
-from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, SqlFailed
+from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Receipt, Row, SqlFailed
 from runbook.settings import Settings, Stream
-from runbook.sql import rendered
+from runbook.sql import rendered, statements
 from runbook.steps import STEPS
 from runbook.steps.others import refuse_others
 from runbook.taking_back.command import down as taken_down
@@ -175,22 +177,30 @@ def refresh_stream(run: Run, stream: Stream, *, dry_run: bool = False) -> list[s
     say(wrapped(f"{stream.name}: ", str(found), Style.of(sys.stdout)))
     if not found.files:
         return []
-    text = rendered("operate/refresh.sql", run.settings, stream)
-    change = SqlChange("operate/refresh.sql", text, f"{stream.name}: {found}")
     if dry_run:
-        _tell_change(change)
+        for change in refreshes(run.settings, stream, found):
+            _tell_change(change)
         return []
     run.ask(f"Refresh {stream.pipe}?")
-    found = refresh_plan(run.facts(), stream)  # while it asked, the pipe may have been made again
-    if not found.files:
-        say(f"{stream.name}: loaded meanwhile")
-        return []
-    _make(run, change)
-    failed = loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
+    with leased(run, stream) as holding:
+        found = refresh_plan(run.facts(), stream)  # while it asked, the pipe may have been made again
+        if not found.files:
+            say(f"{stream.name}: loaded meanwhile")
+            return []
+        for change in refreshes(run.settings, stream, found):
+            holding.keep()
+            _make(run, stream, guarded(change, holding.lease))
+        failed = loaded_everywhere(run.facts(), stream, found.files, run.settings.checks.ready_within_seconds)
     say(f"{stream.name}: {counted(len(found.files), 'file')} more in the load history")
+    style = Style.of(sys.stdout)
     for each in failed:
-        say(wrapped("  failed: ", each, Style.of(sys.stdout)))
-    return failed
+        say(wrapped("  failed: ", each, style))
+    others = strays_of(run.facts(), stream, found)
+    for each in strays.told(others):
+        say(wrapped("  loaded too: ", each, style))
+    if others:
+        say(wrapped("  to do: ", strays.remedy(stream, [stray.key for stray in others]), style))
+    return [*failed, *(stray.key for stray in others)]
 
 
 def pause(config: Config, *, stream: str | None, dry_run: bool, yes: bool) -> int:
@@ -261,9 +271,18 @@ def _one(run: Run, number: int) -> None:
     if found.changes:
         run.ask(f"Apply step {number} on {run.settings.target}?")
         run.record.planned(number, found.changes)
+        _wait_for_those_at_work(run, number, facts)
     facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
     _prove(run, number, facts)
     tell_stale(facts)
+
+
+def _wait_for_those_at_work(run: Run, number: int, facts: Facts) -> None:
+    """Before a pipe is created or resumed: nobody loads with the one before it, or replaces it."""
+    for stream in run.settings.streams if number == 4 and facts.schema_exists else ():
+        pause = facts.pause(stream) if facts.pipe(stream) else None
+        if pause is None or pause.paused:
+            wait_for_nobody(run, stream)
 
 
 TERRAFORM = "`invoke tfvars`, then terraform -chdir=terraform apply"
@@ -336,11 +355,19 @@ def _made(run: Run, number: int, applied: Applied) -> None:
     note(f"  done: {applied.change.title}")
 
 
-def _make(run: Run, change: SqlChange) -> None:
+def _make(run: Run, stream: Stream, change: SqlChange) -> None:
+    """Make a change under a lease and note it. Writes; raises Refused where it came too late."""
+    receipts: list[Receipt] = []
+    rows: list[Row] = []
     try:
-        run.make(change)
+        for statement in statements(change.sql):
+            receipt, rows = run.writer.answer(statement)
+            receipts.append(receipt)
     except SqlFailed as error:
         raise _refused(run, change, error) from None
+    if is_late(rows):
+        raise too_late(stream)
+    run.applied(0, Applied(change, tuple(receipts)))
     note(f"  done: {change.title}")
 
 
@@ -380,14 +407,15 @@ def switch_stream(run: Run, command: str, stream: Stream, *, dry_run: bool = Fal
         _tell_change(change)
         return
     run.ask(f"{command.capitalize()} {stream.pipe}?")
-    try:
-        run.make(change)
-    except SqlFailed as error:
-        if want or error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
-            raise _refused(run, change, error) from None
-        from runbook.resuming import force
+    with nullcontext() if want else leased(run, stream):  # who replaces a pipe keeps it paused
+        try:
+            run.make(change)
+        except SqlFailed as error:
+            if want or error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+                raise _refused(run, change, error) from None
+            from runbook.resuming import force
 
-        force(run, stream, error)
+            force(run, stream, error)
     now = run.facts().pause(stream)
     if now is None or now.paused != want:
         raise NotConverged(

@@ -4,12 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from runbook.backfill import strays
+from runbook.backfill.prefixes import exact_prefixes, whole_names
+from runbook.backfill.statements import refresh, together
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED, belongs, failed, named, never_loaded
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Listing, Load, StagedFile
-from runbook.settings import Stream
+from runbook.plan import SqlChange
+from runbook.settings import Settings, Stream
 from runbook.terminal import counted
+
+TOGETHER = 20  # REFRESH statements in one request
+REFRESHED = timedelta(hours=1)  # a refresh takes no longer
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,20 @@ class RefreshPlan:
 
     files: tuple[StagedFile, ...]
     too_old: int
+    others: tuple[StagedFile, ...] = ()
+    known: frozenset[str] = frozenset()
+
+    @property
+    def since(self) -> datetime:
+        """When the oldest of the files was last modified, and a second: S3 says no more of its time."""
+        return min(file.modified for file in self.files) - timedelta(seconds=1)
+
+    def starts(self) -> list[str]:
+        """What the keys of these files begin with, and no other key that a REFRESH would take."""
+        keys = frozenset(file.key for file in self.files)
+        others = [file.key for file in self.others if file.modified >= self.since]
+        prefixes, left = exact_prefixes(keys, others)
+        return whole_names([*prefixes, *sorted(left)], keys)
 
     def __str__(self) -> str:
         files = counted(len(self.files), "file")
@@ -123,7 +144,22 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
         _refuse_to_repeat(facts, stream, recent)
         _refuse_while_an_earlier_pipe_may_load(facts, stream, recent)
-    return RefreshPlan(recent, len(rows) - len(recent))
+    known = frozenset(load.key for load in loads)
+    taken = {file.key for file in recent}
+    others = tuple(file for file in listing.files if file.key not in known and file.key not in taken)
+    return RefreshPlan(recent, len(rows) - len(recent), others, known)
+
+
+def refreshes(settings: Settings, stream: Stream, plan: RefreshPlan) -> list[SqlChange]:
+    """The requests of a refresh, each with some REFRESH statements by the operator's role."""
+    cut, role = len(stream.prefix), settings.snowflake.operator_role
+    made = [refresh(stream, settings, start[cut:], plan.since, role) for start in plan.starts()]
+    return [together(made[at : at + TOGETHER]) for at in range(0, len(made), TOGETHER)]
+
+
+def strays_of(facts: Facts, stream: Stream, plan: RefreshPlan) -> list[strays.Stray]:
+    """Files of another suffix that came with a refresh. Only reads."""
+    return strays.found(facts, stream, plan.starts(), plan.since, plan.known, facts.now - REFRESHED)
 
 
 def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:

@@ -2,6 +2,7 @@
 
 COPY statements run side by side, each in a session of its own; the rest one after the other.
 
+While it loads it holds a lease (runbook.leases): nobody replaces the pipe between a look and its statement.
 Right before each statement the histories and the table are read again, and whatever somebody else
 has loaded meanwhile is left out. Killed anywhere, the next run finds what is done in the histories.
 """
@@ -12,15 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import TypeVar
 
-from runbook.backfill import looking, statements
+from runbook.backfill import looking, statements, strays
 from runbook.backfill.classes import Evidence
 from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED
 from runbook.facts.snowflake import Load
+from runbook.leases import COPY_S, SHORT_S, Holding, guarded, is_late, leased, too_late
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.session import Receipt, Row, SqlFailed, Writer, side_by_side
@@ -35,7 +40,13 @@ _NOT_TAKEN = (
     "load history; ACCOUNT_USAGE shows it within two days"
 )
 
+_SKIPPED = (
+    "COPY skipped it: another COPY is loading it, perhaps of a run that was killed, or the table's own load "
+    "memory knows it"
+)
+
 CHUNK = 1000  # files whose rows are read again in one statement
+TOGETHER = 20  # REFRESH statements in one request
 SESSIONS = 4  # COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise
 
 
@@ -73,39 +84,92 @@ class Stop:
 
 @dataclass
 class Loaded:
-    """What came of it: files dealt with, and for some why they were not loaded."""
+    """What came of it: files dealt with, and for some why they were not loaded.
+
+    ``strays``: files of another suffix that came along. ``at_others``: what a COPY of another run is loading.
+    """
 
     files: set[str] = field(default_factory=set)
     queued: set[str] = field(default_factory=set)
     why: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    strays: list["strays.Stray"] = field(default_factory=list)
+    at_others: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Loader:
-    """One stream being loaded. ``progress`` is told of files dealt with and of rows that came."""
+    """One stream being loaded. ``progress`` is told of files dealt with and of rows that came.
+
+    ``holding``: the lease under which it is done, where the caller has one already.
+    """
 
     run: Run
     stream: Stream
     plan: BackfillPlan
     stop: Stop
     progress: Callable[[int, int], None]
+    holding: Holding | None = None
     loaded: Loaded = field(default_factory=Loaded)
     on_record: set[Load] = field(default_factory=set)
 
     def load(self) -> Loaded:
-        """Load everything the plan names, until told to stop. Writes."""
+        """Load everything the plan names, until told to stop. Writes.
+
+        Raises Refused where somebody is replacing the pipe.
+        """
+        if self.holding is None:
+            with leased(self.run, self.stream) as self.holding:
+                return self.load()
         self._copy()
         self._replace()
         self._refresh()
         self.loaded.stopped = self.stop.asked
         return self.loaded
 
+    def _hold(self, seconds: int = SHORT_S) -> None:
+        """The lease for that long, before the last look; Ctrl-C does not cut it off."""
+        if self.holding is None:
+            raise AssertionError("nothing is loaded without a lease")
+        self.stop.finish(partial(self.holding.hold, seconds))
+
+    def _keep(self) -> None:
+        if self.holding is not None:
+            self.stop.finish(self.holding.keep)
+
     # -- COPY ------------------------------------------------------------------------------------------
 
     def _copy(self) -> None:
+        """Everything that is COPY's; once more what a COPY of another run was loading and did not load."""
+        verdicts = self.plan.by(Way.COPY)
+        self._copy_batches(verdicts)
+        skipped = [each for each in verdicts if self.loaded.why.get(each.file.key) == _SKIPPED]
+        if skipped and not self.stop.asked:
+            self._wait_for_others(skipped)
+            self._copy_batches(skipped)
+            self.loaded.at_others = {
+                each.file.key for each in skipped if self.loaded.why.get(each.file.key) == _SKIPPED
+            }
+
+    def _wait_for_others(self, verdicts: Sequence[Verdict]) -> None:
+        """While a COPY of another run may be loading these files. Only reads.
+
+        A COPY marks its files, and another one skips them without waiting; should the first fail, they stay
+        unloaded. Source: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
+        """
+        reader, pause = self.run.reader, 0.2
+        deadline = reader.now() + self.run.settings.checks.ready_within_seconds
+        while not self.stop.asked and reader.now() < deadline:
+            others = self.holding.others() if self.holding else []
+            _, left, _ = self._still(verdicts)
+            if not left or not others:
+                return
+            reader.sleep(pause)
+            pause = min(pause * 1.5, 5)
+
+    def _copy_batches(self, verdicts: Sequence[Verdict]) -> None:
         """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
-        left = batches(self.plan.by(Way.COPY), self.plan.evidence.now)
+        left = batches(verdicts, self.plan.evidence.now)
         clouds, ready = self.run.writer.clouds, self.run.writer.ready
         writers = [Writer(clouds, f"write {number}", ready=ready) for number in range(SESSIONS)]
         under_way: dict[Future[Copied], Writer] = {}
@@ -126,8 +190,11 @@ class Loader:
             raise failed
 
     def _copy_one(self, writer: Writer, uncertain: bool, batch: Sequence[Verdict]) -> "Copied":  # noqa: FBT001
+        self._hold(COPY_S)
         evidence, still, _ = self._still(batch)
         keys = [verdict.file.key for verdict in still]
+        for key in {verdict.file.key for verdict in batch} - set(keys):
+            self.loaded.why.pop(key, None)
         if not keys:
             return Copied(len(batch))
         change = statements.copy(self.stream, self.run.settings, evidence.pipe, keys, uncertain=uncertain)
@@ -149,10 +216,11 @@ class Loader:
             row = said.get(key)
             if row is not None and row["status"] in LOADED:
                 self.loaded.files.add(key)
+                self.loaded.why.pop(key, None)
             elif row is not None:
                 self.loaded.why[key] = str(row["first_error"] or row["status"])
             else:
-                self.loaded.why[key] = "COPY skipped it: the table's own load memory knows it"
+                self.loaded.why[key] = _SKIPPED
 
     # -- DELETE and COPY in one transaction ------------------------------------------------------------
 
@@ -160,6 +228,7 @@ class Loader:
         for verdict in self.plan.by(Way.REPLACE):
             if self.stop.asked:
                 return
+            self._hold(COPY_S)
             evidence, still, _ = self._still([verdict])
             if still:
                 self._replace_one(evidence, verdict.file.key)
@@ -190,21 +259,40 @@ class Loader:
         verdicts = self.plan.by(Way.REFRESH)
         if not verdicts or self.stop.asked:
             return
+        self._hold()
         evidence, still, others = self._still(verdicts)
         self.progress(len(verdicts) - len(still), 0)
         keys = {verdict.file.key for verdict in still}
         pairs, left = self.plan.refreshes(keys, others)
         self.loaded.queued = set()
-        for prefix, after in pairs:
+        for some in batched(pairs, TOGETHER):
             if self.stop.asked:
                 break
-            self._make(statements.refresh(self.stream, self.run.settings, prefix, after))
-            start = self.stream.prefix + prefix
-            self.loaded.queued |= {key for key in keys - left if key.startswith(start)}
+            self._keep()
+            self._queue([(self.stream.prefix + prefix, after) for prefix, after in some], keys - left)
         for key in left:
             self.loaded.why[key] = "a file whose name goes on from this one appeared meanwhile: run it again"
         if evidence.status.execution_state == "RUNNING":
             self._wait(evidence)
+        if pairs:
+            starts = [self.stream.prefix + prefix for prefix, _ in pairs]
+            known = {load.key for load in evidence.recent}
+            self.loaded.strays = strays.found(
+                self.run.facts(), self.stream, starts, pairs[0][1], known, evidence.now - looking.ALREADY
+            )
+
+    def _queue(self, pairs: Sequence[tuple[str, datetime]], keys: set[str]) -> None:
+        """Some REFRESH statements, of whole prefixes, as one request that is done only under the lease."""
+        cut = len(self.stream.prefix)
+        made = [
+            statements.refresh(self.stream, self.run.settings, start[cut:], after) for start, after in pairs
+        ]
+        lease = self.holding.lease if self.holding else None
+        change, receipts = guarded(statements.together(made), lease), list[Receipt]()
+        if is_late(self._statements(change, split(change.sql), receipts)):
+            raise too_late(self.stream)
+        self.run.applied(0, Applied(change, tuple(receipts)))
+        self.loaded.queued |= {key for key in keys if key.startswith(tuple(start for start, _ in pairs))}
 
     def _wait(self, evidence: Evidence) -> None:
         """Until the pipe has dealt with what was queued, or nothing happens any more. Only reads.
@@ -249,6 +337,8 @@ class Loader:
         others: set[str] = set()
         evidence = self.plan.evidence
         for at in range(0, len(verdicts), CHUNK):
+            if at:
+                self._keep()
             some = verdicts[at : at + CHUNK]
             keys = [verdict.file.key for verdict in some]
             evidence = looking.again(facts, self.plan.survey.about(keys), keys)
@@ -260,13 +350,6 @@ class Loader:
                 elif would_queue(verdict.file, now.kind, evidence):
                     others.add(verdict.file.key)
         return evidence, still, others
-
-    def _make(self, change: SqlChange) -> list[Row]:
-        """Run a change to its end and put it on record; the last statement's rows. Writes."""
-        receipts: list[Receipt] = []
-        rows = self._statements(change, split(change.sql), receipts)
-        self.run.applied(0, Applied(change, tuple(receipts)))
-        return rows
 
     def _statements(self, change: SqlChange, texts: Sequence[str], receipts: list[Receipt]) -> list[Row]:
         answer = self.run.writer.answer
@@ -297,6 +380,13 @@ class Copied:
     keys: Sequence[str] = ()
     rows: Sequence[Row] = ()
     applied: Applied | None = None
+
+
+def batched(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The rows, some at a time."""
+    left = iter(rows)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def _failed(change: SqlChange, error: SqlFailed, *, done: bool) -> RunbookError:

@@ -9,9 +9,9 @@ from typing import Any
 
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import Evidence, Kind, classify
+from runbook.backfill.prefixes import exact_prefixes, whole_names
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
-from runbook.facts.ranges import common
 from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
 from runbook.invocation import typed
 
@@ -182,6 +182,7 @@ class BackfillPlan:
         if after is None:
             return (), frozenset()
         prefixes, left = exact_prefixes(frozenset(wanted), others)
+        prefixes = whole_names(prefixes, wanted)
         cut = len(self.evidence.stream.prefix)
         return tuple((prefix[cut:], after) for prefix in prefixes), left
 
@@ -324,36 +325,6 @@ def _unknown(evidence: Evidence) -> str:
     if evidence.account is None:
         return f"{reach}: grant SNOWFLAKE.USAGE_VIEWER to see a year of loads"
     return f"{reach}: ACCOUNT_USAGE may be two days late, look again then"
-
-
-# -- REFRESH ---------------------------------------------------------------------------------------------
-
-
-def exact_prefixes(wanted: frozenset[str], others: Iterable[str]) -> tuple[list[str], frozenset[str]]:
-    """The fewest prefixes under which every wanted key lies and no other; and keys without such a one.
-
-    A key that another key begins with has none: REFRESH takes both.
-    """
-    found: list[str] = []
-    left: set[str] = set()
-    stack = [sorted({*wanted, *others})]
-    while stack:
-        keys = stack.pop()
-        inside = [key for key in keys if key in wanted]
-        shared = common(keys[0], keys[-1])
-        if not inside:
-            continue
-        if len(inside) == len(keys):
-            found.append(shared)
-            continue
-        if keys[0] == shared:
-            left.update({shared} & wanted)
-            keys = keys[1:]
-        groups: dict[str, list[str]] = {}
-        for key in keys:
-            groups.setdefault(key[len(shared)], []).append(key)
-        stack.extend(groups.values())
-    return sorted(found), frozenset(left)
 
 
 # -- COPY, in batches -------------------------------------------------------------------------------------

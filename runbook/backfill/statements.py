@@ -1,14 +1,16 @@
 """The statements of a backfill, made from the pipe's own COPY: what a dry run prints is what runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace as replace_text
 from datetime import datetime
 
 from runbook.errors import Refused
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import Pipe
 from runbook.plan import SqlChange
-from runbook.settings import Settings, Stream
+from runbook.settings import Identifier, Settings, Stream
 from runbook.sql import literal, one_statement, written
+from runbook.sql import statements as split
 
 
 def own_copy(stream: Stream, pipe: Pipe) -> str:
@@ -56,16 +58,29 @@ def _load(stream: Stream, pipe: Pipe) -> str:
     return text
 
 
-def refresh(stream: Stream, settings: Settings, prefix: str, after: datetime) -> SqlChange:
-    """Queue what lies under a prefix; run by the pipe's owner, without a warehouse."""
+def refresh(
+    stream: Stream, settings: Settings, prefix: str, after: datetime, role: Identifier | None = None
+) -> SqlChange:
+    """Queue what lies under a prefix; run by the pipe's owner unless another role is named."""
     path = f" PREFIX = {literal(stream.name_of(stream.prefix + prefix))}" if prefix else ""
     when = literal(after.isoformat())
     return SqlChange(
         "operate/refresh.sql",
-        f"USE ROLE {settings.snowflake.loader_role.sql};\n"
+        f"USE ROLE {(role or settings.snowflake.loader_role).sql};\n"
         f"ALTER PIPE {stream.pipe.sql} REFRESH{path} MODIFIED_AFTER = {when};",
         f"{stream.name}: queue what lies under {stream.prefix}{prefix} and nothing remembers",
     )
+
+
+def together(changes: Sequence[SqlChange]) -> SqlChange:
+    """Changes by one role as one change, which is named as the first of them."""
+    if len(changes) == 1:
+        return changes[0]
+    first, *rest = changes
+    role, _ = split(first.sql)
+    more = [text for change in rest for text in split(change.sql) if text != role]
+    sql = ";\n".join([*split(first.sql), *more]) + ";"
+    return replace_text(first, sql=sql, why=f"{first.why}, and {len(rest)} more")
 
 
 def use(stream: Stream, settings: Settings) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from runbook.backfill import strays
 from runbook.backfill.asked import Asked
 from runbook.backfill.classes import SAYS, Kind
 from runbook.backfill.planning import EXAMPLES, BackfillPlan, Way
@@ -141,6 +142,10 @@ def outcome_table(result: Result, style: Style) -> str:
             lines.append(f"  event_ids that repeat, in the range: {before} before, {after} after")
         if result.rows_twice:
             lines.append(style.paint(f"  ROWS TWICE: {result.rows_twice} (a file and row number)", "red"))
+    if result.loaded is not None and result.loaded.strays:
+        lines += [wrapped("  loaded too: ", text, style) for text in strays.told(result.loaded.strays)]
+        what = strays.remedy(result.stream, [stray.key for stray in result.loaded.strays])
+        lines.append(wrapped("  to do: ", what, style))
     missing = result.files_missing
     alike = defaultdict(list)
     for verdict in islice(result.missing, NAMED):
@@ -197,6 +202,7 @@ def result_json(result: Result) -> dict[str, Any]:
         if result.event_ids
         else None,
         "rows_twice": result.rows_twice,
+        "other_files": [{"key": stray.key, "rows": stray.rows} for stray in result.loaded.strays],
     }
     return {"loaded": loaded, "missing": _Missing(result)}
 

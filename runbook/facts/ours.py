@@ -11,7 +11,7 @@ from typing import Any
 from runbook.errors import CannotTell
 from runbook.facts.aws import Policy, Role
 from runbook.facts.aws import ask as ask_aws
-from runbook.facts.pipeline import integration_grants, loader_grants, operator_grants
+from runbook.facts.pipeline import LEASE_PREFIX, integration_grants, loader_grants, operator_grants
 from runbook.facts.snowflake import Grant, ask
 from runbook.session import Reader, Row
 from runbook.settings import ADOPTED_BY, MANAGED_BY, Identifier, QualifiedName, Settings
@@ -112,7 +112,14 @@ def held_beyond(held: frozenset[Grant] | None, settings: Settings) -> list[Grant
     for stream in settings.streams:
         given |= {*loader_grants(settings, stream), *operator_grants(settings, stream)}
         given.add(Grant("OWNERSHIP", "PIPE", stream.pipe.sql))
-    return sorted((held or frozenset()) - given)
+    beyond = (held or frozenset()) - given
+    return sorted(grant for grant in beyond if not _is_lease(grant))
+
+
+def _is_lease(grant: Grant) -> bool:
+    """A lease that a command left behind, which `down` takes away first."""
+    last = grant.name.rpartition(".")[2]
+    return grant.on.replace("_", " ") == "FILE FORMAT" and last.startswith(LEASE_PREFIX)
 
 
 def granted_to(reader: Reader, role: Identifier) -> list[str]:

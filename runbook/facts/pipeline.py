@@ -62,6 +62,10 @@ def missing_columns(table: Table, stream: Stream) -> list[str]:
     return [name for name in columns(stream) if name not in table.names]
 
 
+LEASE_PREFIX = "SNOWPIPE_RUNBOOK_LEASE_"
+"""How the names of leases begin: file formats that say who is at work (runbook.leases)."""
+
+
 def loader_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
     """What the pipe's owner needs; all of it must stay granted or the pipe stalls.
 
@@ -84,6 +88,7 @@ def operator_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
     """
     return (
         *loader_grants(settings, stream),
+        *([Grant("CREATE FILE FORMAT", "SCHEMA", _schema(settings))] if settings.is_ours else ()),
         Grant("MONITOR", "PIPE", stream.pipe.sql),
         Grant("OPERATE", "PIPE", stream.pipe.sql),
     )

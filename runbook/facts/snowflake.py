@@ -423,6 +423,15 @@ def list_statement(stream: Stream) -> str:
     return f"LIST {place if _PLAIN_PLACE.fullmatch(place) else literal(place)}"
 
 
+def listed_below(reader: Reader, stream: Stream, start: str) -> list[StagedFile]:
+    """The files whose keys begin so; ``start`` lies in what the stream's pipe reads. Only reads.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/list (a path is a prefix)
+    """
+    place = literal(f"@{stream.stage.sql}/{stream.path}{stream.name_of(start)}")
+    return [listed_file(row, stream) for row in reader.sql(f"LIST {place}")]
+
+
 def listed_file(row: Row, stream: Stream) -> StagedFile:
     """One line of LIST."""
     cut = len(f"{stream.url.split('://', 1)[0]}://{stream.bucket}/")

@@ -199,9 +199,9 @@ def _of_steps(settings: Settings, there: There) -> Iterator[SnowflakeRight]:
         yield SnowflakeRight(4, owner, "CREATE SCHEMA", database, (f"OWNERSHIP on {database}",))
         return
     owned = (f"OWNERSHIP on {schema}",)
-    for privilege in ("USAGE", "CREATE PIPE"):
+    for privilege in ("USAGE", "CREATE PIPE", "CREATE FILE FORMAT"):
         yield SnowflakeRight(4, owner, privilege, schema, owned, handed_on=True)
-    for privilege in ("CREATE TABLE", "CREATE STAGE", "CREATE FILE FORMAT"):
+    for privilege in ("CREATE TABLE", "CREATE STAGE"):
         yield SnowflakeRight(4, owner, privilege, schema, owned)
 
 

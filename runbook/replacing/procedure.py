@@ -16,6 +16,7 @@ from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import LOADED
 from runbook.facts.pipeline import pipe_definition, same_statement
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.leases import ALONE_S, Holding, leased
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
@@ -169,12 +170,22 @@ class Replacing:
 
     run: Run
     stream: Stream
+    holding: Holding | None = None
 
     def work(self, found: Replacement) -> BackfillPlan | None:
-        """Do what is left; the files looked at afterwards. Writes.
+        """Do what is left, alone: nobody loads meanwhile; the files looked at afterwards. Writes.
 
-        Raises NotConverged with what is missing until it is done.
+        Raises NotConverged with what is missing until it is done, Refused where another command is at work.
         """
+        with leased(self.run, self.stream, alone=True) as self.holding:
+            return self._work(found)
+
+    def _alone(self) -> None:
+        """Still alone, before a look and the statement that stands on it."""
+        if self.holding is not None:
+            self.holding.hold(ALONE_S)
+
+    def _work(self, found: Replacement) -> BackfillPlan | None:
         if found.why:  # a person was asked meanwhile, and another one may have paused it or granted a role
             found = look(self.run.facts(), self.stream)
         if found.why:
@@ -200,6 +211,7 @@ class Replacing:
         if not found.is_stopped:
             self._make(statements.hold(self.stream, found.pipe, note))
             self._wait_for_quiet(found)
+        self._alone()
         now = look(self.run.facts(), self.stream)
         if not now.why or now.note is None:
             return  # somebody else has replaced it meanwhile
@@ -211,6 +223,8 @@ class Replacing:
         if note.witness:
             self._stop_where_another_run_is_at_it(found, begun)
         change = statements.create(self.stream, now.pipe, note, now.definition)
+        if self.holding is not None:
+            self.holding.keep()
         try:
             self._make(change)
         except SqlFailed as error:
@@ -283,12 +297,13 @@ class Replacing:
 
     def _load(self, found: Replacement, note: Note) -> BackfillPlan:
         """Load what is missing since then; raises NotConverged where it is not loaded yet."""
+        self._alone()
         plan = self._plan(note, paused=found.stays_paused)
         loaded = Loaded()
         if plan.to_load:
             tell(f"{self.stream.name}: {len(plan.to_load)} files waited for the former pipe")
             with Stop().listening() as stop:
-                loaded = Loader(self.run, self.stream, plan, stop, lambda *_: None).load()
+                loaded = Loader(self.run, self.stream, plan, stop, lambda *_: None, self.holding).load()
             plan = self._plan(note, paused=found.stays_paused)
         if plan.to_load and not found.stays_paused:
             first = plan.to_load[0].file.key

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+from runbook import leases
 from runbook.errors import Refused
 from runbook.facts import Facts
 from runbook.facts.ours import marked, pipes_of_others
 from runbook.facts.whose import integration_is_for_us
 from runbook.plan import Change, SqlChange
 from runbook.replacing import note
+from runbook.session import DOES_NOT_EXIST, SqlFailed
 from runbook.settings import QualifiedName, Stream
 from runbook.sql import rendered
 
@@ -27,6 +29,7 @@ def plan(facts: Facts) -> Iterator[Change]:
 def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
     """The same for some streams; what the others use stays."""
     _refuse_half_replaced(facts, streams)
+    yield from _leases(facts, streams)
     found = [
         (kind, name, stream)
         for kind in ("pipe", "stage", "file_format")
@@ -41,6 +44,26 @@ def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
     for kind, name, stream in found:
         path = f"down/{_FILES[kind]}"
         yield SqlChange(path, rendered(path, facts.settings, stream), f"{name.sql} was made by step 4")
+
+
+def _leases(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
+    """Leases that commands left behind; raises Refused while one is held, for its command is at work."""
+    schemas = {stream.pipe.schema: stream.pipe for stream in streams}
+    for pipe in schemas.values():
+        for lease in _listed(facts, pipe):
+            if not lease.is_over(facts.now):
+                raise leases.in_the_way(lease.pipe or pipe.sql, "down", [lease])
+            statement = f"USE ROLE {facts.settings.snowflake.operator_role.sql};\n{leases.drop(lease)};"
+            yield SqlChange("down (generated)", statement, f"the lease {lease.name.name} was left behind")
+
+
+def _listed(facts: Facts, pipe: QualifiedName) -> list[leases.Lease]:
+    try:
+        return leases.of_pipe(facts.reader.sql(leases.show(pipe)), None)
+    except SqlFailed as error:
+        if error.errno in DOES_NOT_EXIST:
+            return []
+        raise
 
 
 _FILES = {"pipe": "10_pipe.sql", "stage": "20_stage.sql", "file_format": "30_file_format.sql"}

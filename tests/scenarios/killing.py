@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 from tests.scenarios.conftest import ROOT, Installation
@@ -30,12 +31,20 @@ class Killer:
     """Stands between a command and both clouds, and kills it at its nth statement or call that counts.
 
     ``statements``: what counted so far; a call of AWS stands there as method and path.
+    ``meanwhile``: done right before that statement reaches its cloud, and nobody is killed then.
+    ``said``: what the command printed, afterwards.
     """
 
     def __init__(
-        self, at: Installation, number: int, counts: Callable[[str], bool] = writing, timeout: float = 60
+        self,
+        at: Installation,
+        number: int,
+        counts: Callable[[str], bool] = writing,
+        timeout: float = 60,
+        meanwhile: Callable[[], object] | None = None,
     ) -> None:
         self.at, self.number, self.counts, self.timeout = at, number, counts, timeout
+        self.meanwhile, self.said = meanwhile, ""
         self.statements: list[str] = []
         self.command: Command | None = None
         self._started = threading.Event()
@@ -77,11 +86,18 @@ class Killer:
             "SNOWFLAKE_HOME": str(home),
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.aws.server_port}",
         }
-        with Path(os.devnull).open("w") as nowhere:
-            self.command = self.at.warm.started(arguments, ROOT, environment, nowhere, nowhere)
-        self._started.set()
+        with TemporaryFile("w+") as said:
+            self.command = self.at.warm.started(arguments, ROOT, environment, said, said)
+            self._started.set()
+            try:
+                return self._waited(self.command)
+            finally:
+                said.seek(0)
+                self.said = " ".join(said.read().split())
+
+    def _waited(self, command: Command) -> int:
         try:
-            return self.command.wait(self.timeout)
+            return command.wait(self.timeout)
         finally:
             for server in (self.snowflake, self.aws):
                 server.shutdown()
@@ -90,6 +106,9 @@ class Killer:
     def _pass_on(self, request: BaseHTTPRequestHandler, host: str, port: int) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         mine = self._is_the_one(request, body)
+        if mine and self.meanwhile:
+            self.meanwhile()
+            mine = False
         with closing(HTTPConnection(host, port, timeout=60)) as connection:
             connection.request(request.command, request.path, body, dict(request.headers))
             answer = connection.getresponse()

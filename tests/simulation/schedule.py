@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook import commands
 from runbook.backfill import command as backfilling
-from runbook.backfill import loading, looking
+from runbook.backfill import loading, looking, strays
 from runbook.backfill.asked import read as read_asked
 from runbook.backfill.planning import NOT_ALONE
 from runbook.errors import NotConverged, RunbookError
@@ -44,6 +44,10 @@ class Silent:
     """A record that keeps nothing."""
 
     path = "nowhere"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.who = {"snowflake": "SOMEBODY@MODEL"}
 
     def applied(self, *_: object) -> None:
         pass
@@ -113,7 +117,8 @@ class Operator:
     def _work(self) -> None:
         play = self.play
         reader = Reader(self.clouds, now=lambda: play.world.now.timestamp(), sleep=self.sleep)
-        run = Run(play.settings, self.name, reader, Writer(self.clouds), Silent(), yes=True)  # type: ignore[arg-type]
+        record = Silent(f"run-{id(self)}")
+        run = Run(play.settings, self.name, reader, Writer(self.clouds), record, yes=True)  # type: ignore[arg-type]
         try:
             self.result = self.command(run)
             self.ended = "done"
@@ -374,7 +379,7 @@ class Play:
         for _ in range(4):
             one = Operator("replace-pipe at the end", self, self.replace_pipe)
             self.run_together([one], self.random)
-            if not one.ended.startswith("NotConverged"):
+            if not one.ended.startswith(("NotConverged", "Refused: Another command is at work")):
                 break
             self.pass_time(timedelta(minutes=16))
         if world.pipe.paused:  # a pause from before a replacement that was cut off
@@ -457,6 +462,7 @@ ONE_AT_A_TIME = (
     (looking, "side_by_side", Inline),
     (looking, "ThreadPoolExecutor", Inline),
     (loading, "side_by_side", Inline),
+    (strays, "side_by_side", Inline),
 )
 """What the product reads and copies side by side is done in its order, so that a seed repeats."""
 

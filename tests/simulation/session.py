@@ -70,6 +70,7 @@ class Session:
             (r"SHOW GRANTS ON PIPE ", self._grants),
             (r"SELECT GET_DDL\('PIPE', ", self._ddl),
             (r"LIST @", self._list),
+            (r"LIST '@[^/]*/(.*)'$", self._list_below),
             (r"DESC TABLE ", self._columns),
             (r"SHOW TABLES LIKE ", self._tables),
             (r"SELECT COUNT\(\*\) AS n FROM TABLE\(.*Load in progress", self._in_progress),
@@ -83,6 +84,10 @@ class Session:
                 self._refresh,
             ),
             (rf"ALTER PIPE {pipe} (SET|UNSET) (.*)", self._alter),
+            (r"CREATE FILE FORMAT (\S+) TYPE = CSV COMMENT = ('.*')$", self._lease),
+            (r"SHOW FILE FORMATS LIKE ", self._leases),
+            (r"DROP FILE FORMAT IF EXISTS (\S+)$", self._lease_gone),
+            (r"EXECUTE IMMEDIATE ('.*')$", self._block),
             (rf"CREATE OR REPLACE PIPE {pipe}(.*?)\nAS\n(.*)", self._create),
             (rf"GRANT (.*) ON PIPE {pipe} TO (ROLE) (\w+)( WITH GRANT OPTION)?$", self._grant),
             (r"BEGIN$", self._begin),
@@ -177,6 +182,11 @@ class Session:
         ]
         return Answer("name size md5 last_modified", rows)
 
+    def _list_below(self, _: str, found: re.Match[str]) -> Answer:
+        start = f"s3://{self.stream.bucket}/{self.stream.prefix}{found[1]}"
+        every = self._list()
+        return Answer(" ".join(every.columns), [row for row in every.rows if row[0].startswith(start)])
+
     def _columns(self, *_: Any) -> Answer:
         extra = ["_FILE", "_FILE_ROW", "_LOADED_AT"] if self.has_file else []
         return Answer("name type", [(name, "VARCHAR") for name in ["EVENT_ID", *extra]])
@@ -250,6 +260,33 @@ class Session:
             None,
             pipe,
         )
+
+    # -- leases ----------------------------------------------------------------------------------------
+
+    def _lease(self, _: str, found: re.Match[str]) -> Answer:
+        self.world.leases[found[1]] = (self.world.now, texts(found[2])[0])
+        return DONE
+
+    def _leases(self, *_: Any) -> Answer:
+        rows = [
+            (made, *name.split("."), comment) for name, (made, comment) in sorted(self.world.leases.items())
+        ]
+        return Answer("created_on database_name schema_name name comment", rows)
+
+    def _lease_gone(self, _: str, found: re.Match[str]) -> Answer:
+        self.world.leases.pop(found[1], None)
+        return DONE
+
+    def _block(self, _: str, found: re.Match[str]) -> Answer:
+        """A block as the product writes them: each statement only before a time."""
+        (text,) = texts(found[1])
+        for until, statement in re.findall(
+            r"IF \(SYSDATE\(\) >= '(.*?)'::TIMESTAMP_NTZ\) THEN RETURN 'too late'; END IF;\n(.*?);\n", text
+        ):
+            if self.world.now.replace(tzinfo=None) >= datetime.fromisoformat(until):
+                return Answer("block", [("too late",)])
+            self.execute(statement)
+        return Answer("block", [("done",)])
 
     # -- writing ---------------------------------------------------------------------------------------
 

@@ -141,6 +141,7 @@ class World:
         self.pipe = Pipe(self._next(), definition, START - timedelta(minutes=1), SHARED_QUEUE)
         self.former: list[Pipe] = []
         self.lock: object | None = None
+        self.leases: dict[str, tuple[datetime, str]] = {}
         self.bare_refresh = False
         self.doubled: list[tuple[str, str, set[str]]] = []
         """Same content put into the table again: the file, by what, and by what it was there already."""

@@ -112,5 +112,9 @@ def test_an_operator_needs_monitor_beside_operate(settings):
     """OPERATE does not show a pipe's status. Source: security-access-control-privileges"""
     stream = settings.stream("events")
     more = set(operator_grants(settings, stream)) - set(loader_grants(settings, stream))
-    assert more == {Grant("MONITOR", "PIPE", stream.pipe.sql), Grant("OPERATE", "PIPE", stream.pipe.sql)}
+    assert more == {
+        Grant("MONITOR", "PIPE", stream.pipe.sql),
+        Grant("OPERATE", "PIPE", stream.pipe.sql),
+        Grant("CREATE FILE FORMAT", "SCHEMA", "RAW.SNOWPLOW"),  # for leases: docs/adr/0017
+    }
     assert integration_grants(settings) == (Grant("USAGE", "INTEGRATION", "SNOWPLOW_S3"),)

@@ -36,7 +36,7 @@ from runbook.sandbox.snowflake.copy_statement import (
 )
 from runbook.sandbox.snowflake.datatypes import result_column
 from runbook.sandbox.snowflake.errors import SnowflakeError
-from runbook.sandbox.snowflake.file_choice import Chosen, choose
+from runbook.sandbox.snowflake.file_choice import Chosen, choose, marked
 from runbook.sandbox.snowflake.formats import FormatOptions
 from runbook.sandbox.snowflake.formats import parse as parse_format
 from runbook.sandbox.snowflake.history import Attempt, PipeIdentity, TableIdentity
@@ -63,7 +63,6 @@ __all__ = [
 
 NOTHING = "Copy executed with 0 files processed."
 LOADED_BEFORE = "File was loaded before."
-WAITING_S = 0.1
 COPY_TYPE = 0x3000 + 0x100
 
 OUTPUT = [
@@ -208,13 +207,7 @@ def run(account: Account, session: Session, statement: CopyStatement) -> Result:
     role = account.bucket.reach(compiled.integration)
     if statement.validation_mode is not None:
         return _validate(account, session, compiled, role)
-    turn = account.history.copying(compiled.table.id)
-    while not turn.acquire(timeout=WAITING_S):
-        session.check_canceled()
-    try:
-        return _Copy(account, session, compiled, role).run()
-    finally:
-        turn.release()
+    return _Copy(account, session, compiled, role).run()
 
 
 @dataclass(slots=True)
@@ -231,6 +224,15 @@ class _Copy:
         plan = self.compiled.plan
         if chosen.missing and plan.on_error.mode == "ABORT_STATEMENT":
             raise missing_file(f"{self.compiled.prefix}{chosen.missing[0]}")
+        chosen.files = marked(self.account, self.compiled, chosen)
+        paths = [file.path for file in chosen.files]
+        try:
+            return self._loaded(chosen)
+        finally:
+            self.session.at_end(lambda: self.account.history.unmark(self.compiled.table.id, paths))
+
+    def _loaded(self, chosen: Chosen) -> Result:
+        plan = self.compiled.plan
         with self.session.cursor() as writing:
             reading = self.account.engine.cursor(self.session.parameters.timezone)
             load = Load(plan, reading, self.role.open, self.account.clock.now)

@@ -32,7 +32,8 @@ class Chosen:
 def choose(account: Account, compiled: Compiled, role: RoleSession, *, ignore_memory: bool = False) -> Chosen:
     """The files of a COPY, after asking AWS and the table's memory. Raises 091003.
 
-    ``ignore_memory``: take files loaded before too, as VALIDATION_MODE = RETURN_ALL_ERRORS does.
+    ``ignore_memory``: take files loaded before too, as VALIDATION_MODE = RETURN_ALL_ERRORS does. What is
+    chosen is not marked yet; :func:`marked` does that.
     """
     statement = compiled.statement
     chosen = Chosen()
@@ -51,6 +52,17 @@ def choose(account: Account, compiled: Compiled, role: RoleSession, *, ignore_me
         chosen.files.append(file)
         total += file.size
     return chosen
+
+
+def marked(account: Account, compiled: Compiled, chosen: Chosen) -> list[StagedFile]:
+    """The chosen files that no other COPY is loading, marked now; asked again what is loaded by then."""
+    history, table, force = account.history, compiled.table.id, compiled.statement.force
+    found = [file for file in chosen.files if history.mark(table, file.path, force=force)]
+    done = [] if force else [file for file in found if history.copy_verdict(table, file) == "loaded"]
+    history.unmark(table, [file.path for file in done])
+    if compiled.statement.files is not None:
+        chosen.loaded_before += done
+    return [file for file in found if file not in done]
 
 
 def _candidates(compiled: Compiled, role: RoleSession, chosen: Chosen) -> Iterator[StagedFile]:

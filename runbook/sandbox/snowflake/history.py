@@ -142,7 +142,7 @@ class LoadHistory:
         self._lock = threading.Lock()
         self._pipes: dict[int, dict[str, datetime]] = {}
         self._tables: dict[int, _TableMemory] = {}
-        self._copying: dict[int, threading.Lock] = {}
+        self._marked: dict[int, set[str]] = {}
         self._attempts: list[Attempt] = []
         self._in_progress: dict[tuple[int, int, str], Attempt] = {}
         self.account_usage_lag_s: float = ACCOUNT_USAGE_LAG_S
@@ -156,10 +156,25 @@ class LoadHistory:
         schema_id, catalog_id = (schema.id if schema else 0), (database.id if database else 0)
         return TableIdentity(table.id, table.full_name, schema_id, catalog_id)
 
-    def copying(self, table_id: int) -> threading.Lock:
-        """Held by a COPY INTO a table from asking what is loaded until it has written what it loaded."""
+    # -- marks of COPY statements that run ----------------------------------------------------------------
+
+    def mark(self, table_id: int, path: str, *, force: bool) -> bool:
+        """Mark a file for a COPY that loads it; False where another COPY has, unless that is no matter.
+
+        "The COPY command marks the files"; a parallel one skips them, and does not wait.
+        Source: https://docs.snowflake.com/en/user-guide/data-load-considerations-load
+        """
         with self._lock:
-            return self._copying.setdefault(table_id, threading.Lock())
+            marked = self._marked.setdefault(table_id, set())
+            if path in marked and not force:
+                return False
+            marked.add(path)
+            return True
+
+    def unmark(self, table_id: int, paths: Iterable[str]) -> None:
+        """The COPY has ended, and its transaction too, whatever came of it."""
+        with self._lock:
+            self._marked.setdefault(table_id, set()).difference_update(paths)
 
     # -- the table's memory ------------------------------------------------------------------------------
 

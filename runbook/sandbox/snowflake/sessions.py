@@ -45,6 +45,7 @@ class Session:
         self._duck: Any = None
         self._timezone = ""
         self._after_commit: list[Callable[[], None]] = []
+        self._at_end: list[Callable[[], None]] = []
         self._last_query_at = account.now()
 
     @property
@@ -134,15 +135,17 @@ class Session:
         with self.lock:
             if not self.in_transaction:
                 return
-            hooks = self._end("COMMIT")
-        for hook in hooks:
+            hooks, ends = self._end("COMMIT")
+        for hook in (*hooks, *ends):
             hook()
 
     def rollback(self) -> None:
         """End the transaction, if any, and undo what it did."""
         with self.lock:
             if self.in_transaction:
-                self._end("ROLLBACK")
+                _, ends = self._end("ROLLBACK")
+                for hook in ends:
+                    hook()
 
     def abandon_if_idle(self, limit: timedelta) -> None:
         """Undo a transaction in which nothing has run for that long; never waits for the session."""
@@ -154,22 +157,32 @@ class Session:
             finally:
                 self.lock.release()
 
-    def _end(self, how: str) -> list[Callable[[], None]]:
-        """End the open transaction, whatever DuckDB says; what was to be done after it."""
+    def _end(self, how: str) -> tuple[list[Callable[[], None]], list[Callable[[], None]]]:
+        """End the open transaction, whatever DuckDB says; what is done after a commit, and anyway."""
         hooks, self._after_commit = self._after_commit, []
+        ends, self._at_end = self._at_end, []
         self.in_transaction = False
         try:
             self.duck.execute(how)
         except duckdb.Error as error:
+            for hook in ends:
+                hook()
             raise duckdb_errors.translate(error) from None
         finally:
             self.account.locks.release(self)
-        return hooks
+        return hooks, ends
 
     def after_commit(self, what: Callable[[], None]) -> None:
         """Do this once the running transaction is committed (now, if none is open); never if it is undone."""
         if self.in_transaction:
             self._after_commit.append(what)
+        else:
+            what()
+
+    def at_end(self, what: Callable[[], None]) -> None:
+        """Do this once the running transaction has ended, one way or the other (now, if none is open)."""
+        if self.in_transaction:
+            self._at_end.append(what)
         else:
             what()
 

@@ -19,6 +19,7 @@ from runbook.sandbox.snowflake.commands import (
     dropping,
     grants,
     loading,
+    scripting,
     session_commands,
     showing,
 )
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "START": session_commands.begin,
     "COMMIT": session_commands.commit,
     "ROLLBACK": session_commands.rollback,
+    "EXECUTE": scripting.execute,
     "TRUNCATE": lambda session, tokens: _table_statement(session, tokens.text),
 }
 """Statements with a grammar of our own, by their first word."""
@@ -59,7 +61,6 @@ KNOWN_ELSEWHERE = {
     "CALL",
     "COMMENT",
     "DECLARE",
-    "EXECUTE",
     "EXPLAIN",
     "GET",
     "PUT",

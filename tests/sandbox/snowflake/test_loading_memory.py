@@ -306,3 +306,20 @@ class TestHistories:
         world.pipe("COPY INTO D.S.T FROM (SELECT $1, $2 FROM @D.S.ST)", replace=True)
         with pytest.raises(Exception, match="transforms data"):
             world.sql(call)
+
+
+def test_a_copy_skips_what_another_one_has_marked_and_does_not_wait(world):
+    """https://docs.snowflake.com/en/user-guide/data-load-considerations-load; [copy]."""
+    world.sql("CREATE TABLE T (A NUMBER, B VARCHAR)")
+    world.stage()
+    world.put("in/a.csv", GOOD)
+    other = world.login("ACCOUNTADMIN")
+    other.database, other.schema = "D", "S"
+    world.sql("BEGIN")
+    assert world.copy("COPY INTO T FROM @ST")["a.csv"]["status"] == "LOADED"
+    assert (
+        world.copy("COPY INTO T FROM @ST FILES = ('a.csv')", other) == "Copy executed with 0 files processed."
+    )
+    world.sql("ROLLBACK")
+    assert world.copy("COPY INTO T FROM @ST", other)["a.csv"]["status"] == "LOADED"
+    assert world.sql("SELECT COUNT(*) FROM T") == [(1,)]

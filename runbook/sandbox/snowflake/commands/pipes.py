@@ -220,7 +220,7 @@ def alter(session: Session, tokens: Tokens) -> Result:
     account = session.account
     with account.lock:
         pipe = resolve.pipe(account, session, parts)
-        _may_alter(session, pipe, {*given, *unset})
+        _may_alter(session, pipe, set(given), unset)
         if "PIPE_EXECUTION_PAUSED" in given or "PIPE_EXECUTION_PAUSED" in unset:
             pausing.set_paused(account, pipe, paused=given.get("PIPE_EXECUTION_PAUSED"))
         if "ERROR_INTEGRATION" in given:
@@ -261,10 +261,13 @@ def _event_level(text: str) -> str:
     return text.upper()
 
 
-def _may_alter(session: Session, pipe: Pipe, changed: set[str]) -> None:
-    """Pausing and resuming needs OPERATE, everything else OWNERSHIP. Raises 3001."""
+def _may_alter(session: Session, pipe: Pipe, given: set[str], unset: list[str]) -> None:
+    """SET PIPE_EXECUTION_PAUSED needs OPERATE, everything else, UNSET of it too, OWNERSHIP. Raises 3001.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe (usage notes)
+    """
     privileges = session.account.privileges
-    if changed == {"PIPE_EXECUTION_PAUSED"}:
+    if given == {"PIPE_EXECUTION_PAUSED"} and not unset:
         privileges.require(session.role, pipe, "OPERATE")
     else:
         privileges.require_ownership(session.role, pipe)
