@@ -50,8 +50,7 @@ def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> in
 
 def _here(config: Any) -> None:
     """Note where this process was called: the project folder, and the settings file that was given."""
-    prefix = getattr(config, "_project_prefix", None)
-    folder = Path(str(prefix)).parent if prefix else Path()
+    folder = Path(getattr(config, "_project_prefix", None) or "")
     HERE.project = Path() if folder.resolve() == Path.cwd() else folder.resolve()
     HERE.file = str(getattr(config, "_runtime_path", None) or "")
 

@@ -165,7 +165,9 @@ def _argument(flag: str, task: str, contexts: dict[str, Any], own: Any) -> Any:
     """The flag of the task, or Invoke's own; raises SettingsWrong where it is neither."""
     if task and flag in contexts[task].flags:
         return contexts[task].flags[flag]
-    found = own.flags.get(flag)
+    found = None
+    if flag in own.flags:  # a Lexicon: its get() knows no short names
+        found = own.flags[flag]
     if found is not None and (not task or found.name in AFTER_A_TASK):
         return found
     flags = contexts[task].flags if task else own.flags

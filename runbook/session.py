@@ -606,15 +606,15 @@ class Writer:
 
     def sql(self, statement: str) -> Receipt:
         """One statement that writes; raises SqlFailed."""
-        connection = self.clouds.snowflake(self.session)
         self.ready()
+        connection = self.clouds.snowflake(self.session)
         self.begun += 1
         return Receipt(_executed(connection, statement)[0])
 
     def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
         """One statement that writes, and the rows it answers with; raises SqlFailed."""
-        connection = self.clouds.snowflake(self.session)
         self.ready()
+        connection = self.clouds.snowflake(self.session)
         self.begun += 1
         query_id, rows = _executed(connection, statement)
         return Receipt(query_id), rows

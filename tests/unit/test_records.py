@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
-from runbook.errors import SettingsWrong
+from runbook.errors import NotConverged, SettingsWrong
 from runbook.plan import Applied, AwsChange, Before, SqlChange
 from runbook.records import Record, new_run_id
-from runbook.session import Receipt
+from runbook.session import Receipt, Writer
 
 SQL = SqlChange(
     "step2_snowflake/10_roles.sql", "-- why\nUSE ROLE A;\nCREATE ROLE IF NOT EXISTS B;\n", "missing"
@@ -86,6 +86,34 @@ def test_a_full_disk_is_that_same_error(settings, tmp_path):
     record.path.symlink_to("/dev/full")
     with pytest.raises(SettingsWrong, match="No space left on device"):
         record.note({"a": 1})
+
+
+def test_a_record_is_made_sure_of_before_a_write_is_sent(settings, tmp_path):
+    (tmp_path / "in the way").write_text("")
+    record = Record(settings, "pause", "run", folder=tmp_path / "in the way")
+    writer = Writer(None, ready=record.make_sure)
+    for write in (
+        lambda: writer.sql("ALTER"),
+        lambda: writer.answer("COPY"),
+        lambda: writer.aws("s3", "Put"),
+    ):
+        with pytest.raises(SettingsWrong, match="The record of this run cannot be written"):
+            write()
+    assert writer.begun == 0
+
+
+def test_it_is_made_sure_of_once(record):
+    record.make_sure()
+    record.make_sure()
+    assert [line["begun"] for line in lines(record)] == [True]
+
+
+def test_a_change_that_was_made_and_cannot_be_noted_is_not_called_unmade(record):
+    record.make_sure()
+    record.path.unlink()
+    record.path.symlink_to("/dev/full")
+    with pytest.raises(NotConverged, match="DeletePolicyVersion was made, but the record"):
+        record.applied(1, Applied(AWS, ()))
 
 
 def test_a_runs_name_is_sortable_and_its_own():

@@ -16,6 +16,7 @@ from runbook.errors import (
     SettingsWrong,
     Unhealthy,
 )
+from runbook.invocation import HERE
 from runbook.plan import Applied, AwsChange
 from runbook.records import Record
 from runbook.running import INTERRUPTED, Run, ends, running, write_output
@@ -148,6 +149,28 @@ def test_nobody_to_ask_is_a_refusal(monkeypatch, tmp_path):
 class Terminal(StringIO):
     def isatty(self):
         return True
+
+
+def test_ctrl_d_is_no_answer(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    with pytest.raises(SettingsWrong, match="Nothing was changed: there was no answer"):
+        run_of(read(written(**LIVE)), tmp_path).ask("Apply?")
+
+
+def test_an_error_ends_with_its_target_and_commands_that_go_there(monkeypatch):
+    monkeypatch.setattr(HERE, "file", "environments/prod.yaml")
+    with pytest.raises(Blocked) as told:
+        begun(Blocked("No queue", by_step=4, remedy="invoke step4-snowflake"), changed=0)
+    assert str(told.value) == (
+        "No queue. Step 4 comes first. To do: invoke -f environments/prod.yaml step4-snowflake. Target: sandbox."
+    )
+
+
+def test_ctrl_c_in_a_comparison_is_ctrl_c():
+    with pytest.raises(KeyboardInterrupt):
+        begun(RuntimeError("Query interrupted"), changed=0)
+    with pytest.raises(NotConverged, match="Interrupted"):
+        begun(RuntimeError("Query interrupted"), changed=1)
 
 
 @pytest.mark.parametrize(
