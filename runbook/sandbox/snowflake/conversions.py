@@ -129,7 +129,10 @@ def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -
 def _require_auto(base: str, options: FormatOptions) -> None:
     """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
     option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
-    if base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ") and options[option].upper() != "AUTO":
+    if (
+        base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
+        and options[option].upper() != "AUTO"
+    ):
         raise errors.not_emulated(f"{option} = '{options[option]}'")
     if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
         raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")

@@ -56,7 +56,9 @@ def one_statement(text: str) -> exp.Expression:
         raise syntax_error(error) from None
     except SqlglotError:  # a text its tokenizer cannot divide
         line, _, last = text.rpartition("\n")
-        raise errors.syntax_error("unexpected '<EOF>'.", line.count("\n") + 1 + bool(line), len(last)) from None
+        raise errors.syntax_error(
+            "unexpected '<EOF>'.", line.count("\n") + 1 + bool(line), len(last)
+        ) from None
     except Exception as error:  # noqa: BLE001 - sqlglot's own faults
         log.info("no parse: %s: %s", type(error).__name__, error)
         raise duckdb_errors.this_statement() from None

@@ -69,7 +69,9 @@ def rows(session: Session, table: exp.Table, fields: int) -> Result:
     pattern = copying.java_pattern(given.name if given is not None else None)
     role = account.bucket.reach(integration)
     prefix = reference.prefix(stage.path)
-    found = [file for file in role.list(stage.bucket, prefix) if pattern is None or pattern.fullmatch(file.key)]
+    found = [
+        file for file in role.list(stage.bucket, prefix) if pattern is None or pattern.fullmatch(file.key)
+    ]
     parts = [_records(session, role, file, options, fields) for file in found]
     kind = "VARIANT" if options.type == "JSON" else "TEXT"
     columns = [Column(f"${n}", kind if n == 1 else "TEXT") for n in range(1, fields + 1)]

@@ -156,7 +156,9 @@ def _internal(error: Exception) -> SnowflakeError:
     return SnowflakeError(603, "XX000", "SQL execution internal error: see the sandbox's log.")
 
 
-_SECRET = re.compile(r"((?:AWS_SECRET_KEY|AWS_TOKEN|MASTER_KEY|PASSWORD)\s*=\s*)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE)
+_SECRET = re.compile(
+    r"((?:AWS_SECRET_KEY|AWS_TOKEN|MASTER_KEY|PASSWORD)\s*=\s*)(?:'[^']*'|\"[^\"]*\")", re.IGNORECASE
+)
 
 
 def _log(query: Query, role: str) -> None:

@@ -144,7 +144,35 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
     "view": ("TABLES", "COLUMNS", "SCHEMATA", "PIPES", "STAGES", "COPY_HISTORY", "LOAD_HISTORY", "VIEWS", "DATABASES"),
 }  # fmt: skip
 
-NOISE = ("(", ")", ",", ";", ".", "::", "->>", "$1", "@", "'", '"', "/*", "--", "NULL", "SELECT", "=", "=>", "\n", "TAG", "AS", "\\", "?", ":x", "[", "{", "\x00", "🎉")
+NOISE = (
+    "(",
+    ")",
+    ",",
+    ";",
+    ".",
+    "::",
+    "->>",
+    "$1",
+    "@",
+    "'",
+    '"',
+    "/*",
+    "--",
+    "NULL",
+    "SELECT",
+    "=",
+    "=>",
+    "\n",
+    "TAG",
+    "AS",
+    "\\",
+    "?",
+    ":x",
+    "[",
+    "{",
+    "\x00",
+    "🎉",
+)
 
 
 def statements(seed: int, count: int) -> Iterator[str]:

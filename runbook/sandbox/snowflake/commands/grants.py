@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.snowflake import errors, result
+from runbook.sandbox.snowflake.catalog import SchemaObject
 from runbook.sandbox.snowflake.commands import ownership, role_grants
 from runbook.sandbox.snowflake.commands.grant_targets import (
     Target,
@@ -18,7 +19,6 @@ from runbook.sandbox.snowflake.commands.grant_targets import (
     read_target,
     scope_of,
 )
-from runbook.sandbox.snowflake.catalog import SchemaObject
 from runbook.sandbox.snowflake.errors import SnowflakeError
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.privileges import BESIDE, OWNERSHIP, PRIVILEGES, FutureGrant, Owned, kind_of

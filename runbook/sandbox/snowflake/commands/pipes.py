@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runbook.sandbox.snowflake.sessions import Session
 
 
-
 def _integration_name(tokens: Tokens) -> str:
     """An integration's name, as an identifier or in a string."""
     return options.name(tokens)[-1]

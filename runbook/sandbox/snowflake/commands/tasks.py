@@ -214,5 +214,3 @@ def describe(session: Session, tokens: Tokens) -> Result:
     tokens.end()
     with session.account.lock:
         return Result(SHOWN, [show_row(_find(session, parts))], result.DESCRIBE)
-
-

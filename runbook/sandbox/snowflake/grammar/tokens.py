@@ -132,7 +132,13 @@ def _in_block(words: Sequence[str]) -> bool:
     for n, word in enumerate(words[at:], at):
         if word == "BEGIN" or (word == "CASE" and words[n - 1] != "END"):
             depth += 1
-        elif word == "END" and (words[n + 1 : n + 2] or [""])[0] not in ("IF", "FOR", "WHILE", "LOOP", "REPEAT"):
+        elif word == "END" and (words[n + 1 : n + 2] or [""])[0] not in (
+            "IF",
+            "FOR",
+            "WHILE",
+            "LOOP",
+            "REPEAT",
+        ):
             depth -= 1
     return depth > 0
 
