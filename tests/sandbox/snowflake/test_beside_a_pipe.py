@@ -6,7 +6,8 @@ import pytest
 
 SNS = (
     "ENABLED = TRUE TYPE = QUEUE DIRECTION = OUTBOUND NOTIFICATION_PROVIDER = AWS_SNS "
-    "AWS_SNS_TOPIC_ARN = 'arn:aws:sns:us-west-2:111122223333:t' AWS_SNS_ROLE_ARN = 'arn:aws:iam::111122223333:role/r'"
+    "AWS_SNS_TOPIC_ARN = 'arn:aws:sns:us-west-2:111122223333:t' "
+    "AWS_SNS_ROLE_ARN = 'arn:aws:iam::111122223333:role/r'"
 )
 
 
@@ -76,7 +77,8 @@ def test_an_error_integration_is_one_that_is_there(t: Any) -> None:
 
 def test_an_autoincrement_column_counts_by_itself(t: Any) -> None:
     t(
-        "CREATE TABLE C (K INT AUTOINCREMENT START 5 INCREMENT 2 ORDER, I INT IDENTITY, V VARCHAR DEFAULT 'd', N INT)"
+        "CREATE TABLE C (K INT AUTOINCREMENT START 5 INCREMENT 2 ORDER, I INT IDENTITY, "
+        "V VARCHAR DEFAULT 'd', N INT)"
     )
     t("INSERT INTO C (N) VALUES (1), (2)")
     assert t("SELECT * FROM C ORDER BY N") == [(5, 1, "d", 1), (7, 2, "d", 2)]
@@ -95,7 +97,8 @@ def test_semi_structured_and_zoned_columns(t: Any) -> None:
     t("CREATE TABLE X (A ARRAY, O OBJECT, Z TIMESTAMP_TZ, L TIMESTAMP_LTZ)")
     assert [row[1] for row in t("DESC TABLE X")] == ["ARRAY", "OBJECT", "TIMESTAMP_TZ(9)", "TIMESTAMP_LTZ(9)"]
     t(
-        "INSERT INTO X SELECT ARRAY_CONSTRUCT(1), OBJECT_CONSTRUCT('a', 1), '2026-01-01 00:00:00 +02:00'::TIMESTAMP_TZ, NULL"
+        "INSERT INTO X SELECT ARRAY_CONSTRUCT(1), OBJECT_CONSTRUCT('a', 1), "
+        "'2026-01-01 00:00:00 +02:00'::TIMESTAMP_TZ, NULL"
     )
     ((array, document, moment),) = t("SELECT A, O, CONVERT_TIMEZONE('UTC', Z)::VARCHAR FROM X")
     assert (array, document) == ("[\n  1\n]", '{\n  "a": 1\n}')
@@ -127,7 +130,8 @@ def test_a_stages_own_keys_are_tried_when_its_bucket_is(t: Any, tenant: Any) -> 
     assert (row["has_credentials"], row["storage_integration"]) == ("Y", None)
     user = tenant.boto3("iam")
     user.create_user(UserName="reader")
-    read = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}]}'
+    allowed = '{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}'
+    read = '{"Version":"2012-10-17","Statement":[' + allowed + "]}"
     user.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=read)
     made = user.create_access_key(UserName="reader")["AccessKey"]
     tenant.boto3("s3").put_object(Bucket=tenant.bucket, Key="a.csv", Body=b"1,x\n")

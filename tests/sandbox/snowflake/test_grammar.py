@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of statements, one a line
 """What Snowflake's parser takes is taken: statements as documents and public installations write them."""
 
 from typing import Any

@@ -17,8 +17,8 @@ def test_members_go_to_the_columns_of_their_names(world):
     world.stage(file_format="TYPE = JSON")
     world.put("in/a.json", '{"id":1,"Name":"x","tags":["a"],"more":1}\n{"ID":2}\n')
     world.sql("CREATE TABLE M (ID INT, NAME VARCHAR, TAGS ARRAY, F VARCHAR, K INT AUTOINCREMENT)")
-    copy = "COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE INCLUDE_METADATA = (F = METADATA$FILENAME)"
-    assert world.copy(copy)["a.json"]["rows_loaded"] == 2
+    by_name = "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE INCLUDE_METADATA = (F = METADATA$FILENAME)"
+    assert world.copy(f"COPY INTO M FROM @ST {by_name}")["a.json"]["rows_loaded"] == 2
     assert world.sql("SELECT ID, NAME, F, K FROM M ORDER BY ID") == [
         (1, "x", "in/a.json", 1),
         (2, None, "in/a.json", 2),
@@ -35,7 +35,8 @@ def test_what_excludes_or_needs_matching_by_name(world):
         ("COPY INTO M FROM (SELECT $1 FROM @ST) MATCH_BY_COLUMN_NAME = CASE_SENSITIVE", 2029),
         ("COPY INTO M FROM @ST INCLUDE_METADATA = (F = METADATA$FILENAME)", 2029),
         (
-            "COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_SENSITIVE INCLUDE_METADATA = (X = METADATA$FILENAME)",
+            "COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_SENSITIVE "
+            "INCLUDE_METADATA = (X = METADATA$FILENAME)",
             904,
         ),
         ("COPY INTO M FROM @ST FILE_FORMAT = (TYPE = CSV) MATCH_BY_COLUMN_NAME = CASE_SENSITIVE", 2),
@@ -116,7 +117,8 @@ def test_a_transformation_casts_as_snowflake_does(world):
     world.sql("CREATE TABLE T (ID VARCHAR, TAGS ARRAY, O OBJECT, NAMED TIMESTAMP_TZ, V VARIANT)")
     world.sql(
         "COPY INTO T FROM (SELECT NULLIF($1:id, '')::VARCHAR(255), $1:tags::ARRAY, $1:o::OBJECT, "
-        "TO_TIMESTAMP_TZ(REGEXP_SUBSTR(METADATA$FILENAME, '\\\\/([^\\\\/]*)\\\\.json', 1, 1, 'e') || 'Z'), $1 FROM @ST)"
+        "TO_TIMESTAMP_TZ(REGEXP_SUBSTR(METADATA$FILENAME, '\\\\/([^\\\\/]*)\\\\.json', 1, 1, 'e') || 'Z'), "
+        "$1 FROM @ST)"
     )
     ((identifier, tags, document, named),) = world.sql(
         "SELECT ID, TAGS[0]::VARCHAR, O:k::INT, NAMED::VARCHAR FROM T"
