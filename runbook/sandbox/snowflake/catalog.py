@@ -126,8 +126,9 @@ class FileFormat(SchemaObject):
 
 @dataclass(slots=True)
 class Stage(SchemaObject):
-    """A stage on S3, or an internal one, whose URL is empty. ``integration_id`` may be of an integration that is gone.
+    """A stage on S3, or an internal one, whose URL is empty.
 
+    ``integration_id`` may be of an integration that is gone.
     ``file_format``: options written on the stage, or the id of a named format, or None.
     """
 

@@ -1,7 +1,8 @@
 """Column types: Snowflake's, as DESC shows them, and DuckDB's, which hold the values.
 
 Synonyms and defaults: https://docs.snowflake.com/en/sql-reference/intro-summary-data-types.
-A TIMESTAMP_TZ is kept as a moment: DuckDB keeps no offset with a value, so it comes back in the session's zone.
+A TIMESTAMP_TZ is kept as a moment: DuckDB keeps no offset with a value, so it comes back in the
+session's time zone.
 """
 
 from __future__ import annotations

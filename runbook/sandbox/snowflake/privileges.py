@@ -77,8 +77,8 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
 """What may be granted on each kind of object, OWNERSHIP aside; ALL means these."""
 
 BESIDE = {"STAGE": ("READ", "WRITE")}
-"""What may be granted too, and ALL does not mean here: an internal stage's privileges, which Snowflake takes on
-an external stage too (https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3 grants both)."""
+"""What may be granted too, and ALL does not mean here: an internal stage's privileges, which Snowflake
+takes on an external stage too: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3."""
 
 SYSTEM_GRANTS = {
     "ACCOUNTADMIN": PRIVILEGES["ACCOUNT"],

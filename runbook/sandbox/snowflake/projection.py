@@ -69,6 +69,8 @@ class Target:
     converted: str
     fails: str | None
     """SQL that is true where the conversion fails, or None where it cannot."""
+    counts: bool = False
+    """Does it draw from a sequence? Then it is computed only where it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,12 @@ class Projection:
         cases += [
             f"WHEN ({t.converted}) IS NULL THEN {-n}"
             for n, t in enumerate(self.targets, 1)
-            if not t.column.nullable
+            if not t.column.nullable and not t.counts
         ]
         failing = f"CASE {' '.join(cases)} ELSE 0 END" if cases else "0"
-        computed = ", ".join(f"({t.converted}) AS v{n}" for n, t in enumerate(self.targets, 1))
+        computed = ", ".join(
+            f"({'NULL' if t.counts else t.converted}) AS v{n}" for n, t in enumerate(self.targets, 1)
+        )
         return f"SELECT i, {failing} AS failing, {computed} FROM {self.source}"
 
 
@@ -155,7 +159,9 @@ def compile_copy(
         _target(column, positions[column.name], source, type_, statement, options)
         for column, source, type_ in zip(filled, sources, types, strict=True)
     ]
-    fallible = any(t.fails or not t.column.nullable for t in made) or any(s.strict for s in sources)
+    fallible = any(t.fails or not (t.column.nullable or t.counts) for t in made) or any(
+        s.strict for s in sources
+    )
     return Projection(
         targets=tuple(made),
         wanted=wanted,
@@ -177,6 +183,8 @@ class _Source:
     strict: bool = False
     text: str = ""
     """As it was written."""
+    counts: bool = False
+    """Does it draw from a sequence?"""
 
 
 def _target_columns(statement: CopyStatement, columns: Sequence[TableColumn]) -> list[TableColumn]:
@@ -387,7 +395,7 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
         if column in targets:
             continue
         if column.identity is not None:
-            sources.append(_Source(tables.identity_sql(column.identity)))
+            sources.append(_Source(tables.identity_sql(column.identity), counts=True))
         if column.default is None:
             continue
         holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")
@@ -445,5 +453,7 @@ def _target(
     options: FormatOptions,
 ) -> Target:
     raw = f"({source.sql})"
+    if source.counts:
+        return Target(column, position, None, "NULL", raw, None, counts=True)
     converted, fails = conversions.convert(column, raw, type_, statement, options)
     return Target(column, position, source.field, raw, converted, fails)

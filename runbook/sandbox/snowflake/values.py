@@ -1,7 +1,7 @@
 """Values as Snowflake reads and writes them where DuckDB, or fakesnow's translation, does otherwise.
 
-Text of times, numbers and semi-structured values; casts to BOOLEAN, BINARY, VARIANT, ARRAY and OBJECT; TYPEOF;
-formats with fractions and time zones; a VARIANT beside a plain constant.
+Text of times, numbers and semi-structured values; casts to BOOLEAN, BINARY, VARIANT, ARRAY and OBJECT;
+TYPEOF; formats with fractions and time zones; a VARIANT beside a plain constant.
 
 Sources: https://docs.snowflake.com/en/sql-reference/data-type-conversion (casts),
 https://docs.snowflake.com/en/sql-reference/parameters (the default output formats),
@@ -66,7 +66,8 @@ CREATE OR REPLACE MACRO {home}.main.sandbox_object(x) AS CASE
 CREATE OR REPLACE MACRO {home}.main.sandbox_typeof(x) AS CASE
     WHEN x IS NULL THEN NULL ELSE CASE json_type(to_json(x))
     WHEN 'BIGINT' THEN 'INTEGER' WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'HUGEINT' THEN 'INTEGER'
-    WHEN 'DOUBLE' THEN CASE WHEN regexp_matches(CAST(to_json(x) AS VARCHAR), '[eE]') THEN 'DOUBLE' ELSE 'DECIMAL' END
+    WHEN 'DOUBLE' THEN
+        CASE WHEN regexp_matches(CAST(to_json(x) AS VARCHAR), '[eE]') THEN 'DOUBLE' ELSE 'DECIMAL' END
     WHEN 'NULL' THEN 'NULL_VALUE' ELSE json_type(to_json(x)) END END;
 CREATE OR REPLACE MACRO {home}.main.sandbox_offset(x, zone) AS
     CASE WHEN typeof(x) = 'TIMESTAMP' THEN CAST(error('{NO_ZONE}') AS BIGINT)

@@ -1,4 +1,5 @@
-"""Statements for the fuzz: a grammar of what people write, and mutations of it. The same seed, the same texts."""
+# ruff: noqa: E501 - a table of statements, one a line
+"""Statements for the fuzz: a grammar of what people write, and mutations of it. The same seed: the same texts."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from tests.sandbox.snowflake import fuzzing
 
 OTHERS_WORDS = re.compile(
     r"duckdb|sqlglot|fakesnow|traceback|nonetype|\b(?:Binder|Catalog|Parser|Conversion|Invalid Input|"
-    r"Out of Range|Not implemented|Constraint|Internal|Type|Key|Value|Attribute)\s?Error\b|sandbox_(?!wh)|_fs_|"
+    r"Out of Range|Not implemented|Constraint|Internal|Type|Key|Value|Attribute)\s?Error\b|"
+    r"sandbox_(?!wh)|_fs_|"
     r"the sandbox failed|Candidate functions|Expecting [^c]",
     re.IGNORECASE,
 )

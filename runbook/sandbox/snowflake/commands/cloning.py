@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.snowflake import errors, resolve, tables
-from runbook.sandbox.snowflake.catalog import Objects, Pipe, Schema
+from runbook.sandbox.snowflake.catalog import Objects, Pipe, Schema, SchemaObject
 from runbook.sandbox.snowflake.grammar.tokens import Tokens
 from runbook.sandbox.snowflake.names import qualify
 
@@ -41,7 +41,8 @@ def source_of(session: Session, tokens: Tokens) -> Schema | None:
         catalog = session.account.catalog
         if any(column.identity for table in _inside(catalog.tables, found) for column in table.columns):
             raise errors.not_emulated("CREATE SCHEMA … CLONE of a table with AUTOINCREMENT")
-        if _inside(catalog.streams, found) or _inside(catalog.tasks, found):
+        beside: list[SchemaObject] = [*_inside(catalog.streams, found), *_inside(catalog.tasks, found)]
+        if beside:
             raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with streams or tasks")
     return found
 

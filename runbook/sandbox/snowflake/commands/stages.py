@@ -273,27 +273,29 @@ def alter(session: Session, tokens: Tokens) -> Result:
     return result.status("Statement executed successfully.")
 
 
-def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
-    """Everything is checked before anything is changed."""
+def _access(session: Session, stage: Stage, given: Mapping[str, Any]) -> Integration | None:
+    """What shall reach the bucket after ALTER STAGE, or None where neither that nor the URL changes."""
     if "CREDENTIALS" in given and (stage.own is None or "STORAGE_INTEGRATION" in given):
         raise SnowflakeError(2245, "0A000", NO_CREDENTIALS)
     if not stage.url and given.keys() & {"URL", "STORAGE_INTEGRATION", "DIRECTORY"}:
         raise errors.not_emulated("such a change of an internal stage")
-    account = session.account
-    integration, url = None, stage.url
     if "CREDENTIALS" in given:
-        integration = _with_keys(session, given)
-        url = _url(given, integration, stage.url)
-    elif "STORAGE_INTEGRATION" in given:
-        integration = _integration(session, given)
-        if integration is None:  # named, so there is one
-            raise errors.missing_options("STORAGE_INTEGRATION")
-        url = _url(given, integration, stage.url)
-    elif "URL" in given:
-        integration = account.catalog.stage_integration(stage)
-        if integration is None:
-            raise errors.integration_not_found(str(stage.integration_name), stage.name)
-        url = _url(given, integration)
+        return _with_keys(session, given)
+    if "STORAGE_INTEGRATION" in given:
+        return _integration(session, given)
+    if "URL" not in given:
+        return None
+    found = session.account.catalog.stage_integration(stage)
+    if found is None:
+        raise errors.integration_not_found(str(stage.integration_name), stage.name)
+    return found
+
+
+def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
+    """Everything is checked before anything is changed."""
+    account = session.account
+    integration = _access(session, stage, given)
+    url = stage.url if integration is None else _url(given, integration, stage.url)
     file_format = _format(session, given.get("FILE_FORMAT"), stage.file_format)
     if url != stage.url and stage.directory is not None:
         raise errors.not_emulated("another URL for a stage with a directory table")

@@ -41,7 +41,7 @@ OPTIONS: dict[str, options.Reader] = {
 
 
 def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
-    """CREATE TASK: suspended until it is resumed. Raises 2003 for a warehouse or predecessor that is missing."""
+    """CREATE TASK: suspended until it is resumed. Raises 2003 for a warehouse or predecessor not found."""
     parts = tokens.name()
     given: dict[str, Any] = {}
     after: list[tuple[str, ...]] = []
