@@ -72,7 +72,7 @@ def test_killed_at_every_statement_and_call_each_in_a_folder_of_its_own_of_three
     asked = len(killed_at(healthy, 0, 10_000))
     assert 20 < asked < points, f"{asked} statements and calls, {points} folders: give each one"
     seen = {killed_at(healthy, point, point)[-1].split(maxsplit=1)[0] for point in range(1, points)}
-    assert {"GET", "POST", "ALTER", "COPY", "SELECT", "SHOW"} <= seen
+    assert {"GET", "POST", "EXECUTE", "CREATE", "COPY", "SELECT", "SHOW"} <= seen
     finished(healthy)
     assert len(keys) == 3000
     assert_once(healthy, keys)
@@ -90,7 +90,7 @@ def test_killed_at_every_writing_statement_of_a_backfill_of_three_thousand_files
         at = new_installation()
         at.run("up")
         keys = unannounced(at, names)
-        killer = Killer(at, number, writing, timeout=600)
+        killer = Killer(at, number, lambda text: writing(text) and "FILE FORMAT" not in text, timeout=600)
         code = killer.run("backfill", "--pattern", ".*")
         finished(at)
         assert_once(at, keys)

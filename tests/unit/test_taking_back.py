@@ -56,6 +56,7 @@ def answers(**changed):
     found = {
         "SHOW PIPES IN SCHEMA": objects_shown("pipe"),
         "SHOW STAGES IN SCHEMA": objects_shown("stage"),
+        "SHOW FILE FORMATS LIKE": [],
         "SHOW FILE FORMATS IN SCHEMA": objects_shown("file_format"),
         "SHOW PIPES IN ACCOUNT": objects_shown("pipe"),
         "SHOW STAGES IN ACCOUNT": objects_shown("stage"),
@@ -104,6 +105,7 @@ def test_what_has_no_mark_of_ours_is_not_touched():
     unmarked = {
         "SHOW PIPES IN SCHEMA": objects_shown("pipe", "theirs"),
         "SHOW STAGES IN SCHEMA": objects_shown("stage", ""),
+        "SHOW FILE FORMATS LIKE": [],
         "SHOW FILE FORMATS IN SCHEMA": objects_shown("file_format", None),
         "SHOW ROLES": [{"name": "SNOWPLOW_LOADER", "comment": "(snowpipe-runbook) no more"}],
         "DESC INTEGRATION": [{"property": "COMMENT", "property_value": ""}],
