@@ -318,8 +318,8 @@ def advice(error: Exception) -> str:
         return f"grant {right(error.service, error.operation)}, "
     if isinstance(error, AwsFailed) and DEAD_RULE in error.message:
         return (
-            "have the owner of the rule that sends to that ARN remove it, or let S3 send there (S3 refuses the "
-            "whole document while it stands), "
+            "have the owner of the rule that sends to that ARN remove it, or let S3 send there (S3 refuses "
+            "the whole document while it stands), "
         )
     return ""
 
