@@ -4,7 +4,7 @@ import pytest
 
 from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
 from runbook.facts import Facts
-from runbook.facts.pipeline import integration_grants
+from runbook.facts.pipeline import integration_grants, missing_grants
 from runbook.facts.snowflake import Grant, StorageIntegration
 from runbook.settings import Settings
 
@@ -119,8 +119,9 @@ def check_integration_blocks_no_folder(
 def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
     """The owner, loader and operator roles have USAGE on the integration.
 
-    Only who makes stages needs it: a stage is read with its owner's right.
-    Source: https://docs.snowflake.com/en/sql-reference/sql/list
+    Only who makes stages needs it, itself or by a role granted to it: a stage is read with its owner's right.
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/list,
+    https://docs.snowflake.com/en/user-guide/security-access-control-overview
 
     Remedy: invoke step2-snowflake
     See: docs/runbook.md#integration
@@ -129,11 +130,11 @@ def check_integration_may_be_used(facts: Facts, integration: StorageIntegration)
         pytest.skip("only whoever makes a stage needs it")
     snowflake = facts.settings.snowflake
     wanted = integration_grants(facts.settings)
-    for roles in ((snowflake.owner_role,), (snowflake.loader_role, snowflake.operator_role)):
-        missing = [
-            f"{role}: {right}"
-            for role in roles
-            for right in lacking(facts, role, facts.grants_to(role), wanted)
-        ]
-        with advice(only=snowflake.owner_role not in roles):  # they do while the stage's owner may
-            assert missing == [], "a role cannot use the integration"
+    owner = snowflake.owner_role
+    missing = [
+        f"{role}: {right}"
+        for role in (owner, snowflake.loader_role, snowflake.operator_role)
+        for right in missing_grants(facts.grants_to(role), wanted)
+    ]
+    with advice(only=bool(missing) and lacking(facts, owner, facts.grants_to(owner), wanted) == []):
+        assert missing == [], "a role cannot use the integration"

@@ -302,6 +302,9 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
     return not all(statement.upper().startswith("USE ") for statement in before)
 
 
+DEAD_RULE = "Unable to validate the following destination configurations"
+
+
 def advice(error: Exception) -> str:
     """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
@@ -315,6 +318,11 @@ def advice(error: Exception) -> str:
         return known.get(error.errno, "")
     if isinstance(error, AwsFailed) and error.is_denied:
         return f"grant {right(error.service, error.operation)}, "
+    if isinstance(error, AwsFailed) and DEAD_RULE in error.message:
+        return (
+            "have the owner of the rule that sends to that ARN remove it, or let S3 send there (S3 refuses "
+            "the whole document while it stands), "
+        )
     return ""
 
 

@@ -153,7 +153,7 @@ def untold(target: str, started_at: datetime, duration_s: float, what: str, reme
 
 
 def explained(results: Iterable[Result]) -> tuple[Result, ...]:
-    """The results with every failure that another failure explains turned into ``blocked``.
+    """The results with every failure or advice that another failure explains turned into ``blocked``.
 
     A check names what it needs; a need that did not pass, directly or further back, on the same
     stream or on the whole installation, is the reason, and only the first of the chain is a cause.
@@ -163,7 +163,7 @@ def explained(results: Iterable[Result]) -> tuple[Result, ...]:
 
 
 def _explained(row: Result, rows: tuple[Result, ...]) -> Result:
-    if row.outcome not in ("failed", "blocked"):
+    if row.outcome not in ("failed", "advice", "blocked"):
         return row
     roots = _roots(row, rows, frozenset())
     if not roots:

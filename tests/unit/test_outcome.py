@@ -261,3 +261,9 @@ def test_advice_explains_nothing_and_is_no_cause():
     rows = [result("step1.a", "advice"), result("step2.b", "failed", needs=["step1.a"])]
     assert causes(*rows) == ["step2.b"]
     assert [row.id for row in outcome(*rows).advice] == ["step1.a"]
+
+
+def test_advice_on_what_a_failure_explains_is_blocked():
+    rows = [result("step1.a", "failed"), result("step2.b", "advice", needs=["step1.a"])]
+    assert words(*rows)[1] == ("blocked", ("step1.a",))
+    assert outcome(*rows).advice == ()
