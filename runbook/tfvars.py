@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runbook.errors import Blocked, CannotTell
+from runbook.errors import Blocked, CannotTell, Refused
 from runbook.facts import Facts
+from runbook.facts.aws import Rule
 from runbook.running import running, write_output
-from runbook.settings import MANAGED_BY, Stream
+from runbook.settings import Stream
 from runbook.terminal import note, say, say_as_is
 
 FILE = "terraform/terraform.tfvars.json"
-RULE_IDS = ("terraform-snowpipe:", f"{MANAGED_BY}:")
-"""How rules of the module, and of step 5, begin: those the module may replace."""
+MODULES_ID = "terraform-snowpipe:"
+"""How the Ids of the module's rules begin; another installation's begin so too."""
 
 
 def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
@@ -24,6 +25,7 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
     with running(config, "tfvars", sides=(), spare=("aws", "snowflake"), alone=True) as run:
         facts = run.facts()
         facts.look(delivery=False, steps=(2, 5))
+        _starving(facts)
         found = variables(facts)
     write_output(json.dumps(found, indent=1), place, say_as_is)
     waiting = [name for name, stream in found["streams"].items() if stream["queue_arn"] is None]
@@ -69,6 +71,32 @@ def _stream(facts: Facts, stream: Stream) -> dict[str, str | None]:
     return {"prefix": stream.prefix, "suffix": stream.suffix, "queue_arn": queue}
 
 
+def _may_replace(facts: Facts, rule: Rule) -> bool:
+    """Whether a rule is the module's, or step 5's, for one of these streams."""
+    for stream in facts.settings.streams:
+        queue = _stream(facts, stream)["queue_arn"]
+        if rule.is_of(stream, queue):
+            return True
+        same_files = (rule.prefix, rule.suffix) == (stream.prefix, stream.suffix)
+        if rule.id == f"{MODULES_ID}{stream.name}" and (rule.target == queue or same_files):
+            return True
+    return False
+
+
+def _starving(facts: Facts) -> None:
+    """Raises Refused where a pipe of ours reads a folder that the module would take out of the policy."""
+    try:
+        left = [stream for stream in facts.left_over if stream.pipe != stream.stage and stream.url]
+    except CannotTell:
+        return  # Snowflake is the other administrator's
+    if left:
+        raise Refused(
+            f"The pipe {left[0].pipe} still reads {left[0].url}, which the settings do not name",
+            why="Terraform would take the folder out of the policy, and its files would fail for good",
+            remedy=f"name it in the settings, or `invoke down --stream {left[0].name}`",
+        )
+
+
 def _foreign_rules(facts: Facts) -> list[str] | None:
     """The rules the module would delete, EventBridge among them; None where we may not look."""
     try:
@@ -77,5 +105,5 @@ def _foreign_rules(facts: Facts) -> list[str] | None:
         return None
     if have is None:
         return None
-    found = [rule.id for rule in have.rules if not rule.id.startswith(RULE_IDS)]
+    found = [rule.id for rule in have.rules if not _may_replace(facts, rule)]
     return found + (["EventBridge"] if "EventBridgeConfiguration" in have.document else [])

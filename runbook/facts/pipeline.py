@@ -59,7 +59,8 @@ def missing_columns(table: Table, stream: Stream) -> list[str]:
     """The columns the pipe writes that the table has not; what others' pipes write only Snowflake knows."""
     if stream.found:
         return []
-    return [name for name in columns(stream) if name not in table.names]
+    names = table.names
+    return [name for name in columns(stream) if name not in names]
 
 
 LEASE_PREFIX = "SNOWPIPE_RUNBOOK_LEASE_"

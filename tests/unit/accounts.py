@@ -1,8 +1,11 @@
-"""Pretended accounts: one of AWS, some of Snowflake, in which planned changes are made, and facts read again."""
+"""Pretended accounts, one of AWS, some of Snowflake: planned changes are made, and facts read again."""
+
+# ruff: noqa: N802, N803 (methods and parameters are called as AWS calls them)
 
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, trust_sid
@@ -20,11 +23,19 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.plan import AwsChange, SqlChange
-from runbook.settings import Settings
+from runbook.settings import Settings, read
 from runbook.sql import statements
+from tests.unit.conftest import written
 from tests.unit.observed import MADE, Known
 
+DEFAULT = read(written())
 _TEXT = r"'((?:[^']|'')*)'"
+
+
+@cache
+def _table(kind: str) -> Table:
+    stream = next(stream for stream in DEFAULT.streams if stream.kind == kind)
+    return Table(tuple((name, "VARCHAR") for name in columns(stream)))
 
 
 def _text(name: str, statement: str) -> str | None:
@@ -232,8 +243,7 @@ class Accounts:
                 FileFormat(dict(FORMAT_OPTIONS[stream.kind])) if there else None
             )
             there = stream.table.sql in here.objects["TABLE"]
-            rows = tuple((name, "VARCHAR") for name in columns(stream))
-            found["table", stream.name] = Table(rows) if there else None
+            found["table", stream.name] = _table(stream.kind) if there else None
             running = PipeStatus({"executionState": "RUNNING"})
             found["status", stream.name] = running if stream.pipe.name in found["pipes"] else None
             found["pause", stream.name] = Pause(paused=False, level="")

@@ -158,6 +158,19 @@ def pipe_owned_by_another_role(at: Installation) -> Iterator[None]:
     _owned_by(at, LOADER)
 
 
+@fault("second", "stops")
+def pipe_left_over(at: Installation) -> Iterator[None]:
+    at.sql("CREATE TABLE RAW.SNOWPLOW.OLD (document VARIANT)", OWNER)
+    at.sql(f"GRANT SELECT, INSERT ON TABLE RAW.SNOWPLOW.OLD TO ROLE {LOADER}", OWNER)
+    at.sql(
+        "CREATE PIPE RAW.SNOWPLOW.OLD_PIPE AUTO_INGEST = TRUE COMMENT = 'old (snowpipe-runbook)' AS "
+        f"COPY INTO RAW.SNOWPLOW.OLD FROM @{at.stream('events_bad').stage} FILE_FORMAT = (TYPE = JSON)",
+        LOADER,
+    )
+    yield
+    at.run("down", "--stream", "OLD_PIPE")
+
+
 def _second(at: Installation, name: str, stage: str) -> None:
     text = next(row[4] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
     text = str(text).replace(f"@{STAGE}", f"@{stage}")
