@@ -32,31 +32,35 @@ _NO_SECRET = re.compile(
 )
 _FILE_OF_ONE = re.compile(r"(?:token_file_path|token_file|private_key_file|private_key_path)$", re.IGNORECASE)
 _LINE = re.compile(r"^[ \t]*[\"']?([\w.-]+)[\"']?[ \t]*[=:][ \t]*(.+?)[ \t]*$", re.MULTILINE)
-_USERINFO = re.compile(r"(?<=://)(?:[^\s/@'\"]+|[^\s/@'\"]*:[^\s'\"]*)@(?=[\w.\[-])")
+_USERINFO = re.compile(r"://([^\s/@'\"]+|[^\s/@'\"]*:[^\s'\"]*)@(?=[\w.\[-])")
 _KEY = r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-_IN_SQL = r"(?i)\b(aws_secret_key|aws_token|master_key|azure_sas_token|password)(\s*=\s*)'[^']*'"
-_SIGNED = r"(?i)(x-amz-(?:signature|security-token)=)[^&\s\"']+"
 # http.client and requests quote the header that they refuse: a token with a line end, whoever issued it
-_HEADER = r"((?:Invalid header value|in header value:) )b?(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?)"
+_HEADER = r"(header value:? )b?(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?)"
 _AUTHORIZATION = (
     r"(?i)(authorization[\"']?\s*[:=]\s*b?[\"']?)(?:bearer|basic|snowflake token=)\s*[\"']?[\w.~+/=:-]+"
 )
 _JWT = r"\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"
+_IN_SQL = r"(?i)\b(aws_secret_key|aws_token|master_key|azure_sas_token|password)(\s*=\s*)'[^']*'"
+_SIGNED = r"(?i)(x-amz-(?:signature|security-token)=)[^&\s\"']+"
 _BY_ITSELF = (
-    (re.compile(_KEY, re.DOTALL), HIDDEN),
-    (re.compile(_HEADER, re.DOTALL), rf"\1{HIDDEN}"),
-    (re.compile(_JWT), HIDDEN),
-    (re.compile(_AUTHORIZATION), rf"\1{HIDDEN}"),
-    (_USERINFO, f"{HIDDEN}@"),
-    (re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
-    (re.compile(_SIGNED), rf"\1{HIDDEN}"),
+    ("private key", re.compile(_KEY, re.DOTALL), HIDDEN),
+    ("header value", re.compile(_HEADER, re.DOTALL), rf"\1{HIDDEN}"),
+    ("eyj", re.compile(_JWT), HIDDEN),
+    ("authorization", re.compile(_AUTHORIZATION), rf"\1{HIDDEN}"),
+    ("@", _USERINFO, f"://{HIDDEN}@"),
+    ("='", re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
+    ("= '", re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
+    ("x-amz-s", re.compile(_SIGNED), rf"\1{HIDDEN}"),
 )
+"""What is looked for, where a part of it is there in lower case: most text has none, and may be long."""
 
 
 def redacted(text: str) -> str:
     """The text without secrets: those of this process' environment and files, and what looks like one."""
-    for looks, instead in _BY_ITSELF:
-        text = looks.sub(instead, text)
+    lower = text.lower()
+    for part, looks, instead in _BY_ITSELF:
+        if part in lower:
+            text = looks.sub(instead, text)
     for anchor, however in _patterns(frozenset(_known())):
         if anchor in text:
             text = however.sub(HIDDEN, text)
@@ -79,14 +83,20 @@ def _known() -> Iterator[str]:
 
 def _of(name: str, value: str) -> Iterator[str]:
     """What is secret of a value with this name."""
-    address = value if "://" in value or not name.lower().endswith("proxy") else f"http://{value}"
-    for found in _USERINFO.findall(address):
-        user, colon, password = found.removesuffix("@").partition(":")
-        yield from (password, unquote(password)) if colon else (user, unquote(user))
-        yield f"{unquote(user)}:{unquote(password)}"
-    if _SECRET.search(name) and not _NO_SECRET.search(name):
+    if "@" in value:
+        address = value if "://" in value or not name.lower().endswith("proxy") else f"http://{value}"
+        for found in _USERINFO.findall(address):
+            user, colon, password = found.partition(":")
+            yield from (password, unquote(password)) if colon else (user, unquote(user))
+            yield f"{unquote(user)}:{unquote(password)}"
+    if _names_a_secret(name):
         yield value
         yield from value.split()
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    return bool(_SECRET.search(name) and not _NO_SECRET.search(name))
 
 
 def _files() -> Iterator[Path]:
