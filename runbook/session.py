@@ -434,10 +434,9 @@ class Reader:
         for known in (self._final, self.closed, self._silent):
             if told := known.get(side) or known.get(whom):
                 raise told
-        ticket = object()
-        self._under_way[ticket] = (side, self.now())
         try:
-            yield
+            with self.waiting(side):
+                yield
         except CannotTell as error:
             known = self._final if error.final else self._silent
             raise known.setdefault(side if error.final else whom, error) from None
@@ -445,6 +444,14 @@ class Reader:
             if error.code not in AWS_NO_SESSION:
                 raise
             raise self._final.setdefault(side, _no_session(error, self.settings.target)) from None
+
+    @contextmanager
+    def waiting(self, side: str) -> Iterator[None]:
+        """A question to a side is open; see :meth:`waited_for`."""
+        ticket = object()
+        self._under_way[ticket] = (side, self.now())
+        try:
+            yield
         finally:
             del self._under_way[ticket]
 

@@ -70,11 +70,9 @@ _BY_NUMBER: Mapping[int, str] = {
     **dict.fromkeys((390144, *range(394300, 394308)), _KEY_PAIR),
     # network.py of 4.x: OAuth's numbers
     **dict.fromkeys((390303, 390318), _RENEWED),
-    # https://docs.snowflake.com/en/user-guide/security-mfa-duo (error codes)
-    **dict.fromkeys((390120, 390121, 390122, 390123, 390126, 390127, 390129, 390132), _SECOND_FACTOR),
     # https://docs.snowflake.com/en/user-guide/errors-saml
     **dict.fromkeys(
-        (390139, 390140, 390190, 390191),
+        (390139, 390140, 390191),
         "sign in as this account asks for: correct authenticator, or ask who runs the identity provider",
     ),
     390189: "name a role that the user has, or leave role out of the connection",
@@ -88,7 +86,7 @@ _BY_TEXT = (
     # what has no documented number is known by Snowflake's words: they choose what to do, never the kind
     (r"locked", _LOCKED),
     (r"is not allowed to access Snowflake|[Nn]etwork policy", _NETWORK_POLICY),
-    (r"\bMFA\b|TOTP|[Pp]asscode|second factor|\bDuo\b", _SECOND_FACTOR),
+    (r"\bM[Ff][Aa]\b|TOTP|[Pp]asscode|second factor|\bDuo\b", _SECOND_FACTOR),
     (r"[Tt]oken", _RENEWED),
 )
 

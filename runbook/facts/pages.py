@@ -5,6 +5,7 @@ boto3 takes 100 ms of CPU to make objects of a page of 1,000 keys, which is long
 
 import random
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
@@ -12,11 +13,12 @@ from xml.sax.saxutils import unescape
 
 from runbook.errors import CannotTell
 from runbook.facts.ranges import Fetch, Page
-from runbook.network import one_line
+from runbook.network import SILENT_S, one_line
 from runbook.session import AwsFailed, Reader, translated_aws
 
 TRIES = 10
 LONGEST_PAUSE_S = 20.0
+ANSWER_S = 20  # for each attempt, as of every other call of AWS
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 AGAIN = (429, 500, 502, 503, 504)
@@ -43,7 +45,8 @@ def of_bucket(reader: Reader, bucket: str, prefix: str, *, connections: int) -> 
         asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit, "EncodingType": "url"}
         if after:
             asked["StartAfter"] = after
-        return patiently(lambda: send(asked), reader.sleep)
+        with reader.waiting("aws"):
+            return patiently(lambda: send(asked), reader.sleep, reader.now)
 
     return fetch
 
@@ -55,7 +58,7 @@ def _sender(reader: Reader, client: Any, connections: int) -> Callable[[dict[str
     from botocore.utils import get_environ_proxies
 
     url = client.meta.endpoint_url
-    options: dict[str, Any] = {"verify": reader.clouds.ca_bundle() or True, "timeout": (10, 60)}
+    options: dict[str, Any] = {"verify": reader.clouds.ca_bundle() or True, "timeout": (10, ANSWER_S)}
     session = URLLib3Session(proxies=get_environ_proxies(url), max_pool_connections=connections, **options)
 
     def send(asked: dict[str, Any]) -> Page:
@@ -67,16 +70,32 @@ def _sender(reader: Reader, client: Any, connections: int) -> Callable[[dict[str
     return send
 
 
-def patiently(ask: Callable[[], Page], sleep: Callable[[float], None]) -> Page:
-    """The answer, asked for again with growing, random pauses while S3 says slow down or nothing whole."""
+def patiently(
+    ask: Callable[[], Page], sleep: Callable[[float], None], now: Callable[[], float] = time.monotonic
+) -> Page:
+    """The answer, asked for again with growing, random pauses while S3 says slow down or nothing whole.
+
+    Who gives no answer at all is given up after SILENT_S, like everybody else.
+    """
+    begun = now()
     for tried in range(TRIES):
         try:
             return ask()
         except (AwsFailed, Broken, CannotTell) as error:
-            if tried == TRIES - 1 or not _may_pass(error):
-                raise
+            is_silent = isinstance(error, CannotTell) and now() - begun > SILENT_S
+            if tried == TRIES - 1 or is_silent or not _may_pass(error):
+                raise _unread() if isinstance(error, Broken) else error from None
             sleep(random.uniform(0, min(0.1 * 2**tried, LONGEST_PAUSE_S)))  # noqa: S311 (no secret)
     raise AssertionError("unreachable")
+
+
+def _unread() -> CannotTell:
+    return CannotTell(
+        "The bucket's listing cannot be read",
+        why="What answers in place of S3 does not send a listing, or none that is whole",
+        remedy="check the network, the proxy and the endpoint, and run the command again",
+        unreachable=True,
+    )
 
 
 def _may_pass(error: Exception) -> bool:

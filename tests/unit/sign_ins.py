@@ -1,9 +1,9 @@
 """Signs in with the connector of whatever Python runs this, as a table says, and prints what became of it.
 
-Run as a script: ``{"settings": …, "cases": {name: {"given": …, "answer": …}}}`` on standard input. ``given`` are
-lines of a named connection, ``answer`` what its host answers a sign-in with: a Snowflake error (``"390100 text"``), a second
-factor that is refused (``"mfa text"``), an HTTP status (``"http 502"``) or a text (``"text <html>"``).
-Prints ``{name: {"kind", "exit_code", "final", "unreachable", "told", "sign_ins"}}``.
+Run as a script: ``{"settings": …, "cases": {name: {"given": …, "answer": …}}}`` on standard input. ``given``
+are lines of a named connection, ``answer`` what its host answers a sign-in with: a Snowflake error
+(``"390100 text"``), a second factor that is refused (``"mfa text"``), an HTTP status (``"http 502"``) or a
+text (``"text <html>"``). Prints for each its kind, exit_code, final, unreachable, told and sign_ins.
 """
 
 import gzip

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,7 +54,9 @@ def fetch(url: str, naps: list[float]) -> ranges.Fetch:
         "s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version="s3v4")
     )
     clouds = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None)
-    reader: Any = SimpleNamespace(clouds=clouds, sleep=naps.append)
+    reader: Any = SimpleNamespace(
+        clouds=clouds, sleep=naps.append, now=time.monotonic, waiting=lambda _: nullcontext()
+    )
     return pages.of_bucket(reader, "bucket", PREFIX, connections=8)
 
 
@@ -115,3 +118,25 @@ def test_an_endpoint_that_stays_busy_or_silent_is_given_up() -> None:
     with pytest.raises(CannotTell):
         pages.patiently(gone, naps.append)
     assert len(naps) == 2 * (pages.TRIES - 1)
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [CannotTell("No answer", unreachable=True), pages.Broken(), AwsFailed("s3", "x", "busy", "", "")],
+)
+def test_who_does_not_answer_is_given_up_in_two_minutes_and_who_is_busy_is_waited_for(
+    raised: Exception,
+) -> None:
+    clock, asked = [0.0], []
+
+    def ask() -> ranges.Page:
+        asked.append(clock[0])
+        clock[0] += pages.ANSWER_S if isinstance(raised, CannotTell) else 0.1
+        raise raised
+
+    with pytest.raises((CannotTell, AwsFailed)) as told:
+        pages.patiently(ask, lambda _: None, lambda: clock[0])
+    assert not isinstance(told.value, pages.Broken)
+    assert clock[0] <= 120
+    if not isinstance(raised, CannotTell):
+        assert len(asked) == pages.TRIES

@@ -78,7 +78,7 @@ def sts() -> Iterator[tuple[str, dict[str, str]]]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_GET = do_PUT = do_POST
+        do_GET = do_PUT = do_POST  # noqa: N815 (http.server's names)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -88,9 +88,7 @@ def sts() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 @pytest.fixture
-def here(
-    sts: tuple[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[dict[str, str]]:
+def here(sts: tuple[str, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment with the profiles and nothing else of AWS; what the endpoint answers with."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name in BUNDLES:
@@ -108,7 +106,7 @@ def here(
     monkeypatch.setenv("AWS_ENDPOINT_URL", sts[0])
     monkeypatch.setattr(AssumeRoleProvider, "__init__", without_a_terminal(AssumeRoleProvider.__init__))
     monkeypatch.setenv("HOME", str(tmp_path))
-    yield sts[1]
+    return sts[1]
 
 
 def without_a_terminal(make: Any) -> Any:
@@ -220,7 +218,7 @@ def test_certificates_that_are_not_there(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "static")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
-    with pytest.raises(SettingsWrong, match="REQUESTS_CA_BUNDLE.*/no/such.pem"):
+    with pytest.raises(SettingsWrong, match=r"REQUESTS_CA_BUNDLE.*/no/such\.pem"):
         Reader(Clouds(settings, run_id="r", command="plan")).confirm(snowflake=False)
 
 

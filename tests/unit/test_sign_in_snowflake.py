@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=["4", "5"])
-def found(request: pytest.FixtureRequest, keys: Path) -> Iterator[dict[str, Any]]:
+def found(request: pytest.FixtureRequest, keys: Path) -> dict[str, Any]:
     """What became of every case, with one of the connectors."""
     python = PYTHONS[request.param]
     if not python:
@@ -134,7 +133,8 @@ def found(request: pytest.FixtureRequest, keys: Path) -> Iterator[dict[str, Any]
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    yield json.loads(done.stdout)
+    became: dict[str, Any] = json.loads(done.stdout)
+    return became
 
 
 @pytest.mark.parametrize("name", CASES)
