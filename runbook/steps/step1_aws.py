@@ -22,8 +22,9 @@ from runbook.facts.whose import (
     serves_us,
 )
 from runbook.plan import AwsChange, Change
-from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, Settings
+from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, MOST_TAGS, Settings
 
+SEE = "docs/runbook.md#two-installations"
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
@@ -77,7 +78,7 @@ def _another_ones(facts: Facts, what: str, have: Policy | Role, setting: str) ->
     return Refused(
         f"{what} belongs to another installation of this project",
         why=f"{named}{reads}; these settings are of {mine}",
-        remedy=f"set {setting} to a name of this installation's own{share} (docs/runbook.md#two-installations)",
+        remedy=f"set {setting} to a name of this installation's own{share} ({SEE})",
     )
 
 
@@ -88,7 +89,14 @@ def _tagged(facts: Facts, have: Policy | Role) -> list[dict[str, str]]:
     """
     adopted = [] if have.is_ours else [{"Key": ADOPTED_BY, "Value": MANAGED_BY}]
     named = have.installation == facts.settings.installation
-    return adopted + ([] if named else [{"Key": MANAGED_FOR, "Value": facts.settings.installation}])
+    missing = adopted + ([] if named else [{"Key": MANAGED_FOR, "Value": facts.settings.installation}])
+    if len({*have.tags, *(row["Key"] for row in missing)}) > MOST_TAGS:
+        raise Refused(
+            f"There is no room for a tag on {have.arn}",
+            why=f"it has {len(have.tags)}, and IAM takes {MOST_TAGS}",
+            remedy="take off tags that nobody needs, or choose another name in the settings",
+        )
+    return missing
 
 
 def _why_tagged(have: Policy | Role) -> str:

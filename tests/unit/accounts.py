@@ -1,6 +1,6 @@
 """Pretended accounts, one of AWS, some of Snowflake: planned changes are made, and facts read again."""
 
-# ruff: noqa: N802, N803 (methods and parameters are called as AWS calls them)
+# ruff: noqa: N803 (methods and parameters are called as AWS calls them)
 
 import json
 import re

@@ -229,6 +229,13 @@ def test_with_adopt_it_is_tagged_and_brought_to_what_is_wanted(settings, found, 
     ]
 
 
+@pytest.mark.parametrize("what", ["role", "policy"])
+def test_without_room_for_our_tags_nothing_is_adopted(settings, found, facts, what):
+    found[what] = replace(found[what], tags={f"k{number}": "v" for number in range(49)})
+    with pytest.raises(Refused, match="no room for a tag"):
+        changes(1, facts(found, adopt=True))
+
+
 @pytest.mark.parametrize("tags", [{}, {"AdoptedBy": "snowpipe-runbook"}])
 @pytest.mark.parametrize(
     ("holders", "versions", "words"),

@@ -1,6 +1,6 @@
 """Two and three installations in the same accounts: what one does leaves the others as they were.
 
-Every combination of shared names, planned and made on pretended accounts (tests/unit/accounts.py): either it is
+Every combination of shared names, planned and made on pretended accounts (tests/unit/accounts.py): it is
 refused and nothing is changed, or both work, and each one's `down` takes away its own part only.
 """
 
@@ -352,7 +352,7 @@ def test_a_stream_that_is_switched_off_goes_on_until_it_is_taken_back() -> None:
 def test_a_prefix_that_changed_under_the_same_stage_is_refused_before_anything_is_changed() -> None:
     at, old = Accounts(), environment(1)
     up(at, old)
-    with pytest.raises(Refused, match="set streams.events.stage and .pipe to new names"):
+    with pytest.raises(Refused, match=r"set streams\.events\.stage and \.pipe to new names"):
         up(at, environment(1, **MOVED["another prefix"]))
     assert_it_works(at, old)
 
