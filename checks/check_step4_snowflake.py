@@ -273,16 +273,19 @@ def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) 
 
 
 @pytest.mark.needs("step2.roles-exist")
-def check_pipe_is_owned_by_the_loader(
-    pipe: Pipe, pipe_status: PipeStatus, settings: Settings, stream: Stream
-) -> None:
+def check_pipe_is_owned_by_the_loader(facts: Facts, pipe: Pipe, settings: Settings, stream: Stream) -> None:
     """The pipe loads with the loader role's privileges.
 
     Remedy: pause it, GRANT OWNERSHIP … COPY CURRENT GRANTS to the loader role, SYSTEM$PIPE_FORCE_RESUME
     See: docs/runbook.md#pipe-owner
     """
-    with advice(only=pipe_status.execution_state == "RUNNING"):
+    with advice(only=lambda: _runs(facts, stream)):
         assert pipe.owner == settings.snowflake.loader_role, "another role owns the pipe"
+
+
+def _runs(facts: Facts, stream: Stream) -> bool:
+    status = facts.pipe_status(stream)
+    return status is not None and status.execution_state == "RUNNING"
 
 
 @pytest.mark.needs(

@@ -35,15 +35,16 @@ OTHERS = "others made this installation: what it was found as is right"
 
 
 @contextmanager
-def advice(*, only: bool = True, remedy: str = "") -> Iterator[None]:
+def advice(*, only: bool | Callable[[], bool] = True, remedy: str = "") -> Iterator[None]:
     """What is asserted inside is advice where ``only`` says so: it works, and should be changed.
 
-    ``remedy``: where it is not that of the check.
+    ``only`` as a function is asked where something is asserted in vain; ``remedy``: where it is not that of
+    the check.
     """
     try:
         yield
     except AssertionError as error:
-        if not only:
+        if not (only() if callable(only) else only):
             raise
         raise Advised(str(error), remedy) from None
 
