@@ -11,16 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from runbook.backfill import looking, statements
-from runbook.backfill.classes import Evidence
 from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED
 from runbook.facts.snowflake import Load
+from runbook.ledger.classes import Evidence
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.session import Receipt, Row, SqlFailed, Writer, side_by_side
@@ -32,7 +32,7 @@ T = TypeVar("T")
 _QUEUED = "queued, and the pipe has not loaded it yet"
 _NOT_TAKEN = (
     "REFRESH did not take it: the pipe remembers a file of that name, which TRUNCATE TABLE hides from the "
-    "load history; ACCOUNT_USAGE shows it within two days"
+    "load history; backfill --reload-gone loads it by COPY"
 )
 
 CHUNK = 1000  # files whose rows are read again in one statement
@@ -98,14 +98,32 @@ class Loader:
         self._copy()
         self._replace()
         self._refresh()
+        self._copy_what_refresh_did_not_take()
         self.loaded.stopped = self.stop.asked
         return self.loaded
 
     # -- COPY ------------------------------------------------------------------------------------------
 
     def _copy(self) -> None:
+        self._copy_by_name(self.plan.by(Way.COPY))
+
+    def _copy_what_refresh_did_not_take(self) -> None:
+        """What the pipe remembers while no history and no row does was loaded before the table was emptied.
+
+        Where rows that are gone are to come back, COPY brings them: the pipe, which remembers the name, skips
+        whatever is still announced. Source: https://docs.snowflake.com/en/sql-reference/sql/truncate-table
+        """
+        wanted = self.plan.asked.reload_gone and self.plan.evidence.is_witness
+        left = [key for key, why in self.loaded.why.items() if why == _NOT_TAKEN] if wanted else []
+        if left:
+            named = {verdict.file.key: verdict for verdict in self.plan.by(Way.REFRESH)}
+            for key in left:
+                del self.loaded.why[key]
+            self._copy_by_name([replace(named[key], way=Way.COPY) for key in left])
+
+    def _copy_by_name(self, verdicts: Sequence[Verdict]) -> None:
         """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
-        left = batches(self.plan.by(Way.COPY), self.plan.evidence.now)
+        left = batches(verdicts, self.plan.evidence.now)
         writers = [Writer(self.run.writer.clouds, f"write {number}") for number in range(SESSIONS)]
         under_way: dict[Future[Copied], Writer] = {}
         failed: RunbookError | None = None
@@ -236,8 +254,7 @@ class Loader:
     def _queue_has_some(self) -> bool:
         """Whether the pipe, or a REFRESH of it, still has something to do."""
         status = self.run.facts().pipe_status(self.stream)
-        jobs = int(status.document.get("pendingHistoryRefreshJobsCount", 0)) if status else 0
-        return status is not None and bool(status.pending_files or jobs)
+        return status is not None and status.has_work
 
     # -- what all share --------------------------------------------------------------------------------
 

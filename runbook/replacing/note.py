@@ -7,6 +7,8 @@ from typing import Any
 
 from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, PipeGrant
+from runbook.facts.snowflake import Load
+from runbook.ledger.left import joined, split
 from runbook.settings import Stream
 
 MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
@@ -45,7 +47,8 @@ class Note:
     ``made_on``: when it was made.
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
     ``witness``: what was loaded by then, where the table cannot say. ``begun``: when the run that wrote the
-    note began, which tells two at once apart.
+    note began, which tells two at once apart. ``left``: what the former pipe loaded in part, which no history
+    shows once it is replaced.
     """
 
     comment: str
@@ -56,10 +59,11 @@ class Note:
     begun: datetime
     rule_changed_at: datetime | None = None
     witness: Witness | None = None
+    left: tuple[Load, ...] = ()
 
     def __str__(self) -> str:
         document = {
-            "comment": self.comment,
+            "comment": joined(self.comment, self.left),
             "parameters": self.belongings.parameters,
             "grants": [list(asdict(grant).values()) for grant in self.belongings.grants],
             "options": self.belongings.options,
@@ -84,8 +88,9 @@ def read(comment: str, stream: Stream) -> Note | None:
     try:
         document = json.loads(comment.removeprefix(MARK))
         changed, witness = document["rule_changed_at"], document.get("witness")
+        own, left = split(document["comment"])
         return Note(
-            document["comment"],
+            own,
             Belongings(
                 document["parameters"],
                 tuple(PipeGrant(*row) for row in document["grants"]),
@@ -103,6 +108,7 @@ def read(comment: str, stream: Stream) -> Note | None:
             )
             if witness
             else None,
+            left,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(

@@ -13,19 +13,15 @@ from runbook.facts.delivery import (
     belongs,
     failed,
     findings,
-    forgotten,
     late,
-    missing,
     named,
     never_loaded,
-    partly_loaded,
     unheard,
 )
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.session import SqlFailed
-from runbook.settings import Checks
 from tests.unit.observed import MADE, NOW, pipe, staged
 
 P = "snowplow/enriched/stream/"
@@ -75,33 +71,6 @@ def test_never_loaded_is_what_no_history_names_oldest_first(stream):
     assert never_loaded(stream, listing, loads) == [old, twin, new]
 
 
-@pytest.mark.parametrize(
-    ("modified", "is_missing"),
-    [
-        (NOW, False),  # may still be on its way
-        (NOW - 14 * MINUTE, False),
-        (NOW - 15 * MINUTE, True),
-        (NOW - 5 * DAY, True),
-        (MADE + MINUTE, True),
-        (MADE, False),  # never announced to a pipe that was not there
-        (MADE - DAY, False),
-        (NOW - 15 * DAY, False),  # older than the load history
-    ],
-)
-def test_a_file_is_missing_when_it_came_after_the_pipe_and_is_late(settings, stream, modified, is_missing):
-    listing = listed(staged(P + "x.gz", modified=modified))
-    found = missing(stream, listing, (), pipe(settings, stream), NOW, Checks())
-    assert found == ([P + "x.gz"] if is_missing else [])
-
-
-def test_a_pipe_older_than_the_history_judges_by_the_history(settings, stream):
-    listing = listed(
-        staged(P + "13.gz", modified=NOW - 13 * DAY), staged(P + "15.gz", modified=NOW - 15 * DAY)
-    )
-    old = pipe(settings, stream, created_on=NOW - 100 * DAY)
-    assert missing(stream, listing, (), old, NOW, Checks()) == [P + "13.gz"]
-
-
 @given(st.lists(st.integers(0, 20), unique=True), st.sets(st.integers(0, 20)))
 def test_a_file_is_either_known_to_a_history_or_never_loaded(stream_files, known):
     from runbook.settings import read
@@ -125,17 +94,6 @@ def test_a_failed_file_is_told_while_it_is_there_and_nothing_has_loaded_it():
         load(P + "gone.gz", "LOAD_FAILED", error="deleted since"),
     )
     assert failed(listing, loads) == [f"{P}a.gz: bad field"]
-
-
-def test_a_partly_loaded_file_is_told_with_how_many_rows_it_lost():
-    listing = listed(staged(P + "a.gz"), staged(P + "b.gz"))
-    loads = (
-        load(P + "a.gz", "PARTIALLY_LOADED", rows=7, parsed=9, error="bad field"),
-        load(P + "b.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
-        load(P + "b.gz"),
-        load(P + "gone.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
-    )
-    assert partly_loaded(listing, loads) == [f"{P}a.gz: 2 of 9 rows, bad field"]
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, 0), (5, 5), (6, 6), (100, 6)])
@@ -336,19 +294,3 @@ def test_the_newest_file_and_the_pipes_last_sign_of_life(settings, stream, arriv
     old = pipe(settings, stream, created_on=NOW - 30 * DAY)
     found = unheard(stream, files, said, old, NOW, settings.checks)
     assert bool(found) == red
-
-
-@pytest.mark.parametrize(
-    ("ingested", "loads", "red"),
-    [
-        (NOW - HOUR, (), True),
-        (NOW - HOUR, (load("x/last.gz", at=NOW - HOUR),), False),
-        (NOW - HOUR, (load("x/later.gz", at=NOW),), False),
-        (NOW - HOUR, (load("x/earlier.gz", at=NOW - 2 * HOUR),), True),
-        (NOW - 14 * DAY, (), False),
-        (None, (), False),
-    ],
-)
-def test_a_history_that_lost_what_the_pipe_loaded_last(ingested, loads, red):
-    said = PipeStatus({**status(lastIngestedTimestamp=ingested).document, "lastIngestedFilePath": "last.gz"})
-    assert bool(forgotten(said, loads, NOW)) == red
