@@ -130,14 +130,15 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
     ledger = Ledger(evidence(facts, stream), listing.files)
     queued = tuple(file for file in unknown if file.modified > oldest)
     half_way = [file for file in ledger.of(Kind.IN_FLIGHT) if ledger.evidence.may_be_half_way(file)]
-    missing = [file for file in (*ledger.of(*WITHOUT_A_TRACE), *half_way) if file.modified > known_since]
+    missing = (*ledger.of(*WITHOUT_A_TRACE), *half_way)
     recent = tuple(file for file in missing if file.modified > oldest)
+    older = [file for file in unknown if file.modified <= oldest and ledger.verdicts[file.key].is_missing]
     if recent:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
         _refuse_to_repeat(facts, stream, queued)
         _refuse_what_may_be_hidden(ledger, queued)
         _refuse_while_an_earlier_pipe_may_load(facts, stream, queued)
-    return RefreshPlan(recent, len(missing) - len(recent))
+    return RefreshPlan(recent, len(older))
 
 
 def _refuse_what_may_be_hidden(ledger: Ledger, files: tuple[StagedFile, ...]) -> None:

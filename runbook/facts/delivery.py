@@ -77,12 +77,26 @@ def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
 
     One stray file beside the stream's own is no fault, nor are marks such as ``_SUCCESS``.
     """
+    own, others = _arrivals(stream, listing, now)
+    return [] if own else named(others)
+
+
+def half_strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
+    """What arrived in the last 14 days and is not the stream's, where it is a third of what arrived, or more.
+
+    Then somebody writes files of another suffix as a rule; a single one is a stray.
+    """
+    own, others = _arrivals(stream, listing, now)
+    return named(others) if len(others) > 1 and 2 * len(others) >= own else []
+
+
+def _arrivals(stream: Stream, listing: Listing, now: datetime) -> tuple[int, list[str]]:
+    """How many of the stream's files arrived in the last 14 days, and the keys of others, without marks."""
     since = now - timedelta(days=LOAD_HISTORY_DAYS)
     new = [file for file in listing.files if file.modified > since]
-    if any(belongs(file, stream) for file in new):
-        return []
-    names = [(file, file.key.rpartition("/")[2]) for file in new]
-    return named(sorted(file.key for file, name in names if name and file.size and name[0] not in "._"))
+    names = [(file, file.key.rpartition("/")[2]) for file in new if not belongs(file, stream)]
+    others = sorted(file.key for file, name in names if name and file.size and name[0] not in "._")
+    return len(new) - len(names), others
 
 
 def named(rows: list[str]) -> list[str]:

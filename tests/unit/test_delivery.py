@@ -13,6 +13,7 @@ from runbook.facts.delivery import (
     belongs,
     failed,
     findings,
+    half_strangers,
     late,
     named,
     never_loaded,
@@ -144,7 +145,9 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
                 load(P + "b.gz", "PARTIALLY_LOADED", rows=2, at=NOW - 2 * HOUR),
                 load(P + "c.gz", "LOAD_FAILED", rows=0, at=NOW),
             ),
-            status=PipeStatus({"executionState": "RUNNING", "pendingFileCount": 1}),
+            status=PipeStatus(
+                {"executionState": "RUNNING", "pendingFileCount": 1, "oldestFileTimestamp": NOW.isoformat()}
+            ),
         )
     )
     row = whereabouts(known, stream)
@@ -264,8 +267,15 @@ def test_nobody_waits_for_a_pipe_that_does_not_run(found, facts, stream, state, 
     assert known.reader.slept == []
 
 
+def test_what_a_pipe_does_not_take_is_named_with_the_command_that_brings_it(found, facts, stream):
+    known = facts(installed(found, loads=()))
+    with pytest.raises(NotConverged, match=r"did not take 1 file .*a\.gz.*--pattern '\.\*' --reload-gone"):
+        loaded_everywhere(known, stream, (staged(P + "a.gz"),), 60)
+
+
 def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):
-    known = facts(installed(found, loads=(load(P + "a.gz"),)))
+    waiting = PipeStatus({"executionState": "RUNNING", "pendingFileCount": 1})
+    known = facts(installed(found, loads=(load(P + "a.gz"),), status=waiting))
     with pytest.raises(NotConverged, match=rf"1 files were queued and are not loaded yet \({P}b\.gz\)"):
         loaded_everywhere(known, stream, (staged(P + "a.gz"), staged(P + "b.gz")), 60)
     assert 60 <= known.reader.clock <= 70
@@ -293,4 +303,15 @@ def test_the_newest_file_and_the_pipes_last_sign_of_life(settings, stream, arriv
     files = listed(staged(P + "a.gz", modified=arrived))
     old = pipe(settings, stream, created_on=NOW - 30 * DAY)
     found = unheard(stream, files, said, old, NOW, settings.checks)
+    assert bool(found) == red
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "red"), [(0, 2, True), (3, 1, False), (4, 2, True), (5, 2, False), (2, 2, True)]
+)
+def test_files_of_another_suffix_are_named_where_they_are_many(stream, own, others, red):
+    files = [staged(f"{P}{number}.gz") for number in range(own)]
+    files += [staged(f"{P}{number}.zst") for number in range(others)]
+    files += [staged(f"{P}_SUCCESS"), staged(f"{P}.part"), staged(f"{P}old.zst", modified=NOW - 20 * DAY)]
+    found = half_strangers(stream, listed(*files), NOW)
     assert bool(found) == red

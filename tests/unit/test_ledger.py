@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from runbook.backfill.planning import Way, plan_files
+from runbook.backfill.planning import Way, judge, plan_files
 from runbook.errors import CannotTell, Refused, RunbookError
 from runbook.facts.history import RowsOfFile, SameRows, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus, StagedFile
@@ -66,7 +66,7 @@ def test_what_verify_names_is_loaded_by_its_remedy_or_ends_in_a_sentence(
 ) -> None:
     files, evidence = data.draw(states(settings))
     ledger, listing = Ledger(evidence, tuple(files)), Listing(tuple(files))
-    there = {file.key for file in files}
+    there = {file.key: file for file in files}
     remedies = [
         (NOTHING_MORE, said.missing(ledger)),
         (replace(EVERYTHING, reload_gone=False), said.failed(ledger, listing)),
@@ -77,9 +77,9 @@ def test_what_verify_names_is_loaded_by_its_remedy_or_ends_in_a_sentence(
         (replace(EVERYTHING, reload_failed=False), said.emptied(ledger)),
     ]
     for asked, found in remedies:
-        plan = {verdict.file.key: verdict for verdict in plan_files(asked, files, evidence).verdicts()}
-        for key in there.intersection(found.keys):
-            assert plan[key].way or plan[key].why or plan[key].kind is Kind.IN_FLIGHT, (key, plan[key])
+        for key in there.keys() & set(found.keys):
+            verdict = judge(there[key], evidence, asked)
+            assert verdict.way or verdict.why or verdict.kind is Kind.IN_FLIGHT, verdict
 
 
 @pytest.mark.parametrize(

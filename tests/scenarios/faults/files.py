@@ -281,6 +281,18 @@ def files_of_another_suffix(at: Installation) -> Iterator[None]:
 
 
 @fault("file")
+def half_of_the_files_of_another_suffix(at: Installation) -> Iterator[None]:
+    s3, bucket, prefix = at.aws("s3"), at.settings.aws.bucket, at.stream("events").prefix
+    for number in (1, 2):
+        at.put("events", f"{number}.gz", _gz())
+        at.put("events", f"{number}.zst", b"packed otherwise")
+    at.settle()
+    yield
+    for number in (1, 2):
+        s3.delete_object(Bucket=bucket, Key=f"{prefix}{number}.zst")
+
+
+@fault("file")
 def no_files(at: Installation) -> Iterator[None]:
     at.environment["INVOKE_CHECKS_FILES_ARRIVE_WITHIN_HOURS"] = "2"
     at.advance(hours=3)
