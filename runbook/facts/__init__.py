@@ -232,11 +232,9 @@ class Facts:
         """The files of the last days that brought the same rows as another one."""
 
         def read() -> tuple[history.SameRows, ...]:
-            table, rows = self.table(stream), self.table_rows(stream)
-            if table is None or rows is None:
-                return ()
+            table = self.table(stream)
             since = self.now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
-            return history.same_rows(self.reader, stream, table.names, since, rows.total)
+            return history.same_rows(self.reader, stream, table.names, since) if table else ()
 
         return self._once(("same", stream.name), read)
 

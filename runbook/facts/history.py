@@ -155,7 +155,7 @@ MOST_PAIRS = 1000
 
 
 def same_rows(
-    reader: Reader, stream: Stream, columns: tuple[str, ...], since: datetime, total: int
+    reader: Reader, stream: Stream, columns: tuple[str, ...], since: datetime
 ) -> tuple[SameRows, ...]:
     """Files that brought the same rows as another one, as far as one of the two came after ``since``.
 
@@ -165,22 +165,27 @@ def same_rows(
     mark = _mark(stream, columns)
     if mark is None:
         return ()
+    name = stream.table.sql
+
+    def read() -> tuple[SameRows, ...]:
+        total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
+        rows = reader.sql(_same_rows_statement(name, mark, since, whole=total <= COMPARED_WHOLE))
+        return tuple(SameRows(str(row["one"]), str(row["other"]), int(row["n"])) for row in rows)
+
+    return ask(read, f"The rows of {name}", f"SELECT on table {name}") or ()
+
+
+def _same_rows_statement(name: str, mark: str, since: datetime, *, whole: bool) -> str:
     moment = f"{literal(since.replace(tzinfo=None).isoformat(sep=' '))}::TIMESTAMP_NTZ"
-    window = "" if total <= COMPARED_WHOLE else f"_loaded_at >= {moment} AND "
-    statement = (
-        f"WITH marks AS (SELECT _file AS f, {mark} AS mark, _loaded_at AS t FROM {stream.table.sql} "
+    window = "" if whole else f"_loaded_at >= {moment} AND "
+    return (
+        f"WITH marks AS (SELECT _file AS f, {mark} AS mark, _loaded_at AS t FROM {name} "
         f"WHERE {window}_file IS NOT NULL AND {mark} IS NOT NULL), "
         "again AS (SELECT mark, MIN(f) AS one, MAX(f) AS other, MAX(t) AS newest FROM marks "
         "GROUP BY mark HAVING COUNT(DISTINCT f) > 1) "
         f"SELECT one, other, COUNT(*) AS n FROM again WHERE newest >= {moment} "
         f"GROUP BY one, other ORDER BY n DESC, one, other LIMIT {MOST_PAIRS}"
     )
-    rows = ask(
-        lambda: reader.sql(statement),
-        f"The rows of {stream.table.sql}",
-        f"SELECT on table {stream.table.sql}",
-    )
-    return tuple(SameRows(str(row["one"]), str(row["other"]), int(row["n"])) for row in rows or ())
 
 
 def _mark(stream: Stream, columns: tuple[str, ...]) -> str | None:

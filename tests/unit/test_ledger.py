@@ -41,7 +41,7 @@ def known(settings: Settings, files: list[StagedFile], evidence: Evidence) -> Kn
     return Known(settings, found | {(name, stream.name): value for name, value in given.items()})
 
 
-@settings_of_hypothesis(max_examples=200)
+@settings_of_hypothesis(max_examples=150)
 @given(st.data())
 def test_every_command_says_the_same_of_every_file(settings: Settings, data: Any) -> None:
     files, evidence = data.draw(states(settings))
