@@ -16,7 +16,6 @@ from runbook.facts.snowflake import (
     FileFormat,
     Grant,
     Listing,
-    Load,
     Pause,
     Pipe,
     PipeStatus,
@@ -26,6 +25,8 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.facts.topic import Topic
+from runbook.ledger.evidence import evidence
+from runbook.ledger.findings import Ledger
 from runbook.settings import Identifier, Settings, Stream
 
 T = TypeVar("T")
@@ -212,14 +213,17 @@ def listing(facts: Facts, stream: Stream, stage: Stage) -> Listing:
     return there(facts.listing(stream), "The stage", "step4.stage-exists")
 
 
-@pytest.fixture
-def recent_rows(facts: Facts, stream: Stream, table: Table) -> dict[str, int]:
-    found = facts.recent_rows(stream)
-    if found is None:
-        pytest.skip("the table does not say which file a row is of")
-    return found
+@pytest.fixture(scope="session")
+def ledgers() -> dict[str, Ledger]:
+    """Each stream's files are judged once a run."""
+    return {}
 
 
 @pytest.fixture
-def loads(facts: Facts, stream: Stream, table: Table) -> tuple[Load, ...]:
-    return there(facts.loads(stream), "The table", "step4.table-exists")
+def ledger(
+    facts: Facts, stream: Stream, listing: Listing, table: Table, pipe: Pipe, ledgers: dict[str, Ledger]
+) -> Ledger:
+    if stream.name not in ledgers:
+        files = () if listing.error else listing.files
+        ledgers[stream.name] = Ledger(evidence(facts, stream), files)
+    return ledgers[stream.name]

@@ -11,12 +11,17 @@ from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED, belongs, failed, named, never_loaded
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Listing, Load, StagedFile
+from runbook.ledger.classes import Kind
+from runbook.ledger.evidence import evidence
+from runbook.ledger.findings import Ledger
 from runbook.plan import SqlChange
 from runbook.settings import Settings, Stream
 from runbook.terminal import counted
 
 TOGETHER = 20  # REFRESH statements in one request
 REFRESHED = timedelta(hours=1)  # a refresh takes no longer
+WITHOUT_A_TRACE = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
+MISSING = (*WITHOUT_A_TRACE, Kind.TOO_OLD_TO_KNOW)
 
 
 @dataclass(frozen=True)
@@ -101,19 +106,20 @@ class RefreshPlan:
 
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     """Where the stream's files are. Only reads."""
-    listing, loads = facts.listing(stream) or Listing(), facts.loads(stream) or ()
+    listing, loads = facts.listing(stream) or Listing(), facts.loads(stream)
     known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
     pipe = facts.pipe(stream)
     status = facts.pipe_status(stream) if pipe else None
-    unknown = [file for file in never_loaded(stream, listing, loads) if file.modified > known_since]
-    done = [load for load in loads if load.status in LOADED]
+    judged = Ledger(evidence(facts, stream), listing.files) if pipe and loads is not None else None
+    unknown = [file for file in judged.of(*MISSING) if file.modified > known_since] if judged else []
+    done = [load for load in loads or () if load.status in LOADED]
     times = [load.loaded_at for load in done if load.loaded_at]
     return Whereabouts(
         stream=stream.name,
         state=status.execution_state if status else "absent",
         in_bucket=len(listing.files),
         loaded=len({load.key for load in done}),
-        failed=len(failed(listing, loads)),
+        failed=len(failed(listing, loads or ())),
         pending=status.pending_files if status else 0,
         never_loaded=len(unknown),
         before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
@@ -138,16 +144,24 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
         )
     oldest = facts.now - timedelta(days=REFRESH_DAYS)
     known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
-    rows = [file for file in never_loaded(stream, listing, loads) if file.modified > known_since]
-    recent = tuple(file for file in rows if file.modified > oldest)
+    unknown = [file for file in never_loaded(stream, listing, loads) if file.modified > known_since]
+    if not unknown:
+        return RefreshPlan((), 0)
+    ledger = Ledger(evidence(facts, stream), listing.files)
+    queued = tuple(file for file in unknown if file.modified > oldest)
+    half_way = [file for file in ledger.of(Kind.IN_FLIGHT) if ledger.evidence.may_be_half_way(file)]
+    missing = (*ledger.of(*WITHOUT_A_TRACE), *half_way)
+    recent = tuple(file for file in missing if file.modified > oldest)
+    older = [file for file in unknown if file.modified <= oldest and ledger.verdicts[file.key].is_missing]
     if recent:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
-        _refuse_to_repeat(facts, stream, recent)
-        _refuse_while_an_earlier_pipe_may_load(facts, stream, recent)
+        _refuse_to_repeat(facts, stream, queued)
+        _refuse_what_may_be_hidden(ledger, queued)
+        _refuse_while_an_earlier_pipe_may_load(facts, stream, queued)
     known = frozenset(load.key for load in loads)
     taken = {file.key for file in recent}
     others = tuple(file for file in listing.files if file.key not in known and file.key not in taken)
-    return RefreshPlan(recent, len(rows) - len(recent), others, known)
+    return RefreshPlan(recent, len(older), others, known)
 
 
 def refreshes(settings: Settings, stream: Stream, plan: RefreshPlan) -> list[SqlChange]:
@@ -160,6 +174,21 @@ def refreshes(settings: Settings, stream: Stream, plan: RefreshPlan) -> list[Sql
 def strays_of(facts: Facts, stream: Stream, plan: RefreshPlan) -> list[strays.Stray]:
     """Files of another suffix that came with a refresh. Only reads."""
     return strays.found(facts, stream, plan.starts(), plan.since, plan.known, facts.now - REFRESHED)
+
+
+def _refuse_what_may_be_hidden(ledger: Ledger, files: tuple[StagedFile, ...]) -> None:
+    """Raises Refused where an earlier pipe may have loaded a file before the table was emptied."""
+    hidden = [
+        file.key for file in files if ledger.verdicts[file.key] in (Kind.ROWS_GONE, Kind.TOO_OLD_TO_KNOW)
+    ]
+    if hidden:
+        stream = ledger.evidence.stream
+        raise Refused(
+            f"A refresh might load {counted(len(hidden), 'file')} a second time ({', '.join(named(hidden))})",
+            where=str(stream.pipe),
+            why="the table was emptied since, and its load history with it",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}",
+        )
 
 
 def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:
@@ -257,6 +286,8 @@ def loaded_everywhere(
                 else "invoke verify",
             )
         if reader.now() > deadline:
+            if status and not status.has_work:
+                raise _not_taken(stream, left)
             raise NotConverged(
                 f"{len(left)} files were queued and are not loaded yet ({', '.join(named(left))})",
                 where=str(stream.pipe),
@@ -265,3 +296,16 @@ def loaded_everywhere(
         reader.sleep(pause)
         pause = min(pause * 1.5, 5)
         facts = facts.afresh()
+
+
+def _not_taken(stream: Stream, keys: list[str]) -> NotConverged:
+    """The pipe has nothing to do, and these are not loaded: it remembers them.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
+    """
+    return NotConverged(
+        f"The pipe did not take {counted(len(keys), 'file')} ({', '.join(named(keys))})",
+        where=str(stream.pipe),
+        why="it remembers them, and their rows are not in the table: the table was emptied since",
+        remedy=f"invoke backfill --stream {stream.name} --pattern '.*' --reload-gone",
+    )

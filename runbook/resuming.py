@@ -15,6 +15,7 @@ from runbook.backfill.loading import Loaded, Loader, Stop
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import NotConverged
 from runbook.facts.delivery import LOADED, named
+from runbook.ledger.evidence import evidence
 from runbook.plan import SqlChange
 from runbook.running import Run
 from runbook.session import SqlFailed
@@ -58,7 +59,7 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
 
 def _plan(run: Run, stream: Stream) -> BackfillPlan:
     facts = run.facts()
-    return plan_files(EVERYTHING, looking.listed(facts, stream), looking.evidence(facts, stream))
+    return plan_files(EVERYTHING, looking.listed(facts, stream), evidence(facts, stream))
 
 
 def _wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> None:

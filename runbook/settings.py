@@ -299,6 +299,8 @@ class StreamSettings(_Model):
     sns_topic: (
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
     ) = None
+    keeps_rows: bool = Field(default=True, exclude=True)
+    """False for a landing table, which is emptied as it goes: its load history alone says what is loaded."""
 
     @field_validator("prefix")
     @classmethod
@@ -330,6 +332,7 @@ class Stream:
     file_format: QualifiedName
     sns_topic: str | None = None
     directory_stage: QualifiedName | None = None
+    keeps_rows: bool = True
     found: Found | None = field(default=None, compare=False)
     account: str = field(default="", compare=False)
     """The Snowflake account, as the settings write it: pipes of two accounts may have one name."""
@@ -561,6 +564,7 @@ class Settings(_Model):
             file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
+            keeps_rows=row.keeps_rows,
             found=row.found,
             account=self.snowflake.account.upper(),
         )

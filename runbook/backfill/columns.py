@@ -53,14 +53,15 @@ def of_rows(batch: Any) -> pa.Table:
     """Rows of the table by file, as :func:`runbook.facts.history.rows_statement` asks for them."""
     if not isinstance(batch, pa.Table):
         rows = [
-            (str(row["f"]), int(row["n"]), utc(row["t"]) if row["t"] else None, int(row["twice"]))
+            (str(row["f"]), int(row["n"]), utc(row["t"]) if row["t"] else None, row["twice"], row["misread"])
             for row in batch
         ]
         return table(
-            PRESENT, [(key, count, at and at.replace(tzinfo=None), twice) for key, count, at, twice in rows]
+            PRESENT,
+            [(key, count, at and at.replace(tzinfo=None), *map(int, odd)) for key, count, at, *odd in rows],
         )
-    columns = [batch["f"].cast(pa.string()), _number(batch["n"]), _time(batch["t"]), _number(batch["twice"])]
-    return pa.table(columns, schema=PRESENT)
+    columns = [batch["f"].cast(pa.string()), _number(batch["n"]), _time(batch["t"])]
+    return pa.table([*columns, _number(batch["twice"]), _number(batch["misread"])], schema=PRESENT)
 
 
 def as_rows(batch: Any) -> list[dict[str, Any]]:

@@ -19,12 +19,13 @@ from operator import itemgetter
 
 from runbook.backfill import columns, looking
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import ARCHIVED_SAYS, REFRESHABLE, Evidence
 from runbook.backfill.planning import EXAMPLES, Way, judged
 from runbook.backfill.survey import HEAPS, LISTED, LOADS, PRESENT, Survey, of_load, staged_file, table
 from runbook.errors import Refused, SettingsWrong
 from runbook.facts import Facts, history, snowflake
 from runbook.facts.snowflake import Load
+from runbook.ledger.classes import ARCHIVED_SAYS, REFRESHABLE, Evidence
+from runbook.ledger.left import left_by_an_earlier_pipe
 from runbook.session import Row, SqlFailed
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.sql import literal
@@ -88,7 +89,12 @@ def read_histories(facts: Facts, survey: Survey) -> None:
                 survey.add_rows(columns.of_rows(batch))
     unnamed = _unnamed(facts, stream, now.table.total) if before.table.files is not None else 0
     survey.evidence = replace(
-        now, account=before.account, table=replace(now.table, unnamed=unnamed), outlived=before.outlived
+        now,
+        account=before.account,
+        table=replace(now.table, unnamed=unnamed),
+        outlived=before.outlived,
+        kept=before.kept,
+        ingested=before.ingested,
     )
 
 
@@ -122,8 +128,34 @@ class Question:
             unnamed = _unnamed(facts, stream, evidence.table.total)
             evidence = replace(evidence, table=replace(evidence.table, unnamed=unnamed))
         question = cls(asked, stage, evidence, names)
-        forgotten = facts.reader.sql(question.asks(_FORGOTTEN))[0]["n"]
-        return cls(asked, stage, replace(evidence, outlived=int(forgotten) > 0), names)
+        return cls(asked, stage, question.judged_as_a_whole(facts), names)
+
+    def judged_as_a_whole(self, facts: Facts) -> Evidence:
+        """The evidence with what follows from all files together; as the survey's on this machine."""
+        evidence = self.evidence
+        last = evidence.last_ingested
+        row = facts.reader.sql(
+            self.asks(
+                f"SELECT ({_FORGOTTEN}) AS n, (SELECT MIN(loaded_at) FROM lines) AS oldest_load, "
+                "(SELECT MIN(read_at) FROM present) AS oldest_row, "
+                "(SELECT COUNT(*) FROM lines WHERE recent = 1) AS any_load, "
+                "(SELECT COUNT(*) FROM lines WHERE recent = 1 AND loaded_at >= "
+                f"{_micros(last) - 1_000_000 if last else 0}) AS later, "
+                "(SELECT COUNT(*) FROM lines WHERE recent = 1 AND key IN "
+                f"({_literals(set(evidence.last_ingested_keys))})) AS by_name"
+            )
+        )[0]
+        kept = min(
+            (row[name] for name in ("oldest_load", "oldest_row") if row[name] is not None), default=None
+        )
+        return replace(
+            evidence,
+            outlived=int(row["n"]) > 0,
+            kept=None if kept is None else _moment(kept),
+            ingested=evidence.shows_the_last_load(
+                *(int(row[name]) > 0 for name in ("any_load", "later", "by_name"))
+            ),
+        )
 
     def asks(self, query: str) -> str:
         """A statement over the relations; it only reads."""
@@ -134,7 +166,8 @@ class Question:
         """Files and their loads, a line a load; the files in order of their keys, loads oldest last."""
         return self.asks(
             "SELECT base.key, base.size, base.modified, base.matches, base.likes, base.present_rows, "
-            "base.read_at, base.twice, lines.status, lines.loaded_at, lines.n, lines.parsed, lines.errors, "
+            "base.read_at, base.twice, base.misread, "
+            "lines.status, lines.loaded_at, lines.n, lines.parsed, lines.errors, "
             "lines.first_error, lines.pipe, lines.recent "
             f"FROM base LEFT JOIN lines ON lines.key = base.key WHERE {which} "
             "ORDER BY base.key, lines.recent, lines.loaded_at"
@@ -147,8 +180,9 @@ SELECT *, CONCAT_WS('|', status, COALESCE(pipe, ''), (n = 0)::INT,
     CONTAINS(first_error, {literal(ARCHIVED_SAYS)})::INT) AS shape FROM histories
 """
 _TOLD = """
-SELECT key, MIN(shape) AS shape, MAX(loaded_at) AS loaded_at, MAX(recent) AS recent, MAX(1 - recent) AS older,
-    MIN(shape) <> MAX(shape) OR COALESCE(MIN(loaded_at) <> MAX(loaded_at), FALSE)
+SELECT key, MIN(shape) AS shape, MAX(loaded_at) AS loaded_at, MAX(n) AS most, MAX(recent) AS recent,
+    MAX(1 - recent) AS older,
+    MIN(shape) <> MAX(shape) OR MIN(n) <> MAX(n) OR COALESCE(MIN(loaded_at) <> MAX(loaded_at), FALSE)
         OR COUNT(loaded_at) NOT IN (0, COUNT(*)) AS odd,
     SUM(IFF(recent = 1, n, 0)) AS rows_loaded, SUM(IFF(recent = 1 AND n > 0, 1, 0)) AS loads
 FROM lines GROUP BY key
@@ -193,16 +227,20 @@ def _histories(evidence: Evidence) -> str:
     if evidence.account is not None:
         year = history.account_statement(evidence.stream)
         found += f" UNION ALL SELECT {columns}, 0 AS recent FROM ({year}) AS year"
+    for load in left_by_an_earlier_pipe(evidence.pipe, evidence.stream.pipe.name):
+        values = (literal(load.key), literal(load.status), _micros(load.loaded_at or evidence.now), load.rows)
+        more = (load.rows_parsed, load.errors, literal(load.first_error), literal(load.pipe or ""))
+        found += f" UNION ALL SELECT {', '.join(map(str, (*values, *more)))}, 1"
     return found
 
 
 def _present(evidence: Evidence, names: tuple[str, ...]) -> str:
     """The table's rows by file."""
     if evidence.table.files is None:
-        return "SELECT '' AS key, 0 AS present_rows, 0 AS read_at, 0 AS twice WHERE FALSE"
+        return "SELECT '' AS key, 0 AS present_rows, 0 AS read_at, 0 AS twice, 0 AS misread WHERE FALSE"
     read_at = "DATE_PART(EPOCH_MICROSECOND, t)" if "_LOADED_AT" in names else "NULL::INT"
     return (
-        f"SELECT f AS key, n AS present_rows, {read_at} AS read_at, twice "
+        f"SELECT f AS key, n AS present_rows, {read_at} AS read_at, twice, misread "
         f"FROM ({history.rows_statement(evidence.stream, names)}) AS counted"
     )
 
@@ -225,10 +263,13 @@ def _base(evidence: Evidence) -> str:
         "(present.key IS NOT NULL)::INT",
         "(modified > read_at)::INT",
         "(twice > 0)::INT",
+        "(misread > 0)::INT",
+        "(present_rows < most)::INT",
+        "(present_rows > most)::INT",
     )
     likes = ", ".join(f"COALESCE(({digit})::VARCHAR, '')" for digit in digits)
     return (
-        "SELECT listed.key, size, modified, matches, in_time, present_rows, read_at, twice, "
+        "SELECT listed.key, size, modified, matches, in_time, present_rows, read_at, twice, misread, "
         "COALESCE(rows_loaded, 0) AS rows_loaded, COALESCE(loads, 0) AS loads, "
         f"IFF(COALESCE(odd, FALSE), {literal(ODD)}, CONCAT_WS('/', {likes})) AS likes "
         "FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present.key = listed.key"
@@ -324,7 +365,8 @@ def _fetch(facts: Facts, survey: Survey, statement: str) -> dict[str, list[tuple
         ]
         if row["present_rows"]:
             read_at = None if row["read_at"] is None else _moment(row["read_at"]).replace(tzinfo=None)
-            present.append((key, int(row["present_rows"]), read_at, int(row["twice"])))
+            odd = int(row["twice"]), int(row["misread"])
+            present.append((key, int(row["present_rows"]), read_at, *odd))
     survey.add_files(table(LISTED, files))
     survey.add_loads(table(LOADS, loads))
     survey.add_rows(table(PRESENT, present))

@@ -12,20 +12,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from runbook.backfill import looking, statements, strays
-from runbook.backfill.classes import Evidence
 from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED
 from runbook.facts.snowflake import Load
 from runbook.leases import COPY_S, SHORT_S, Holding, guarded, is_late, leased, too_late
+from runbook.ledger.classes import Evidence
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.session import Receipt, Row, SqlFailed, Writer, side_by_side
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _QUEUED = "queued, and the pipe has not loaded it yet"
 _NOT_TAKEN = (
     "REFRESH did not take it: the pipe remembers a file of that name, which TRUNCATE TABLE hides from the "
-    "load history; ACCOUNT_USAGE shows it within two days"
+    "load history; backfill --reload-gone loads it by COPY"
 )
 
 _SKIPPED = (
@@ -124,6 +124,7 @@ class Loader:
         self._copy()
         self._replace()
         self._refresh()
+        self._copy_what_refresh_did_not_take()
         self.loaded.stopped = self.stop.asked
         return self.loaded
 
@@ -142,11 +143,11 @@ class Loader:
     def _copy(self) -> None:
         """Everything that is COPY's; once more what a COPY of another run was loading and did not load."""
         verdicts = self.plan.by(Way.COPY)
-        self._copy_batches(verdicts)
+        self._copy_by_name(verdicts)
         skipped = [each for each in verdicts if self.loaded.why.get(each.file.key) == _SKIPPED]
         if skipped and not self.stop.asked:
             self._wait_for_others(skipped)
-            self._copy_batches(skipped)
+            self._copy_by_name(skipped)
             self.loaded.at_others = {
                 each.file.key for each in skipped if self.loaded.why.get(each.file.key) == _SKIPPED
             }
@@ -167,7 +168,21 @@ class Loader:
             reader.sleep(pause)
             pause = min(pause * 1.5, 5)
 
-    def _copy_batches(self, verdicts: Sequence[Verdict]) -> None:
+    def _copy_what_refresh_did_not_take(self) -> None:
+        """What the pipe remembers while no history and no row does was loaded before the table was emptied.
+
+        Where rows that are gone are to come back, COPY brings them: the pipe, which remembers the name, skips
+        whatever is still announced. Source: https://docs.snowflake.com/en/sql-reference/sql/truncate-table
+        """
+        wanted = self.plan.asked.reload_gone and self.plan.evidence.is_witness
+        left = [key for key, why in self.loaded.why.items() if why == _NOT_TAKEN] if wanted else []
+        if left:
+            named = {verdict.file.key: verdict for verdict in self.plan.by(Way.REFRESH)}
+            for key in left:
+                del self.loaded.why[key]
+            self._copy_by_name([replace(named[key], way=Way.COPY) for key in left])
+
+    def _copy_by_name(self, verdicts: Sequence[Verdict]) -> None:
         """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
         left = batches(verdicts, self.plan.evidence.now)
         clouds, ready = self.run.writer.clouds, self.run.writer.ready
@@ -325,8 +340,7 @@ class Loader:
     def _queue_has_some(self) -> bool:
         """Whether the pipe, or a REFRESH of it, still has something to do."""
         status = self.run.facts().pipe_status(self.stream)
-        jobs = int(status.document.get("pendingHistoryRefreshJobsCount", 0)) if status else 0
-        return status is not None and bool(status.pending_files or jobs)
+        return status is not None and status.has_work
 
     # -- what all share --------------------------------------------------------------------------------
 

@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from runbook.backfill import columns
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence
-from runbook.backfill.survey import Survey
+from runbook.backfill.survey import LOADS, Survey, of_load
+from runbook.backfill.survey import table as loads_table
 from runbook.errors import Blocked, CannotTell
 from runbook.facts import Facts, history, pages, ranges, snowflake
 from runbook.facts.snowflake import StagedFile
+from runbook.ledger.classes import Evidence
+from runbook.ledger.left import left_by_an_earlier_pipe
 from runbook.session import DOES_NOT_EXIST, AwsFailed, SqlFailed, side_by_side
 from runbook.settings import Stream
 from runbook.terminal import note
@@ -55,11 +57,10 @@ def read_histories(facts: Facts, survey: Survey) -> None:
     table = evidence.table
     if table.files is not None:
         table = replace(table, unnamed=table.total - survey.rows_present())
-    survey.evidence = replace(
-        evidence,
-        account=() if year.result() else None,
-        table=table,
-        outlived=survey.table_outlived_the_pipe(),
+    left = left_by_an_earlier_pipe(evidence.pipe, stream.pipe.name)
+    survey.add_loads(loads_table(LOADS, [of_load(load, recent=True) for load in left]))
+    survey.evidence = survey.judged_as_a_whole(
+        replace(evidence, account=() if year.result() else None, table=table)
     )
 
 
@@ -159,27 +160,6 @@ def listed(facts: Facts, stream: Stream) -> tuple[StagedFile, ...]:
 
 
 # -- right before loading ----------------------------------------------------------------------------------
-
-
-def evidence(facts: Facts, stream: Stream) -> Evidence:
-    """Every history, the table's rows and the pipe, side by side. Only reads.
-
-    Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
-    """
-    questions = (facts.pipe, facts.pipe_status, facts.loads, facts.account_loads, facts.table_rows)
-    with side_by_side(len(questions)) as pool:
-        pending = [pool.submit(question, stream) for question in questions]
-        now = facts.now
-        for each in pending:
-            each.result()
-    pipe, status = facts.pipe(stream), facts.pipe_status(stream)
-    recent, table = facts.loads(stream), facts.table_rows(stream)
-    if pipe is None or status is None:
-        raise Blocked(f"The pipe {stream.pipe} does not exist", by_step=4, remedy="invoke step4-snowflake")
-    if recent is None or table is None:
-        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
-    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
-    return Evidence(stream, now, pipe, status, recent, facts.account_loads(stream), table, patience)
 
 
 def again(facts: Facts, before: Evidence, keys: Sequence[str]) -> Evidence:

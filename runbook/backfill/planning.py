@@ -8,18 +8,18 @@ from functools import cached_property
 from typing import Any
 
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.prefixes import exact_prefixes, whole_names
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
 from runbook.invocation import typed
+from runbook.ledger.classes import Evidence, Kind, classify
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5
 
 WITHOUT_ASKING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE)
-REPLACED = (Kind.LOADED_TWICE, Kind.PARTLY_LOADED, Kind.CHANGED)
+REPLACED = (Kind.LOADED_TWICE, Kind.MISREAD, Kind.PARTLY_LOADED, Kind.CHANGED)
 FAILURES = (Kind.FAILED, Kind.ARCHIVED)
 NOT_ALONE = (
     "REFRESH would also take another file, whose name begins with this one's; COPY would have it loaded "
@@ -236,8 +236,8 @@ def judge(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
         return _tool(file, kind, evidence, asked)
     if kind in REPLACED:
         return _replaced(file, kind, evidence, asked)
-    if kind is Kind.ROWS_GONE:
-        return _gone(file, evidence, asked)
+    if kind in (Kind.ROWS_GONE, Kind.ROWS_FEWER):
+        return (_gone if kind is Kind.ROWS_GONE else _fewer)(file, evidence, asked)
     if kind is Kind.WAITING:
         state = evidence.status.execution_state or "not running"
         return Verdict(file, kind, why=f"the pipe is {state}; {_mended_by(state, evidence)}")
@@ -284,6 +284,8 @@ def _replaced(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) ->
     found = evidence.rows(file.key)
     rows = found.rows if found else 0
     loss = f", {done.rows_parsed - done.rows} rows left out" if kind is Kind.PARTLY_LOADED and done else ""
+    if found and kind is Kind.MISREAD:
+        loss = f", {found.misread} of them no event's"
     if found and found.twice:
         loss = f", {found.twice} of them more than once"
     if found is None:
@@ -305,6 +307,8 @@ def _gone(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     done = evidence.done(file.key)
     earlier = done is not None and done.loaded_at is not None and done.loaded_at < evidence.table.created_on
     why = "into an earlier table of that name" if earlier else "its rows were deleted since"
+    if done is None:
+        why = "no history names it, for the table was emptied since: it may have been loaded"
     if done is not None and done.rows == 0:
         why = "it had no rows then, and was changed since"
     if not asked.reload_gone:
@@ -319,8 +323,22 @@ def _gone(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
     return _tool(file, Kind.ROWS_GONE, evidence, asked)
 
 
+def _fewer(file: StagedFile, evidence: Evidence, asked: Asked) -> Verdict:
+    done, found = evidence.done(file.key), evidence.rows(file.key)
+    why = f"{found.rows if found else 0} of {done.rows if done else 0} rows are in the table"
+    if asked.reload_gone:
+        return Verdict(
+            file, Kind.ROWS_FEWER, Way.REPLACE, f"{why}; they are deleted and the file is loaded again"
+        )
+    return Verdict(
+        file, Kind.ROWS_FEWER, why=f"{why}; backfill --reload-gone deletes them and loads the file again"
+    )
+
+
 def _unknown(evidence: Evidence) -> str:
     since = evidence.known_since
+    if evidence.was_emptied:
+        return "the table was emptied, and its load history with it: the file may have been loaded before"
     reach = f"only files after {since:%Y-%m-%d %H:%M} UTC are on record" if since else "its load was skipped"
     if evidence.account is None:
         return f"{reach}: grant SNOWFLAKE.USAGE_VIEWER to see a year of loads"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from runbook.backfill.classes import Kind
 from runbook.backfill.loading import Loaded
 from runbook.backfill.planning import BackfillPlan, Verdict
 from runbook.backfill.survey import TOGETHER
+from runbook.ledger.classes import Kind
 from runbook.session import Reader
 from runbook.settings import Stream
 from runbook.sql import literal

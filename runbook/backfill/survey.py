@@ -1,7 +1,7 @@
 """Every file, load and row of one stream, side by side in an embedded DuckDB that spills to disk.
 
 A stream may have tens of millions of files. They come as Arrow, and the rules of
-:mod:`runbook.backfill.classes` are not written a second time in SQL: files that no rule can tell apart
+:mod:`runbook.ledger.classes` are not written a second time in SQL: files that no rule can tell apart
 are put together, and one of them is judged for all. What rules look at is a file's name, whether it is
 empty, and its times among the moments that matter; a file whose loads differ is judged alone.
 """
@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from runbook import private
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import ARCHIVED_SAYS, Evidence
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
 from runbook.facts.snowflake import Load, StagedFile
 from runbook.invocation import home
+from runbook.ledger.classes import ARCHIVED_SAYS, Evidence
 
 MEMORY = "400MB"  # DuckDB's own; the rest of the process takes about as much again
 TOGETHER = 10_000  # files whose loads and rows are values at a time
@@ -47,7 +47,15 @@ LOADS = pa.schema(
         "recent": pa.bool_(),
     }
 )
-PRESENT = pa.schema({"key": pa.string(), "rows": pa.int64(), "read_at": TIME, "twice": pa.int64()})
+PRESENT = pa.schema(
+    {
+        "key": pa.string(),
+        "rows": pa.int64(),
+        "read_at": TIME,
+        "twice": pa.int64(),
+        "misread": pa.int64(),
+    }
+)
 HEAPS = pa.schema({"key": pa.string(), "files": pa.int64(), "bytes": pa.int64()})
 JUDGED = pa.schema(
     {"likes": pa.int64(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
@@ -57,7 +65,7 @@ TABLES = """
 CREATE {temp} TABLE listed (key VARCHAR, size BIGINT, modified TIMESTAMP, matches BOOLEAN);
 CREATE {temp} TABLE loads (file UHUGEINT, status VARCHAR, loaded_at TIMESTAMP, rows BIGINT,
     rows_parsed BIGINT, errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
-CREATE {temp} TABLE present (file UHUGEINT, rows BIGINT, read_at TIMESTAMP, twice BIGINT);
+CREATE {temp} TABLE present (file UHUGEINT, rows BIGINT, read_at TIMESTAMP, twice BIGINT, misread BIGINT);
 CREATE {temp} TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes BIGINT);
 CREATE {temp} TABLE heaps (key VARCHAR, files BIGINT, bytes BIGINT);
 CREATE {temp} TABLE judged (likes BIGINT, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
@@ -73,9 +81,9 @@ WITH shapes AS (
     SELECT row_number() OVER () AS shape, * FROM (SELECT DISTINCT status, pipe, rows = 0 AS none,
         contains(first_error, $archived) AS archived FROM loads)
 )
-SELECT file, min(shape) AS shape, max(loaded_at) AS loaded_at,
+SELECT file, min(shape) AS shape, max(loaded_at) AS loaded_at, max(rows) AS rows,
     bool_or(recent) AS recent, bool_or(NOT recent) AS older,
-    min(shape) <> max(shape) OR coalesce(min(loaded_at) <> max(loaded_at), FALSE)
+    min(shape) <> max(shape) OR min(rows) <> max(rows) OR coalesce(min(loaded_at) <> max(loaded_at), FALSE)
         OR count(loaded_at) NOT IN (0, count(*)) AS odd
 FROM loads JOIN shapes ON loads.status = shapes.status AND loads.pipe IS NOT DISTINCT FROM shapes.pipe
     AND (loads.rows = 0) = none AND contains(first_error, $archived) = archived
@@ -120,7 +128,10 @@ class Survey:
             found.add_loads(table(LOADS, [of_load(load, recent=recent) for load in loads]))
         rows = evidence.table.files or {}
         found.add_rows(
-            table(PRESENT, [(key, row.rows, _naive(row.read_at), row.twice) for key, row in rows.items()])
+            table(
+                PRESENT,
+                [(key, row.rows, _naive(row.read_at), row.twice, row.misread) for key, row in rows.items()],
+            )
         )
         found.evidence = evidence.about((), () if evidence.account is not None else None, {})
         return found
@@ -251,7 +262,7 @@ class Survey:
         return self.evidence.about(
             tuple(_load(row) for row in loads if row[-1]),
             None if self.evidence.account is None else tuple(account),
-            {key: RowsOfFile(count, _utc(read_at), twice) for key, count, read_at, twice in rows},
+            {key: RowsOfFile(count, _utc(read_at), *odd) for key, count, read_at, *odd in rows},
         )
 
     def listed(self, asked: Asked) -> tuple[int, int, int]:
@@ -287,6 +298,25 @@ class Survey:
         """How many rows of the table name their file."""
         return int(self.row("SELECT coalesce(sum(rows), 0)::BIGINT FROM present")[0])
 
+    def judged_as_a_whole(self, evidence: Evidence) -> Evidence:
+        """The evidence with what follows from all files together: what is kept, what outlived the pipe."""
+        last = _naive(evidence.last_ingested)
+        any_recent, after, named = self.row(
+            "SELECT count(*) > 0, "
+            "coalesce(bool_or(loaded_at >= $last::TIMESTAMP - INTERVAL 1 SECOND), FALSE), "
+            "coalesce(bool_or(file IN (SELECT md5_number(unnest($names)))), FALSE) FROM loads WHERE recent",
+            {"last": last, "names": list(evidence.last_ingested_keys)},
+        )
+        (kept,) = self.row(
+            "SELECT least((SELECT min(loaded_at) FROM loads), (SELECT min(read_at) FROM present))"
+        )
+        return replace(
+            evidence,
+            outlived=self.table_outlived_the_pipe(),
+            kept=_utc(kept),
+            ingested=evidence.shows_the_last_load(bool(any_recent), bool(after), bool(named)),
+        )
+
     def table_outlived_the_pipe(self) -> bool:
         """Whether the table holds files that no history of the pipe's time remembers."""
         found = self.row(
@@ -315,6 +345,9 @@ def _likes(moments: Sequence[datetime]) -> str:
         ("(present.file IS NOT NULL)::INT", 2),
         ("coalesce((modified > read_at)::INT, 2)", 3),
         ("coalesce((twice > 0)::INT, 0)", 2),
+        ("coalesce((misread > 0)::INT, 0)", 2),
+        ("coalesce((present.rows < told.rows)::INT, 0)", 2),
+        ("coalesce((present.rows > told.rows)::INT, 0)", 2),
     ):
         number = f"({number} * {values} + {digit})"
     return number

@@ -9,7 +9,7 @@ from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts import pipeline
 from runbook.facts.copy_statement import CopyStatement, read
-from runbook.facts.snowflake import ask, whole_bucket
+from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.network import one_line
 from runbook.session import Reader, Row
 from runbook.settings import Identifier, QualifiedName
@@ -247,11 +247,17 @@ def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], foun
 
 def _owner(reader: Reader, pipe: FoundPipe) -> str | None:
     """Who owns the table, and so may COPY into it."""
+    row = _table(reader, pipe)
+    return str(row["owner"]) if row else None
+
+
+def _table(reader: Reader, pipe: FoundPipe) -> Row | None:
+    """The table as SHOW TABLES lists it; None where it cannot be seen."""
     table = pipe.table
     rows = reader.sql(
         f"SHOW TABLES LIKE {literal(table.name)} IN SCHEMA {table.database.sql}.{table.schema.sql}"
     )
-    return next((str(row["owner"]) for row in rows if row["name"] == table.name), None)
+    return next((row for row in rows if row["name"] == table.name), None)
 
 
 def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
@@ -282,6 +288,12 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
         "sns_topic": None,
         "found": as_found,
     }
+    if _is_emptied_as_it_goes(reader, pipe):
+        found.streams[name]["keeps_rows"] = False
+        found.differs.append(
+            f"{name}: the table is empty though the pipe has loaded files: taken for a landing table that is "
+            "emptied as it goes (keeps_rows: true where that is wrong)"
+        )
     found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
 
 
@@ -302,6 +314,22 @@ def _on_stage(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
 def _format_name(text: str, pipe: FoundPipe) -> QualifiedName | None:
     stage = pipe.stage_name
     return read(f"COPY INTO x FROM @x FILE_FORMAT = {text}", stage.database, stage.schema).file_format
+
+
+def _is_emptied_as_it_goes(reader: Reader, pipe: FoundPipe) -> bool:
+    """Whether the table has no row, and the pipe has loaded some file; neither asks for a warehouse.
+
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/show-tables (rows),
+    https://docs.snowflake.com/en/sql-reference/functions/system_pipe_status (lastIngestedTimestamp)
+    """
+    row = _table(reader, pipe)
+    if row is None or row.get("rows") is None or int(row["rows"]):
+        return False
+    try:
+        status = pipe_status(reader, pipe.name)
+    except CannotTell:
+        return False
+    return status is not None and status.time("lastIngestedTimestamp") is not None
 
 
 def _options(reader: Reader, file_format: QualifiedName | None) -> dict[str, str]:

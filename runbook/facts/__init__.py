@@ -319,22 +319,21 @@ class Facts:
         """A year of loads into tables of that name; None when ACCOUNT_USAGE may not be read."""
         return self._once(("account", stream.name), lambda: history.account_loads(self.reader, stream))
 
-    def recent_rows(self, stream: Stream) -> dict[str, int] | None:
-        """The rows of each file loaded in the last 15 days, read after the history; None: no ``_file``."""
+    def same_rows(self, stream: Stream) -> tuple[history.SameRows, ...]:
+        """The files of the last days that brought the same rows as another one."""
 
-        def read() -> dict[str, int] | None:
-            table, _ = self.table(stream), self.loads(stream)
-            if table is None or not (stream.names_files and {"_FILE", "_LOADED_AT"} <= set(table.names)):
-                return None
-            return history.recent_rows(self.reader, stream, self.now - timedelta(days=15))
+        def read() -> tuple[history.SameRows, ...]:
+            table = self.table(stream)
+            since = self.now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
+            return history.same_rows(self.reader, stream, table.names, since) if table else ()
 
-        return self._once(("recent", stream.name), read)
+        return self._once(("same", stream.name), read)
 
     def table_rows(self, stream: Stream) -> history.TableRows | None:
-        """The rows of the stream's table, by file."""
+        """The rows of the stream's table, by file; read after its load history, so that none is missed."""
 
         def read() -> history.TableRows | None:
-            table = self.table(stream)
+            table, _ = self.table(stream), self.loads(stream)
             return history.table_rows(self.reader, stream, table.names) if table else None
 
         return self._once(("rows", stream.name), read)
@@ -372,7 +371,7 @@ class Facts:
             questions.append(partial(getattr, self, "now"))
             per_stream += [self.listing]
         if deep:
-            per_stream += [self.loads, self.recent_rows]
+            per_stream += [self.loads, self.account_loads, self.table_rows, self.same_rows]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
         return questions
 

@@ -21,12 +21,22 @@ class RowsOfFile:
     """The rows of one file in the table.
 
     ``read_at``: when Snowflake read the file, where known. ``twice``: rows whose number in the file another
-    row has as well, where the table has the numbers.
+    row has as well, where the table has the numbers. ``misread``: rows that no event is read as.
     """
 
     rows: int
     read_at: datetime | None
     twice: int = 0
+    misread: int = 0
+
+
+@dataclass(frozen=True)
+class SameRows:
+    """Two files, and how many rows of the table both of them brought."""
+
+    one: str
+    other: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,9 @@ def rows_of_files(
     """The table's rows by file, of these files or of all; the table must have a ``_FILE`` column."""
     rows = reader.sql(rows_statement(stream, columns, keys))
     return {
-        str(row["f"]): RowsOfFile(int(row["n"]), utc(row["t"]) if row["t"] else None, int(row["twice"]))
+        str(row["f"]): RowsOfFile(
+            int(row["n"]), utc(row["t"]) if row["t"] else None, int(row["twice"]), int(row["misread"])
+        )
         for row in rows
     }
 
@@ -115,21 +127,75 @@ def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ..
     twice = "COUNT(_file_row) - COUNT(DISTINCT _file_row)" if "_FILE_ROW" in columns else "0"
     which = f"_file IN ({', '.join(map(literal, keys))})" if keys else "_file IS NOT NULL"
     return (
-        f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t, {twice} AS twice FROM {stream.table.sql} "
-        f"WHERE {which} GROUP BY _file"
+        f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t, {twice} AS twice, "
+        f"{_misread(stream, columns)} AS misread FROM {stream.table.sql} WHERE {which} GROUP BY _file"
     )
 
 
-def recent_rows(reader: Reader, stream: Stream, since: datetime) -> dict[str, int]:
-    """How many rows of each file were loaded into the table after ``since``, as the table itself says."""
-    statement = (
-        f"SELECT _file AS f, COUNT(*) AS n FROM {stream.table.sql} "
-        f"WHERE _loaded_at >= {literal(since.replace(tzinfo=None).isoformat(sep=' '))}::TIMESTAMP_NTZ "
-        "AND _file IS NOT NULL GROUP BY _file"
-    )
+def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
+    """How many of the rows no enriched event is read as, by its first field and its last.
+
+    Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
+    taken for one; a field that begins as gzip does was not unpacked, or not often enough; one with a brace is
+    a JSON document. Source: https://docs.snowflake.com/en/sql-reference/sql/create-file-format
+    """
+    if stream.kind != "enriched" or not {"APP_ID", "TRUE_TSTAMP"} <= set(columns):
+        return "0"
+    patterns = [("app_id", f"%{TAB}%"), ("app_id", f"{GZIP}%"), ("app_id", "{%")]
+    patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
+    return f"COUNT_IF({' OR '.join(f'{column} LIKE {literal(each)}' for column, each in patterns)})"
+
+
+TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
+
+COMPARED_WHOLE = 20_000_000
+"""Rows up to which a table is compared with all of itself; of a larger one only what came of late."""
+
+MOST_PAIRS = 1000
+
+
+def same_rows(
+    reader: Reader, stream: Stream, columns: tuple[str, ...], since: datetime
+) -> tuple[SameRows, ...]:
+    """Files that brought the same rows as another one, as far as one of the two came after ``since``.
+
+    A row is the same where Snowplow says so: an event by its id and its times (an id alone also repeats when
+    a tracker sends twice), a bad row by the whole document. Other rows have nothing to be known by.
+    """
+    mark = _mark(stream, columns)
+    if mark is None:
+        return ()
     name = stream.table.sql
-    rows = ask(lambda: reader.sql(statement), f"The rows of {name}", f"SELECT on table {name}")
-    return {str(row["f"]): int(row["n"]) for row in rows or ()}
+
+    def read() -> tuple[SameRows, ...]:
+        total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
+        rows = reader.sql(_same_rows_statement(name, mark, since, whole=total <= COMPARED_WHOLE))
+        return tuple(SameRows(str(row["one"]), str(row["other"]), int(row["n"])) for row in rows)
+
+    return ask(read, f"The rows of {name}", f"SELECT on table {name}") or ()
+
+
+def _same_rows_statement(name: str, mark: str, since: datetime, *, whole: bool) -> str:
+    moment = f"{literal(since.replace(tzinfo=None).isoformat(sep=' '))}::TIMESTAMP_NTZ"
+    window = "" if whole else f"_loaded_at >= {moment} AND "
+    return (
+        f"WITH marks AS (SELECT _file AS f, {mark} AS mark, _loaded_at AS t FROM {name} "
+        f"WHERE {window}_file IS NOT NULL AND {mark} IS NOT NULL), "
+        "again AS (SELECT mark, MIN(f) AS one, MAX(f) AS other, MAX(t) AS newest FROM marks "
+        "GROUP BY mark HAVING COUNT(DISTINCT f) > 1) "
+        f"SELECT one, other, COUNT(*) AS n FROM again WHERE newest >= {moment} "
+        f"GROUP BY one, other ORDER BY n DESC, one, other LIMIT {MOST_PAIRS}"
+    )
+
+
+def _mark(stream: Stream, columns: tuple[str, ...]) -> str | None:
+    """What a row of Snowplow's is known by, NULL for a row without it; None where a column is missing."""
+    if not stream.names_files or not {"_FILE", "_LOADED_AT"} <= set(columns):
+        return None
+    if stream.kind == "enriched":
+        return "event_id || '|' || COALESCE(collector_tstamp, '') || '|' || COALESCE(etl_tstamp, '')"
+    processor = "COALESCE(document:data:processor, document:detail:data:processor)"
+    return f"IFF({processor} IS NULL, NULL, MD5(TO_JSON(document)))"
 
 
 def _created_on(reader: Reader, stream: Stream) -> datetime:

@@ -12,13 +12,15 @@ from runbook.sql import rendered, statements, template
 
 ORPHANED = ORPHANED_STAGE
 
-# Options whose Snowflake default loses or alters Snowplow data (facts: docs/runbook.md#file-format),
-# as DESC FILE FORMAT writes them.
+# Every option that sql/step4_snowflake sets, as DESC FILE FORMAT writes it (docs/runbook.md#file-format).
 FORMAT_OPTIONS: dict[str, dict[str, str]] = {
     "enriched": {
         "TYPE": "CSV",
+        "COMPRESSION": "AUTO",
         "RECORD_DELIMITER": "\\n",
         "FIELD_DELIMITER": "\\t",
+        "MULTI_LINE": "false",
+        "PARSE_HEADER": "false",
         "SKIP_HEADER": "0",
         "SKIP_BLANK_LINES": "true",
         "ESCAPE": "NONE",
@@ -26,14 +28,18 @@ FORMAT_OPTIONS: dict[str, dict[str, str]] = {
         "TRIM_SPACE": "false",
         "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
         "NULL_IF": "[]",
+        "ERROR_ON_COLUMN_COUNT_MISMATCH": "true",
         "REPLACE_INVALID_CHARACTERS": "true",
         "EMPTY_FIELD_AS_NULL": "true",
+        "SKIP_BYTE_ORDER_MARK": "true",
         "ENCODING": "UTF8",
     },
     "bad_rows": {
         "TYPE": "JSON",
+        "COMPRESSION": "AUTO",
         "STRIP_OUTER_ARRAY": "false",
         "REPLACE_INVALID_CHARACTERS": "true",
+        "SKIP_BYTE_ORDER_MARK": "true",
     },
 }
 

@@ -132,6 +132,11 @@ class PipeStatus:
         """How many files are queued or being loaded."""
         return int(self.document.get("pendingFileCount", 0))
 
+    @property
+    def has_work(self) -> bool:
+        """Whether files wait for the pipe, or a REFRESH of it is not done."""
+        return bool(self.pending_files or int(self.document.get("pendingHistoryRefreshJobsCount", 0)))
+
     def time(self, key: str) -> datetime | None:
         """One of its times, such as oldestFileTimestamp; None where the key is missing."""
         text = self.document.get(key)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from runbook.backfill import looking
-from runbook.backfill.classes import SAYS, Kind
 from runbook.backfill.command import every_statement, refuse_above_the_ceiling
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings
 from runbook.facts.snowflake import PipeStatus
+from runbook.ledger.classes import SAYS, Kind
+from runbook.ledger.evidence import evidence as known
 from runbook.plan import AwsChange, SqlChange, advice
 from runbook.replacing import statements
 from runbook.replacing.procedure import (
@@ -87,7 +88,7 @@ def _predicted(facts: Facts, found: Replacement) -> BackfillPlan | None:
         return None
     note = witnessed(facts, found.stream, found.note) if found.why else found.note
     files = looking.listed(facts, found.stream)
-    evidence = at_rest(looking.evidence(facts, found.stream), note, files)
+    evidence = at_rest(known(facts, found.stream), note, files)
     if found.why:
         mine = found.stream.pipe.name
         evidence = replace(
@@ -114,7 +115,8 @@ def _changes(run: Run, found: Replacement, predicted: BackfillPlan | None) -> li
         after = replace(found, have=Belongings({}, (), {}))
     changes += restored(after, note)
     changes += every_statement(predicted, run.settings)
-    return [*changes, statements.end(found.stream, found.pipe, note)]
+    last = witnessed(run.facts(), found.stream, note) if found.why else note
+    return [*changes, statements.end(found.stream, found.pipe, last)]
 
 
 def _tell(found: Replacement, changes: list[SqlChange | AwsChange]) -> None:

@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, PipeGrant, constants
+from runbook.facts.snowflake import Load
+from runbook.ledger.left import joined, split
 from runbook.settings import Stream
 
 MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
@@ -47,7 +49,8 @@ class Note:
     ``made_on``: when it was made.
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
     ``witness``: what was loaded by then, where the table cannot say. ``begun``: when the run that wrote the
-    note began, which tells two at once apart.
+    note began, which tells two at once apart. ``left``: what the former pipe loaded in part, which no history
+    shows once it is replaced.
     """
 
     comment: str
@@ -58,10 +61,11 @@ class Note:
     begun: datetime
     rule_changed_at: datetime | None = None
     witness: Witness | None = None
+    left: tuple[Load, ...] = ()
 
     def __str__(self) -> str:
         document = {
-            "comment": self.comment,
+            "comment": joined(self.comment, self.left),
             "parameters": dict(self.belongings.parameters),
             "grants": [list(asdict(grant).values()) for grant in self.belongings.grants],
             "options": dict(self.belongings.options),
@@ -105,8 +109,9 @@ class _Document(_Part):
 
     def note(self) -> Note:
         """The same, its names and values as a statement may have them; raises ValueError."""
+        own, left = split(self.comment)
         return Note(
-            self.comment,
+            own,
             Belongings(
                 constants(self.parameters),
                 tuple(PipeGrant(*row) for row in self.grants),
@@ -118,6 +123,7 @@ class _Document(_Part):
             self.begun or self.since,
             self.rule_changed_at,
             Witness(**dict(self.witness)) if self.witness else None,
+            left,
         )
 
 

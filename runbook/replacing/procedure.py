@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 
 from runbook.backfill import looking
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence, Kind
 from runbook.backfill.loading import Loaded, Loader, Stop
 from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
-from runbook.facts.delivery import LOADED
+from runbook.facts.delivery import LOADED, PARTLY
 from runbook.facts.pipeline import pipe_definition, same_statement
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.leases import ALONE_S, Holding, leased
+from runbook.ledger.classes import Evidence, Kind
+from runbook.ledger.evidence import evidence as known
+from runbook.ledger.left import split
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
@@ -81,7 +83,8 @@ def look(facts: Facts, stream: Stream) -> Replacement:
     note = begun
     if why:
         made, now = pipe.created_on, facts.now
-        note = begun or Note(pipe.comment, have, pipe.notification_channel, made, now, now)
+        own, left = split(pipe.comment)
+        note = begun or Note(own, have, pipe.notification_channel, made, now, now, left=left)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
 
@@ -130,6 +133,7 @@ def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
     rows, loads, pipe = facts.table_rows(stream), facts.loads(stream), facts.pipe(stream)
     if rows is None or loads is None or pipe is None:
         raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
+    note = replace(note, left=_in_part(note, loads))
     if rows.files is not None and not rows.unnamed:
         return note
     patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
@@ -162,6 +166,15 @@ def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
             remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, then run it again",
         )
     return replace(note, witness=Witness(until, frozenset(waiting), frozenset(loaded)))
+
+
+def _in_part(note: Note, loads: Iterable[Load]) -> tuple[Load, ...]:
+    """What this pipe or one before it has loaded in part, and nothing has loaded since."""
+    last: dict[str, Load] = {load.key: load for load in note.left}
+    for load in sorted(loads, key=lambda load: load.loaded_at or note.since):
+        if load.status in LOADED:
+            last[load.key] = load
+    return tuple(load for load in last.values() if load.status in PARTLY)
 
 
 @dataclass
@@ -330,7 +343,7 @@ class Replacing:
         facts = self.run.facts()
         asked = waited(note, paused=paused)
         files = looking.listed(facts, self.stream)
-        return plan_files(asked, files, at_rest(looking.evidence(facts, self.stream), note, files))
+        return plan_files(asked, files, at_rest(known(facts, self.stream), note, files))
 
     def _wait_for_the_rule(self, note: Note) -> None:
         """What was announced to the old queue before the rule worked is loaded by another run."""

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from runbook.facts.belongings import Belongings
 from runbook.facts.snowflake import Pipe
+from runbook.ledger.left import joined
 from runbook.plan import SqlChange
 from runbook.replacing.note import Note
 from runbook.settings import Identifier, Stream
@@ -79,6 +80,7 @@ def _role(to: str, role: str) -> str:
 
 
 def end(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
-    """The comment as it was: the last statement, after which nothing is left to do."""
-    change = f"SET COMMENT = {literal(note.comment)}" if note.comment else "UNSET COMMENT"
+    """The comment as it was, and behind it what the former pipe loaded in part: the last statement."""
+    comment = joined(note.comment, note.left)
+    change = f"SET COMMENT = {literal(comment)}" if comment else "UNSET COMMENT"
     return _by_owner(stream, pipe, f"ALTER PIPE {stream.pipe.sql} {change}", "the comment as it was: done")

@@ -144,6 +144,7 @@ class Control:
         account.bucket.credential_cache_s = faults.number("credential_cache_s")
         account.pipes.latency_s = faults.number("pipe_latency_s")
         account.pipes.replaced_pipe_s = faults.number("replaced_pipe_s")
+        account.history.truncate_keeps_pipe_loads = bool(faults.number("truncate_keeps_pipe_loads"))
         account.pipes.channels.new_each_time = bool(faults.number("new_queue_each_time"))
         return faults.as_json()
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from runbook.backfill import command, looking
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence, Kind
 from runbook.backfill.planning import NOT_ALONE, Verdict, Way, exact_prefixes, judge, would_queue
 from runbook.facts import Facts
 from runbook.facts.snowflake import StagedFile
+from runbook.ledger.classes import Evidence, Kind
+from runbook.ledger.evidence import evidence
 from runbook.replacing import procedure
 from runbook.settings import Stream
 
@@ -127,11 +128,11 @@ def _matches(asked: Asked, file: StagedFile) -> bool:
 
 def _surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> PlainSurvey:
     files = looking.listed(facts, stream)
-    return PlainSurvey(files, looking.evidence(facts, stream))
+    return PlainSurvey(files, evidence(facts, stream))
 
 
 def _read_again(facts: Facts, survey: PlainSurvey) -> None:
-    survey.evidence = looking.evidence(facts, survey.evidence.stream)
+    survey.evidence = evidence(facts, survey.evidence.stream)
 
 
 def _plan_files(asked: Asked, files: Sequence[StagedFile], evidence: Evidence) -> PlainPlan:

@@ -209,11 +209,12 @@ class Session:
                 len(each),
                 max(row.read_at for row in each).replace(tzinfo=None),
                 len(each) - len({row.number for row in each}),
+                0,
             )
             for file, each in by_file.items()
         ]
-        assert statement.count(" AS ") == 4
-        return Answer("f n t twice", rows)
+        assert statement.count(" AS ") == 5
+        return Answer("f n t twice misread", rows)
 
     def _repeated(self, statement: str, *_: Any) -> Answer:
         first, last = texts(statement)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from runbook.backfill.classes import Evidence
+from runbook.ledger.classes import Evidence
 from runbook.settings import Settings, read
 from tests.simulation import plain
 from tests.simulation.schedule import Play, played, schedule, shortened

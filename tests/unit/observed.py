@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies, queue_rule
+from runbook.facts.history import TableRows
 from runbook.facts.pipeline import (
     FORMAT_OPTIONS,
     columns,
@@ -212,7 +213,9 @@ def healthy(settings: Settings) -> dict[Any, Any]:
             ("pause", stream.name): Pause(paused=False, level=""),
             ("listing", stream.name): Listing(),
             ("loads", stream.name): (),
-            ("recent", stream.name): {},
+            ("account", stream.name): (),
+            ("rows", stream.name): TableRows(0, MADE, {}),
+            ("same", stream.name): (),
         }
     return found
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from runbook.backfill import asked as asking
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence, Kind, classify
 from runbook.backfill.planning import (
     FILES_PER_COPY,
     NOT_ALONE,
@@ -29,6 +28,7 @@ from runbook.backfill.tell import no_match
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Load, Pipe, PipeStatus, StagedFile
+from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.settings import Settings, Stream
 from tests.unit.observed import MADE, NOW, pipe, staged
 

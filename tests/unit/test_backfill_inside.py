@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from runbook.backfill import inside
 from runbook.backfill.asked import Asked
-from runbook.backfill.classes import Evidence
 from runbook.backfill.planning import BackfillPlan, plan_files, plan_survey
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
 from runbook.facts.snowflake import StagedFile
+from runbook.ledger.classes import Evidence
 from runbook.sandbox.snowflake.engine import Engine, parse, translate
 from runbook.settings import QualifiedName, Settings
 from tests.unit.observed import staged
@@ -46,7 +46,7 @@ HISTORIES = {
     "pipe": TEXT,
     "recent": NUMBER,
 }
-PRESENT = {"key": TEXT, "present_rows": NUMBER, "read_at": NUMBER, "twice": NUMBER}
+PRESENT = {"key": TEXT, "present_rows": NUMBER, "read_at": NUMBER, "twice": NUMBER, "misread": NUMBER}
 
 
 class Snowflake:
@@ -75,7 +75,7 @@ class Snowflake:
             "present": (
                 PRESENT,
                 [
-                    (key, row.rows, micros(row.read_at), row.twice)
+                    (key, row.rows, micros(row.read_at), row.twice, row.misread)
                     for key, row in (evidence.table.files or {}).items()
                 ],
             ),

@@ -13,19 +13,16 @@ from runbook.facts.delivery import (
     belongs,
     failed,
     findings,
-    forgotten,
+    half_strangers,
     late,
-    missing,
     named,
     never_loaded,
-    partly_loaded,
     unheard,
 )
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus
 from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
 from runbook.session import SqlFailed
-from runbook.settings import Checks
 from tests.unit.observed import MADE, NOW, pipe, staged
 
 P = "snowplow/enriched/stream/"
@@ -75,33 +72,6 @@ def test_never_loaded_is_what_no_history_names_oldest_first(stream):
     assert never_loaded(stream, listing, loads) == [old, twin, new]
 
 
-@pytest.mark.parametrize(
-    ("modified", "is_missing"),
-    [
-        (NOW, False),  # may still be on its way
-        (NOW - 14 * MINUTE, False),
-        (NOW - 15 * MINUTE, True),
-        (NOW - 5 * DAY, True),
-        (MADE + MINUTE, True),
-        (MADE, False),  # never announced to a pipe that was not there
-        (MADE - DAY, False),
-        (NOW - 15 * DAY, False),  # older than the load history
-    ],
-)
-def test_a_file_is_missing_when_it_came_after_the_pipe_and_is_late(settings, stream, modified, is_missing):
-    listing = listed(staged(P + "x.gz", modified=modified))
-    found = missing(stream, listing, (), pipe(settings, stream), NOW, Checks())
-    assert found == ([P + "x.gz"] if is_missing else [])
-
-
-def test_a_pipe_older_than_the_history_judges_by_the_history(settings, stream):
-    listing = listed(
-        staged(P + "13.gz", modified=NOW - 13 * DAY), staged(P + "15.gz", modified=NOW - 15 * DAY)
-    )
-    old = pipe(settings, stream, created_on=NOW - 100 * DAY)
-    assert missing(stream, listing, (), old, NOW, Checks()) == [P + "13.gz"]
-
-
 @given(st.lists(st.integers(0, 20), unique=True), st.sets(st.integers(0, 20)))
 def test_a_file_is_either_known_to_a_history_or_never_loaded(stream_files, known):
     from runbook.settings import read
@@ -125,17 +95,6 @@ def test_a_failed_file_is_told_while_it_is_there_and_nothing_has_loaded_it():
         load(P + "gone.gz", "LOAD_FAILED", error="deleted since"),
     )
     assert failed(listing, loads) == [f"{P}a.gz: bad field"]
-
-
-def test_a_partly_loaded_file_is_told_with_how_many_rows_it_lost():
-    listing = listed(staged(P + "a.gz"), staged(P + "b.gz"))
-    loads = (
-        load(P + "a.gz", "PARTIALLY_LOADED", rows=7, parsed=9, error="bad field"),
-        load(P + "b.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
-        load(P + "b.gz"),
-        load(P + "gone.gz", "PARTIALLY_LOADED", rows=1, parsed=2),
-    )
-    assert partly_loaded(listing, loads) == [f"{P}a.gz: 2 of 9 rows, bad field"]
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, 0), (5, 5), (6, 6), (100, 6)])
@@ -186,7 +145,9 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
                 load(P + "b.gz", "PARTIALLY_LOADED", rows=2, at=NOW - 2 * HOUR),
                 load(P + "c.gz", "LOAD_FAILED", rows=0, at=NOW),
             ),
-            status=PipeStatus({"executionState": "RUNNING", "pendingFileCount": 1}),
+            status=PipeStatus(
+                {"executionState": "RUNNING", "pendingFileCount": 1, "oldestFileTimestamp": NOW.isoformat()}
+            ),
         )
     )
     row = whereabouts(known, stream)
@@ -306,8 +267,15 @@ def test_nobody_waits_for_a_pipe_that_does_not_run(found, facts, stream, state, 
     assert known.reader.slept == []
 
 
+def test_what_a_pipe_does_not_take_is_named_with_the_command_that_brings_it(found, facts, stream):
+    known = facts(installed(found, loads=()))
+    with pytest.raises(NotConverged, match=r"did not take 1 file .*a\.gz.*--pattern '\.\*' --reload-gone"):
+        loaded_everywhere(known, stream, (staged(P + "a.gz"),), 60)
+
+
 def test_waiting_ends_with_the_time_and_names_the_rest(found, facts, stream):
-    known = facts(installed(found, loads=(load(P + "a.gz"),)))
+    waiting = PipeStatus({"executionState": "RUNNING", "pendingFileCount": 1})
+    known = facts(installed(found, loads=(load(P + "a.gz"),), status=waiting))
     with pytest.raises(NotConverged, match=rf"1 files were queued and are not loaded yet \({P}b\.gz\)"):
         loaded_everywhere(known, stream, (staged(P + "a.gz"), staged(P + "b.gz")), 60)
     assert 60 <= known.reader.clock <= 70
@@ -339,16 +307,11 @@ def test_the_newest_file_and_the_pipes_last_sign_of_life(settings, stream, arriv
 
 
 @pytest.mark.parametrize(
-    ("ingested", "loads", "red"),
-    [
-        (NOW - HOUR, (), True),
-        (NOW - HOUR, (load("x/last.gz", at=NOW - HOUR),), False),
-        (NOW - HOUR, (load("x/later.gz", at=NOW),), False),
-        (NOW - HOUR, (load("x/earlier.gz", at=NOW - 2 * HOUR),), True),
-        (NOW - 14 * DAY, (), False),
-        (None, (), False),
-    ],
+    ("own", "others", "red"), [(0, 2, True), (3, 1, False), (4, 2, True), (5, 2, False), (2, 2, True)]
 )
-def test_a_history_that_lost_what_the_pipe_loaded_last(ingested, loads, red):
-    said = PipeStatus({**status(lastIngestedTimestamp=ingested).document, "lastIngestedFilePath": "last.gz"})
-    assert bool(forgotten(said, loads, NOW)) == red
+def test_files_of_another_suffix_are_named_where_they_are_many(stream, own, others, red):
+    files = [staged(f"{P}{number}.gz") for number in range(own)]
+    files += [staged(f"{P}{number}.zst") for number in range(others)]
+    files += [staged(f"{P}_SUCCESS"), staged(f"{P}.part"), staged(f"{P}old.zst", modified=NOW - 20 * DAY)]
+    found = half_strangers(stream, listed(*files), NOW)
+    assert bool(found) == red

@@ -20,6 +20,7 @@ _NUMBERS = (
     "new_queue_each_time",
     "pipe_latency_s",
     "replaced_pipe_s",
+    "truncate_keeps_pipe_loads",
 )
 _NOTIFICATIONS = {"drop", "duplicate", "delay_s", "reorder", "activation_s"}
 

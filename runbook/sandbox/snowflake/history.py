@@ -147,6 +147,8 @@ class LoadHistory:
         self._in_progress: dict[tuple[int, int, str], Attempt] = {}
         self.account_usage_lag_s: float = ACCOUNT_USAGE_LAG_S
         """How late ACCOUNT_USAGE views are, in the tenant's seconds."""
+        self.truncate_keeps_pipe_loads = False
+        """As before BCR-2305: TRUNCATE hides what COPY loaded, and not what a pipe did."""
 
     def identity(self, table: Table) -> TableIdentity:
         """A table as histories keep it. Hold ``account.lock``."""
@@ -272,7 +274,8 @@ class LoadHistory:
         """What the history functions still show of a table.
 
         Loads by COPY belong to the table's id and go with it; loads by a pipe belong to the pipe and go with
-        the pipe; TRUNCATE hides what was before it (sources: Snowflake §2.4).
+        the pipe; TRUNCATE hides what was before it (sources: Snowflake §2.4): a pipe's loads since
+        https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_04/bcr-2305.
         """
         with self._lock:
             memory = self._tables.get(table.id)
@@ -285,5 +288,6 @@ class LoadHistory:
                 mine = attempt.pipe.id in living_pipes and (
                     attempt.table.id == table.id or attempt.table.name == table.name
                 )
-            if mine and not (truncated_at is not None and attempt.ended_at <= truncated_at):
+            is_kept = attempt.pipe is not None and self.truncate_keeps_pipe_loads
+            if mine and (is_kept or truncated_at is None or attempt.ended_at > truncated_at):
                 yield attempt

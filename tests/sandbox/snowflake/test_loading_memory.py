@@ -254,6 +254,13 @@ class TestHistories:
         assert set(world.history()) == set()
         assert set(world.history(view=True)) == everything
 
+    def test_before_the_behavior_change_truncate_hides_only_what_copy_loaded(self, world):
+        """https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_04/bcr-2305"""
+        prepare(world)
+        world.account.history.truncate_keeps_pipe_loads = True
+        world.sql("TRUNCATE TABLE T")
+        assert set(world.history()) == {BY_PIPE, FAILED}
+
     def test_truncate_hides_what_was_before(self, world):
         prepare(world)
         world.sql("TRUNCATE TABLE T")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.scenarios.conftest import Installation
 from tests.scenarios.faults.fault import fault, set_trust, trust_document
-from tests.scenarios.faults.snowflake import TABLE
+from tests.scenarios.faults.snowflake import TABLE, TSV
 
 LINE = b"app" + b"\t" * 130 + b"\n"
 LATE = {"minutes": 20}  # later than checks.loaded_within_minutes
@@ -44,8 +44,73 @@ def table_emptied(at: Installation) -> Iterator[None]:
     at.advance(**LATE)
     at.sql(f"TRUNCATE TABLE {TABLE}")
     yield
-    at.advance(days=2, hours=2)
+    _bring_back(at)
+
+
+def _bring_back(at: Installation) -> None:
     at.run("backfill", "--stream", "events", "--pattern", ".*", "--reload-gone")
+
+
+@fault("file")
+def table_emptied_while_files_arrive(at: Installation) -> Iterator[None]:
+    at.advance(**LATE)
+    at.put("events", "emptied.gz", _gz())
+    at.settle()
+    at.advance(**LATE)
+    at.sql(f"TRUNCATE TABLE {TABLE}")
+    at.put("events", "later.gz", _gz())
+    at.settle()
+    yield
+    _bring_back(at)
+
+
+@fault("file", "pipe")
+def arrived_while_there_was_no_pipe(at: Installation) -> None:
+    at.advance(**LATE)
+    at.sql("DROP PIPE RAW.SNOWPLOW.EVENTS_PIPE", "SNOWPLOW_LOADER")
+    at.put("events", "meanwhile.gz", _gz())
+    at.settle()
+    at.run("step4-snowflake", expect=None)
+    at.run("step5-aws")
+    at.advance(**LATE)
+
+
+@fault("file", "format")
+def read_while_the_format_was_damaged(at: Installation) -> None:
+    at.sql(f"ALTER FILE FORMAT {TSV} SET COMPRESSION = NONE")
+    at.put("events", "unpacked.gz", _gz())
+    at.settle()
+    at.sql(f"ALTER FILE FORMAT {TSV} SET COMPRESSION = AUTO")
+
+
+@fault("file")
+def json_in_the_events_folder(at: Installation) -> Iterator[None]:
+    at.put("events", "swapped.gz", gzip.compress(b'{"schema": "iglu:x"}\n'))
+    at.settle()
+    yield
+    at.advance(**LATE)
+    at.put("events", "swapped.gz", _gz())
+
+
+@fault("file")
+def packed_twice(at: Installation) -> Iterator[None]:
+    at.put("events", "packed.gz", gzip.compress(_gz()))
+    at.settle()
+    yield
+    at.advance(**LATE)
+    at.put("events", "packed.gz", _gz())
+
+
+@fault("file")
+def gone_before_it_was_loaded(at: Installation) -> Iterator[None]:
+    at.run("pause", "--stream", "events")
+    key = at.put("events", "expired.gz", _gz())
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.settle()
+    at.run("resume", "--stream", "events")
+    at.settle()
+    yield
+    at.put("events", "expired.gz", _gz())
 
 
 def _unreadable(name: str, stream: str, file: str, body: bytes, right: bytes) -> None:
@@ -119,15 +184,12 @@ def same_name_written_again(at: Installation) -> None:
 
 
 @fault("file")
-def loaded_twice_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
-    key = at.put("events", "twice.gz", _gz(3))
+def loaded_twice_by_a_copy_by_hand(at: Installation) -> None:
+    at.put("events", "twice.gz", _gz(3))
     at.settle()
     at.advance(**LATE)
     text = next(row[4] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
     at.sql(f"{text} FILES = ('twice.gz')")
-    yield
-    latest = f"(SELECT MAX(_loaded_at) FROM {TABLE} WHERE _file = '{key}')"
-    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}' AND _loaded_at = {latest}")
 
 
 @fault("file")
@@ -138,11 +200,96 @@ def rows_deleted(at: Installation) -> None:
 
 
 @fault("file")
+def some_rows_deleted(at: Installation) -> None:
+    key = at.put("events", "fewer.gz", _gz(3))
+    at.settle()
+    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}' AND _file_row = 2")
+
+
+@fault("file")
+def same_name_again_after_16_days(at: Installation) -> None:
+    at.put("events", "again.gz", _gz(2))
+    at.settle()
+    at.advance(days=16)
+    at.put("events", "again.gz", _gz(1))
+    at.settle()
+    at.advance(**LATE)
+
+
+def _event(number: int) -> bytes:
+    fields = [b""] * 131
+    fields[0], fields[3] = b"app", b"2026-11-20 12:00:00.000"
+    fields[6] = b"00000000-0000-4000-8000-%012d" % number
+    return b"\t".join(fields) + b"\n"
+
+
+@fault("file")
+def folder_moved_within_the_prefix(at: Installation) -> Iterator[None]:
+    s3, bucket = at.aws("s3"), at.settings.aws.bucket
+    key = at.put("events", "moved.gz", gzip.compress(_event(1) + _event(2)))
+    at.settle()
+    at.advance(**LATE)
+    other = key.replace("moved.gz", "date=2026/moved.gz")
+    s3.copy_object(Bucket=bucket, Key=other, CopySource={"Bucket": bucket, "Key": key})
+    s3.delete_object(Bucket=bucket, Key=key)
+    at.settle()
+    yield
+    s3.delete_object(Bucket=bucket, Key=other)
+    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{other}'")
+
+
+BAD_ROW = (
+    b'{"schema": "iglu:x", "data": {"processor": {"artifact": "x"}, "failure": {"timestamp": "2026"}}}\n'
+)
+
+
+@fault("file")
+def bad_rows_under_another_name(at: Installation) -> Iterator[None]:
+    for file in ("first.gz", "retry.gz"):
+        key = at.put("events_bad", file, gzip.compress(BAD_ROW))
+        at.settle()
+        at.advance(**LATE)
+    yield
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.sql(f"DELETE FROM RAW.SNOWPLOW.EVENTS_BAD WHERE _file = '{key}'")
+
+
+@fault("file", "pipe")
+def partly_loaded_before_the_pipe_was_replaced(at: Installation) -> Iterator[None]:
+    pipe = "RAW.SNOWPLOW.EVENTS_BAD_PIPE"
+    text = next(row[4] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_BAD_PIPE")
+    losing = text.replace("SKIP_FILE", "CONTINUE")
+    at.sql(f"CREATE OR REPLACE PIPE {pipe} AUTO_INGEST = TRUE AS {losing}", "SNOWPLOW_LOADER")
+    at.advance(**LATE)
+    key = at.put("events_bad", "partly.gz", gzip.compress(b'{"a": 1}\n{"b": \n{"c": 3}\n'))
+    at.settle()
+    at.run("replace-pipe", "--stream", "events_bad")
+    at.run("step4-snowflake")
+    yield
+    at.sql(f"DELETE FROM RAW.SNOWPLOW.EVENTS_BAD WHERE _file = '{key}'")
+    at.put("events_bad", "whole.gz", gzip.compress(b'{"a": 1}\n{"b": 2}\n{"c": 3}\n'))
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.settle()
+
+
+@fault("file")
 def files_of_another_suffix(at: Installation) -> Iterator[None]:
     at.advance(days=15)
     at.put("events", "part.json", b"{}")
     yield
     at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=at.stream("events").prefix + "part.json")
+
+
+@fault("file")
+def half_of_the_files_of_another_suffix(at: Installation) -> Iterator[None]:
+    s3, bucket, prefix = at.aws("s3"), at.settings.aws.bucket, at.stream("events").prefix
+    for number in (1, 2):
+        at.put("events", f"{number}.gz", _gz())
+        at.put("events", f"{number}.zst", b"packed otherwise")
+    at.settle()
+    yield
+    for number in (1, 2):
+        s3.delete_object(Bucket=bucket, Key=f"{prefix}{number}.zst")
 
 
 @fault("file")

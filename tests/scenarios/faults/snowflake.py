@@ -130,6 +130,7 @@ _drifts("format_fails_on_bad_bytes", "SNOWPLOW_TSV", "REPLACE_INVALID_CHARACTERS
 _drifts("format_skips_the_first_line", "SNOWPLOW_TSV", "SKIP_HEADER = 1")
 _drifts("format_unquotes", "SNOWPLOW_TSV", "FIELD_OPTIONALLY_ENCLOSED_BY = '\"'")
 _drifts("format_trims", "SNOWPLOW_TSV", "TRIM_SPACE = TRUE")
+_drifts("format_unpacks_nothing", "SNOWPLOW_TSV", "COMPRESSION = NONE")
 _drifts("format_of_another_encoding", "SNOWPLOW_TSV", "ENCODING = 'ISO88591'")
 _drifts("format_strips_the_outer_array", "SNOWPLOW_BAD_JSON", "STRIP_OUTER_ARRAY = TRUE")
 

@@ -15,6 +15,8 @@ from runbook.settings import Stream
 SKIPPED = "LOAD_SKIPPED"
 ARCHIVED_SAYS = "InvalidObjectState"  # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
+SECOND = timedelta(seconds=1)
+
 REFRESHABLE = timedelta(days=REFRESH_DAYS) - timedelta(hours=1)
 """Younger files are REFRESH's, older ones COPY's; an hour short of what REFRESH reaches."""
 
@@ -27,6 +29,7 @@ class Kind(StrEnum):
     LOADED_BY_COPY = "loaded_by_copy"
     IN_TABLE = "in_table"
     EMPTY = "empty"
+    TAKEN_ON = "taken_on"
     OTHER_SUFFIX = "other_suffix"
     IN_FLIGHT = "in_flight"
     WAITING = "waiting"
@@ -35,9 +38,11 @@ class Kind(StrEnum):
     FAILED = "failed"
     ARCHIVED = "archived"
     LOADED_TWICE = "loaded_twice"
+    MISREAD = "misread"
     PARTLY_LOADED = "partly_loaded"
     CHANGED = "changed"
     ROWS_GONE = "rows_gone"
+    ROWS_FEWER = "rows_fewer"
     TOO_OLD_TO_KNOW = "too_old_to_know"
 
     @property
@@ -54,6 +59,7 @@ SAYS = {
     Kind.LOADED_BY_COPY: "loaded by COPY",
     Kind.IN_TABLE: "in the table, in no load history",
     Kind.EMPTY: "empty: it has no rows",
+    Kind.TAKEN_ON: "from before the pipe's last load",
     Kind.OTHER_SUFFIX: "of another suffix, or a folder",
     Kind.IN_FLIGHT: "in flight: loading, or just arrived",
     Kind.WAITING: "waiting for a pipe that does not run",
@@ -62,9 +68,11 @@ SAYS = {
     Kind.FAILED: "failed to load",
     Kind.ARCHIVED: "archived: S3 must restore it first",
     Kind.LOADED_TWICE: "loaded more than once",
+    Kind.MISREAD: "read as what no event is",
     Kind.PARTLY_LOADED: "partly loaded",
     Kind.CHANGED: "changed since it was loaded",
     Kind.ROWS_GONE: "loaded once, no row of it in the table",
+    Kind.ROWS_FEWER: "loaded, some of its rows are gone",
     Kind.TOO_OLD_TO_KNOW: "too old to know",
 }
 
@@ -79,6 +87,8 @@ class Evidence:
     them may be at it still.
     ``outlived``: whether the table holds files that ``recent`` does not name, where these are only some.
     ``noted_since``: from when on ``recent`` also has what replace-pipe noted of an earlier pipe.
+    ``kept``: the oldest load that a history or a row still shows, and ``ingested``: whether a history shows
+    the pipe's last load; where these are only some files.
     """
 
     stream: Stream
@@ -92,6 +102,8 @@ class Evidence:
     outlived: bool | None = None
     former: tuple[tuple[datetime, timedelta], ...] = ()
     noted_since: datetime | None = None
+    kept: datetime | None = None
+    ingested: bool | None = None
 
     @property
     def moments(self) -> tuple[datetime, ...]:
@@ -104,8 +116,7 @@ class Evidence:
         found = [made, made + self.patience, self.table.created_on]
         found += [self.now - age for age in since]
         found += [at for at, _ in self.former]
-        if self.known_since:
-            found.append(self.known_since)
+        found += [at for at in (self.known_since, self.oldest_kept, self.last_ingested) if at]
         if oldest:
             found += [oldest - self.patience, oldest - timedelta(days=REFRESH_DAYS)]
         return tuple(found)
@@ -115,8 +126,15 @@ class Evidence:
     ) -> "Evidence":
         """The same about some files alone; what concerns no single file stays as it is."""
         table = replace(self.table, files=None if self.table.files is None else files)
-        outlived = self.earlier_pipe_loaded
-        return replace(self, recent=recent, account=account, table=table, outlived=outlived)
+        return replace(
+            self,
+            recent=recent,
+            account=account,
+            table=table,
+            outlived=self.earlier_pipe_loaded,
+            kept=self.oldest_kept,
+            ingested=self.last_load_is_known,
+        )
 
     @cached_property
     def _by_key(self) -> dict[str, list[Load]]:
@@ -145,6 +163,92 @@ class Evidence:
         """The file's rows in the table; None without rows, or where the table cannot say."""
         return (self.table.files or {}).get(key)
 
+    @property
+    def is_witness(self) -> bool:
+        """Whether a file without a row in the table has certainly no row where its rows belong."""
+        return self.stream.keeps_rows and self.table.is_complete
+
+    # -- whether the table was emptied ------------------------------------------------------------------
+
+    @property
+    def last_ingested(self) -> datetime | None:
+        """When the pipe as it is now loaded a file last; None where its status does not say.
+
+        TRUNCATE does not touch it. https://docs.snowflake.com/en/sql-reference/functions/system_pipe_status
+        """
+        return self.status.time("lastIngestedTimestamp")
+
+    @cached_property
+    def oldest_kept(self) -> datetime | None:
+        """The oldest load that a history or a row of the table still shows; TRUNCATE hides all before it."""
+        if self.kept is not None:
+            return self.kept
+        times = [load.loaded_at for load in (*self.recent, *(self.account or ()))]
+        times += [rows.read_at for rows in (self.table.files or {}).values()]
+        return min((at for at in times if at), default=None)
+
+    @cached_property
+    def last_load_is_known(self) -> bool:
+        """Whether a history shows the pipe's last load, or none need show it any more.
+
+        With the rows TRUNCATE hides the load history; Snowpipe's own entries only from the behavior change on
+        that is named here, and in ACCOUNT_USAGE. The pipe itself remembers.
+        Source: https://docs.snowflake.com/en/release-notes/bcr-bundles/2026_04/bcr-2305
+        """
+        if self.ingested is not None:
+            return self.ingested
+        last = self.last_ingested
+        return last is None or self.shows_the_last_load(
+            bool(self.recent),
+            any(load.loaded_at and load.loaded_at >= last - SECOND for load in self.recent),
+            any(load.key in self.last_ingested_keys for load in self.recent),
+        )
+
+    def shows_the_last_load(self, any_load: bool, later: bool, by_name: bool) -> bool:  # noqa: FBT001
+        """The same from what the 14 days' history has: any load, one from then on, one of that file.
+
+        A load of the last minutes may be on its way to a history that was read a moment before the status.
+        """
+        last = self.last_ingested
+        if last is None or later or by_name or (any_load and last > self.now - self.patience):
+            return True
+        forgotten = last <= self.now - timedelta(days=LOAD_HISTORY_DAYS) + timedelta(hours=1)
+        return forgotten and self.table.total > 0
+
+    @property
+    def last_ingested_keys(self) -> tuple[str, ...]:
+        """What the key of the pipe's last file may be: its name is told behind the stage, or its path."""
+        name = str(self.status.document.get("lastIngestedFilePath", "?"))
+        stage = self.stream.stage_url.partition("://")[2].partition("/")[2]
+        return self.stream.prefix + name, stage + name
+
+    @property
+    def was_emptied(self) -> bool:
+        """Whether the table, with its load history, was certainly emptied since the pipe's last load."""
+        return not self.last_load_is_known
+
+    def may_be_hidden(self, file: StagedFile) -> bool:
+        """Whether a file of which nothing is known may have been loaded before the table was emptied.
+
+        Certainly emptied: any file may. Otherwise one that the pipe should have loaded before the oldest load
+        that is still shown: it was never announced, or the table was emptied in between.
+        """
+        if self.was_emptied:
+            return True
+        return self.oldest_kept is not None and self.pipe.created_on < file.modified < self.oldest_kept
+
+    def was_taken_on(self, file: StagedFile) -> bool:
+        """Whether the pipe loaded files after this one into a table that is emptied as it goes."""
+        last = self.last_ingested
+        return (
+            not self.stream.keeps_rows
+            and last is not None
+            and self.pipe.created_on < file.modified <= last
+            and self.may_be_hidden(file)
+        )
+
+    # -- what is on record ------------------------------------------------------------------------------
+
     @cached_property
     def known_since(self) -> datetime | None:
         """A file that arrived after this is known to be loaded or not; None: every file is.
@@ -152,7 +256,7 @@ class Evidence:
         Without the table as a witness and without ACCOUNT_USAGE, what an earlier pipe or table did
         is on no record. ACCOUNT_USAGE remembers, but up to two days late.
         """
-        if self.table.is_complete:
+        if self.is_witness:
             return None
         return min(self._on_record_since, self.noted_since or self.now)
 
@@ -272,7 +376,7 @@ def classify(file: StagedFile, evidence: Evidence) -> Kind:
     done, rows = evidence.done(file.key), evidence.rows(file.key)
     if rows is not None:
         return _present(file, evidence, done, rows)
-    if done is not None and not evidence.table.is_complete:
+    if done is not None and not evidence.is_witness:
         return _remembered(file, evidence, done)
     if done is not None:
         return Kind.EMPTY if done.rows == 0 and not _changed(file, done) else Kind.ROWS_GONE
@@ -286,7 +390,13 @@ def _present(file: StagedFile, evidence: Evidence, done: Load | None, rows: Rows
     read_at = rows.read_at or (done.loaded_at if done else None)
     if read_at and file.modified > read_at:
         return Kind.CHANGED
-    return Kind.IN_TABLE if done is None else _by_whom(evidence, done)
+    if rows.misread:
+        return Kind.MISREAD
+    if done is None:
+        return Kind.IN_TABLE
+    if done.status in PARTLY or rows.rows == done.rows:
+        return _by_whom(evidence, done)
+    return Kind.ROWS_FEWER if rows.rows < done.rows else Kind.LOADED_TWICE
 
 
 def _remembered(file: StagedFile, evidence: Evidence, done: Load) -> Kind:
@@ -320,13 +430,22 @@ def _not_loaded(file: StagedFile, evidence: Evidence, loads: list[Load]) -> Kind
         return Kind.ARCHIVED if ARCHIVED_SAYS in failures[-1].first_error else Kind.FAILED
     if file.size == 0:
         return Kind.EMPTY
+    if evidence.was_taken_on(file):
+        return Kind.TAKEN_ON
     since = evidence.known_since
     if (since is not None and file.modified <= since) or any(load.status == SKIPPED for load in loads):
         return Kind.TOO_OLD_TO_KNOW
+    return _without_a_trace(file, evidence)
+
+
+def _without_a_trace(file: StagedFile, evidence: Evidence) -> Kind:
+    """Nothing is known of it: it is on its way, was never announced, or all that told of it was emptied."""
     before_pipe = file.modified <= evidence.pipe.created_on
     just_arrived = not before_pipe and file.modified > evidence.now - evidence.patience
     if evidence.may_be_queued(file) or just_arrived:
         return Kind.IN_FLIGHT if evidence.status.execution_state == "RUNNING" else Kind.WAITING
     if evidence.may_be_half_way(file):
         return Kind.IN_FLIGHT
+    if evidence.may_be_hidden(file) and (before_pipe or not evidence.is_young(file)):
+        return Kind.ROWS_GONE if evidence.is_witness else Kind.TOO_OLD_TO_KNOW
     return Kind.BEFORE_PIPE if before_pipe else Kind.NEVER_NOTIFIED
