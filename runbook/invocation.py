@@ -73,10 +73,6 @@ class Invocation:
         given = os.environ.get("RUNBOOK_HOME")
         return Path(given) if given else self.project / ".runbook"
 
-    def in_project(self, path: str) -> Path:
-        """A path that nobody typed, such as a default: it belongs to the project folder."""
-        return self.project / path
-
 
 HERE = Invocation()
 

@@ -60,11 +60,12 @@ def checked(program: Any, collection: Any) -> None:
     HERE.root = core["search-root"].value or "" if "search-root" in core else ""
     HERE.collection = core["collection"].value or "" if "collection" in core else ""
     HERE.file = core["config"].value or HERE.file
-    if core["complete"].value:
+    words: list[str] = program.core.unparsed
+    named = [value for value in (core["help"].value, core["list"].value) if isinstance(value, str)]
+    if core["complete"].value or not (words or named):
         return
     taken = deepcopy(collection).to_contexts()  # Invoke takes each help text out of the task as it reads it
     contexts = {name: context for context in taken for name in _names(context)}
-    words: list[str] = program.core.unparsed
     if helped := _asks_for_help(words, contexts):
         words[:] = [helped, "--help"]
         return
