@@ -254,7 +254,8 @@ class _Told:
             if status in _PASSING
             else f"check account and host of {self.file}: that is not Snowflake answering",
         )
-        why = f"{place} answers HTTP {status}"
+        phrase = next((each.phrase for each in HTTPStatus if each == status), "")
+        why = f"{place} answers HTTP {status} {phrase}".rstrip()
         return CannotTell(self.what, where=self.where, why=why, remedy=remedy, unreachable=status in _PASSING)
 
     def by_type(self, error: BaseException) -> RunbookError:
