@@ -100,9 +100,10 @@ def read(row: Row) -> Lease:
     since = utc(row["created_on"])
     try:
         said = json.loads(str(row["comment"] or "").removeprefix(MARK))
-        texts = {key: one_line(str(said[key]))[:100] for key in ("pipe", "command", "who", "run", "process")}
+        shown = {key: one_line(str(said[key]))[:100] for key in ("command", "who", "run")}
+        compared = {key: str(said[key]) for key in ("pipe", "process")}
         seconds = min(max(int(said["seconds"]), 0), LONGEST_S)
-        return Lease(name, since, seconds, bool(said["alone"]), **texts)
+        return Lease(name, since, seconds, bool(said["alone"]), **compared, **shown)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Lease(name, since, COPY_S, alone=True)
 
@@ -166,9 +167,14 @@ class Holding:
                 self._renew(2 * seconds)
 
     def _renew(self, seconds: int) -> None:
-        """Another lease before the old one goes; whoever waits for us goes first. Raises Refused."""
+        """Another lease before the old one goes; raises Refused where that is in somebody's way.
+
+        Who replaces the pipe and has held it all the time looks at nobody: all others give way to him. A load
+        ends here for whoever waits to replace the pipe.
+        """
         old, new = self.lease, self._announced(seconds)
-        if against := self._against():
+        has_held = self.alone and old is not None and new.since < old.until
+        if against := [] if has_held else self._against():
             self._give_back(new)
             raise in_the_way(self.stream.pipe.sql, self.run.command, against)
         self.lease = new
