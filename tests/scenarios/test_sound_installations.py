@@ -50,7 +50,11 @@ STYLES = {
         condition={"StringEquals": {"sts:ExternalId": "ID"}},
         copy="COPY INTO RAW.HAND.EVENTS -- FROM @old\nFROM @RAW.HAND.ST/events/ FILE_FORMAT = RAW.HAND.FF",
         events=[FOUR[:1], FOUR[1:]],
-        advice={"step1.policy-lets-snowflake-read", "step3.trust-names-snowflakes-user"},
+        advice={
+            "step1.policy-is-read-only",  # it reads what lies beside the stream too
+            "step1.policy-lets-snowflake-read",
+            "step3.trust-names-snowflakes-user",
+        },
         bucket_policy=[TLS_ONLY],
     ),
     "one action less, and a pattern": Style(

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from runbook.facts.aws import BucketNotifications, Key, RolePolicies, held_policy
+from runbook.facts.pipeline import operator_grants
 from runbook.facts.snowflake import Entry, FileFormat, Grant, Listing, Load, Pause, PipeStatus, StagedFile
 from runbook.facts.topic import Topic
 from runbook.settings import Identifier, Settings, Stream, read
@@ -154,8 +155,12 @@ def rule(
     """A notification rule as it is stored."""
     filters = [{"Name": n, "Value": v} for n, v in (("Prefix", prefix), ("Suffix", suffix)) if v]
     kind = "TopicArn" if ":sns:" in to else "QueueArn"
-    number = abs(hash((prefix, suffix, tuple(events)))) % 10_000
-    return {"Id": f"r{number}", kind: to, "Events": list(events), "Filter": {"Key": {"FilterRules": filters}}}
+    return {
+        "Id": f"{prefix}{suffix}{len(events)}",
+        kind: to,
+        "Events": list(events),
+        "Filter": {"Key": {"FilterRules": filters}},
+    }
 
 
 WAYS = [f"s3:ObjectCreated:{way}" for way in ("Put", "Post", "Copy", "CompleteMultipartUpload")]
@@ -308,7 +313,7 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
     loads = tuple(Load(key, "LOADED", moment + timedelta(minutes=1), 1, 1, 0, "", "P", size) for key in keys)
     status = {"executionState": "RUNNING", "pendingFileCount": 0}
     ingested = {"lastIngestedTimestamp": moment.isoformat(), "lastIngestedFilePath": keys[-1]}
-    grants = _grants(settings, stream, sound)
+    grants = frozenset(operator_grants(settings, stream))
     return {
         "roles": frozenset({"ACCOUNTADMIN", "SYSADMIN", sound.owner}),
         "stages": {stream.stage.name: a_stage(settings, stream, url=stream.stage_url)},
@@ -328,10 +333,3 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
         ("status", stream.name): PipeStatus({**status, **ingested}),
         ("pause", stream.name): Pause(paused=False, level=""),
     }
-
-
-def _grants(settings: Settings, stream: Stream, sound: Sound) -> frozenset[Grant]:
-    from runbook.facts.pipeline import operator_grants
-
-    assert sound.owner
-    return frozenset(operator_grants(settings, stream))
