@@ -95,16 +95,12 @@ def unreadable(
 
 def _why(document: Document, asked: Asked) -> str:
     """What stands between a request and its Allow, where there is one."""
-    bare = Asked(asked.action, asked.resource)
-    rows = [{**row, "Condition": {}} for row in statements(document)]
-    effects = {
-        row.get("Effect")
-        for row, real in zip(rows, statements(document), strict=True)
-        if takes(row, bare) and (row.get("Effect") == "Allow" or takes(real, asked))
-    }
-    if "Deny" in effects:
+    rows = statements(document)
+    if any(row.get("Effect") == "Deny" and takes(row, asked) for row in rows):
         return " (a statement denies it)"
-    return " (allowed under a condition that is not met)" if "Allow" in effects else ""
+    bare = Asked(asked.action, asked.resource)
+    unmet = any(row.get("Effect") == "Allow" and takes({**row, "Condition": {}}, bare) for row in rows)
+    return " (allowed under a condition that is not met)" if unmet else ""
 
 
 def excessive(document: Document, settings: Settings, kept: tuple[str, ...] = ()) -> list[str]:
