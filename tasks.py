@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from types import TracebackType
 
-from invoke import Collection, Context, Exit
+from invoke import Collection, Context, Exit, Program
 from invoke import task as invokes_task
 
 from runbook import interrupts, line
@@ -64,11 +64,17 @@ def flushed() -> None:
         silence(sys.stdout)
 
 
-BY_INVOKE = sys.argv[0].replace("\\", "/").rpartition("/")[2] in ("invoke", "inv", "__main__.py")
-if BY_INVOKE:
+def prepared() -> None:
+    """This process ends every trouble as a paragraph, and loses no Ctrl-C."""
     sys.excepthook = told
     sys.unraisablehook = interrupts.lost
     atexit.register(flushed)
+
+
+CALLED = sys.argv[0].replace("\\", "/")
+BY_INVOKE = CALLED.rpartition("/")[2] in ("invoke", "inv") or CALLED.endswith("invoke/__main__.py")
+if BY_INVOKE:
+    prepared()
 
 
 @task(help=STEP_HELP)
@@ -557,10 +563,8 @@ namespace = Collection(
 namespace.add_collection(Collection("sandbox", start, stop, env, reset, status=sandbox_status))
 
 
-def read_line() -> None:
+def read_line(program: Program) -> None:
     """Refuse a line that does not say what was meant, before Invoke reads it and runs its first task."""
-    from invoke.main import program
-
     try:
         line.checked(program, namespace)
     except RunbookError as error:
@@ -570,4 +574,6 @@ def read_line() -> None:
 
 
 if BY_INVOKE:
-    read_line()
+    from invoke.main import program
+
+    read_line(program)

@@ -43,7 +43,7 @@ _COMMAND = re.compile(rf"(?<![\w./-])invoke (?=(?:{'|'.join(TASKS)})(?![\w-]))")
 
 @dataclass
 class Invocation:
-    """Invoke's -f, -r and -c, as they were given, and the folder of ``tasks.py``.
+    """Invoke's -f, -r and -c, as they were given, the program, and the folder of ``tasks.py``.
 
     A file that the variable INVOKE_RUNTIME_CONFIG names counts as given: a printed command is often read in
     another shell than it was printed in.
@@ -53,10 +53,11 @@ class Invocation:
     root: str = ""
     collection: str = ""
     project: Path = Path()
+    program: str = "invoke"
 
     def typed(self, text: str) -> str:
         """``text`` with every command in it as it must be typed to go where this process went."""
-        if not (self.file or self.root or self.collection) or "invoke " not in text:
+        if self.words == "invoke" or "invoke " not in text:
             return text
         return _COMMAND.sub(lambda _: f"{self.words} ", text)
 
@@ -65,7 +66,7 @@ class Invocation:
         """``invoke``, and the switches before a task that lead to the same target."""
         switches = (("-r", self.root), ("-c", self.collection), ("-f", self.file))
         given = [f"{switch} {shlex.quote(value)}" for switch, value in switches if value]
-        return " ".join(["invoke", *given])
+        return " ".join([self.program, *given])
 
     @property
     def home(self) -> Path:

@@ -6,6 +6,7 @@ package's ``invoke.yaml``; an ``invoke.yaml`` in the folder one stands in, or ab
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import invoke
 import yaml
 
+from runbook.invocation import HERE
 from runbook.shipped import DEFAULTS, TASKS
 
 NAME = "snowpipe-runbook"
@@ -29,6 +31,8 @@ class Program(invoke.Program):  # type: ignore[misc] # Invoke is untyped
             self.config.set_project_location(str(folder))
             self.config.load_project()
         super().parse_collection()
+        HERE.program = NAME
+        tasks().read_line(self)
 
     @property
     def name(self) -> str:
@@ -46,6 +50,7 @@ def _upward(start: Path) -> Iterator[Path]:
     yield from start.parents
 
 
+@cache
 def tasks() -> ModuleType:
     """The module ``tasks.py``, loaded from where it lies: it is no module of a package."""
     spec = spec_from_file_location("tasks", TASKS)
@@ -69,4 +74,5 @@ def collection() -> Any:
 
 def main() -> None:
     """The console script."""
+    tasks().prepared()
     Program(version=version(NAME), namespace=collection(), binary=NAME, binary_names=[NAME]).run()

@@ -6,7 +6,7 @@ from hashlib import sha256
 from json import loads
 
 from runbook.facts.aws import ask
-from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.documents import Document, as_list, same, statements
 from runbook.facts.judging import Asked, Who, judged, principal, takes
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.session import Reader
@@ -109,6 +109,12 @@ class Topic:
             for row in (subscribing(self.arn, user), publishing(self.arn, settings))
         ]
         return {"Version": "2012-10-17", **self.policy, "Statement": [*others, *mine]}
+
+    def is_altered(self, settings: Settings, user: SnowflakesUser) -> bool:
+        """Whether a statement of ours is there, and is not what step 3 writes."""
+        ours = [row for row in statements(self.policy) if _is_ours(row, settings, user)]
+        want = statements(self.with_ours(settings, user))
+        return any(not any(same(row, one) for one in want) for row in ours)
 
     def others_statements(self, settings: Settings, user: SnowflakesUser | None) -> list[Document]:
         """The policy's statements that are not ours; another installation's, by user or bucket, are not."""

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from runbook.facts.aws import BucketNotifications, Key, RolePolicies, held_policy
+from runbook.facts.history import TableRows
 from runbook.facts.pipeline import operator_grants
 from runbook.facts.snowflake import Entry, FileFormat, Grant, Listing, Load, Pause, PipeStatus, StagedFile
 from runbook.facts.topic import Topic
@@ -329,7 +330,7 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
         ("format", stream.file_format): FileFormat({"TYPE": "JSON"}),
         ("listing", stream.name): Listing(files),
         ("loads", stream.name): loads,
-        ("recent", stream.name): None,
+        ("rows", stream.name): TableRows(len(keys), MADE, None),
         ("status", stream.name): PipeStatus({**status, **ingested}),
         ("pause", stream.name): Pause(paused=False, level=""),
     }

@@ -32,11 +32,11 @@ OF_TARGET = sorted(TASKS)
 NEEDS = {
     "backfill": "--pattern .*",
     "replace-pipe": "--stream events",
-    "discover": "--pipe A.B.C",
+    "check": "--pipe A.B.C",
     "sql": "--step 2",
 }
 CONTACTS_NOBODY = ("runs", "sql")
-ONLY_READ = ("plan", "doctor", "verify", "status", "runs", "sql")
+ONLY_READ = ("plan", "check", "doctor", "verify", "status", "runs", "sql")
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 

@@ -303,8 +303,21 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/backfill/inside.py:_histories": {"snowflake.loads_statement(evidence.stream)"},
     "runbook/backfill/inside.py:_present": {"history.rows_statement(evidence.stream, names)"},
     "runbook/backfill/inside.py:files": {"which"},
-    "runbook/facts/history.py:rows_statement": {"', '.join(map(literal, keys))"},
+    "runbook/backfill/inside.py:judged_as_a_whole": {
+        "_literals(set(evidence.last_ingested_keys))",
+        "_micros(last) - 1000000",
+    },
+    "runbook/facts/history.py:rows_statement": {
+        "', '.join(map(literal, keys))",
+        "_misread(stream, columns)",
+    },
     "runbook/facts/snowflake.py:entry": {"', '.join(calls)"},
+    "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
+    "runbook/taking_back/objects.py:_leases": {"leases.drop(lease)"},
+    # only parsed here, and run by nobody
+    "runbook/discovery/snowflake_side.py:_format_name": {"text"},
+    # written as a string where it has any sign but those of a plain path
+    "runbook/facts/snowflake.py:list_statement": {"stream.path"},
     "runbook/facts/snowflake.py:read": {"', '.join(calls)"},
     "runbook/verify/canary.py:runs_in_table": {"_ours(stream)", "_run(stream)"},
     "runbook/verify/canary.py:delete": {"_ours(self.stream)", "_run(self.stream)"},
@@ -314,6 +327,8 @@ LOOKED_AT: dict[str, set[str]] = {
     # words and numbers of the code itself
     "runbook/backfill/inside.py:_base": {"digit"},
     "runbook/facts/ours.py:marked": {"KINDS[kind]", "_schema(reader.settings)"},
+    "runbook/facts/history.py:_same_rows_statement": {"mark", "name"},
+    "runbook/facts/neighbours.py:_everywhere": {"kind"},
     "runbook/facts/ours.py:_everywhere": {"kind"},
     "runbook/facts/snowflake.py:_in_schema": {"kind"},
     "runbook/facts/snowflake.py:loads_statement": {"5 - LOAD_HISTORY_DAYS * 24 * 60"},
@@ -328,8 +343,6 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/belongings.py:_parameters": {"pipe"},
     "runbook/facts/history.py:read": {"name"},
     "runbook/facts/rights.py:held_by": {"left.pop().replace('\"', '\"\"')"},
-    # of the settings, without blanks, quotes and semicolons
-    "runbook/facts/snowflake.py:list_statement": {"stream.path"},
 }
 """Where a function alone does not show that a part was written as SQL: looked at, and why it is."""
 

@@ -59,8 +59,8 @@ class Account:
         requests: RequestLog,
         latency_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.name = name.upper()
-        self.organization = organization.upper()
+        self.name: str = name.upper()
+        self.organization: str = organization.upper()
         self.user = self.name
         self.password = password
         self.sign_ins = SignIns(self.name, self.organization, self.user, password, clock.now)
@@ -74,7 +74,7 @@ class Account:
         self.timezone = SESSION["TIMEZONE"].default
         self.lock = threading.RLock()
         letters = "".join(secrets.choice(string.ascii_uppercase) for _ in range(2))
-        self.locator = letters + str(secrets.randbelow(90000) + 10000)
+        self.locator: str = letters + str(secrets.randbelow(90000) + 10000)
         self.engine = Engine(clock)
         self.catalog = Catalog()
         self.privileges = Privileges(self.catalog, clock, self.name)
