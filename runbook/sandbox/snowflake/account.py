@@ -58,8 +58,8 @@ class Account:
         requests: RequestLog,
         latency_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.name = name.upper()
-        self.organization = organization.upper()
+        self.name: str = name.upper()
+        self.organization: str = organization.upper()
         self.user = self.name
         self.password = password
         self.aws = aws
@@ -72,7 +72,7 @@ class Account:
         self.timezone = SESSION["TIMEZONE"].default
         self.lock = threading.RLock()
         letters = "".join(secrets.choice(string.ascii_uppercase) for _ in range(2))
-        self.locator = letters + str(secrets.randbelow(90000) + 10000)
+        self.locator: str = letters + str(secrets.randbelow(90000) + 10000)
         self.engine = Engine(clock)
         self.catalog = Catalog()
         self.privileges = Privileges(self.catalog, clock, self.name)
