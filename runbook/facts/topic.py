@@ -5,7 +5,7 @@ from json import loads
 
 from runbook.facts.aws import ask
 from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.judging import Asked, Who, judged, principal, takes
+from runbook.facts.judging import Asked, Held, Who, judged, principal, takes
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.session import Reader
 from runbook.settings import Settings
@@ -25,17 +25,17 @@ class Topic:
     queues: frozenset[str]
     answer: Document
 
-    def lets_subscribe(self, user: SnowflakesUser) -> bool:
-        """Whether the policy lets Snowflake's user subscribe its queue, as far as can be known here."""
-        return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn)) is not False
+    def lets_subscribe(self, user: SnowflakesUser) -> Held:
+        """Whether the policy lets Snowflake's user subscribe its queue; None: only AWS knows."""
+        return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn))
 
-    def lets_publish(self, settings: Settings) -> bool:
-        """Whether the policy lets S3 publish the bucket's events, as far as can be known here.
+    def lets_publish(self, settings: Settings) -> Held:
+        """Whether the policy lets S3 publish the bucket's events; None: only AWS knows.
 
         Also by a statement for everybody under a condition on the bucket: *observed* in Snowflake Labs' own
         module and in AWS' older walkthroughs.
         """
-        return judged(self._allowing, self._publishing(settings), S3) is not False
+        return judged(self._allowing, self._publishing(settings), S3)
 
     @property
     def takes_from_eventbridge(self) -> bool:
