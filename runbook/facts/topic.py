@@ -6,8 +6,8 @@ from hashlib import sha256
 from json import loads
 
 from runbook.facts.aws import ask
-from runbook.facts.documents import Document, as_list, same, statements
-from runbook.facts.judging import Asked, Who, judged, principal, takes
+from runbook.facts.documents import Document, as_list, statements
+from runbook.facts.judging import Asked, Held, Who, judged, principal, takes
 from runbook.facts.snowflake import SnowflakesUser
 from runbook.session import Reader
 from runbook.settings import Settings
@@ -27,17 +27,17 @@ class Topic:
     queues: frozenset[str]
     answer: Document
 
-    def lets_subscribe(self, user: SnowflakesUser) -> bool:
-        """Whether the policy lets Snowflake's user subscribe its queue, as far as can be known here."""
-        return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn)) is not False
+    def lets_subscribe(self, user: SnowflakesUser) -> Held:
+        """Whether the policy lets Snowflake's user subscribe its queue; None: only AWS knows."""
+        return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn))
 
-    def lets_publish(self, settings: Settings) -> bool:
-        """Whether the policy lets S3 publish the bucket's events, as far as can be known here.
+    def lets_publish(self, settings: Settings) -> Held:
+        """Whether the policy lets S3 publish the bucket's events; None: only AWS knows.
 
         Also by a statement for everybody under a condition on the bucket: *observed* in Snowflake Labs' own
         module and in AWS' older walkthroughs.
         """
-        return judged(self._allowing, self._publishing(settings), S3) is not False
+        return judged(self._allowing, self._publishing(settings), S3)
 
     @property
     def takes_from_eventbridge(self) -> bool:
@@ -109,12 +109,6 @@ class Topic:
             for row in (subscribing(self.arn, user), publishing(self.arn, settings))
         ]
         return {"Version": "2012-10-17", **self.policy, "Statement": [*others, *mine]}
-
-    def is_altered(self, settings: Settings, user: SnowflakesUser) -> bool:
-        """Whether a statement of ours is there, and is not what step 3 writes."""
-        ours = [row for row in statements(self.policy) if _is_ours(row, settings, user)]
-        want = statements(self.with_ours(settings, user))
-        return any(not any(same(row, one) for one in want) for row in ours)
 
     def others_statements(self, settings: Settings, user: SnowflakesUser | None) -> list[Document]:
         """The policy's statements that are not ours; another installation's, by user or bucket, are not."""

@@ -59,9 +59,7 @@ def _topics(facts: Facts, user: SnowflakesUser) -> Iterator[Change]:
                 why="the runbook never creates one: others' subscriptions hang on it",
                 remedy="create it, or correct the stream's sns_topic",
             )
-        both = have.lets_subscribe(user) and have.lets_publish(facts.settings)
-        altered = have.is_altered(facts.settings, user)
-        if both and not altered:
+        if have.lets_subscribe(user) and have.lets_publish(facts.settings):
             continue
         where = {"TopicArn": arn}
         yield AwsChange(
@@ -72,9 +70,7 @@ def _topics(facts: Facts, user: SnowflakesUser) -> Iterator[Change]:
                 "AttributeName": "Policy",
                 "AttributeValue": text(have.with_ours(facts.settings, user)),
             },
-            why="our statement in its policy was altered"
-            if altered
-            else "the bucket may not publish to it, or Snowflake not subscribe",
+            why="the bucket may not publish to it, or Snowflake not subscribe",
             before=Before("GetTopicAttributes", where, have.answer),
         )
 
