@@ -1,12 +1,12 @@
 """Reading what is known of a stream's files: histories, the table's rows, the pipe. Only reads."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from runbook.errors import Blocked
 from runbook.facts import Facts
 from runbook.ledger.classes import Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe
+from runbook.session import side_by_side
 from runbook.settings import Stream
 
 
@@ -16,7 +16,7 @@ def evidence(facts: Facts, stream: Stream) -> Evidence:
     Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
     """
     questions = (facts.pipe, facts.pipe_status, facts.loads, facts.account_loads, facts.table_rows)
-    with ThreadPoolExecutor(len(questions)) as pool:
+    with side_by_side(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]
         now = facts.now
     for each in pending:

@@ -18,6 +18,7 @@ from runbook.backfill.asked import read as read_asked
 from runbook.backfill.planning import NOT_ALONE
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts.pipeline import pipe_definition
+from runbook.ledger import evidence as reading
 from runbook.replacing.procedure import Replacing, look, refuse_what_cannot_be_told
 from runbook.running import Run
 from runbook.session import AwsFailed, Reader, SqlFailed, Writer
@@ -460,7 +461,7 @@ def schedule(seed: int) -> list[Step]:
 
 ONE_AT_A_TIME = (
     (looking, "side_by_side", Inline),
-    (looking, "ThreadPoolExecutor", Inline),
+    (reading, "side_by_side", Inline),
     (loading, "side_by_side", Inline),
     (strays, "side_by_side", Inline),
 )
