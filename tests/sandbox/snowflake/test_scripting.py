@@ -41,7 +41,7 @@ def test_dollars_quote_a_block_too(world: Any) -> None:
 def test_a_statement_that_fails_ends_the_block_and_keeps_its_number(world: Any) -> None:
     """https://docs.snowflake.com/en/developer-guide/snowflake-scripting/exceptions"""
     with pytest.raises(
-        Exception, match=r"Uncaught exception of type 'STATEMENT_ERROR'.*does not exist"
+        Exception, match=r"(?s)Uncaught exception of type 'STATEMENT_ERROR'.*does not exist"
     ) as found:
         block(world, "BEGIN DROP PIPE A.B.C; CREATE DATABASE AFTERWARDS; END")
     assert found.value.errno == 2003  # type: ignore[attr-defined]

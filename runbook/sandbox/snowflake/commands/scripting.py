@@ -39,6 +39,8 @@ def _block(session: Session, text: str) -> str | None:
     parts = _parts(text)
     if not parts or parts[-1] != "END":
         raise errors.not_emulated("EXECUTE IMMEDIATE of anything but a BEGIN … END block")
+    if any(part.upper().split()[:1] == ["EXCEPTION"] for part in parts):
+        raise errors.not_emulated("a block with EXCEPTION")
     at = 0
     while at < len(parts) - 1:
         part = Tokens(parts[at])

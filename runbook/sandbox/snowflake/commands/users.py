@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 def alter(session: Session, tokens: Tokens) -> Result:
     """ALTER USER name SET RSA_PUBLIC_KEY = '…' | MINS_TO_UNLOCK = 0, UNSET RSA_PUBLIC_KEY[_2]."""
     name = tokens.identifier()
+    verb = tokens.one_of("SET", "UNSET")
+    if tokens.next.value not in (*KEY_PROPERTIES, "MINS_TO_UNLOCK"):
+        raise errors.not_emulated(f"ALTER USER … {verb} {tokens.next.text}")
     if name != session.account.user:
         raise errors.does_not_exist("User", name)
-    verb = tokens.one_of("SET", "UNSET")
     while not tokens.at_end:
         _set(session, tokens) if verb == "SET" else _unset(session, tokens)
         tokens.take(",")
