@@ -75,7 +75,7 @@ class Foreign:
             statements = role["AssumeRolePolicyDocument"]["Statement"]
             found[name] = {
                 "trust": [row for row in statements if row.get("Sid") != "SnowpipeRunbookSnowflakeUser"],
-                "tags": [tag for tag in tags if tag["Key"] != "AdoptedBy"],
+                "tags": [tag for tag in tags if tag["Key"] not in ("AdoptedBy", "ManagedFor")],
                 "inline": iam.list_role_policies(RoleName=name)["PolicyNames"],
                 "attached": [
                     row["PolicyName"]
