@@ -61,6 +61,9 @@ def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUse
         )
 
 
+A_PATTERN = "have the statement ask for exactly that ID, unless another integration needs the pattern"
+
+
 @pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
     """Snowflake's user is let in with the integration's external ID, and by our statement only with it.
@@ -70,7 +73,7 @@ def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, setting
     """
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
-    with advice(only=admits(role, snowflakes_user) and not open_in_ours):
+    with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):
         assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
 
 

@@ -77,7 +77,7 @@ def of_every_check(count: int) -> set[str]:
     return set(by_turns[:count])
 
 
-OFTEN = of_every_check(82)
+OFTEN = of_every_check(max(80, len({row.check for row in ROWS.values()})))
 BY_NAME = [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in FAULTS]
 
 

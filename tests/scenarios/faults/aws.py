@@ -184,6 +184,16 @@ def external_id_not_asked_for(at: Installation) -> None:
 
 
 @fault("trust")
+def external_id_by_pattern(at: Installation) -> Iterator[None]:
+    exact = trust_document(at)
+    trust = trust_document(at)
+    trust["Statement"][0]["Condition"] = {"StringLike": {"sts:ExternalId": "*_SFCRole=*"}}
+    set_trust(at, trust)
+    yield
+    set_trust(at, exact)
+
+
+@fault("trust")
 def trust_names_somebody_else(at: Installation) -> None:
     trust = trust_document(at)
     me = at.aws("sts").get_caller_identity()["Arn"]
