@@ -134,7 +134,7 @@ class Holding:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self._writer = Writer(self.run.writer.clouds)
+        self._writer = Writer(self.run.writer.clouds, ready=self.run.writer.ready)
 
     @property
     def is_needed(self) -> bool:

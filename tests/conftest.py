@@ -5,7 +5,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="also the longer runs of tests with a short one")
-    parser.addoption("--schedules", type=int, default=2_000, help="how many schedules are simulated")
+    parser.addoption("--schedules", type=int, default=300, help="how many schedules are simulated")
     parser.addoption("--first-seed", type=int, default=0, help="the seed of the first of them")
     parser.addoption(
         "--write-faults", metavar="FILE", help="write what every fault shows, as a matrix (with -n 0)"

@@ -230,12 +230,17 @@ class Evidence:
     def may_be_hidden(self, file: StagedFile) -> bool:
         """Whether a file of which nothing is known may have been loaded before the table was emptied.
 
-        Certainly emptied: any file may. Otherwise one that the pipe should have loaded before the oldest load
-        that is still shown: it was never announced, or the table was emptied in between.
+        Certainly emptied: any file may. Otherwise one that the pipe may have loaded before the oldest load that is
+        still shown: it was never announced, or the table was emptied in between. While REFRESH reaches a file,
+        nobody need know: the pipe itself remembers what it loaded, and skips it.
+        Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
         """
         if self.was_emptied:
             return True
-        return self.oldest_kept is not None and self.pipe.created_on < file.modified < self.oldest_kept
+        last, kept = self.last_ingested, self.oldest_kept
+        if last is None or kept is None or file.modified > self.now - REFRESHABLE:
+            return False
+        return self.pipe.created_on < file.modified < kept and file.modified <= last
 
     def was_taken_on(self, file: StagedFile) -> bool:
         """Whether the pipe loaded files after this one into a table that is emptied as it goes."""

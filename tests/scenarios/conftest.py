@@ -30,6 +30,43 @@ PYTHON = os.environ.get("SCENARIO_PYTHON") or sys.executable
 INVOKE = [PYTHON, "-m", "invoke"]
 
 
+NIGHTLY = {
+    "test_adopting",
+    "test_another_aws",
+    "test_at_once",
+    "test_backfill_inside",
+    "test_backfill_killed",
+    "test_canary",
+    "test_cannot_tell",
+    "test_discover",
+    "test_doctor",
+    "test_down",
+    "test_driver",
+    "test_foreign_objects",
+    "test_healthy_shapes",
+    "test_interrupted_everywhere",
+    "test_leases",
+    "test_model",
+    "test_replace_pipe",
+    "test_round_trips",
+    "test_samples",
+    "test_snow_cli",
+    "test_sound_installations",
+    "test_terraform",
+    "test_topic",
+    "test_two_installations",
+    "test_two_people",
+}
+"""Modules of minutes: they run with --run-slow, in .ci/nightly."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem in NIGHTLY:
+            item.add_marker(pytest.mark.slow)
+
+
 @dataclass
 class Installation:
     """One tenant of the sandbox, and a person at a terminal with its environment."""

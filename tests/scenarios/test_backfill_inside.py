@@ -114,7 +114,9 @@ def test_what_14_days_have_forgotten_is_known_once_the_year_s_history_may_be_rea
     listed.sql(f"DELETE FROM {TABLE} WHERE _file = '{loaded[1]}'")
     listed.advance(days=20)
     blind = both(listed)
-    assert (classes(blind), blind["account_usage"]) == ({"in_table": 1, "never_notified": 3}, False)
+    # what came before the oldest row may have been loaded by the pipe, and no history says
+    assert classes(blind) == {"in_table": 1, "rows_gone": 2, "never_notified": 1}
+    assert not blind["account_usage"]
 
     listed.sql("GRANT DATABASE ROLE SNOWFLAKE.USAGE_VIEWER TO ROLE SYSADMIN")
     seeing = both(listed)

@@ -1,7 +1,8 @@
 """Whatever happens, one last backfill leaves every good row exactly once and names every bad file.
 
-The product's own rules, statements and loading, against load memories in memory (world.py). Two thousand
-schedules run here; `pytest tests/simulation --schedules 50000 --first-seed 7000` runs more of them.
+The product's own rules, statements and loading, against load memories in memory (world.py). Three hundred
+schedules run in every run and two thousand at night (.ci/nightly); `pytest tests/simulation --schedules 50000
+--first-seed 7000` runs more of them.
 """
 
 import copy

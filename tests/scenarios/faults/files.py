@@ -51,19 +51,6 @@ def _bring_back(at: Installation) -> None:
     at.run("backfill", "--stream", "events", "--pattern", ".*", "--reload-gone")
 
 
-@fault("file")
-def table_emptied_while_files_arrive(at: Installation) -> Iterator[None]:
-    at.advance(**LATE)
-    at.put("events", "emptied.gz", _gz())
-    at.settle()
-    at.advance(**LATE)
-    at.sql(f"TRUNCATE TABLE {TABLE}")
-    at.put("events", "later.gz", _gz())
-    at.settle()
-    yield
-    _bring_back(at)
-
-
 @fault("file", "pipe")
 def arrived_while_there_was_no_pipe(at: Installation) -> None:
     at.advance(**LATE)
