@@ -209,7 +209,9 @@ class Facts:
         """Whether Snowflake may read the newest file of each stream; None where that cannot be told."""
 
         def read() -> snowflake.Entry | None:
-            newest = [(stream, _newest(self.listing(stream))) for stream in self.settings.streams]
+            have = self.integration
+            allowed = [stream for stream in self.settings.streams if have and have.allows(stream.url)]
+            newest = [(stream, _newest(self.listing(stream))) for stream in allowed]
             files = [(stream, key) for stream, key in newest if key]
             return snowflake.reading(self.reader, files)
 

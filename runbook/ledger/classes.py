@@ -230,9 +230,9 @@ class Evidence:
     def may_be_hidden(self, file: StagedFile) -> bool:
         """Whether a file of which nothing is known may have been loaded before the table was emptied.
 
-        Certainly emptied: any file may. Otherwise one that the pipe may have loaded before the oldest load that is
-        still shown: it was never announced, or the table was emptied in between. While REFRESH reaches a file,
-        nobody need know: the pipe itself remembers what it loaded, and skips it.
+        Certainly emptied: any file may. Otherwise one that the pipe may have loaded before the oldest load
+        that is still shown: it was never announced, or the table was emptied in between. While REFRESH
+        reaches a file, nobody need know: the pipe itself remembers what it loaded, and skips it.
         Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
         """
         if self.was_emptied:

@@ -117,8 +117,7 @@ def test_a_handoff_that_is_out_of_date_is_told(
     whole.sql("CREATE OR REPLACE STORAGE INTEGRATION SNOWPLOW_S3 TYPE = EXTERNAL_STAGE "
               "STORAGE_PROVIDER = 'S3' ENABLED = TRUE STORAGE_ALLOWED_LOCATIONS = ('*') "
               f"STORAGE_AWS_ROLE_ARN = '{whole.settings.aws.role_arn}'")  # fmt: skip
-    assert "not made by this project" in " ".join(snowflake.run("step2-snowflake", expect=2).stderr.split())
-    told = snowflake.run("step2-snowflake", "--adopt").stderr
+    told = snowflake.run("step2-snowflake").stderr  # somebody's, which allows all that is needed: it stays
     assert "does not say: the external ID; run `invoke handoff`" in told
     snowflake.run("handoff")
     assert "does not say" not in snowflake.run("step2-snowflake").stderr
