@@ -389,7 +389,8 @@ def test_ctrl_c_while_waiting_for_health(installation: Installation, tmp_path: P
     rest, _ = running.communicate(timeout=30)
     assert running.returncode == 130, rest
     assert "Traceback" not in rest
-    assert list(tmp_path.glob("result*")) == []
+    assert json.loads(path.read_text())["healthy"] is False  # whole, and no earlier good news stays
+    assert list(tmp_path.glob("result*")) == [path]
 
 
 # ---- a sandbox that dies
