@@ -169,6 +169,7 @@ def test_no_two_faults_look_alike() -> None:
     assert [row for row in evidence if evidence.count(row) > 1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), [*drawn(4, 12), ("schema-cloned", "settings-name-another-bucket")])
 def test_two_faults_are_both_named(pool: Pool, one: str, other: str) -> None:
     both(pool, one, other)
