@@ -204,4 +204,4 @@ def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: Snowflak
     See: docs/runbook.md#sns
     """
     refused = topic.lets_subscribe(snowflakes_user) is False
-    assert not refused, "creating the pipe fails, or it never hears of a file"
+    assert not refused, "creating the pipe fails, or its queue is never subscribed"

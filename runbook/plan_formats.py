@@ -23,7 +23,6 @@ CHANGES = 10
 _TAKES_AWAY = ("Delete", "Detach", "Remove", "Untag", "DROP", "REVOKE", "UNSET")
 _ALTERS = ("Update", "Put", "Set", "ALTER")
 _WORDS = {"+": "to make", "~": "to change", "-": "to take away"}
-_MARK = {"+": "+", "~": "!", "-": "-"}  # what a `diff` block of a pull request colours
 
 
 def symbol(change: Change) -> str:
