@@ -252,6 +252,44 @@ def status(c: Context, format: str = "table", debug: bool = False) -> None:
     run(c, "status", output_format=format, debug=debug)
 
 
+@task(
+    help={
+        "once": "one round, for a scheduler; exit code as verify's",
+        "every": "seconds between rounds, or 90s, 5m, 1h (default: watch.every_minutes of the settings)",
+        "test_message": "send one message to every route, and look at nothing",
+        "format": "write the round's figures: prometheus or json (default: none)",
+        "output": "the file of the figures, replaced whole each round (default: standard output)",
+        "listen": "HOST:PORT where Prometheus scrapes the figures, such as 127.0.0.1:9142",
+        "debug": DEBUG,
+    }
+)
+def watch(
+    c: Context,
+    once: bool = False,
+    every: str = "",
+    test_message: bool = False,
+    format: str = "",
+    output: str = "",
+    listen: str = "",
+    debug: bool = False,
+) -> None:
+    """Look again and again, remember, and tell people what broke and what is well again.
+
+    Whom it tells is in the environment file: docs/watch.md. Ends cleanly on SIGTERM.
+    """
+    run(
+        c,
+        "watch",
+        once=once,
+        every=every,
+        test_message=test_message,
+        output_format=format,
+        output=output or None,
+        listen=listen,
+        debug=debug,
+    )
+
+
 @task(help=SWITCH_HELP)
 def refresh(
     c: Context, stream: str | None = None, dry_run: bool = False, yes: bool = False, debug: bool = False
@@ -555,6 +593,7 @@ namespace = Collection(
     resume,
     handoff,
     tfvars,
+    watch,
     runs,
     sql,
     demo,

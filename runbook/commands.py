@@ -29,6 +29,7 @@ from runbook.terminal import Style, counted, note, say, say_as_is, say_json, tab
 from runbook.tfvars import tfvars
 from runbook.verify import Outcome, check, wait_until_healthy
 from runbook.verify.command import reports, still_red, verify
+from runbook.watching.command import watch
 
 __all__ = [
     "backfill",
@@ -48,6 +49,7 @@ __all__ = [
     "step",
     "tfvars",
     "verify",
+    "watch",
 ]
 
 Config = Mapping[str, Any]

@@ -35,6 +35,7 @@ TASKS = (
     "tfvars",
     "runs",
     "sql",
+    "watch",
 )
 """The tasks that read the settings; the sandbox's own, demo and lint have no target to choose."""
 

@@ -35,7 +35,7 @@ class Route(_Model):
     kind: str
     enabled: bool = True
     secret_from: Variable | None = None
-    """The variable with the URL (webhook, slack, teams, apprise), the key (pagerduty) or the password (email)."""
+    """The variable with the URL (webhook, slack, teams, apprise), the key (pagerduty) or password (email)."""
     to: tuple[str, ...] = ()
     sender: str = ""
     host: str = ""

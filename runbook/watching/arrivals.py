@@ -113,7 +113,9 @@ def end_of(fetch: Fetch, prefix: str) -> str:
 
 def between(low: str, high: str) -> str | None:
     """A text about half way between two; None where nothing lies between."""
-    place = next((at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+    place = next(
+        (at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
+    )
     if place < len(low) and place < len(high):
         middle = (ord(low[place]) + ord(high[place])) // 2
         if ord(low[place]) < middle < ord(high[place]):
@@ -127,7 +129,7 @@ def between(low: str, high: str) -> str | None:
 
 
 def names_grow(end: End, notified: str, notified_at: datetime | None) -> bool:
-    """Whether the newest file a pipe was notified of stands at the folder's end, as far as that can be told."""
+    """Whether the newest file a pipe was notified of stands at the folder's end, as far as can be told."""
     if not notified or notified_at is None or not end.files:
         return True
     keys = {file.key for file in end.files}

@@ -1,4 +1,4 @@
-"""What is wrong at the moment, and since when: seen, confirmed, ended. Pure, but for reading and writing rows.
+"""What is wrong at the moment, and since when: seen, confirmed, ended.
 
 A cause is one check that fails, whichever streams it fails for, or something only watching can see. It is
 told once it was seen in so many rounds in a row, and over once it was judged well in as many: what passes by
@@ -110,7 +110,10 @@ def _of_check(name: str, failed: list[Result], outcome: Outcome) -> Cause:
 def take(db: sqlite3.Connection, seen: Seen, now: datetime, *, confirm: int) -> None:
     """Bring what is kept up to what a round saw. Within a change of the history."""
     rows = {
-        key: (number, Kept(int(red), int(well), confirmed, json.loads(streams), cause_of(json.loads(document))))
+        key: (
+            number,
+            Kept(int(red), int(well), confirmed, json.loads(streams), cause_of(json.loads(document))),
+        )
         for number, key, streams, document, red, well, confirmed in db.execute(
             "SELECT id, key, streams, document, red, well, confirmed FROM cause WHERE ended IS NULL"
         )
@@ -119,14 +122,15 @@ def take(db: sqlite3.Connection, seen: Seen, now: datetime, *, confirm: int) -> 
         if key in rows:
             _again(db, *rows[key], cause, now, confirm)
         else:
-            cause = replace(cause, since=cause.since or now)
+            fresh = replace(cause, since=cause.since or now)
             db.execute(
-                "INSERT INTO cause (key, streams, document, since, red, well, confirmed) VALUES (?,?,?,?,1,0,?)",
+                "INSERT INTO cause (key, streams, document, since, red, well, confirmed) "
+                "VALUES (?, ?, ?, ?, 1, 0, ?)",
                 (
                     key,
-                    json.dumps(cause.streams),
-                    json.dumps(cause.as_json()),
-                    iso(cause.since or now),
+                    json.dumps(fresh.streams),
+                    json.dumps(fresh.as_json()),
+                    iso(fresh.since or now),
                     iso(now) if confirm <= 1 or cause.sure else None,
                 ),
             )
@@ -138,7 +142,8 @@ def take(db: sqlite3.Connection, seen: Seen, now: datetime, *, confirm: int) -> 
             _well(db, number, key, kept, now, confirm)
         elif seen.hidden.get(key) in confirmed:
             db.execute(
-                "UPDATE cause SET ended = ?, replaced_by = ? WHERE id = ?", (iso(now), seen.hidden[key], number)
+                "UPDATE cause SET ended = ?, replaced_by = ? WHERE id = ?",
+                (iso(now), seen.hidden[key], number),
             )
 
 

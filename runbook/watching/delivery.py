@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from runbook.redaction import redacted
-from runbook.watching.causes import Cause, present
+from runbook.watching.causes import Cause, cause_of, present
 from runbook.watching.history import History, iso, when
 from runbook.watching.messages import Message, as_told, difference, from_told
 from runbook.watching.routes import NotDelivered, Way
@@ -73,16 +73,18 @@ def _next(
     return message, is_now
 
 
-def _route(
-    db: sqlite3.Connection, name: str
-) -> tuple[dict[str, Cause], datetime | None, datetime | None]:
+def _route(db: sqlite3.Connection, name: str) -> tuple[dict[str, Cause], datetime | None, datetime | None]:
     """What a route was told, when, and before when it is not tried again."""
     row = db.execute("SELECT told, told_at, retry_at FROM route WHERE name = ?", (name,)).fetchone()
     if row is None:
         db.execute("INSERT INTO route VALUES (?, '{}', NULL, 0, NULL, '')", (name,))
         return {}, None, None
     told, told_at, retry_at = row
-    return from_told(json.loads(told)), when(told_at) if told_at else None, when(retry_at) if retry_at else None
+    return (
+        from_told(json.loads(told)),
+        when(told_at) if told_at else None,
+        when(retry_at) if retry_at else None,
+    )
 
 
 def _left_over(db: sqlite3.Connection, name: str, target: str) -> tuple[Message, dict[str, Cause]] | None:
@@ -95,12 +97,9 @@ def _left_over(db: sqlite3.Connection, name: str, target: str) -> tuple[Message,
         return None
     number, at, kind, document, told = row
     kept = json.loads(document)
-    groups = [tuple(from_told({each["id"]: each for each in kept[part]}).values()) for part in PARTS]
-    message = Message(number, target, kind, when(at), *groups, repeated=True)
+    new, ended, still = (tuple(map(cause_of, kept[part])) for part in ("new", "ended", "open"))
+    message = Message(number, target, kind, when(at), new, ended, still, repeated=True)
     return message, from_told(json.loads(told))
-
-
-PARTS = ("new", "ended", "open")
 
 
 def _is_too_much(db: sqlite3.Connection, name: str, now: datetime, messages_an_hour: int) -> bool:
@@ -133,7 +132,8 @@ def _send(
     with history.changing() as db:
         db.execute("UPDATE message SET state = 'sent' WHERE id = ?", (message.id,))
         db.execute(
-            "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' WHERE name = ?",
+            "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' "
+            "WHERE name = ?",
             (json.dumps(as_told(told)), iso(now), way.name),
         )
 
@@ -160,4 +160,3 @@ def send_test(ways: Iterable[Way], target: str, now: datetime) -> dict[str, str]
         except NotDelivered as error:
             answers[way.name] = redacted(str(error))
     return answers
-

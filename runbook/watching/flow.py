@@ -94,7 +94,7 @@ def judged(
         where = word(flow, patience)
         is_explained = flow.stream in explained
         if where == "silent" and flow.silence:
-            found[PRODUCER].append((flow, _silent(flow, flow.silence)))
+            found[PRODUCER].append((flow, _silent(flow.silence)))
         if where == "not-notified" and not is_explained:
             found[NOTIFIED].append((flow, _not_notified(flow)))
         if where == "not-loading" and not is_explained:
@@ -103,7 +103,7 @@ def judged(
         if latency_p95 and p95 is not None and p95 > latency_p95.total_seconds() and not is_explained:
             found[LATENCY].append((flow, _late(p95, latency_p95)))
         if backlog and flow.pending and flow.pending > backlog and not is_explained:
-            found[BACKLOG].append((flow, f"{flow.pending:,} files wait to be loaded; the limit is {backlog:,}"))
+            found[BACKLOG].append((flow, _many(flow.pending, backlog)))
     share = bad_row_share(flows, kinds)
     if bad_rows is not None and share is not None and share * 100 > bad_rows:
         bad = next(flow for flow in flows if kinds[flow.stream] == "bad_rows")
@@ -127,7 +127,7 @@ def quantile(samples: Sequence[float], percent: int) -> float | None:
     return quantiles(samples, n=100, method="inclusive")[percent - 1]
 
 
-def _silent(flow: Flow, found: Silence) -> str:
+def _silent(found: Silence) -> str:
     return (
         f"The producer is silent: no file has arrived since {found.newest:%Y-%m-%d %H:%M} UTC; {found.why}. "
         "Nothing here keeps files from arriving"
@@ -148,10 +148,14 @@ def _not_loading(flow: Flow) -> str:
     )
 
 
+def _many(pending: int, limit: int) -> str:
+    return f"{pending:,} files wait to be loaded; the limit is {limit:,}"
+
+
 def _late(p95: float, limit: timedelta) -> str:
     return (
-        f"Loading is slow: of the last day's files one in twenty took more than {p95 / 60:.0f} minutes from its "
-        f"arrival to its rows; the limit is {limit.total_seconds() / 60:.0f}"
+        f"Loading is slow: one in twenty of the last day's files took more than {p95 / 60:.0f} minutes "
+        f"from its arrival to its rows; the limit is {limit.total_seconds() / 60:.0f}"
     )
 
 

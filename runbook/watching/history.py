@@ -31,7 +31,8 @@ CREATE TABLE arrival (
 ) WITHOUT ROWID;
 CREATE TABLE cause (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, streams TEXT NOT NULL, document TEXT NOT NULL,
-    since TEXT NOT NULL, red INTEGER NOT NULL, well INTEGER NOT NULL, confirmed TEXT, ended TEXT, replaced_by TEXT
+    since TEXT NOT NULL, red INTEGER NOT NULL, well INTEGER NOT NULL, confirmed TEXT, ended TEXT,
+    replaced_by TEXT
 );
 CREATE UNIQUE INDEX cause_open ON cause (key) WHERE ended IS NULL;
 CREATE TABLE route (
@@ -106,7 +107,7 @@ class History:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """One change, on disk when it ends, or not made at all. A disk that is full is no error: see below."""
+        """One change, on disk when it ends, or not made at all; in memory where the disk is full."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -159,7 +160,7 @@ class History:
         self.db.close()
         self.db, self.problem, self._is_file = target, "", True
 
-    # -- notes: single values under a name --------------------------------------------------------------------
+    # -- notes: single values under a name
 
     def noted(self, key: str) -> str:
         """The value under a name; empty where there is none."""
@@ -170,7 +171,7 @@ class History:
         """Keep a value under a name. Within :meth:`changing`."""
         self.db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
 
-    # -- bounds -----------------------------------------------------------------------------------------------
+    # -- bounds
 
     def forget(self, now: datetime, keep_days: int) -> None:
         """Let go what is older than it is of use, and of the oldest more while the file is too large."""

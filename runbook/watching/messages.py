@@ -54,7 +54,10 @@ class Message:
         first = told[0] if told else self.ended[0]
         where = f" [{', '.join(first.streams)}]" if first.streams else ""
         word = word if told else "one cause less"
-        return _cut(f"Snowpipe {self.target}: {word}{where}: {first.why or first.title}", TITLE - len(more)) + more
+        return (
+            _cut(f"Snowpipe {self.target}: {word}{where}: {first.why or first.title}", TITLE - len(more))
+            + more
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -85,7 +88,7 @@ class Message:
 
     def as_json(self) -> dict[str, Any]:
         """The message for programs: what the webhook receives; redacted, and safe to print."""
-        return clean(
+        document: dict[str, Any] = clean(
             {
                 "id": self.id,
                 "tool": "snowpipe-runbook",
@@ -101,6 +104,7 @@ class Message:
                 "repeated": self.repeated,
             }
         )
+        return document
 
 
 def clean(value: Any) -> Any:
@@ -128,10 +132,7 @@ def difference(
         if not (remind and still):
             return None
         return Message(name, target, "reminder", at, open=still)
-    if not new:
-        kind = "changed" if still else "well"
-    else:
-        kind = "changed" if told else "broken"
+    kind = ("changed" if told else "broken") if new else ("changed" if still else "well")
     return Message(name, target, kind, at, new=new, ended=ended, open=still)
 
 
@@ -185,7 +186,9 @@ def _span(since: datetime, now: datetime) -> str:
     minutes = max(0, round((now - since).total_seconds() / 60))
     if minutes < 120:
         return counted(minutes, "minute")
-    return counted(round(minutes / 60), "hour") if minutes < 60 * 48 else counted(round(minutes / 1440), "day")
+    return (
+        counted(round(minutes / 60), "hour") if minutes < 60 * 48 else counted(round(minutes / 1440), "day")
+    )
 
 
 def _cut(text: str, length: int) -> str:

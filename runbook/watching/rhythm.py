@@ -1,8 +1,8 @@
 """A stream's usual rhythm: in which hours of the week files arrive, and how odd a silence is. Pure.
 
 For each of the week's 168 hours it is known in how many of the past weeks anything arrived. The chance that a
-silence comes about by itself is the product over its hours of the chance that nothing arrives in each; a night
-or a weekend in which nothing ever arrives costs nothing, a few busy hours in a row soon cost all. No hour is
+silence comes about by itself is the product over its hours of the chance that nothing arrives in each; a
+night or a weekend in which nothing ever arrives costs nothing, a few busy hours in a row soon cost all. No hour is
 certain, however regular: with ``n`` weeks seen and ``m`` of them silent, the chance is (m + 1/2) / (n + 1).
 """
 
@@ -91,7 +91,11 @@ def silence(
         return None
     too_long = rhythm.chance_of(newest, now) <= TOO_ODD
     usual = rhythm.longest_silence(newest)
-    why = f"at this time of the week it is {_hours(usual)} at most" if usual else "nothing is usual at this time"
+    why = (
+        f"at this time of the week it is {_hours(usual)} at most"
+        if usual
+        else "nothing is usual at this time"
+    )
     return Silence(newest, lasts, too_long, why)
 
 

@@ -139,7 +139,7 @@ def _reason(error: BaseException) -> str:
     return "no answer in time" if isinstance(error, TimeoutError) else failure(error)
 
 
-def _webhook(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _webhook(route: Route, _clouds: Any) -> Callable[[Message], None]:
     url = _address(route)
     return lambda message: _posted(url, message.as_json(), message.id)
 
@@ -148,7 +148,7 @@ def _posted(url: str, document: Mapping[str, Any], name: str) -> None:
     call(url, document, {"Idempotency-Key": name})
 
 
-def _slack(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _slack(route: Route, _clouds: Any) -> Callable[[Message], None]:
     url = _address(route)
     return lambda message: _posted(url, slack(message), message.id)
 
@@ -175,7 +175,7 @@ def _without_markup(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _teams(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _teams(route: Route, _clouds: Any) -> Callable[[Message], None]:
     url = _address(route)
     return lambda message: _posted(url, teams(message), message.id)
 
@@ -210,7 +210,7 @@ def _plain(text: str) -> str:
     return escaped.replace("\n", "\n\n")
 
 
-def _pagerduty(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _pagerduty(route: Route, _clouds: Any) -> Callable[[Message], None]:
     key = _secret(route, "its integration key")
     url = url_of(route.url, "url") if route.url else PAGERDUTY
 
@@ -248,7 +248,13 @@ def _dedup(target: str, cause: str) -> str:
 
 
 def _event(
-    key: str, action: str, dedup: str, summary: str, message: Message, severity: str, details: Mapping[str, Any]
+    key: str,
+    action: str,
+    dedup: str,
+    summary: str,
+    message: Message,
+    severity: str,
+    details: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
         "routing_key": key,
@@ -269,7 +275,7 @@ def _event(
 # -- mail, SNS, and the long tail ---------------------------------------------------------------------------
 
 
-def _email(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _email(route: Route, _clouds: Any) -> Callable[[Message], None]:
     for name, value in (("host", route.host), ("sender", route.sender), ("to", route.to)):
         if not value:
             raise Unusable(f"{name} is missing")
@@ -346,11 +352,11 @@ def publish(clouds: Any, topic: str, message: Message) -> None:
         raise NotDelivered(redaction.redacted(one_line(str(error)))) from None
 
 
-def _apprise(route: Route, clouds: Any) -> Callable[[Message], None]:
-    """Whatever the library apprise sends to: https://github.com/caronc/apprise/wiki"""
+def _apprise(route: Route, _clouds: Any) -> Callable[[Message], None]:
+    """Whatever the library apprise sends to: https://github.com/caronc/apprise/wiki."""
     url = _secret(route, "its Apprise URL")
     try:
-        import apprise
+        import apprise  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError:
         raise Unusable("apprise is not installed (pip install 'snowpipe-runbook[notify]')") from None
     known = apprise.Apprise()

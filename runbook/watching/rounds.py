@@ -1,0 +1,454 @@
+"""One round: look at everything that needs no warehouse, now and then at everything, and remember it.
+
+What a round asks does not grow with the number of files: of a folder it reads the end (arrivals.py). Only a
+deep round lists the whole folder and reads the load histories.
+"""
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from runbook.errors import CannotTell, RunbookError
+from runbook.facts import Facts, pages, snowflake
+from runbook.operate import whereabouts
+from runbook.session import DOES_NOT_EXIST, AwsFailed, Reader, SqlFailed
+from runbook.settings import Settings, Stream
+from runbook.verify.checking import NOT_ASKED, check
+from runbook.verify.outcome import Outcome, Result
+from runbook.verify.waivers import with_waivers
+from runbook.watching import arrivals, causes, flow
+from runbook.watching.arrivals import End, Mark
+from runbook.watching.causes import Cause
+from runbook.watching.flow import Flow
+from runbook.watching.history import History, iso, when
+from runbook.watching.rhythm import Rhythm, Silence, silence
+
+DAY = timedelta(days=1)
+DEEP_AGAIN = timedelta(minutes=60)  # while something is wrong that only a deep round sees
+CLOUDS = {"aws": "AWS", "snowflake": "Snowflake"}
+ANSWERS = {side: f"watch.{side}-answers" for side in CLOUDS}
+TELLS = "watch.checks-can-tell"
+TELLS_DEEP = "watch.deep-checks-can-tell"
+OWN = (*flow.OWN, *ANSWERS.values(), TELLS, TELLS_DEEP)
+"""What watching judges beside the checks."""
+
+
+@dataclass
+class Round:
+    """What one round found."""
+
+    at: datetime
+    outcome: Outcome
+    flows: tuple[Flow, ...]
+    own: tuple[Cause, ...]
+    is_deep: bool
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By stream ("" for the whole installation) and name."""
+    ends: dict[str, End] = field(default_factory=dict)
+    learned: dict[str, snowflake.Listing] = field(default_factory=dict)
+    trouble: dict[str, CannotTell] = field(default_factory=dict)
+    seen: causes.Seen = field(default_factory=lambda: causes.Seen({}))
+
+    @property
+    def exit_code(self) -> int:
+        """As verify's: 1 where something is wrong, 3 where only something cannot be told."""
+        if self.outcome.root_causes or any(cause.key in flow.OWN for cause in self.own):
+            return 1
+        return 0 if self.outcome.is_well_from_here and not self.trouble else 3
+
+    def words(self, settings: Settings) -> list[tuple[Flow, str]]:
+        """Each stream, and in a word where it stands."""
+        patience = timedelta(minutes=settings.checks.loaded_within_minutes)
+        return [(each, flow.word(each, patience)) for each in self.flows]
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        return {0: "healthy", 1: "broken"}.get(self.exit_code, "unknown")
+
+
+def run(reader: Reader, history: History, now: datetime | None = None) -> Round:
+    """Look, judge, and write down what was found. Only reads both clouds."""
+    begun = time.monotonic()
+    settings = reader.settings
+    is_deep = deep_is_due(history, settings, now or datetime.now(UTC))
+    look = _Look(reader, history, is_deep=is_deep)
+    facts = Facts(reader, listing=look.listing)
+    outcome = check(facts, deep=is_deep)
+    at = now or moment(history, facts)
+    outcome = with_waivers(outcome, settings.waivers, at.date())
+    found = Round(at, outcome, (), (), is_deep, ends=look.ends, learned=look.listed, trouble=reader.trouble)
+    _read_figures(found, facts, history)
+    found.flows = tuple(_flow(found, facts, history, stream) for stream in settings.streams)
+    _judge(found, history, settings)
+    found.figures.setdefault("", {})["round_duration_seconds"] = round(time.monotonic() - begun, 3)
+    remember(found, history, settings)
+    return found
+
+
+def moment(history: History, facts: Facts | None) -> datetime:
+    """The time by Snowflake's clock; while it does not answer, by ours and how far they were apart."""
+    here = datetime.now(UTC)
+    with suppress(RunbookError, SqlFailed):
+        if facts is not None:
+            there = facts.now
+            with history.changing():
+                history.note("clock_ahead_s", str((there - here).total_seconds()))
+            return there.replace(microsecond=0)
+    ahead = timedelta(seconds=float(history.noted("clock_ahead_s") or 0))
+    return (here + ahead).replace(microsecond=0)
+
+
+def deep_is_due(history: History, settings: Settings, now: datetime) -> bool:
+    """Whether this round reads everything: it is time, or something only a deep round sees is not settled."""
+    every = settings.watch.deep_every_minutes
+    if every is None:
+        return False
+    last = history.noted("deep_at")
+    now = now + timedelta(seconds=float(history.noted("clock_ahead_s") or 0))
+    since = now - when(last) if last else None
+    if since is None or since < timedelta(0) or since >= timedelta(minutes=every):
+        return True
+    deep_ids = set(json.loads(history.noted("deep_ids") or "[]"))
+    rows = history.db.execute("SELECT key, confirmed, well FROM cause WHERE ended IS NULL").fetchall()
+    mine = [(confirmed, well) for key, confirmed, well in rows if key in deep_ids]
+    if any(confirmed is None or well for confirmed, well in mine):
+        return True
+    return bool(mine) and since >= min(DEEP_AGAIN, timedelta(minutes=every))
+
+
+class _Look:
+    """The listings of one round: the folder's end, or all of it where the round is deep."""
+
+    def __init__(self, reader: Reader, history: History, *, is_deep: bool) -> None:
+        self.is_deep = is_deep
+        self.marks = {stream.name: history.noted(f"mark.{stream.name}") for stream in reader.settings.streams}
+        self.ends: dict[str, End] = {}
+        self.listed: dict[str, snowflake.Listing] = {}
+
+    def listing(self, reader: Reader, stream: Stream) -> snowflake.Listing | None:
+        """What the checks take for the stream's files."""
+        with suppress(CannotTell, AwsFailed):
+            if "aws" not in reader.closed:
+                fetch = pages.of_bucket(reader, stream.bucket, stream.prefix, connections=2)
+                self.ends[stream.name] = arrivals.look(
+                    fetch, stream.prefix, Mark.read(self.marks[stream.name])
+                )
+        if self.is_deep:
+            found = snowflake.listing(reader, stream)
+            if found is not None and found.error is None:
+                self.listed[stream.name] = found
+            return found
+        end = self.ends.get(stream.name)
+        newest = end.newest if end else None
+        try:
+            below = newest.key if newest else f"{stream.prefix}~"
+            snowflake.listed_below(reader, stream, below)
+        except SqlFailed as error:
+            return None if error.errno in DOES_NOT_EXIST else snowflake.Listing(error=error)
+        return snowflake.Listing(end.files if end else ())
+
+
+def _read_figures(found: Round, facts: Facts, history: History) -> None:
+    """The figures of each stream, as far as they can be read."""
+    settings = facts.settings
+    with suppress(RunbookError, SqlFailed):
+        rows = facts.reader.sql(f"SHOW TABLES IN SCHEMA {settings.schema_sql}")
+        counts = {str(row["name"]): int(row["rows"] or 0) for row in rows}
+        for stream in settings.streams:
+            if stream.table.name in counts:
+                found.figures.setdefault(stream.name, {})["table_rows"] = counts[stream.table.name]
+    for stream in settings.streams:
+        mine = found.figures.setdefault(stream.name, {})
+        if end := found.ends.get(stream.name):
+            mine["arrived_files"] = len(end.new)
+            mine["arrived_bytes"] = sum(file.size for file in end.new)
+        with suppress(RunbookError, SqlFailed):
+            if status := facts.pipe_status(stream):
+                mine |= _of_status(status)
+                mine |= _latency(status, found.ends.get(stream.name), history, stream)
+        if found.is_deep:
+            with suppress(RunbookError, SqlFailed):
+                where = whereabouts(facts, stream)
+                mine |= {"failed_files": where.failed, "missing_files": where.never_loaded}
+
+
+def _of_status(status: snowflake.PipeStatus) -> dict[str, float]:
+    found: dict[str, float] = {
+        "pending_files": status.pending_files,
+        "pipe_running": int(status.execution_state == "RUNNING"),
+    }
+    times = {
+        "newest_row_timestamp_seconds": "lastIngestedTimestamp",
+        "notified_timestamp_seconds": "lastForwardedMessageTimestamp",
+        "oldest_pending_timestamp_seconds": "oldestFileTimestamp",
+    }
+    for name, key in times.items():
+        if at := status.time(key):
+            found[name] = at.timestamp()
+    return found
+
+
+def _latency(
+    status: snowflake.PipeStatus, end: End | None, history: History, stream: Stream
+) -> dict[str, float]:
+    """How long the file loaded last took from its arrival, once for each such file."""
+    at, path = status.time("lastIngestedTimestamp"), str(status.document.get("lastIngestedFilePath") or "")
+    if at is None or end is None or not path or history.noted(f"ingested.{stream.name}") == iso(at):
+        return {}
+    file = next((file for file in reversed(end.files) if file.key.endswith(path.lstrip("/"))), None)
+    if file is None or at < file.modified:
+        return {}
+    return {"load_latency_seconds": (at - file.modified).total_seconds()}
+
+
+def _flow(found: Round, facts: Facts, history: History, stream: Stream) -> Flow:
+    """Where one stream stands."""
+    status: snowflake.PipeStatus | None = None
+    with suppress(RunbookError, SqlFailed):
+        status = facts.pipe_status(stream)
+    end = found.ends.get(stream.name)
+    notified = status.time("lastForwardedMessageTimestamp") if status else None
+    path = str(status.document.get("lastForwardedFilePath") or "") if status else ""
+    newest = end.newest if end else None
+    if end and not arrivals.names_grow(end, path.partition("/")[2], notified):
+        newest = None
+    loaded = status.time("lastIngestedTimestamp") if status else None
+    seen = max((at for at in (newest.modified if newest else None, notified, loaded) if at), default=None)
+    mine = found.figures.get(stream.name, {})
+    if newest:
+        mine["newest_file_timestamp_seconds"] = newest.modified.timestamp()
+    return Flow(
+        stream=stream.name,
+        now=found.at,
+        state=status.execution_state if status else "",
+        newest_file=newest.modified if newest else None,
+        newest_key=newest.key if newest else "",
+        notified=notified,
+        loaded=loaded,
+        pending=status.pending_files if status else None,
+        oldest_pending=status.time("oldestFileTimestamp") if status else None,
+        silence=_silence(history, facts.settings, stream, seen, found.at),
+        latencies=_samples(history, stream.name, "load_latency_seconds", found.at, mine),
+        rows=_grown(_samples(history, stream.name, "table_rows", found.at, mine)),
+    )
+
+
+def _silence(
+    history: History, settings: Settings, stream: Stream, newest: datetime | None, now: datetime
+) -> Silence | None:
+    limit = settings.watch.limits.quiet_hours.get(stream.name)
+    if newest is None:
+        return None
+    since = history.noted(f"known_since.{stream.name}")
+    hours = {
+        when(hour): int(files)
+        for hour, files in history.db.execute(
+            "SELECT hour, files FROM arrival WHERE stream = ?", (stream.name,)
+        )
+    }
+    rhythm = Rhythm(when(since) if since else now, now, hours)
+    return silence(rhythm, newest, now, limit=timedelta(hours=limit) if limit else None)
+
+
+def _samples(history: History, stream: str, name: str, now: datetime, mine: dict[str, float]) -> list[float]:
+    rows = history.db.execute(
+        "SELECT value FROM figure WHERE stream = ? AND name = ? AND at > ? AND at <= ? ORDER BY at",
+        (stream, name, iso(now - DAY), iso(now)),
+    )
+    return [float(value) for (value,) in rows] + ([mine[name]] if name in mine else [])
+
+
+def _grown(counts: list[float]) -> float | None:
+    """By how much a count has grown, whatever was taken away in between."""
+    if len(counts) < 2:
+        return None
+    return sum(max(0.0, after - before) for before, after in pairwise(counts))
+
+
+def _judge(found: Round, history: History, settings: Settings) -> None:
+    """What is wrong by the checks, by the figures, and what cannot be seen at all."""
+    limits, watch = settings.watch.limits, settings.watch
+    explained = {row.stream for row in found.outcome.results if row.outcome == "failed"}
+    if None in explained:
+        explained |= {stream.name for stream in settings.streams}
+    judged = flow.judged(
+        found.flows,
+        patience=timedelta(minutes=settings.checks.loaded_within_minutes),
+        latency_p95=_minutes(limits.latency_p95_minutes),
+        backlog=limits.backlog_files,
+        bad_rows=limits.bad_rows_percent,
+        kinds={stream.name: stream.kind for stream in settings.streams},
+        explained=frozenset(name for name in explained if name),
+    )
+    is_seen = all(each.state for each in found.flows) and not found.trouble
+    own, well = list(judged.wrong), set(judged.well) if is_seen else set()
+    for side, name in CLOUDS.items():
+        why = found.trouble.get(side)
+        blind = _blind(history, ANSWERS[side], found.at, watch.blind_after_minutes, wrong=why is not None)
+        if why is None:
+            well.add(ANSWERS[side])
+        elif blind or why.final:
+            own.append(_unanswered(side, name, why, _since(history, ANSWERS[side], found.at)))
+    unknown = _unknown(found.outcome) if not found.trouble else []
+    if not found.trouble:
+        key = TELLS_DEEP if found.is_deep else TELLS
+        if _blind(history, key, found.at, watch.blind_after_minutes, wrong=bool(unknown)):
+            own.append(_untold(key, unknown, _since(history, key, found.at)))
+        elif not unknown:
+            well.add(key)
+    found.own = tuple(cause for cause in own if not _is_waived(cause, settings, found.at))
+    found.seen = causes.seen_in(found.outcome, found.own, well)
+
+
+def _minutes(value: float | None) -> timedelta | None:
+    return None if value is None else timedelta(minutes=value)
+
+
+def _is_waived(cause: Cause, settings: Settings, now: datetime) -> bool:
+    return any(
+        waiver.check == cause.key and waiver.until >= now.date() and waiver.stream in (None, *cause.streams)
+        for waiver in settings.waivers
+    )
+
+
+def _blind(history: History, key: str, now: datetime, after_minutes: float, *, wrong: bool) -> bool:
+    """Whether something has been wrong for so long; remembers since when."""
+    since = history.noted(f"since.{key}")
+    with history.changing():
+        if not wrong:
+            history.note(f"since.{key}", "")
+            return False
+        if not since:
+            history.note(f"since.{key}", iso(now))
+    return now - _since(history, key, now) >= timedelta(minutes=after_minutes)
+
+
+def _since(history: History, key: str, now: datetime) -> datetime:
+    noted = history.noted(f"since.{key}")
+    return min(when(noted), now) if noted else now
+
+
+def _unanswered(side: str, name: str, why: CannotTell, since: datetime) -> Cause:
+    said = f"{why.what}{f': {why.why}' if why.why else ''}"
+    lead = f"The sign-in to {name} was refused" if why.final else f"{name} does not answer"
+    return Cause(
+        ANSWERS[side],
+        (),
+        f"{name} can be asked.",
+        f"{lead}, so nothing can be said of the pipeline. {said}",
+        why.remedy,
+        "docs/watch.md",
+        since=since,
+        sure=True,
+    )
+
+
+def _unknown(outcome: Outcome) -> list[Result]:
+    return [row for row in outcome.unknown_causes if not row.elsewhere]
+
+
+def _untold(key: str, unknown: list[Result], since: datetime) -> Cause:
+    more = f" (and {len(unknown) - 1} more reasons)" if len(unknown) > 1 else ""
+    first = unknown[0]
+    return Cause(
+        key,
+        (),
+        "Every check can be told.",
+        f"{first.id} cannot be told: {first.cause}{more}",
+        first.remedy,
+        "docs/watch.md",
+        since=since,
+        sure=True,
+    )
+
+
+def remember(found: Round, history: History, settings: Settings) -> None:
+    """Write the round down, whole or not at all."""
+    at = iso(found.at)
+    summary = {
+        "counts": found.outcome.counts,
+        "root_causes": [row.id for row in found.outcome.root_causes],
+        "own": [cause.key for cause in found.own],
+        "words": {each.stream: word for each, word in found.words(settings)},
+        "states": {each.stream: each.state for each in found.flows},
+    }
+    with history.changing() as db:
+        causes.take(db, found.seen, found.at, confirm=settings.watch.confirm_rounds)
+        db.execute(
+            "INSERT OR REPLACE INTO round VALUES (?, ?, ?, ?, ?)",
+            (
+                at,
+                found.figures.get("", {}).get("round_duration_seconds", 0.0),
+                found.verdict,
+                int(found.is_deep),
+                json.dumps(summary),
+            ),
+        )
+        rows = [
+            (at, stream, name, value)
+            for stream, mine in found.figures.items()
+            for name, value in mine.items()
+        ]
+        db.executemany("INSERT OR REPLACE INTO figure VALUES (?, ?, ?, ?)", rows)
+        _remember_arrivals(found, history)
+        for each in found.flows:
+            if each.loaded:
+                history.note(f"ingested.{each.stream}", iso(each.loaded))
+        if found.is_deep and not found.trouble:
+            history.note("deep_at", at)
+        skipped = {row.id for row in found.outcome.results if row.cause == NOT_ASKED}
+        if skipped:
+            history.note("deep_ids", json.dumps(sorted(skipped)))
+        history.note("round_at", at)
+
+
+def _remember_arrivals(found: Round, history: History) -> None:
+    """Arrivals by hour: what is new, and what a look at the whole folder counts."""
+    for stream, end in found.ends.items():
+        is_first = not history.noted(f"mark.{stream}")
+        _add(history, stream, end.files if is_first else end.new)
+        if is_first and end.files:
+            _known_since(history, stream, min(file.modified for file in end.files))
+        history.note(f"mark.{stream}", end.mark.as_text())
+        for name, count in (("files", len(end.new)), ("bytes", sum(file.size for file in end.new))):
+            total = int(history.noted(f"arrived_{name}.{stream}") or 0)
+            history.note(f"arrived_{name}.{stream}", str(total + count))
+    for stream, listing in found.learned.items():
+        recent = [file for file in listing.files if file.modified > found.at - timedelta(weeks=10)]
+        for hour, (files, size) in arrivals.by_hour(recent).items():
+            history.db.execute(
+                "INSERT INTO arrival VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "files = MAX(files, excluded.files), bytes = MAX(bytes, excluded.bytes)",
+                (stream, iso(hour), files, size),
+            )
+        if recent:
+            _known_since(history, stream, min(file.modified for file in recent))
+
+
+def _add(history: History, stream: str, files: tuple[snowflake.StagedFile, ...]) -> None:
+    for hour, (count, size) in arrivals.by_hour(files).items():
+        history.db.execute(
+            "INSERT INTO arrival VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "files = files + excluded.files, bytes = bytes + excluded.bytes",
+            (stream, iso(hour), count, size),
+        )
+
+
+def _known_since(history: History, stream: str, oldest: datetime) -> None:
+    noted = history.noted(f"known_since.{stream}")
+    if not noted or when(noted) > oldest:
+        history.note(f"known_since.{stream}", iso(oldest))
+
+
+def nobody_answers(history: History, settings: Settings, trouble: dict[str, CannotTell]) -> Round:
+    """The round in which neither cloud let us in."""
+    at = moment(history, None)
+    outcome = replace(Outcome(settings.target, at, 0.0), results=())
+    found = Round(at, outcome, (), (), is_deep=False, trouble=trouble)
+    _judge(found, history, settings)
+    remember(found, history, settings)
+    return found

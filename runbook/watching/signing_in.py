@@ -1,0 +1,146 @@
+"""The sessions of a watcher: kept over many rounds, opened again with care.
+
+A refused sign-in counts: Snowflake locks a user after five in a row
+(https://docs.snowflake.com/en/user-guide/admin-user-management#label-user-management-failed-login). So a
+watcher tries at most three times, with growing pauses, and after that only when what it signs in with has changed, or
+a person asks for it at a terminal. A session that has ended, and a cloud that does not answer, count nothing.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from runbook import sign_in_snowflake
+from runbook.errors import CannotTell
+from runbook.records import new_run_id
+from runbook.session import Clouds, Reader, not_ours
+from runbook.settings import Settings
+from runbook.watching.history import History, iso, when
+
+PAUSES = (timedelta(0), timedelta(minutes=10), timedelta(hours=1))
+"""Before the first, second and third attempt; there is no fourth."""
+REFUSED = "refused.snowflake"
+
+
+class Sessions:
+    """The reader of each round, on sessions that last as long as they work."""
+
+    def __init__(self, settings: Settings, history: History) -> None:
+        self.settings = settings
+        self.history = history
+        self.reader: Reader | None = None
+
+    def reader_for(self, now: datetime) -> Reader:
+        """A reader that may ask whoever lets us in; who does not is closed to it, with the reason.
+
+        Raises SettingsWrong where the sessions belong to other accounts than the settings pin.
+        """
+        if self.reader is not None and not self.reader.is_refused and not self.reader.closed:
+            self.reader.again()
+        else:
+            self.end()
+            self.reader = self._opened(now)
+        self._count(self.reader, now)
+        return self.reader
+
+    def _opened(self, now: datetime) -> Reader:
+        run_id = new_run_id()
+        reader = Reader(Clouds(self.settings, run_id=run_id, command="watch"))
+        asked = {}
+        for side in ("aws", "snowflake"):
+            asked[side] = not self.settings.handoff or reader.clouds.has_credentials(side)
+            if not asked[side]:
+                reader.closed[side] = not_ours(side)
+        if asked["snowflake"] and (why := self._not_yet(now)):
+            asked["snowflake"] = False
+            reader.closed["snowflake"] = why
+        try:
+            reader.confirm(**asked, partly=True)
+        except CannotTell:
+            for side in (side for side, is_asked in asked.items() if is_asked):
+                with suppress(CannotTell):
+                    self._one(reader, side)
+        return reader
+
+    @staticmethod
+    def _one(reader: Reader, side: str) -> None:
+        try:
+            reader.confirm(aws=side == "aws", snowflake=side == "snowflake")
+        except CannotTell as error:
+            reader.closed[side] = error
+            raise
+
+    def _not_yet(self, now: datetime) -> CannotTell | None:
+        """Why Snowflake is not asked to let us in at the moment; None where it may be asked."""
+        kept = json.loads(self.history.noted(REFUSED) or "{}")
+        if not kept or kept["with"] != self._material():
+            return None
+        count = int(kept["count"])
+        if count < len(PAUSES) and not when(kept["at"]) <= now < when(kept["at"]) + PAUSES[count]:
+            return None
+        ahead = (
+            f"the next attempt is at {when(kept['at']) + PAUSES[count]:%Y-%m-%d %H:%M} UTC"
+            if count < len(PAUSES)
+            else "it is not tried again, so that the user is not locked"
+        )
+        return CannotTell(
+            "Signing in to Snowflake was refused",
+            where=self.settings.target,
+            why=f"{kept['why']}; attempts so far: {count}, {ahead}",
+            remedy=f"{kept['remedy']}; a changed file or variable of the connection is tried at once, and "
+            "`invoke watch --once` at a terminal always",
+            final=True,
+        )
+
+    def _count(self, reader: Reader, now: datetime) -> None:
+        """Remember a refusal, or that there is none any more."""
+        kept = json.loads(self.history.noted(REFUSED) or "{}")
+        why = reader.closed.get("snowflake")
+        if why is None:
+            if kept:
+                self.forgive()
+            return
+        if not why.final or why.what == "Signing in to Snowflake was refused":
+            return
+        same = kept.get("with") == self._material()
+        row = {
+            "count": int(kept["count"]) + 1 if same else 1,
+            "at": iso(now),
+            "with": self._material(),
+            "why": f"{why.what}: {why.why}",
+            "remedy": why.remedy,
+        }
+        with self.history.changing():
+            self.history.note(REFUSED, json.dumps(row))
+
+    def forgive(self) -> None:
+        """A person is here, or it works again: count anew."""
+        with self.history.changing():
+            self.history.note(REFUSED, "")
+
+    def _material(self) -> str:
+        """What tells one state of the credentials from another, and tells nobody the credentials.
+
+        Files by time and size; of variables 16 bits of a digest.
+        """
+        connection = sign_in_snowflake.connection_named(self.settings.snowflake.connection)
+        names = [connection.file]
+        names += [str(value) for key, value in connection.given.items() if key.endswith(("_file", "_path"))]
+        parts = []
+        for name in names:
+            with suppress(OSError):
+                found = Path(name).expanduser().stat()
+                parts.append(f"{name} {found.st_mtime_ns} {found.st_size}")
+        parts += sorted(
+            f"{k}={v}" for k, v in os.environ.items() if k.startswith(("SNOWFLAKE_", "PRIVATE_KEY"))
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:4]
+
+    def end(self) -> None:
+        """Let the sessions go."""
+        if self.reader is not None:
+            self.reader.clouds.close()
+            self.reader = None
