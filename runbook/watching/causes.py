@@ -14,10 +14,10 @@ from typing import Any
 
 from runbook.verify.checking import NOT_ASKED
 from runbook.verify.outcome import WELL, Outcome, Result
-from runbook.watching.history import iso, when
+from runbook.watching.history import clean, iso, when
 
 RESTLESS = 2  # ends within RESTLESS_WITHIN, after which a cause must be well for longer
-RESTLESS_WITHIN = timedelta(hours=3)
+RESTLESS_WITHIN = timedelta(hours=24)
 RESTLESS_ROUNDS = 12
 
 
@@ -36,17 +36,20 @@ class Cause:
     sure: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The cause for programs, and as it is kept."""
-        return {
-            "id": self.key,
-            "streams": list(self.streams),
-            "title": self.title,
-            "why": self.why,
-            "remedy": self.remedy,
-            "see": self.see,
-            "blocks": list(self.blocks),
-            "since": iso(self.since) if self.since else None,
-        }
+        """The cause for programs, and as it is kept: redacted."""
+        document: dict[str, Any] = clean(
+            {
+                "id": self.key,
+                "streams": list(self.streams),
+                "title": self.title,
+                "why": self.why,
+                "remedy": self.remedy,
+                "see": self.see,
+                "blocks": list(self.blocks),
+                "since": iso(self.since) if self.since else None,
+            }
+        )
+        return document
 
 
 @dataclass(frozen=True)

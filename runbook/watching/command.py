@@ -22,9 +22,8 @@ from runbook.verify import waivers
 from runbook.watching import delivery, rounds, routes
 from runbook.watching.causes import present
 from runbook.watching.figures import FORMATS, Endpoint, Figures, figures_of, send_statsd
-from runbook.watching.history import History
+from runbook.watching.history import History, clean
 from runbook.watching.lock import alone
-from runbook.watching.messages import clean
 from runbook.watching.rounds import Round
 from runbook.watching.signing_in import Sessions
 

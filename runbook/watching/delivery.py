@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 from runbook.redaction import redacted
@@ -33,8 +34,16 @@ def deliver(
 ) -> None:
     """Send every route what it was not told yet; a route that does not answer is told of and tried later."""
     for way in ways:
-        with history.changing() as db:
-            message, told = _next(db, way, target, now, remind_after, messages_an_hour)
+        message, told = history.change(
+            partial(
+                _next,
+                way=way,
+                target=target,
+                now=now,
+                remind_after=remind_after,
+                messages_an_hour=messages_an_hour,
+            )
+        )
         if message is not None:
             _send(history, way, message, told, now, tell)
 
@@ -123,19 +132,20 @@ def _send(
         way.send(message)
     except NotDelivered as error:
         why = redacted(str(error))
-        with history.changing() as db:
-            failures = _failed(db, way.name, message.id, why, now)
+        failures = history.change(partial(_failed, route=way.name, message=message.id, why=why, now=now))
         if failures in (1, 5) or failures % 50 == 0:
             times = f", {failures} times in a row" if failures > 1 else ""
             tell(f"The route {way.name} ({way.kind}) did not take a message: {why}{times}; it is sent again.")
         return
-    with history.changing() as db:
-        db.execute("UPDATE message SET state = 'sent' WHERE id = ?", (message.id,))
-        db.execute(
-            "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' "
-            "WHERE name = ?",
-            (json.dumps(as_told(told)), iso(now), way.name),
-        )
+    history.change(partial(_sent, way=way, message=message, told=told, now=now))
+
+
+def _sent(db: sqlite3.Connection, way: Way, message: Message, told: dict[str, Cause], now: datetime) -> None:
+    db.execute("UPDATE message SET state = 'sent' WHERE id = ?", (message.id,))
+    db.execute(
+        "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' WHERE name = ?",
+        (json.dumps(as_told(told)), iso(now), way.name),
+    )
 
 
 def _failed(db: sqlite3.Connection, route: str, message: str, why: str, now: datetime) -> int:

@@ -16,8 +16,7 @@ from runbook.errors import SettingsWrong
 from runbook.settings import Settings
 from runbook.watching import flow
 from runbook.watching.causes import present
-from runbook.watching.history import History, iso
-from runbook.watching.messages import clean
+from runbook.watching.history import History, clean, iso
 from runbook.watching.rounds import Round
 
 PREFIX = "snowpipe_runbook"

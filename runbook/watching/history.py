@@ -5,12 +5,18 @@ takes no more, are each told in one sentence, and watching goes on in memory.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from runbook import private
+from runbook.redaction import redacted
+from runbook.terminal import visible
+
+T = TypeVar("T")
 
 VERSION = 1
 APPLICATION_ID = 0x534E5057  # "SNPW": SQLite's own place to say whose file it is
@@ -50,8 +56,9 @@ CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 class History:
     """The file, or what stands in for it; ``problem`` says in a sentence why it is not the file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
+        self._durable = durable  # whether a change survives the machine, not only the process
         self.problem = ""
         self._is_file = False
         self._is_theirs = False  # of a newer version: never touched
@@ -62,9 +69,11 @@ class History:
             private.folder(self.path.parent)
             if not self.path.exists():
                 private.write(self.path, "")
-            found = _connected(str(self.path))
-        except (OSError, sqlite3.Error) as error:
+            found = self._connected(str(self.path))
+        except (OSError, sqlite3.OperationalError) as error:
             return self._in_memory(f"The history {self.path} cannot be opened ({error})")
+        except sqlite3.DatabaseError as error:
+            return self._set_aside(str(error))
         try:
             version = found.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
@@ -87,7 +96,7 @@ class History:
 
     def _in_memory(self, why: str) -> sqlite3.Connection:
         self.problem = f"{why}; watching goes on, and what it learns now is forgotten when it ends."
-        made = _connected(":memory:")
+        made = self._connected(":memory:")
         _create(made)
         return made
 
@@ -97,7 +106,7 @@ class History:
         try:
             self.path.replace(aside)
             private.write(self.path, "")
-            made = _connected(str(self.path))
+            made = self._connected(str(self.path))
             _create(made)
         except (OSError, sqlite3.Error) as error:
             return self._in_memory(f"The history {self.path} is broken ({why}; {error})")
@@ -105,34 +114,27 @@ class History:
         self._is_file = True
         return made
 
-    @contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
-        """One change, on disk when it ends, or not made at all; in memory where the disk is full."""
+    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``work`` answers; what it changes is on disk then, or not made at all.
+
+        Where the disk takes no more it is done again in memory, and watching goes on there.
+        """
         try:
-            self.db.execute("BEGIN IMMEDIATE")
+            return self._changed(work)
         except sqlite3.OperationalError as error:
-            self._leave_the_file(error)
-            self.db.execute("BEGIN IMMEDIATE")
+            self._replace_by(list(self.db.iterdump()), error)
+            return self._changed(work)
+
+    def _changed(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        self.db.execute("BEGIN IMMEDIATE")
         try:
-            yield self.db
+            found = work(self.db)
+            self.db.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):  # after a full disk SQLite may have rolled back by itself
                 self.db.execute("ROLLBACK")
             raise
-        try:
-            self.db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            self._keep_what_was_not_written(error)
-
-    def _keep_what_was_not_written(self, error: sqlite3.Error) -> None:
-        """The change is in the connection, and not on disk: it goes on as a copy in memory."""
-        script = list(self.db.iterdump())
-        with suppress(sqlite3.Error):
-            self.db.execute("ROLLBACK")
-        self._replace_by(script, error)
-
-    def _leave_the_file(self, error: sqlite3.Error) -> None:
-        self._replace_by(list(self.db.iterdump()), error)
+        return found
 
     def _replace_by(self, script: list[str], error: sqlite3.Error) -> None:
         self.db.close()
@@ -140,7 +142,7 @@ class History:
             f"The history {self.path} cannot be written ({error}); watching goes on in memory until it can."
         )
         self._is_file = False
-        self.db = _connected(":memory:")
+        self.db = self._connected(":memory:")
         self.db.executescript("\n".join(script))
         _mark(self.db)
 
@@ -152,13 +154,18 @@ class History:
             private.folder(self.path.parent)
             if not self.path.exists():
                 private.write(self.path, "")
-            target = _connected(str(self.path))
+            target = self._connected(str(self.path))
             self.db.backup(target)
             target.execute("SELECT COUNT(*) FROM note").fetchone()
         except (OSError, sqlite3.Error):
             return
         self.db.close()
         self.db, self.problem, self._is_file = target, "", True
+
+    def _connected(self, place: str) -> sqlite3.Connection:
+        made = sqlite3.connect(place, isolation_level=None, timeout=10)
+        made.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        return made
 
     # -- notes: single values under a name
 
@@ -168,8 +175,13 @@ class History:
         return str(row[0]) if row else ""
 
     def note(self, key: str, value: str) -> None:
-        """Keep a value under a name. Within :meth:`changing`."""
+        """Keep a value under a name. Within :meth:`change`."""
         self.db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value under a name, as a change of its own; one that is kept already costs nothing."""
+        if self.noted(key) != value:
+            self.change(lambda _: self.note(key, value))
 
     # -- bounds
 
@@ -177,23 +189,25 @@ class History:
         """Let go what is older than it is of use, and of the oldest more while the file is too large."""
         oldest, weeks = iso(now - timedelta(days=keep_days)), iso(now - timedelta(weeks=10))
         future = iso(now + timedelta(days=1))  # written while a clock was wrong
-        with self.changing() as db:
+
+        def work(db: sqlite3.Connection) -> None:
             for table in ("round", "figure"):
                 db.execute(f"DELETE FROM {table} WHERE at < ? OR at > ?", (oldest, future))  # noqa: S608
             db.execute("DELETE FROM arrival WHERE hour < ? OR hour > ?", (weeks, future))
             db.execute("DELETE FROM cause WHERE ended < ?", (oldest,))
-            db.execute("DELETE FROM message WHERE state NOT IN ('planned', 'begun') AND at < ?", (oldest,))
+            db.execute("DELETE FROM message WHERE state != 'begun' AND at < ?", (oldest,))
+
+        self.change(work)
         self._shrink()
 
     def _shrink(self) -> None:
         while self._megabytes() > LARGEST_MB:
-            with self.changing() as db:
-                middle = db.execute("SELECT at FROM round ORDER BY at LIMIT 1 OFFSET 500").fetchone()
-                if middle is None:
-                    return
-                for table in ("round", "figure"):
-                    db.execute(f"DELETE FROM {table} WHERE at < ?", middle)  # noqa: S608
-            self.db.execute("VACUUM")
+            middle = self.db.execute("SELECT at FROM round ORDER BY at LIMIT 1 OFFSET 500").fetchone()
+            if middle is None:
+                return
+            for table in ("round", "figure"):
+                older = f"DELETE FROM {table} WHERE at < ?"  # noqa: S608
+                self.change(partial(_run, older, middle))
 
     def _megabytes(self) -> float:
         pages = self.db.execute("PRAGMA page_count").fetchone()[0]
@@ -219,6 +233,10 @@ def read_only(path: Path) -> sqlite3.Connection | None:
     return found if version == VERSION else None
 
 
+def _run(statement: str, binds: tuple[Any, ...], db: sqlite3.Connection) -> None:
+    db.execute(statement, binds)
+
+
 def iso(moment: datetime) -> str:
     """A time as it is kept: UTC, to the second, so that text sorts as time does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -229,10 +247,15 @@ def when(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def _connected(place: str) -> sqlite3.Connection:
-    made = sqlite3.connect(place, isolation_level=None, timeout=10)
-    made.execute("PRAGMA synchronous = FULL")
-    return made
+def clean(value: Any) -> Any:
+    """A document without secrets, and without characters that act."""
+    if isinstance(value, str):
+        return visible(redacted(value))
+    if isinstance(value, dict):
+        return {key: clean(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(inner) for inner in value]
+    return value
 
 
 def _create(db: sqlite3.Connection) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.redaction import redacted
-from runbook.terminal import counted, visible
+from runbook.terminal import counted
 from runbook.watching.causes import Cause, cause_of
-from runbook.watching.history import iso
+from runbook.watching.history import clean, iso
 
 TITLE = 140
 LINE = 700
@@ -105,17 +104,6 @@ class Message:
             }
         )
         return document
-
-
-def clean(value: Any) -> Any:
-    """A document without secrets, and without characters that act."""
-    if isinstance(value, str):
-        return visible(redacted(value))
-    if isinstance(value, dict):
-        return {key: clean(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(inner) for inner in value]
-    return value
 
 
 def difference(

@@ -1,9 +1,10 @@
 """A stream's usual rhythm: in which hours of the week files arrive, and how odd a silence is. Pure.
 
-For each of the week's 168 hours it is known in how many of the past weeks anything arrived. The chance that a
-silence comes about by itself is the product over its hours of the chance that nothing arrives in each; a
-night or a weekend in which nothing ever arrives costs nothing, a few busy hours in a row soon cost all. No hour is
-certain, however regular: with ``n`` weeks seen and ``m`` of them silent, the chance is (m + 1/2) / (n + 1).
+For each of the week's 168 hours it is known in how many of the past weeks anything arrived. The chance that
+a silence comes about by itself is the product over its hours of the chance that nothing arrives in each. A
+night or a weekend in which nothing ever arrived costs nothing; a few busy hours in a row soon cost all. No
+hour is certain, however regular: with ``n`` weeks seen and ``m`` of them silent, but not all, the chance is
+(m + 1/2) / (n + 1).
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ WEEK = timedelta(weeks=1)
 LEARNED_AFTER = timedelta(days=7)
 """What is known of a stream before cannot tell a weekend from a fault."""
 WEEKS = 8  # looked back on: a rhythm may change
-TOO_ODD = 0.001
+TOO_ODD = 0.0001
 LONGEST = timedelta(days=28)  # of a silence that is judged hour by hour
 
 
@@ -44,7 +45,7 @@ class Rhythm:
                 continue  # not over when it was learned
             seen += 1
             silent += not self.hours.get(before, 0)
-        return (silent + 0.5) / (seen + 1)
+        return 1.0 if silent == seen else (silent + 0.5) / (seen + 1)
 
     def chance_of(self, begin: datetime, end: datetime) -> float:
         """The chance that nothing arrives from ``begin`` to ``end``."""

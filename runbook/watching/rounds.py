@@ -5,6 +5,7 @@ deep round lists the whole folder and reads the load histories.
 """
 
 import json
+import sqlite3
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -95,8 +96,7 @@ def moment(history: History, facts: Facts | None) -> datetime:
     with suppress(RunbookError, SqlFailed):
         if facts is not None:
             there = facts.now
-            with history.changing():
-                history.note("clock_ahead_s", str((there - here).total_seconds()))
+            history.keep("clock_ahead_s", str((there - here).total_seconds()))
             return there.replace(microsecond=0)
     ahead = timedelta(seconds=float(history.noted("clock_ahead_s") or 0))
     return (here + ahead).replace(microsecond=0)
@@ -318,12 +318,11 @@ def _is_waived(cause: Cause, settings: Settings, now: datetime) -> bool:
 def _blind(history: History, key: str, now: datetime, after_minutes: float, *, wrong: bool) -> bool:
     """Whether something has been wrong for so long; remembers since when."""
     since = history.noted(f"since.{key}")
-    with history.changing():
-        if not wrong:
-            history.note(f"since.{key}", "")
-            return False
-        if not since:
-            history.note(f"since.{key}", iso(now))
+    if not wrong:
+        history.keep(f"since.{key}", "")
+        return False
+    if not since:
+        history.keep(f"since.{key}", iso(now))
     return now - _since(history, key, now) >= timedelta(minutes=after_minutes)
 
 
@@ -376,7 +375,8 @@ def remember(found: Round, history: History, settings: Settings) -> None:
         "words": {each.stream: word for each, word in found.words(settings)},
         "states": {each.stream: each.state for each in found.flows},
     }
-    with history.changing() as db:
+
+    def work(db: sqlite3.Connection) -> None:
         causes.take(db, found.seen, found.at, confirm=settings.watch.confirm_rounds)
         db.execute(
             "INSERT OR REPLACE INTO round VALUES (?, ?, ?, ?, ?)",
@@ -404,6 +404,8 @@ def remember(found: Round, history: History, settings: Settings) -> None:
         if skipped:
             history.note("deep_ids", json.dumps(sorted(skipped)))
         history.note("round_at", at)
+
+    history.change(work)
 
 
 def _remember_arrivals(found: Round, history: History) -> None:

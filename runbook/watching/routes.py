@@ -22,7 +22,8 @@ from runbook.network import failure, one_line
 from runbook.session import APPLICATION
 from runbook.settings import Settings
 from runbook.watch_settings import Route
-from runbook.watching.messages import Message, clean
+from runbook.watching.history import clean
+from runbook.watching.messages import Message
 
 TIMEOUT_S = 15
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"

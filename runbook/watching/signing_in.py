@@ -1,9 +1,10 @@
 """The sessions of a watcher: kept over many rounds, opened again with care.
 
 A refused sign-in counts: Snowflake locks a user after five in a row
-(https://docs.snowflake.com/en/user-guide/admin-user-management#label-user-management-failed-login). So a
-watcher tries at most three times, with growing pauses, and after that only when what it signs in with has changed, or
-a person asks for it at a terminal. A session that has ended, and a cloud that does not answer, count nothing.
+(https://docs.snowflake.com/en/user-guide/admin-user-management). So a
+watcher tries at most three times, with growing pauses, and after that only when what it signs in with has
+changed, or a person asks for it at a terminal. A session that has ended, and a cloud that does not answer,
+count nothing.
 """
 
 import hashlib
@@ -113,13 +114,11 @@ class Sessions:
             "why": f"{why.what}: {why.why}",
             "remedy": why.remedy,
         }
-        with self.history.changing():
-            self.history.note(REFUSED, json.dumps(row))
+        self.history.keep(REFUSED, json.dumps(row))
 
     def forgive(self) -> None:
         """A person is here, or it works again: count anew."""
-        with self.history.changing():
-            self.history.note(REFUSED, "")
+        self.history.keep(REFUSED, "")
 
     def _material(self) -> str:
         """What tells one state of the credentials from another, and tells nobody the credentials.

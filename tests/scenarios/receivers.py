@@ -50,7 +50,7 @@ def receiver() -> Iterator[Receiver]:
                 self._end(400, wrong.encode())
                 return
             found.taken.append(
-                {"vendor": vendor, "document": document, "key": self.headers.get("Idempotency-Key"), "raw": body}
+                {"vendor": vendor, "document": document, "key": self.headers.get("Idempotency-Key")}
             )
             if found.before_answering:
                 found.before_answering()
@@ -88,7 +88,9 @@ def slack(document: dict[str, Any], _size: int) -> str:
         kind, said = text.get("type"), text.get("text", "")
         if block["type"] == "header" and (kind != "plain_text" or not 1 <= len(said) <= 150):
             return "invalid_blocks"
-        if block["type"] == "section" and (kind not in ("mrkdwn", "plain_text") or not 1 <= len(said) <= 3000):
+        if block["type"] == "section" and (
+            kind not in ("mrkdwn", "plain_text") or not 1 <= len(said) <= 3000
+        ):
             return "invalid_blocks"
         if block["type"] not in ("header", "section", "divider", "context"):
             return "invalid_blocks"
@@ -98,8 +100,10 @@ def slack(document: dict[str, Any], _size: int) -> str:
 
 
 def teams(document: dict[str, Any], size: int) -> str:
-    """https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using:
-    a message with one Adaptive Card, at most 28 KB."""
+    """A message with one Adaptive Card, at most 28 KB.
+
+    https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using
+    """
     if size > 28 * 1024:
         return "Payload is too large"
     if document.get("type") != "message" or len(document.get("attachments", [])) != 1:
@@ -121,8 +125,9 @@ def teams(document: dict[str, Any], size: int) -> str:
 
 
 def pagerduty(document: dict[str, Any], size: int) -> str:
-    """https://github.com/PagerDuty/api-schema reference/events-v2/openapiv3.json: the schema's required fields
-    and enumerations; a summary of 1,024 characters, a key of 255."""
+    """https://github.com/PagerDuty/api-schema reference/events-v2/openapiv3.json: required fields, enumerations;
+    a summary of 1,024 characters, a key of 255.
+    """
     known = {"payload", "routing_key", "event_action", "dedup_key", "client", "client_url", "links", "images"}
     if set(document) - known or len(document.get("routing_key", "")) != 32:
         return "Length of 'routing_key' is incorrect (should be 32 characters)"
