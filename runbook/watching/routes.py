@@ -30,6 +30,7 @@ PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 SNS_SUBJECT = 100  # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SLACK_HEADER, SLACK_SECTION, SLACK_BLOCKS = 150, 3000, 50
 """https://docs.slack.dev/reference/block-kit/blocks (header, section; blocks in a message)."""
+TEAMS_BYTES = 24_000  # of 28 KB, the card around it taken off
 PAGERDUTY_SUMMARY, PAGERDUTY_KEY = 1024, 255
 """https://developer.pagerduty.com/docs/events-api-v2/trigger-events/"""
 
@@ -191,6 +192,8 @@ def teams(message: Message) -> dict[str, Any]:
     colour = "Good" if message.is_well else "Attention"
     title = {"type": "TextBlock", "text": told["title"], "weight": "Bolder", "color": colour, "wrap": True}
     body = [{"type": "TextBlock", "text": _plain(clean(line)), "wrap": True} for line in message.lines]
+    while len(json.dumps(body, ensure_ascii=False).encode()) > TEAMS_BYTES:
+        body.pop()
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

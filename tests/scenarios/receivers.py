@@ -125,8 +125,8 @@ def teams(document: dict[str, Any], size: int) -> str:
 
 
 def pagerduty(document: dict[str, Any], size: int) -> str:
-    """https://github.com/PagerDuty/api-schema reference/events-v2/openapiv3.json: required fields, enumerations;
-    a summary of 1,024 characters, a key of 255.
+    """https://github.com/PagerDuty/api-schema reference/events-v2/openapiv3.json: required fields and
+    enumerations; a summary of 1,024 characters, a key of 255.
     """
     known = {"payload", "routing_key", "event_action", "dedup_key", "client", "client_url", "links", "images"}
     if set(document) - known or len(document.get("routing_key", "")) != 32:
