@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.facts.ranges import PAGE, Fetch, Page
 from runbook.facts.snowflake import StagedFile
+from runbook.listing.ranges import PAGE, Fetch, Page
 
 PAGES = 5  # a round reads on
 KEPT = 300  # names at the end that the next round looks at again: what comes out of order is seen there

@@ -12,10 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
-from runbook.facts import Facts, pages, snowflake
-from runbook.operate import whereabouts
-from runbook.session import DOES_NOT_EXIST, AwsFailed, Reader, SqlFailed
+from runbook.facts import Facts, snowflake
+from runbook.facts.delivery import failed
+from runbook.ledger.classes import Kind
+from runbook.ledger.evidence import evidence
+from runbook.ledger.findings import Ledger
+from runbook.listing import pages
 from runbook.settings import Settings, Stream
 from runbook.verify.checking import NOT_ASKED, check
 from runbook.verify.outcome import Outcome, Result
@@ -30,6 +35,7 @@ from runbook.watching.rhythm import Rhythm, Silence, silence
 DAY = timedelta(days=1)
 DEEP_AGAIN = timedelta(minutes=60)  # while something is wrong that only a deep round sees
 CLOUDS = {"aws": "AWS", "snowflake": "Snowflake"}
+MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
 ANSWERS = {side: f"watch.{side}-answers" for side in CLOUDS}
 TELLS = "watch.checks-can-tell"
 TELLS_DEEP = "watch.deep-checks-can-tell"
@@ -172,8 +178,7 @@ def _read_figures(found: Round, facts: Facts, history: History) -> None:
                 mine |= _latency(status, found.ends.get(stream.name), history, stream)
         if found.is_deep:
             with suppress(RunbookError, SqlFailed):
-                where = whereabouts(facts, stream)
-                mine |= {"failed_files": where.failed, "missing_files": where.never_loaded}
+                mine |= _of_ledger(facts, stream, found.at)
 
 
 def _of_status(status: snowflake.PipeStatus) -> dict[str, float]:
@@ -190,6 +195,19 @@ def _of_status(status: snowflake.PipeStatus) -> dict[str, float]:
         if at := status.time(key):
             found[name] = at.timestamp()
     return found
+
+
+def _of_ledger(facts: Facts, stream: Stream, now: datetime) -> dict[str, float]:
+    """How many files failed, and how many of the last 14 days no load history knows."""
+    listing, loads = facts.listing(stream), facts.loads(stream)
+    if listing is None or listing.error or loads is None or facts.pipe(stream) is None:
+        return {}
+    unknown = Ledger(evidence(facts, stream), listing.files).of(*MISSING)
+    known_since = now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
+    return {
+        "failed_files": len(failed(listing, loads)),
+        "missing_files": sum(file.modified > known_since for file in unknown),
+    }
 
 
 def _latency(

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook import redaction
-from runbook.network import failure, one_line
-from runbook.session import APPLICATION
+from runbook.clouds.connections import APPLICATION
+from runbook.clouds.network import failure, one_line
 from runbook.settings import Settings
 from runbook.watch_settings import Route
 from runbook.watching.history import clean

@@ -14,10 +14,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from runbook import sign_in_snowflake
+from runbook.clouds import sign_in_snowflake
+from runbook.clouds.connections import Clouds
+from runbook.clouds.reader import Reader, not_ours
 from runbook.errors import CannotTell
 from runbook.records import new_run_id
-from runbook.session import Clouds, Reader, not_ours
 from runbook.settings import Settings
 from runbook.watching.history import History, iso, when
 

@@ -122,7 +122,7 @@ def _test(settings: Settings, history: History) -> int:
 
 def rounds_clouds(sessions: Sessions) -> Any:
     """The clouds that SNS is asked with."""
-    from runbook.session import Clouds
+    from runbook.clouds.connections import Clouds
 
     return Clouds(sessions.settings, run_id="watch", command="watch")
 
