@@ -16,7 +16,6 @@ from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts, snowflake
-from runbook.facts.delivery import failed
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
@@ -199,13 +198,14 @@ def _of_status(status: snowflake.PipeStatus) -> dict[str, float]:
 
 def _of_ledger(facts: Facts, stream: Stream, now: datetime) -> dict[str, float]:
     """How many files failed, and how many of the last 14 days no load history knows."""
-    listing, loads = facts.listing(stream), facts.loads(stream)
-    if listing is None or listing.error or loads is None or facts.pipe(stream) is None:
+    listing = facts.listing(stream)
+    if listing is None or listing.error or facts.loads(stream) is None or facts.pipe(stream) is None:
         return {}
-    unknown = Ledger(evidence(facts, stream), listing.files).of(*MISSING)
+    ledger = Ledger(evidence(facts, stream), listing.files)
+    unknown = ledger.of(*MISSING)
     known_since = now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
     return {
-        "failed_files": len(failed(listing, loads)),
+        "failed_files": len(ledger.of(Kind.FAILED)),
         "missing_files": sum(file.modified > known_since for file in unknown),
     }
 
