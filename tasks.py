@@ -247,10 +247,28 @@ def verify(
     )
 
 
-@task(help={"format": TABLE_OR_JSON, "debug": DEBUG})
-def status(c: Context, format: str = "table", debug: bool = False) -> None:
+@task(
+    help={
+        "since": "what `invoke watch` saw since then (36h, 7d, 2w) instead; contacts nobody",
+        "format": TABLE_OR_JSON,
+        "debug": DEBUG,
+    }
+)
+def status(c: Context, since: str = "", format: str = "table", debug: bool = False) -> None:
     """Where the files and rows of every stream are."""
-    run(c, "status", output_format=format, debug=debug)
+    run(c, "status", since=since, output_format=format, debug=debug)
+
+
+@task(
+    help={
+        "since": "how far it looks back: 36h, 7d, 2w (default: 7d)",
+        "output": "the file to write (default: standard output)",
+        "debug": DEBUG,
+    }
+)
+def report(c: Context, since: str = "7d", output: str = "", debug: bool = False) -> None:
+    """What `invoke watch` saw, as one HTML page with plots; contacts nobody."""
+    run(c, "report", since=since, output=output or None, debug=debug)
 
 
 @task(
@@ -595,6 +613,7 @@ namespace = Collection(
     handoff,
     tfvars,
     watch,
+    report,
     runs,
     sql,
     demo,
