@@ -1,5 +1,6 @@
 """`invoke watch`: round after round, or one; tells people, writes figures, outlives a cloud's trouble."""
 
+import os
 import re
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook import settings as reading
+from runbook.clouds.connections import Clouds
 from runbook.errors import CannotTell, NotWritten, RunbookError, SettingsWrong
 from runbook.invocation import home
 from runbook.redaction import hide, redacted
@@ -63,12 +65,12 @@ def watch(
     settings = reading.read(config)
     asked = Asked(once, every, output_format, output, listen)
     pause = _checked(asked, settings)
+    if test_message:
+        return _test(settings)
     folder = place(settings)
     with alone(folder / "lock", settings.target):
         history = History(folder / "history.sqlite")
         try:
-            if test_message:
-                return _test(settings, history)
             return _Watcher(settings, history, asked).run(pause)
         finally:
             history.close()
@@ -105,10 +107,9 @@ def span(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _test(settings: Settings, history: History) -> int:
+def _test(settings: Settings) -> int:
     """A test message to every route; 1 where one did not take it."""
-    sessions = Sessions(settings, history)
-    usable, problems = routes.ways(settings, rounds_clouds(sessions))
+    usable, problems = routes.ways(settings, _clouds(settings))
     answers = delivery.send_test(usable, settings.target, datetime.now(UTC))
     for problem in problems:
         say(redacted(problem))
@@ -120,11 +121,9 @@ def _test(settings: Settings, history: History) -> int:
     return 1 if problems or any(answers.values()) else 0
 
 
-def rounds_clouds(sessions: Sessions) -> Any:
-    """The clouds that SNS is asked with."""
-    from runbook.clouds.connections import Clouds
-
-    return Clouds(sessions.settings, run_id="watch", command="watch")
+def _clouds(settings: Settings) -> Clouds:
+    """What SNS is asked with."""
+    return Clouds(settings, run_id="watch", command="watch")
 
 
 class _Watcher:
@@ -137,7 +136,7 @@ class _Watcher:
         self.sessions = Sessions(settings, history)
         self.ending = threading.Event()
         self._told: dict[str, str] = {}
-        self.usable, self.problems = routes.ways(settings, rounds_clouds(self.sessions))
+        self.usable, self.problems = routes.ways(settings, _clouds(settings))
         self.endpoint = Endpoint(asked.listen) if asked.listen else None
         if sys.stdin is not None and sys.stdin.isatty():
             self.sessions.forgive()
@@ -266,8 +265,6 @@ class _Watcher:
         variable = self.settings.watch.heartbeat_url_from
         if not variable or found.exit_code or present(self.history.db):
             return
-        import os
-
         url = os.environ.get(variable, "").strip()
         if not url:
             self.tell_once("heartbeat", f"The variable {variable} with the heartbeat's URL is not set.")
@@ -306,6 +303,4 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
 
 def _leave() -> None:
     """The round did not end in time: what matters is on disk already."""
-    import os
-
     os._exit(0)

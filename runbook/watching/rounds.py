@@ -319,6 +319,7 @@ def _judge(found: Round, history: History, settings: Settings) -> None:
         elif not unknown:
             well.add(key)
     found.own = tuple(cause for cause in own if not _is_waived(cause, settings, found.at))
+    well |= {cause.key for cause in own} - {cause.key for cause in found.own}
     found.seen = causes.seen_in(found.outcome, found.own, well)
 
 

@@ -114,7 +114,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def call(url: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
     """POST a JSON document, or GET without one; the answer's beginning. Raises NotDelivered."""
     data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-    request = urllib.request.Request(url, data=data, method="GET" if data is None else "POST")  # noqa: S310
+    request = urllib.request.Request(url, data=data, method="GET" if data is None else "POST")
     request.add_header("User-Agent", APPLICATION)
     if data is not None:
         request.add_header("Content-Type", "application/json")

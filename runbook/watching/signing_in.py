@@ -40,40 +40,29 @@ class Sessions:
 
         Raises SettingsWrong where the sessions belong to other accounts than the settings pin.
         """
-        if self.reader is not None and not self.reader.is_refused and not self.reader.closed:
-            self.reader.again()
+        kept = self.reader
+        if kept is not None and not kept.is_refused and kept.closed.keys() <= kept.absent:
+            kept.again()
         else:
             self.end()
-            self.reader = self._opened(now)
-        self._count(self.reader, now)
-        return self.reader
+            kept = self.reader = self._opened(now)
+        self._count(kept, now)
+        return kept
 
     def _opened(self, now: datetime) -> Reader:
         run_id = new_run_id()
         reader = Reader(Clouds(self.settings, run_id=run_id, command="watch"))
-        asked = {}
         for side in ("aws", "snowflake"):
-            asked[side] = not self.settings.handoff or reader.clouds.has_credentials(side)
-            if not asked[side]:
+            if self.settings.handoff and not reader.clouds.has_credentials(side):
                 reader.closed[side] = not_ours(side)
-        if asked["snowflake"] and (why := self._not_yet(now)):
-            asked["snowflake"] = False
-            reader.closed["snowflake"] = why
-        try:
-            reader.confirm(**asked, partly=True)
-        except CannotTell:
-            for side in (side for side, is_asked in asked.items() if is_asked):
-                with suppress(CannotTell):
-                    self._one(reader, side)
+                continue
+            try:
+                if side == "snowflake" and (why := self._not_yet(now)):
+                    raise why
+                reader.confirm(aws=side == "aws", snowflake=side == "snowflake")
+            except CannotTell as error:
+                reader.closed[side] = error
         return reader
-
-    @staticmethod
-    def _one(reader: Reader, side: str) -> None:
-        try:
-            reader.confirm(aws=side == "aws", snowflake=side == "snowflake")
-        except CannotTell as error:
-            reader.closed[side] = error
-            raise
 
     def _not_yet(self, now: datetime) -> CannotTell | None:
         """Why Snowflake is not asked to let us in at the moment; None where it may be asked."""
