@@ -16,6 +16,7 @@ from runbook.watching.past import Incident, Past, Points, by_hour
 
 TITLE = "Snowpipe {target}"
 ROWS = 40  # of a table beside a plot
+HOUR = timedelta(hours=1)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, nothing runs
 POINTS = 400  # of a line: more is no more to see
 
@@ -33,13 +34,15 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; } h3 { font-
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--faint); vertical-align: top; }
+td.number, th.number, thead th { overflow-wrap: normal; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0; background: var(--card); padding: .5rem; }
-figcaption { font-weight: 600; } figure svg { width: 100%; height: auto; display: block; }
+figcaption { font-weight: 600; } .plot { overflow-x: auto; }
+.plot svg { width: 100%; min-width: 34rem; height: auto; display: block; }
 details { margin-top: .25rem; } summary { cursor: pointer; color: var(--soft); }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 .key { color: var(--soft); }
-@media print { body { max-width: none; font-size: 10pt; } details { display: none; }
+@media print { .plot svg { min-width: 0; } body { max-width: none; font-size: 10pt; } details { display: none; }
   figure, tr { break-inside: avoid; } :root { --paper: #fff; --ink: #000; --card: #fff; --faint: #ccc; } }
 """
 
@@ -196,7 +199,8 @@ def _figure(title: str, series: Series) -> str:
         what = "zero all the time" if full else "not known yet"
         return f"<figure><figcaption>{_text(title)}</figcaption><p>{what}</p></figure>"
     return (
-        f"<figure><figcaption>{_text(title)}</figcaption>{_svg(title, full)}"
+        f"<figure><figcaption>{_text(title)}</figcaption>"
+        f'<div class="plot" tabindex="0" role="region" aria-label="{_text(title)}">{_svg(title, full)}</div>'
         f"<details><summary>The same in numbers</summary>{_table(title, full)}</details></figure>"
     )
 
@@ -216,6 +220,10 @@ def _svg(title: str, series: Series) -> str:
         label_font_size=13,
         major_label_font_size=13,
         legend_font_size=14,
+        guide_stroke_color="var(--faint)",
+        major_guide_stroke_color="var(--faint)",
+        guide_stroke_dasharray="1,0",
+        major_guide_stroke_dasharray="1,0",
     )
     chart = pygal.DateTimeLine(
         js=[],
@@ -228,12 +236,12 @@ def _svg(title: str, series: Series) -> str:
         truncate_legend=-1,
         range=(0, None),
         include_x_axis=True,
-        y_labels_major_count=5,
-        show_minor_y_labels=False,
-        x_value_formatter=lambda at: f"{at:%m-%d %H:%M}",
-        x_labels_major_count=4,
-        show_minor_x_labels=False,
+        max_scale=5,
+        stroke_style={"width": 2},
+        margin_bottom=0,
+        x_value_formatter=lambda at: f"{at:%m-%d}" if not at.hour else f"{at:%H:%M}",
     )
+    chart.x_labels = _days([at for _, points in series for at, _ in points])
     for name, points in series:
         chart.add(name, [(at.astimezone(UTC), value) for at, value in _thinned(points)])
     tree = chart.render_tree()
@@ -241,6 +249,19 @@ def _svg(title: str, series: Series) -> str:
     tree.set("role", "img")
     tree.set("aria-label", f"{title}: {', '.join(name for name, _ in series)}")
     return ET.tostring(tree, encoding="unicode")
+
+
+def _days(times: Sequence[datetime]) -> list[datetime]:
+    """Some midnights for the axis, eight at most; of a shorter time some hours."""
+    begin, end = min(times), max(times)
+    hours = next(
+        each
+        for each in (1, 3, 6, 24, 48, 96, 24 * 7, 24 * 28)
+        if end - begin <= each * 8 * HOUR or each == 672
+    )
+    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    every = [midnight + number * hours * HOUR for number in range(24 * 28)]
+    return [at for at in every if begin <= at <= end] or [begin]
 
 
 def _thinned(points: Points) -> Points:

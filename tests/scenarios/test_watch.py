@@ -1,6 +1,7 @@
 """`invoke watch` as somebody's scheduler runs it: told once when it breaks, once when it is well again."""
 
 import gzip
+import shutil
 import signal
 import socket
 import time
@@ -54,6 +55,7 @@ class Watched:
 
 @pytest.fixture
 def watched(shared: Installation, told: Receiver) -> Watched:
+    shutil.rmtree(Path(shared.environment["RUNBOOK_HOME"]) / "watch", ignore_errors=True)  # nobody watched before
     return Watched(shared, told, "webhook", "slack")
 
 
