@@ -42,7 +42,8 @@ figcaption { font-weight: 600; } .plot { overflow-x: auto; }
 details { margin-top: .25rem; } summary { cursor: pointer; color: var(--soft); }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 .key { color: var(--soft); }
-@media print { .plot svg { min-width: 0; } body { max-width: none; font-size: 10pt; } details { display: none; }
+@media print { .plot svg { min-width: 0; }
+  body { max-width: none; font-size: 10pt; } details { display: none; }
   figure, tr { break-inside: avoid; } :root { --paper: #fff; --ink: #000; --card: #fff; --faint: #ccc; } }
 """
 
