@@ -175,8 +175,8 @@ class History:
         return str(row[0]) if row else ""
 
     def note(self, key: str, value: str) -> None:
-        """Keep a value under a name. Within :meth:`change`."""
-        self.db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+        """Keep a value under a name, without secrets. Within :meth:`change`."""
+        self.db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, redacted(value)))
 
     def keep(self, key: str, value: str) -> None:
         """Keep a value under a name, as a change of its own; one that is kept already costs nothing."""

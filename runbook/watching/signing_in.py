@@ -25,6 +25,7 @@ from runbook.watching.history import History, iso, when
 PAUSES = (timedelta(0), timedelta(minutes=10), timedelta(hours=1))
 """Before the first, second and third attempt; there is no fourth."""
 REFUSED = "refused.snowflake"
+OF_THE_CONNECTION = ("SNOWFLAKE_", "PRIVATE_KEY")
 
 
 class Sessions:
@@ -34,6 +35,8 @@ class Sessions:
         self.settings = settings
         self.history = history
         self.reader: Reader | None = None
+        # as they were given: signing in sets some of its own
+        self._variables = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(OF_THE_CONNECTION))
 
     def reader_for(self, now: datetime) -> Reader:
         """A reader that may ask whoever lets us in; who does not is closed to it, with the reason.
@@ -123,10 +126,7 @@ class Sessions:
             with suppress(OSError):
                 found = Path(name).expanduser().stat()
                 parts.append(f"{name} {found.st_mtime_ns} {found.st_size}")
-        parts += sorted(
-            f"{k}={v}" for k, v in os.environ.items() if k.startswith(("SNOWFLAKE_", "PRIVATE_KEY"))
-        )
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:4]
+        return hashlib.sha256("\n".join([*parts, *self._variables]).encode()).hexdigest()[:4]
 
     def end(self) -> None:
         """Let the sessions go."""

@@ -55,7 +55,9 @@ class Watched:
 
 @pytest.fixture
 def watched(shared: Installation, told: Receiver) -> Watched:
-    shutil.rmtree(Path(shared.environment["RUNBOOK_HOME"]) / "watch", ignore_errors=True)  # nobody watched before
+    shutil.rmtree(
+        Path(shared.environment["RUNBOOK_HOME"]) / "watch", ignore_errors=True
+    )  # nobody watched before
     return Watched(shared, told, "webhook", "slack")
 
 

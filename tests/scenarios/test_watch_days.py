@@ -134,13 +134,18 @@ def test_days(new_installation: Callable[..., Installation], told: Receiver, day
     print(f"{days} days, {run.rounds} rounds, {run.put} files, {len(run.expected)} changes told")
     assert files == run.put
     assert told.refused == []
-    assert [row["kind"] for row in told.of("slack")] if False else len(told.of("slack")) == len(told.of("webhook"))
+    assert (
+        [row["kind"] for row in told.of("slack")]
+        if False
+        else len(told.of("slack")) == len(told.of("webhook"))
+    )
 
 
 def deep_once(run: Days) -> dict[str, Any]:
     """The routes as they are, with one look at the whole folder to learn from."""
     routes = {
-        vendor: {"kind": vendor, "secret_from": f"{vendor.upper()}_ADDRESS"} for vendor in ("webhook", "slack")
+        vendor: {"kind": vendor, "secret_from": f"{vendor.upper()}_ADDRESS"}
+        for vendor in ("webhook", "slack")
     }
     return {
         "routes": routes,
