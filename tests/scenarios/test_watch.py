@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,7 @@ def test_the_heart_beats_while_all_is_well(watched: Watched) -> None:
     assert told.beats == 2
 
 
+@pytest.mark.slow
 def test_one_watcher_a_target_and_sigterm_ends_it(watched: Watched) -> None:
     installation = watched.installation
     port = free_port()
@@ -151,7 +153,9 @@ def test_one_watcher_a_target_and_sigterm_ends_it(watched: Watched) -> None:
     watched.round(expect=0)
 
 
-@pytest.mark.parametrize("when", ["before it answers", "between rounds"])
+@pytest.mark.parametrize(
+    "when", ["before it answers", pytest.param("between rounds", marks=pytest.mark.slow)]
+)
 def test_killed_at_any_time_nothing_is_forgotten(watched: Watched, when: str) -> None:
     """The receiver took the message and the watcher died before it knew: the same id comes again."""
     installation, told = watched.installation, watched.told
@@ -178,6 +182,7 @@ def test_killed_at_any_time_nothing_is_forgotten(watched: Watched, when: str) ->
     assert again == ([False, True, False] if when == "before it answers" else [False, False])
 
 
+@pytest.mark.slow
 def test_a_user_is_not_locked_by_a_password_that_changed(
     new_installation: Callable[..., Installation], told: Receiver, tmp_path: Path
 ) -> None:
@@ -186,20 +191,17 @@ def test_a_user_is_not_locked_by_a_password_that_changed(
     watched = Watched(installation, told, "webhook")
     watched.round(expect=0)
     with connected(installation, tmp_path / "wrong", with_wrong_password):
-        for _ in range(5):
+        for _ in range(8):  # when it is tried again: tests/unit/test_watching_signing_in.py
             watched.round(expect=3)
-            installation.advance(minutes=7)
-        for _ in range(8):
-            watched.round(expect=3)
-            installation.advance(hours=6)
-    assert installation.control("GET", "/sign-ins") == {"failed": 3, "locked": False}
-    assert kinds(told) == ["broken watch.snowflake-answers", "reminder"]
+    assert installation.control("GET", "/sign-ins") == {"failed": 1, "locked": False}
+    assert kinds(told) == ["broken watch.snowflake-answers"]
     assert "refused" in told.of("webhook")[0]["title"]
     for _ in range(2):  # another file, another time of change: it is tried at once
         watched.round(expect=0)
     assert kinds(told)[-1] == "well"
 
 
+@pytest.mark.slow
 def test_an_outage_is_told_when_it_lasts_and_is_no_fault_of_the_pipeline(
     new_installation: Callable[..., Installation], told: Receiver
 ) -> None:
@@ -245,6 +247,7 @@ def test_no_secret_is_in_any_message_log_or_history(watched: Watched) -> None:
         assert secret not in str(told.taken)
 
 
+@pytest.mark.slow
 def test_three_sentences_for_three_kinds_of_silence(
     new_installation: Callable[..., Installation], told: Receiver
 ) -> None:
@@ -296,6 +299,32 @@ def test_sns_and_pagerduty_and_teams(new_installation: Callable[..., Installatio
     assert len(told.of("teams")) == 1
     got = installation.aws("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=5)
     assert "test of `invoke watch --test-message`" in got["Messages"][0]["Body"]
+
+
+@pytest.mark.slow
+def test_a_rounds_requests_do_not_grow_with_files(
+    new_installation: Callable[..., Installation], told: Receiver
+) -> None:
+    installation = new_installation()
+    installation.run("up")
+    watched = Watched(installation, told)
+
+    def asked() -> dict[str, int]:
+        before = max((row["n"] for row in installation.requests()), default=0)
+        watched.round(None)
+        after = installation.control("GET", f"/requests?since={before}")["requests"]
+        ours = [row for row in after if row["cloud"] == "snowflake" or "assumed-role" not in row["caller"]]
+        return dict(Counter(row["operation"] for row in ours))
+
+    watched.put("2026-01-01-0.gz")
+    installation.settle()
+    watched.round(None)
+    few = asked()
+    installation.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+    for number in range(1100):
+        watched.put(f"2026-01-01-{number:05d}.gz")
+    watched.round(None)
+    assert asked() == few
 
 
 def free_port() -> int:
