@@ -1,4 +1,4 @@
-"""What the history tells about a span of time, for `invoke status --since` and `invoke report`."""
+"""What the history tells about a span of time, for `invoke status --since 7d` and `invoke report`."""
 
 import json
 import sqlite3

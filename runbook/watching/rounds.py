@@ -36,6 +36,7 @@ DEEP_AGAIN = timedelta(minutes=60)  # while something is wrong that only a deep 
 CLOUDS = {"aws": "AWS", "snowflake": "Snowflake"}
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
 ANSWERS = {side: f"watch.{side}-answers" for side in CLOUDS}
+KEEP_ARRIVING = "delivery.files-keep-arriving"
 TELLS = "watch.checks-can-tell"
 TELLS_DEEP = "watch.deep-checks-can-tell"
 OWN = (*flow.OWN, *ANSWERS.values(), TELLS, TELLS_DEEP)
@@ -320,7 +321,17 @@ def _judge(found: Round, history: History, settings: Settings) -> None:
             well.add(key)
     found.own = tuple(cause for cause in own if not _is_waived(cause, settings, found.at))
     well |= {cause.key for cause in own} - {cause.key for cause in found.own}
-    found.seen = causes.seen_in(found.outcome, found.own, well)
+    told = {key for (key,) in history.db.execute("SELECT key FROM cause WHERE ended IS NULL")}
+    found.seen = _one_of_two(causes.seen_in(found.outcome, found.own, well), told)
+
+
+def _one_of_two(seen: causes.Seen, told: set[str]) -> causes.Seen:
+    """A silence that a check and the learned rhythm both see is one cause: the one that was seen first."""
+    if not {flow.PRODUCER, KEEP_ARRIVING} <= seen.wrong.keys():
+        return seen
+    left_out = flow.PRODUCER if KEEP_ARRIVING in told else KEEP_ARRIVING
+    wrong = {key: cause for key, cause in seen.wrong.items() if key != left_out}
+    return replace(seen, wrong=wrong)
 
 
 def _minutes(value: float | None) -> timedelta | None:

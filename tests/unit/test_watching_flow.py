@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from runbook.watching import flow
+from runbook.watching.causes import Cause, Seen
 from runbook.watching.flow import Flow, judged, word
 from runbook.watching.rhythm import Silence
+from runbook.watching.rounds import KEEP_ARRIVING, _one_of_two
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PATIENCE = timedelta(minutes=15)
@@ -102,3 +104,13 @@ def test_two_streams_of_one_cause_are_one() -> None:
     stuck = replace(FLOWING, pending=3, oldest_pending=ago(40))
     (cause,) = judge(stuck, replace(stuck, stream="events_bad")).wrong
     assert cause.streams == ("events", "events_bad")
+
+
+def test_a_silence_that_a_check_sees_too_is_one_cause() -> None:
+    cause = Cause(flow.PRODUCER, ("events",), "", "")
+    check = Cause(KEEP_ARRIVING, ("events",), "", "")
+    both = Seen({flow.PRODUCER: cause, KEEP_ARRIVING: check})
+    assert _one_of_two(both, set()).wrong.keys() == {flow.PRODUCER}
+    assert _one_of_two(both, {flow.PRODUCER}).wrong.keys() == {flow.PRODUCER}
+    assert _one_of_two(both, {KEEP_ARRIVING}).wrong.keys() == {KEEP_ARRIVING}
+    assert _one_of_two(Seen({KEEP_ARRIVING: check}), set()).wrong.keys() == {KEEP_ARRIVING}
