@@ -19,10 +19,12 @@ LOADED = "watch.files-are-loaded"
 LATENCY = "watch.latency-is-within-its-limit"
 BACKLOG = "watch.backlog-is-within-its-limit"
 BAD_ROWS = "watch.bad-row-share-is-within-its-limit"
-OWN = (PRODUCER, NOTIFIED, LOADED, LATENCY, BACKLOG, BAD_ROWS)
+BAD_SCHEMAS = "watch.bad-rows-of-no-schema-jump"
+OWN = (PRODUCER, NOTIFIED, LOADED, LATENCY, BACKLOG, BAD_ROWS, BAD_SCHEMAS)
 
 FEWEST = 5  # samples of a latency, and hundreds of rows of a share, before they are judged
 FEWEST_ROWS = 200
+JUMP, FEWEST_BAD = 5, 100  # times the most of any day before; rows, before that is news
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Flow:
     """Seconds from a file's arrival to its load, of the last day."""
     rows: float | None = None
     """Rows that came into the table within the last day."""
+    bad: Sequence[tuple[str, float, float]] | None = None
+    """Of a deep round: schemas of bad rows, with the rows of the last day and the most of a day before."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,12 @@ def judged(
         bad = next(flow for flow in flows if kinds[flow.stream] == "bad_rows")
         said = f"{share:.0%} of the rows of the last day are bad rows; the limit is {bad_rows:g} %"
         found[BAD_ROWS].append((bad, said))
+    for flow in flows:
+        if jumped := _jumped(flow.bad or ()):
+            found[BAD_SCHEMAS].append((flow, jumped))
     wrong = tuple(_cause(name, rows) for name, rows in found.items() if rows)
-    return Judged(wrong, frozenset(name for name, rows in found.items() if not rows))
+    unseen = {BAD_SCHEMAS} if any(flow.bad is None for flow in flows) else set()  # seen by deep rounds
+    return Judged(wrong, frozenset(name for name, rows in found.items() if not rows) - unseen)
 
 
 def bad_row_share(flows: Sequence[Flow], kinds: Mapping[str, str]) -> float | None:
@@ -118,6 +126,15 @@ def bad_row_share(flows: Sequence[Flow], kinds: Mapping[str, str]) -> float | No
     bad = sum(flow.rows or 0 for flow in flows if kinds[flow.stream] == "bad_rows")
     good = sum(flow.rows or 0 for flow in flows if kinds[flow.stream] == "enriched")
     return bad / (bad + good) if bad + good >= FEWEST_ROWS else None
+
+
+def _jumped(bad: Sequence[tuple[str, float, float]]) -> str:
+    """The schemas whose bad rows are many more than on any day before; empty where there is none."""
+    new = [(name, count, most) for name, count, most in bad if count >= FEWEST_BAD and count > JUMP * most]
+    named = "; ".join(
+        f"{count:,.0f} of {name}, at most {most:,.0f} a day before" for name, count, most in new
+    )
+    return f"Bad rows of the last day have jumped: {named}" if new else ""
 
 
 def quantile(samples: Sequence[float], percent: int) -> float | None:
@@ -165,6 +182,7 @@ TITLES = {
     LOADED: "What the pipe is notified of is loaded.",
     LATENCY: "Files are loaded within watch.limits.latency_p95_minutes.",
     BACKLOG: "No more files wait than watch.limits.backlog_files.",
+    BAD_SCHEMAS: "Bad rows of each schema are about as many as on the days before.",
     BAD_ROWS: "Bad rows are no more than watch.limits.bad_rows_percent of all.",
 }
 REMEDIES = {
@@ -173,6 +191,7 @@ REMEDIES = {
     LOADED: "look at `invoke status` twice: if pending does not fall for an hour, ask Snowflake's support",
     LATENCY: "look at `invoke status`; many small files load slowly (docs/costs.md)",
     BACKLOG: "look at `invoke status` twice: if pending does not fall for an hour, ask Snowflake's support",
+    BAD_SCHEMAS: "ask whoever sends these events: a tracker or that schema has changed",
     BAD_ROWS: "look at the bad rows' schemas: a tracker or a schema has changed",
 }
 

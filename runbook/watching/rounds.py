@@ -10,31 +10,24 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
-from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
+from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts, snowflake
-from runbook.ledger.classes import Kind
-from runbook.ledger.evidence import evidence
-from runbook.ledger.findings import Ledger
-from runbook.listing import pages
-from runbook.settings import Settings, Stream
+from runbook.settings import Settings
 from runbook.verify.checking import NOT_ASKED, check
 from runbook.verify.outcome import Outcome, Result
 from runbook.verify.waivers import with_waivers
 from runbook.watching import arrivals, causes, flow
-from runbook.watching.arrivals import End, Mark
+from runbook.watching.arrivals import End
 from runbook.watching.causes import Cause
 from runbook.watching.flow import Flow
 from runbook.watching.history import History, iso, when
-from runbook.watching.rhythm import Rhythm, Silence, silence
+from runbook.watching.looking import Look, figures_of, flow_of
 
-DAY = timedelta(days=1)
 DEEP_AGAIN = timedelta(minutes=60)  # while something is wrong that only a deep round sees
 CLOUDS = {"aws": "AWS", "snowflake": "Snowflake"}
-MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
 ANSWERS = {side: f"watch.{side}-answers" for side in CLOUDS}
 KEEP_ARRIVING = "delivery.files-keep-arriving"
 TELLS = "watch.checks-can-tell"
@@ -82,14 +75,16 @@ def run(reader: Reader, history: History, now: datetime | None = None) -> Round:
     begun = time.monotonic()
     settings = reader.settings
     is_deep = deep_is_due(history, settings, now or datetime.now(UTC))
-    look = _Look(reader, history, is_deep=is_deep)
+    look = Look(reader, history, is_deep=is_deep)
     facts = Facts(reader, listing=look.listing)
     outcome = check(facts, deep=is_deep)
     at = now or moment(history, facts)
     outcome = with_waivers(outcome, settings.waivers, at.date())
     found = Round(at, outcome, (), (), is_deep, ends=look.ends, learned=look.listed, trouble=reader.trouble)
-    _read_figures(found, facts, history)
-    found.flows = tuple(_flow(found, facts, history, stream) for stream in settings.streams)
+    found.figures = figures_of(facts, look, history, at, frozenset(_explained(found, settings)))
+    found.flows = tuple(
+        flow_of(facts, look, history, stream, at, found.figures[stream.name]) for stream in settings.streams
+    )
     _judge(found, history, settings)
     found.figures.setdefault("", {})["round_duration_seconds"] = round(time.monotonic() - begun, 3)
     remember(found, history, settings)
@@ -118,7 +113,7 @@ def deep_is_due(history: History, settings: Settings, now: datetime) -> bool:
     since = now - when(last) if last else None
     if since is None or since < timedelta(0) or since >= timedelta(minutes=every):
         return True
-    deep_ids = set(json.loads(history.noted("deep_ids") or "[]"))
+    deep_ids = {flow.BAD_SCHEMAS, *json.loads(history.noted("deep_ids") or "[]")}
     rows = history.db.execute("SELECT key, confirmed, well FROM cause WHERE ended IS NULL").fetchall()
     mine = [(confirmed, well) for key, confirmed, well in rows if key in deep_ids]
     if any(confirmed is None or well for confirmed, well in mine):
@@ -126,174 +121,9 @@ def deep_is_due(history: History, settings: Settings, now: datetime) -> bool:
     return bool(mine) and since >= min(DEEP_AGAIN, timedelta(minutes=every))
 
 
-class _Look:
-    """The listings of one round: the folder's end, or all of it where the round is deep."""
-
-    def __init__(self, reader: Reader, history: History, *, is_deep: bool) -> None:
-        self.is_deep = is_deep
-        self.marks = {stream.name: history.noted(f"mark.{stream.name}") for stream in reader.settings.streams}
-        self.ends: dict[str, End] = {}
-        self.listed: dict[str, snowflake.Listing] = {}
-
-    def listing(self, reader: Reader, stream: Stream) -> snowflake.Listing | None:
-        """What the checks take for the stream's files."""
-        with suppress(CannotTell, AwsFailed):
-            if "aws" not in reader.closed:
-                fetch = pages.of_bucket(reader, stream.bucket, stream.prefix, connections=2)
-                self.ends[stream.name] = arrivals.look(
-                    fetch, stream.prefix, Mark.read(self.marks[stream.name])
-                )
-        if self.is_deep:
-            found = snowflake.listing(reader, stream)
-            if found is not None and found.error is None:
-                self.listed[stream.name] = found
-            return found
-        end = self.ends.get(stream.name)
-        newest = end.newest if end else None
-        try:
-            below = newest.key if newest else f"{stream.prefix}~"
-            snowflake.listed_below(reader, stream, below)
-        except SqlFailed as error:
-            return None if error.errno in DOES_NOT_EXIST else snowflake.Listing(error=error)
-        return snowflake.Listing(end.files if end else ())
-
-
-def _read_figures(found: Round, facts: Facts, history: History) -> None:
-    """The figures of each stream, as far as they can be read."""
-    settings = facts.settings
-    with suppress(RunbookError, SqlFailed):
-        rows = facts.reader.sql(f"SHOW TABLES IN SCHEMA {settings.schema_sql}")
-        counts = {str(row["name"]): int(row["rows"] or 0) for row in rows}
-        for stream in settings.streams:
-            if stream.table.name in counts:
-                found.figures.setdefault(stream.name, {})["table_rows"] = counts[stream.table.name]
-    for stream in settings.streams:
-        mine = found.figures.setdefault(stream.name, {})
-        if end := found.ends.get(stream.name):
-            mine["arrived_files"] = len(end.new)
-            mine["arrived_bytes"] = sum(file.size for file in end.new)
-        with suppress(RunbookError, SqlFailed):
-            if status := facts.pipe_status(stream):
-                mine |= _of_status(status)
-                mine |= _latency(status, found.ends.get(stream.name), history, stream)
-        if found.is_deep:
-            with suppress(RunbookError, SqlFailed):
-                mine |= _of_ledger(facts, stream, found.at)
-
-
-def _of_status(status: snowflake.PipeStatus) -> dict[str, float]:
-    found: dict[str, float] = {
-        "pending_files": status.pending_files,
-        "pipe_running": int(status.execution_state == "RUNNING"),
-    }
-    times = {
-        "newest_row_timestamp_seconds": "lastIngestedTimestamp",
-        "notified_timestamp_seconds": "lastForwardedMessageTimestamp",
-        "oldest_pending_timestamp_seconds": "oldestFileTimestamp",
-    }
-    for name, key in times.items():
-        if at := status.time(key):
-            found[name] = at.timestamp()
-    return found
-
-
-def _of_ledger(facts: Facts, stream: Stream, now: datetime) -> dict[str, float]:
-    """How many files failed, and how many of the last 14 days no load history knows."""
-    listing = facts.listing(stream)
-    if listing is None or listing.error or facts.loads(stream) is None or facts.pipe(stream) is None:
-        return {}
-    ledger = Ledger(evidence(facts, stream), listing.files)
-    unknown = ledger.of(*MISSING)
-    known_since = now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
-    return {
-        "failed_files": len(ledger.of(Kind.FAILED)),
-        "missing_files": sum(file.modified > known_since for file in unknown),
-    }
-
-
-def _latency(
-    status: snowflake.PipeStatus, end: End | None, history: History, stream: Stream
-) -> dict[str, float]:
-    """How long the file loaded last took from its arrival, once for each such file."""
-    at, path = status.time("lastIngestedTimestamp"), str(status.document.get("lastIngestedFilePath") or "")
-    if at is None or end is None or not path or history.noted(f"ingested.{stream.name}") == iso(at):
-        return {}
-    file = next((file for file in reversed(end.files) if file.key.endswith(path.lstrip("/"))), None)
-    if file is None or at < file.modified:
-        return {}
-    return {"load_latency_seconds": (at - file.modified).total_seconds()}
-
-
-def _flow(found: Round, facts: Facts, history: History, stream: Stream) -> Flow:
-    """Where one stream stands."""
-    status: snowflake.PipeStatus | None = None
-    with suppress(RunbookError, SqlFailed):
-        status = facts.pipe_status(stream)
-    end = found.ends.get(stream.name)
-    notified = status.time("lastForwardedMessageTimestamp") if status else None
-    path = str(status.document.get("lastForwardedFilePath") or "") if status else ""
-    newest = end.newest if end else None
-    if end and not arrivals.names_grow(end, path.partition("/")[2], notified):
-        newest = None
-    loaded = status.time("lastIngestedTimestamp") if status else None
-    seen = max((at for at in (newest.modified if newest else None, notified, loaded) if at), default=None)
-    mine = found.figures.get(stream.name, {})
-    if newest:
-        mine["newest_file_timestamp_seconds"] = newest.modified.timestamp()
-    return Flow(
-        stream=stream.name,
-        now=found.at,
-        state=status.execution_state if status else "",
-        newest_file=newest.modified if newest else None,
-        newest_key=newest.key if newest else "",
-        notified=notified,
-        loaded=loaded,
-        pending=status.pending_files if status else None,
-        oldest_pending=status.time("oldestFileTimestamp") if status else None,
-        silence=_silence(history, facts.settings, stream, seen, found.at),
-        latencies=_samples(history, stream.name, "load_latency_seconds", found.at, mine),
-        rows=_grown(_samples(history, stream.name, "table_rows", found.at, mine)),
-    )
-
-
-def _silence(
-    history: History, settings: Settings, stream: Stream, newest: datetime | None, now: datetime
-) -> Silence | None:
-    limit = settings.watch.limits.quiet_hours.get(stream.name)
-    if newest is None:
-        return None
-    since = history.noted(f"known_since.{stream.name}")
-    hours = {
-        when(hour): int(files)
-        for hour, files in history.db.execute(
-            "SELECT hour, files FROM arrival WHERE stream = ?", (stream.name,)
-        )
-    }
-    rhythm = Rhythm(when(since) if since else now, now, hours)
-    return silence(rhythm, newest, now, limit=timedelta(hours=limit) if limit else None)
-
-
-def _samples(history: History, stream: str, name: str, now: datetime, mine: dict[str, float]) -> list[float]:
-    rows = history.db.execute(
-        "SELECT value FROM figure WHERE stream = ? AND name = ? AND at > ? AND at <= ? ORDER BY at",
-        (stream, name, iso(now - DAY), iso(now)),
-    )
-    return [float(value) for (value,) in rows] + ([mine[name]] if name in mine else [])
-
-
-def _grown(counts: list[float]) -> float | None:
-    """By how much a count has grown, whatever was taken away in between."""
-    if len(counts) < 2:
-        return None
-    return sum(max(0.0, after - before) for before, after in pairwise(counts))
-
-
 def _judge(found: Round, history: History, settings: Settings) -> None:
     """What is wrong by the checks, by the figures, and what cannot be seen at all."""
     limits, watch = settings.watch.limits, settings.watch
-    explained = {row.stream for row in found.outcome.results if row.outcome == "failed"}
-    if None in explained:
-        explained |= {stream.name for stream in settings.streams}
     judged = flow.judged(
         found.flows,
         patience=timedelta(minutes=settings.checks.loaded_within_minutes),
@@ -301,7 +131,7 @@ def _judge(found: Round, history: History, settings: Settings) -> None:
         backlog=limits.backlog_files,
         bad_rows=limits.bad_rows_percent,
         kinds={stream.name: stream.kind for stream in settings.streams},
-        explained=frozenset(name for name in explained if name),
+        explained=frozenset(_explained(found, settings)),
     )
     is_seen = all(each.state for each in found.flows) and not found.trouble
     own, well = list(judged.wrong), set(judged.well) if is_seen else set()
@@ -323,6 +153,12 @@ def _judge(found: Round, history: History, settings: Settings) -> None:
     well |= {cause.key for cause in own} - {cause.key for cause in found.own}
     told = {key for (key,) in history.db.execute("SELECT key FROM cause WHERE ended IS NULL")}
     found.seen = _one_of_two(causes.seen_in(found.outcome, found.own, well), told)
+
+
+def _explained(found: Round, settings: Settings) -> set[str]:
+    """The streams that a failed check speaks of."""
+    of = {row.stream for row in found.outcome.results if row.outcome == "failed"}
+    return {stream.name for stream in settings.streams if None in of or stream.name in of}
 
 
 def _one_of_two(seen: causes.Seen, told: set[str]) -> causes.Seen:

@@ -100,6 +100,19 @@ def test_bad_rows() -> None:
     assert judge(good, bad, bad_rows=None).wrong == ()
 
 
+def test_a_jump_of_bad_rows_has_the_schemas_name() -> None:
+    usual = ("schema_violations/2-0-1 of com.acme/cart/1-0-0", 120.0, 100.0)
+    jumped = ("schema_violations/2-0-1 of com.acme/checkout/1-0-0", 5000.0, 40.0)
+    few = ("adapter_failures/1-0-0", 50.0, 0.0)
+    bad = replace(FLOWING, stream="events_bad", bad=(usual, jumped, few))
+    (cause,) = judge(FLOWING, bad).wrong
+    assert (cause.key, cause.streams) == (flow.BAD_SCHEMAS, ("events_bad",))
+    assert "5,000 of schema_violations/2-0-1 of com.acme/checkout/1-0-0" in cause.why
+    assert "cart" not in cause.why
+    assert flow.BAD_SCHEMAS not in judge(FLOWING).well  # only a deep round sees them
+    assert flow.BAD_SCHEMAS in judge(replace(FLOWING, bad=()), replace(bad, bad=())).well
+
+
 def test_two_streams_of_one_cause_are_one() -> None:
     stuck = replace(FLOWING, pending=3, oldest_pending=ago(40))
     (cause,) = judge(stuck, replace(stuck, stream="events_bad")).wrong
