@@ -26,7 +26,20 @@ OF_SHELL_COMMANDS = {"command-timeout", "echo", "hide", "prompt-for-sudo-passwor
 """Invoke's own switches for the shell commands a task runs; only lint runs any."""
 ALIKE = ("--dry-run", "--yes", "--stream")
 """Flags that must follow every task of a line that changes something, or none of them."""
-READING = ("plan", "check", "doctor", "verify", "status", "explain", "runs", "sql", "lint", "sandbox.status")
+READING = (
+    "plan",
+    "check",
+    "doctor",
+    "verify",
+    "status",
+    "explain",
+    "watch",
+    "report",
+    "runs",
+    "sql",
+    "lint",
+    "sandbox.status",
+)
 FORMATS = ("table", "json", "junit", "tap", "nagios", "prometheus")
 REQUIRED = {"backfill": "--pattern", "replace-pipe": "--stream", "check": "--pipe", "explain": "--key"}
 

@@ -36,6 +36,8 @@ TASKS = (
     "tfvars",
     "runs",
     "sql",
+    "watch",
+    "report",
 )
 """The tasks that read the settings; the sandbox's own, demo and lint have no target to choose."""
 
