@@ -214,7 +214,7 @@ class _Parser:
             raise SnowflakeError(
                 2029,
                 "42601",
-                "SQL compilation error:\nMATCH_BY_COLUMN_NAME is not supported with a COPY transformation.",
+                "SQL compilation error:\nmatch_by_column_name is not supported with copy transform.",
             )
         if self.found.get("include_metadata") and not self.found.get("match_by_column_name"):
             raise SnowflakeError(

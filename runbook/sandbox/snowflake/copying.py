@@ -140,6 +140,7 @@ def compile_statement(
         table=duckdb_name(table.full_name),
         table_name=table.name,
         column_names=[column.name for column in columns],
+        timezone=timezone,
     )
     prefix = statement.stage.prefix(stage.path)
     return Compiled(statement, stage, integration, table, identity, named, plan, prefix, pattern, compiled_at)
@@ -362,6 +363,7 @@ def _validate(account: Account, session: Session, compiled: Compiled, role: Role
         compiled.plan.table,
         compiled.plan.table_name,
         compiled.plan.column_names,
+        compiled.plan.timezone,
     )
     reading = account.engine.cursor(session.parameters.timezone)
     load = Load(plan, reading, role.open, account.clock.now)

@@ -46,6 +46,30 @@ def test_what_excludes_or_needs_matching_by_name(world):
         assert caught.value.errno == errno, copy
 
 
+def test_fields_of_a_csv_file_go_to_the_columns_of_its_header(world):
+    header = "TYPE = CSV PARSE_HEADER = TRUE FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"
+    world.stage(file_format=f"{header} ERROR_ON_COLUMN_COUNT_MISMATCH = FALSE")
+    world.put("in/a.csv", 'Name,"id",more\n"x, y",1,z\n,2,\n')
+    world.put("in/b.csv", "id\nno\n3\n")
+    world.sql("CREATE TABLE M (ID INT, NAME VARCHAR, F VARCHAR, R INT)")
+    found = world.copy(
+        "COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = CONTINUE "
+        "INCLUDE_METADATA = (F = METADATA$FILENAME, R = METADATA$FILE_ROW_NUMBER)"
+    )
+    assert world.sql("SELECT ID, NAME, F, R FROM M ORDER BY ID") == [
+        (1, "x, y", "in/a.csv", 1),
+        (2, None, "in/a.csv", 2),
+        (3, None, "in/b.csv", 2),
+    ]
+    assert found["b.csv"]["first_error"] == "Numeric value 'no' is not recognized"
+    world.stage("COUNTED", file_format=header)
+    world.sql("CREATE TABLE N (ID INT, NAME VARCHAR)")
+    row = world.copy(
+        "COPY INTO N FROM @COUNTED/a MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = CONTINUE"
+    )
+    assert row["a.csv"]["first_error"].startswith("Number of columns in file (3) does not match")
+
+
 def test_a_pipe_matches_by_name(world):
     world.stage(file_format="TYPE = JSON")
     world.sql("CREATE TABLE M (ID INT)")
