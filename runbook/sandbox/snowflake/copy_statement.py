@@ -242,6 +242,8 @@ class _Parser:
 
     def _stage(self) -> StageReference:
         """A stage reference: its path is plain text, so it is read from the text and not from tokens."""
+        if self.tokens.sees("TABLE", "("):
+            raise errors.not_emulated("a COPY from a table function, as of a streaming pipe")
         start = self.tokens.next.start
         quoted_stage = _QUOTED_STAGE.match(self.text, start)
         if quoted_stage is not None:
@@ -277,6 +279,8 @@ class _Parser:
                 raise self.tokens.error()
         select = self.text[start : self.tokens.next.start].strip()
         self.tokens.expect("FROM")
+        if self.tokens.sees("TABLE", "("):
+            raise errors.not_emulated("a COPY from a table function")
         if self.tokens.next.value != "@" and not self.tokens.next.text.startswith("'@"):
             raise only_simple_select()
         stage = self._stage()

@@ -41,6 +41,8 @@ class Session:
         self.closed = False
         self.in_transaction = False
         self.query_ids: list[str] = []
+        self.variables: dict[str, Any] = {}
+        """By SET: ``$name`` in a statement."""
         self.lock = threading.RLock()
         self._duck: Any = None
         self._timezone = ""

@@ -75,7 +75,7 @@ NOT_EMULATED = [
     "BEGIN LET X := 1; RETURN X; END",
     "EXECUTE IMMEDIATE 'SELECT 1'",
     "CALL SYSTEM$WAIT(1)",
-    "SET X = 1",
+    "SET (X, Y) = (SELECT 1, 2 UNION SELECT 3, 4)",
     "SELECT $X",
     "EXPLAIN SELECT 1",
     # functions and views
