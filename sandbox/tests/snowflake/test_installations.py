@@ -1,4 +1,5 @@
-"""Shapes that public installations have: each is built as its author would, files arrive, and rows are counted.
+# ruff: noqa: E501 - worksheets as their authors would write them
+"""Shapes that public installations have: each is built as its author would, files arrive, rows are counted.
 
 What the shapes come from: repositories and Terraform modules with ``AUTO_INGEST``, re-expressed; nothing of
 theirs is copied. A shape the sandbox does not have is refused as "not emulated", by name.
@@ -382,7 +383,7 @@ CREATE TABLE t (v VARIANT); CREATE FILE FORMAT ff TYPE = JSON;
 CREATE STAGE st URL = 's3://{bucket}/a/' STORAGE_INTEGRATION = s3_int FILE_FORMAT = (FORMAT_NAME = allof.raw.ff);
 CREATE PIPE p AUTO_INGEST = TRUE AS COPY INTO t FROM @st;
 GRANT USAGE ON DATABASE allof TO ROLE reader; GRANT USAGE ON ALL SCHEMAS IN DATABASE allof TO ROLE reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA allof.raw TO reader; 
+GRANT SELECT ON ALL TABLES IN SCHEMA allof.raw TO reader;
 GRANT MONITOR ON PIPE allof.raw.p TO ROLE reader;
 GRANT ROLE reader TO ROLE SYSADMIN;
 USE ROLE reader; SHOW PIPES IN DATABASE allof; SELECT SYSTEM$PIPE_STATUS('allof.raw.p'); USE ROLE ACCOUNTADMIN;
