@@ -240,6 +240,11 @@ class RoleSession:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def delete(self, file: StagedFile) -> None:
+        """Delete one object. Raises 091003."""
+        with self.calls() as s3:
+            s3.delete_object(Bucket=file.bucket, Key=file.key)
+
     def head(self, bucket: str, key: str) -> StagedFile | None:
         """One object's size, ETag and time; None if it is not there, or may not be read."""
         try:

@@ -122,7 +122,7 @@ def parse_copy(text: str) -> CopyStatement:
 
 
 def parse_list(text: str) -> tuple[StageReference, str | None]:
-    """The stage and the PATTERN of ``LIST @stage[/path] [PATTERN = '…']``. Raises 001003."""
+    """The stage and the PATTERN of ``LIST`` or ``REMOVE @stage[/path] [PATTERN = '…']``. Raises 001003."""
     return _Parser(text).listing()
 
 
@@ -138,6 +138,17 @@ def for_pipe(statement: CopyStatement) -> CopyStatement:
     if statement.on_error == ABORT_STATEMENT:
         raise errors.invalid_value("ABORT_STATEMENT", "ON_ERROR")
     return statement
+
+
+def on_error_of(value: str, written: str = "") -> OnError:
+    """ON_ERROR's value. Raises 001008 for another one, with the text that was written."""
+    match = _ON_ERROR.fullmatch(value.upper())
+    if match is not None:
+        return OnError("SKIP_FILE", None if match[1] is None else int(match[1]), percent=bool(match[2]))
+    known = {"CONTINUE": CONTINUE, "ABORT_STATEMENT": ABORT_STATEMENT}
+    if value.upper() not in known:
+        raise errors.invalid_value(written or value, "ON_ERROR")
+    return known[value.upper()]
 
 
 _STAGE = re.compile(r"""@[^\s()',;"]*(?:"(?:[^"]|"")*"[^\s()',;"]*)*""")
@@ -222,7 +233,7 @@ class _Parser:
             )
 
     def listing(self) -> tuple[StageReference, str | None]:
-        self.tokens.one_of("LIST", "LS")
+        self.tokens.one_of("LIST", "LS", "REMOVE", "RM")
         stage = self._stage()
         while not self.tokens.at_end:
             self.tokens.expect("PATTERN", "=")
@@ -358,15 +369,7 @@ class _Parser:
 
     def on_error(self) -> None:
         token = self.tokens.next
-        value = str(self._value()).upper()
-        match = _ON_ERROR.fullmatch(value)
-        if match is not None:
-            number = None if match[1] is None else int(match[1])
-            self.found["on_error"] = OnError("SKIP_FILE", number, percent=bool(match[2]))
-        elif value in ("CONTINUE", "ABORT_STATEMENT"):
-            self.found["on_error"] = CONTINUE if value == "CONTINUE" else ABORT_STATEMENT
-        else:
-            raise errors.invalid_value(token.text, "ON_ERROR")
+        self.found["on_error"] = on_error_of(str(self._value()), token.text)
 
     def size_limit(self) -> None:
         number = self.tokens.number()
@@ -381,8 +384,9 @@ class _Parser:
         self.found["validation_mode"] = value
 
     def purge(self) -> None:
-        if self.tokens.boolean():
-            raise errors.not_emulated("PURGE = TRUE")
+        self.found["purge"] = self.tokens.boolean()
+        if not self.found["purge"]:
+            self.written.remove("PURGE")
 
     def enforce_length(self) -> None:
         self.found["truncate_columns"] = not self.tokens.boolean()

@@ -318,9 +318,8 @@ def _without_conflicts(options: FormatOptions) -> FormatOptions:
     if options.type == "PARQUET":
         return options
     if options.type != "CSV":
-        for name in ("ENABLE_OCTAL", "STRIP_NULL_VALUES", "TRIM_SPACE"):
-            if options[name]:
-                raise errors.not_emulated(f"{name} = TRUE in a JSON file format")
+        if options["ENABLE_OCTAL"]:
+            raise errors.not_emulated("ENABLE_OCTAL = TRUE in a JSON file format")
         return options
     if not options["VALIDATE_UTF8"]:
         raise errors.not_emulated("VALIDATE_UTF8 = FALSE")

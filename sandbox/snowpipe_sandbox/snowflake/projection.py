@@ -386,6 +386,8 @@ def _name_fields(holder: exp.Expression, statement: CopyStatement, options: Form
 
 def _name_metadata(column: exp.Column, metadata: set[str]) -> None:
     name = column.name if column.this.args.get("quoted") else column.name.upper()
+    if name == "NEXTVAL" and column.table:
+        raise errors.not_emulated("sequences")
     if column.this.args.get("quoted") and name.startswith("c") and name[1:].isdigit():
         return
     if name not in METADATA:

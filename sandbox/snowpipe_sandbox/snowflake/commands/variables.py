@@ -34,7 +34,10 @@ def set_(session: Session, tokens: Tokens) -> Result:
     rest = tokens.text[tokens.next.start :]
     if several:
         rest = rest.strip().removeprefix("(").removesuffix(")")
-    found = plain_sql.run(session, f"SELECT {substituted(session, rest)}", ()).rows
+    query = substituted(session, rest)
+    if not query.lstrip().upper().startswith("SELECT"):
+        query = f"SELECT {query}"
+    found = plain_sql.run(session, query, ()).rows
     if len(found) != 1 or len(found[0]) != len(names):
         raise errors.not_emulated("SET with another number of values than of names")
     for name, value in zip(names, found[0], strict=True):
