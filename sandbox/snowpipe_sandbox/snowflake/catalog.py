@@ -230,7 +230,7 @@ class Pipe(SchemaObject):
     """A pipe. ``definition`` is the COPY text as written; ``paused`` None means "as the schema says".
 
     ``owner_changed``: ownership was transferred and SYSTEM$PIPE_FORCE_RESUME not yet called.
-    ``cloned``: made by cloning its schema; stopped until forced.
+    ``cloned``: made by cloning its schema; stopped until it is resumed.
     """
 
     definition: str

@@ -275,6 +275,8 @@ class _Copy:
             history.copied(table.id, loaded)
             history.record(attempts)
 
+        if history.rollback_keeps_copies:
+            self.session.at_end(lambda: history.copied(table.id, loaded))
         self.session.after_commit(remember)
 
     def _output(self, load: Load, chosen: Chosen) -> Result:

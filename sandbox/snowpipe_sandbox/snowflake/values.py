@@ -123,6 +123,7 @@ _MOMENTS = {
 }
 """A number in a VARIANT is seconds, also one that is meant as milli- or microseconds (*observed:*
 https://github.com/snowflakedb/snowflake-connector-python/issues/1677, issues/600)."""
+_TOO_FINE = re.compile(r"\.[0-9]{6}[0-9]*[1-9]")
 _PLAIN_CASTS = {
     **_SEMI_STRUCTURED,
     exp.DType.BOOLEAN: "sandbox_boolean",
@@ -138,6 +139,8 @@ def casts(node: exp.Expression) -> exp.Expression:
     wanted = node.to.this
     if wanted in _PLAIN_CASTS and (wanted not in _SEMI_STRUCTURED or not node.to.expressions):
         return _call(_PLAIN_CASTS[wanted], node.this)
+    if wanted in _MOMENTS and isinstance(node.this, exp.Literal) and _TOO_FINE.search(node.this.name):
+        raise errors.not_emulated("fractions of a second finer than microseconds")
     if wanted in _MOMENTS and isinstance(node.this.unnest(), exp.JSONExtract):
         return _call(_MOMENTS[wanted], node.this.unnest())
     if wanted in _TEXT_TYPES:

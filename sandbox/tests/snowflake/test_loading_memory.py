@@ -194,6 +194,19 @@ def test_a_file_loaded_in_a_transaction_that_is_undone_was_never_loaded(world):
     assert world.copy("COPY INTO T FROM @ST")["a.csv"]["status"] == "LOADED"
 
 
+def test_or_it_was_for_no_page_says_which(world):
+    world.sql("CREATE TABLE T (A NUMBER, B VARCHAR)")
+    world.stage()
+    world.put("in/a.csv", GOOD)
+    world.account.history.rollback_keeps_copies = True
+    world.sql("BEGIN")
+    world.sql("COPY INTO T FROM @ST")
+    world.sql("ROLLBACK")
+    assert world.history() == {}
+    assert world.copy("COPY INTO T FROM @ST") == "Copy executed with 0 files processed."
+    assert world.copy("COPY INTO T FROM @ST FORCE = TRUE")["a.csv"]["status"] == "LOADED"
+
+
 class TestHistories:
     def test_copy_history_has_its_21_columns(self, world):
         prepare(world)
