@@ -161,17 +161,8 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
 
 
 def _function(module: str, name: str) -> Callable[..., int]:
-    """The function of a command's module; raises SettingsWrong where an extra is not installed."""
-    try:
-        found: Callable[..., int] = getattr(import_module(f"runbook.commands.{module}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("duckdb", "pyarrow"):
-            raise
-        raise SettingsWrong(
-            f"{error.name} is not installed",
-            why="files, load histories and rows are compared in DuckDB, with Arrow",
-            remedy="pip install 'snowpipe-runbook[scale]'",
-        ) from None
+    """A command's function, out of the module named as the command; no other command is imported."""
+    found: Callable[..., int] = getattr(import_module(f"runbook.commands.{module}"), name)
     return found
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from runbook.clouds.reader import Reader, side_by_side
+from runbook.clouds.reader import Reader
 from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
@@ -351,7 +351,7 @@ class Facts:
         ``delivery`` also lists the files; ``deep`` also reads the load history, which needs a
         warehouse. Reads only; what cannot be read shows when it is asked for.
         """
-        with side_by_side(WIDTH) as pool:
+        with self.reader.side_by_side(WIDTH) as pool:
             for question in self._questions(delivery=delivery, deep=deep, steps=steps):
                 pool.submit(_unless_it_fails, question)
 

@@ -5,20 +5,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runbook.backfill import looking
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import LOADED, PARTLY
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.ledger import looking
+from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.evidence import evidence as known
 from runbook.ledger.left import split
 from runbook.loading.leases import ALONE_S, Holding, leased
 from runbook.loading.loader import Loaded, Loader, Stop
+from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
@@ -344,8 +344,7 @@ class Replacing:
                 remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again: it goes on",
             )
         if any(
-            plan.evidence.may_be_half_way(verdict.file)
-            for verdict in plan.verdicts(f"kind = '{Kind.IN_FLIGHT}'")
+            plan.evidence.may_be_half_way(verdict.file) for verdict in plan.verdicts(kinds=[Kind.IN_FLIGHT])
         ):
             until = note.made_on + timedelta(minutes=self.run.settings.checks.loaded_within_minutes)
             raise NotConverged(
