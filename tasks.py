@@ -109,7 +109,7 @@ def step3_aws(
     """Step 3, AWS: let Snowflake's user, with the external ID, assume the role.
 
     Documented as: add Snowflake's external ID as trust relationship for the IAM role. Other
-    people's statements stay. Waits until Snowflake really gets in.
+    people's statements stay. Waits until Snowflake can assume the role.
     """
     run(c, "step", numbers=(3,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -176,7 +176,7 @@ def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = F
     """Whether we may do what each step does: rights, regions, clocks, versions.
 
     Names each right that is missing with the statement that grants it; changes nothing.
-    Exit code 0: all there. 1: something is missing. 3: nothing is, but something cannot be told.
+    Exit code 0: all there. 1: something is missing. 3: nothing is, but some checks could not tell.
     """
     run(c, "doctor", output_format=format, every=all, debug=debug)
 

@@ -76,7 +76,9 @@ def check_stage_can_be_listed(listing: Listing) -> None:
     Remedy: find what denies s3:ListBucket on this folder, such as a condition in the bucket's policy
     See: docs/runbook.md#snowflake-does-not-get-in
     """
-    assert str(listing.error or "listed") == "listed", "Snowflake gets in, and still cannot list the stage"
+    assert str(listing.error or "listed") == "listed", (
+        "Snowflake assumes the role, and still cannot list the stage"
+    )
 
 
 @pytest.mark.needs(*THE_WAY)

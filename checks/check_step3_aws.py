@@ -99,7 +99,7 @@ def check_trust_is_not_closed(role: Role) -> None:
     See: docs/runbook.md#trust
     """
     denying = [NOBODY_SID] if role.denies_everybody else []
-    assert denying == [], "step 1 made the role anew, or an old trust policy was put back"
+    assert denying == [], "step 1 created the role again, or an old trust policy was put back"
 
 
 @pytest.mark.needs("step3.trust-names-snowflakes-user")

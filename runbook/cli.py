@@ -123,7 +123,7 @@ def _in_words(error: BaseException) -> str:
     if isinstance(error, UnknownFileType) or "_load_" in str(error):
         return "A settings file's name ends in .yaml"
     if word := re.search(r"(?:with base 10|to float): ('.*')", str(error)):
-        return f"{word[1]} is no number"
+        return f"{word[1]} is not a number"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -33,16 +33,22 @@ class RunbookError(Exception):
 
     def __str__(self) -> str:
         """The paragraph; its commands go to the target of this process, which its last sentence names."""
-        sentences = [self.what.rstrip(".")]
+        sentences = [_begun(self.what.rstrip("."))]
         if self.where:
             sentences[0] += f" ({self.where})"
         if self.why:
-            sentences.append(self.why.rstrip("."))
+            sentences.append(_begun(self.why.rstrip(".")))
         if self.remedy:
             sentences.append(f"To do: {self.remedy.rstrip('.')}")
         if self.target:
             sentences.append(f"Target: {self.target}")
         return typed(". ".join(sentences) + ".")
+
+
+def _begun(text: str) -> str:
+    """``text`` with a capital, unless it begins with a name: of a key, a file, a flag or a command."""
+    word = text.partition(" ")[0].rstrip(",:;")
+    return text[:1].upper() + text[1:] if word.isascii() and word.isalpha() and word != "invoke" else text
 
 
 class SettingsWrong(RunbookError):

@@ -260,7 +260,7 @@ def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> R
         except SqlFailed as error:
             if pause is None or error.errno not in ROLE_NOT_ASSUMED:
                 raise
-            note(f"{change.title}: AWS does not let Snowflake in; trying again in {pause} s")
+            note(f"{change.title}: Snowflake cannot assume the role; trying again in {pause} s")
             reader.sleep(pause)
     raise AssertionError("unreachable")
 
@@ -314,7 +314,7 @@ def advice(error: Exception) -> str:
             3001: "let a role with that privilege run it, ",
             3041: "it is somebody else's: let its owner grant the role a privilege on it, or name another, ",
             2003: "check that the object exists and the role may see it, ",
-            3167: "AWS does not let Snowflake in yet: check `invoke verify --step 3`, ",
+            3167: "Snowflake cannot assume the role yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",
         }
         return known.get(error.errno, "")

@@ -156,7 +156,7 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
     """
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or key.lower().startswith("aws:"):
-            raise ValueError(f"{key!r} is no tag's key: 1 to 128 characters, not beginning with aws:")
+            raise ValueError(f"{key!r} is not a tag's key: 1 to 128 characters, not beginning with aws:")
         if len(value) > 256:
             raise ValueError(f"the value of {key!r} is longer than 256 characters")
         for text in (key, value):

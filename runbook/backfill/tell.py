@@ -100,7 +100,7 @@ def reach(plan: BackfillPlan) -> list[str]:
     if evidence.account is None:
         said.append(
             "ACCOUNT_USAGE.COPY_HISTORY may not be read (grant SNOWFLAKE.USAGE_VIEWER): failures and "
-            "deleted rows older than 14 days cannot be told from files that were never loaded"
+            "deleted rows older than 14 days cannot be distinguished from files that were never loaded"
         )
     return said
 
@@ -158,7 +158,7 @@ def outcome_table(result: Result, style: Style) -> str:
     waiting = result.now.counts.get(Kind.IN_FLIGHT)
     if waiting:
         until = result.unsettled_until
-        when = f"after {until:%H:%M:%S} UTC: an earlier pipe may be at it" if until else "later"
+        when = f"after {until:%H:%M:%S} UTC: an earlier pipe may still be loading" if until else "later"
         lines.append(f"  in flight: {counted(waiting[0], 'file')}, to look at again {when}")
     if not missing and not result.rows_twice:
         nothing = "nothing else" if waiting else "nothing"

@@ -108,7 +108,7 @@ class translated_sql:  # noqa: N801 (reads as a statement: with translated_sql(.
             raise CannotTell(
                 "Snowflake has ended the session",
                 why=one_line(str(error)),
-                remedy="run the command again, it signs in anew",
+                remedy="run the command again: it signs in once more",
                 final=True,
             ) from None
         if isinstance(error, errors.ProgrammingError | errors.DatabaseError) and _is_refusal(error):

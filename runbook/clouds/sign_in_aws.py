@@ -126,7 +126,7 @@ def _by_type(error: Any, where: str) -> RunbookError | None:
             "An AWS key or token holds a character that cannot be sent",
             where=where,
             why="A line end or a blank, as copying leaves it",
-            remedy="set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew",
+            remedy="set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN again",
         )
     return None
 

@@ -222,7 +222,7 @@ def _ends(results: list[Result]) -> int:
         note("another COPY is loading some of the files: run the same command again in a while")
         return NotConverged.exit_code
     if untils := [result.unsettled_until for result in results if result.unsettled_until]:
-        note(f"the pipe was just made anew: run the same command again after {max(untils):%H:%M:%S} UTC")
+        note(f"the pipe was just recreated: run the same command again after {max(untils):%H:%M:%S} UTC")
         return NotConverged.exit_code
     strays = any(each.strays for each in loaded)
     return 1 if strays or any(result.files_missing or result.rows_twice for result in results) else 0

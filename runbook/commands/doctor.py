@@ -29,8 +29,8 @@ SHOWN: dict[Word, tuple[str, str]] = {
 def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int:
     """Settings, identities, rights, regions, clocks and versions. Only reads.
 
-    The exit code is about the five steps: 1 when something is missing, 3 when something cannot be told. What
-    only a command beside them needs is told too; not everybody who runs the steps is to take them back.
+    The exit code is about the five steps: 1 when something is missing, 3 when some checks could not tell.
+    What only a command beside them needs is told too; not everybody who runs the steps is to take them back.
     """
     if output_format not in ("table", "json"):
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")

@@ -59,7 +59,5 @@ def switch_stream(run: Run, command: str, stream: Stream, *, dry_run: bool = Fal
             force(run, stream, error)
     now = run.facts().pause(stream)
     if now is None or now.paused != want:
-        raise NotConverged(
-            f"{stream.pipe} was told to {command} and did not", remedy="invoke verify --step 4"
-        )
+        raise NotConverged(f"{stream.pipe} did not {command}", remedy="invoke verify --step 4")
     say(f"{stream.name}: {'paused' if want else 'resumed'}")

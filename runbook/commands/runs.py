@@ -112,7 +112,7 @@ def _read(path: Path) -> PastRun:
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from None
     if not rows or not all(isinstance(row, dict) and "command" in row for row in rows):
-        raise _damaged(path, "a line of it is none of ours")
+        raise _damaged(path, "a line of it is not a record of this program")
     return PastRun(path.stem, rows)
 
 

@@ -116,7 +116,7 @@ def _test(settings: Settings) -> int:
     for name, why in answers.items():
         say(f"{name}: {f'not delivered: {why}' if why else 'delivered'}")
     if not usable and not problems:
-        say("No route is set: docs/watch.md says how to be told on Slack in five minutes.")
+        say("No route is set: docs/watch.md says how to get messages on Slack in five minutes.")
         return 1
     return 1 if problems or any(answers.values()) else 0
 
@@ -219,7 +219,7 @@ class _Watcher:
         seen = [*(row.id for row in found.outcome.root_causes), *(cause.key for cause in found.own)]
         words = ", ".join(f"{each.stream} {word}" for each, word in found.words(self.settings))
         named = f": {', '.join(seen)}" if seen else ""
-        told = f"; told: {', '.join(causes)}" if causes else ""
+        told = f"; sent: {', '.join(causes)}" if causes else ""
         text = f"{self.settings.target} {found.verdict}{named}{told}"
         if self.asked.once:
             say(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")

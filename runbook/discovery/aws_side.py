@@ -18,7 +18,7 @@ def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
         account = facts.reader.aws("sts", "GetCallerIdentity")["Account"]
     except (AwsFailed, RunbookError) as error:
         found.unseen.append(
-            f"AWS does not let us in ({error}): suffixes, topics and the role were not looked at"
+            f"AWS refused the credentials ({error}): suffixes, topics and the role were not looked at"
         )
         return
     if account != facts.settings.aws.account_id:

@@ -154,7 +154,7 @@ def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> Fo
     if not found.stage["storage_integration"]:
         raise Refused(
             f"The stage {copy.stage} has no storage integration",
-            why="Snowflake gets in with keys written into the stage, and nobody can look at those",
+            why="Snowflake signs in to AWS with keys written into the stage, and nobody can look at those",
             remedy="give the stage a storage integration; docs/runbook.md#integration",
         )
     return found

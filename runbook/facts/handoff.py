@@ -83,7 +83,7 @@ def stored(reader: Reader, place: str) -> Handoff | None:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()[:3])
         raise CannotTell(
-            f"What is at {place} is no handoff", why=wrong, remedy=f"write it anew: {AGAIN}"
+            f"What is at {place} is not a handoff", why=wrong, remedy=f"write it again: {AGAIN}"
         ) from None
 
 

@@ -80,7 +80,7 @@ def _sees_everything(reader: Reader) -> None:
     if role := reader.hidden_from.get("admin"):
         admin = settings.snowflake.admin_role
         raise CannotTell(
-            "Who else uses what would be removed cannot be told",
+            "Who else uses what would be removed cannot be seen",
             why=f"the role {role} does not see everybody's stages and pipes",
             remedy=f"connect with the role {admin} (role in connections.toml)",
             missing_right=f"being granted the role {admin}",

@@ -78,14 +78,14 @@ def read(
             compiled = re.compile(pattern)
     except (re.error, Warning) as error:
         raise SettingsWrong(
-            f"--pattern {pattern!r} is no regular expression that is read as COPY reads it",
+            f"--pattern {pattern!r} is not a regular expression that is read as COPY reads it",
             why=str(error),
             remedy="a pattern must match the whole object key, such as '.*/2026-01-.*[.]gz'",
         ) from None
     if max_files < 1:
-        raise SettingsWrong(f"--max-files {max_files} is no number of files")
+        raise SettingsWrong(f"--max-files {max_files} is not a number of files")
     if max_gb < 1:
-        raise SettingsWrong(f"--max-gb {max_gb} is no number of gigabytes")
+        raise SettingsWrong(f"--max-gb {max_gb} is not a number of gigabytes")
     first, last = moment("--since", since), moment("--until", until)
     if first and last and first >= last:
         raise SettingsWrong(f"--since {since} is not before --until {until}")
@@ -104,5 +104,5 @@ def moment(flag: str, text: str | None) -> datetime | None:
         OverflowError,
     ):  # the latter in the first and the last hours there are, of another zone
         raise SettingsWrong(
-            f"{flag} {text!r} is no time", remedy=f"{flag} 2026-01-31 or {flag} 2026-01-31T08:00Z"
+            f"{flag} {text!r} is not a time", remedy=f"{flag} 2026-01-31 or {flag} 2026-01-31T08:00Z"
         ) from None

@@ -348,7 +348,7 @@ class Evidence:
         return any(key not in remembered for key in self.table.files or ())
 
     def may_be_half_way(self, file: StagedFile) -> bool:
-        """Whether an earlier pipe may be at it still: it was there when that one was replaced, a moment ago.
+        """Whether an earlier pipe may still be loading: it was there when that one was replaced just now.
 
         However old it is: a person's REFRESH or a long pause may have had it loaded only then. Where the file
         is older than the table, and nothing is in there that the pipe did not load, this pipe is the first.

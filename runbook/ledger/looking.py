@@ -215,7 +215,7 @@ def again(facts: Facts, before: Evidence, keys: Sequence[str]) -> Evidence:
         raise Blocked(f"The pipe {stream.pipe} is gone", by_step=4, remedy="invoke step4-snowflake")
     if pipe.created_on != before.pipe.created_on:
         raise CannotTell(
-            f"The pipe {stream.pipe} was made anew meanwhile",
+            f"The pipe {stream.pipe} was recreated meanwhile",
             why="it has forgotten what it loaded, and the plan does not know",
             remedy="run the same command again",
         )

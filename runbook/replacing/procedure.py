@@ -23,7 +23,7 @@ from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
 from runbook.running import Run
-from runbook.settings import Stream
+from runbook.settings import Identifier, Stream
 from runbook.sql import literal
 from runbook.steps.step5_aws import plan_rules
 from runbook.terminal import note as tell
@@ -257,12 +257,12 @@ class Replacing:
         try:
             self._make(change)
         except SqlFailed as error:
-            owner = found.pipe.owner
+            owner = Identifier(found.pipe.owner).sql
             raise Refused(
                 f"{self.stream.pipe} has a {statements.EVENT_LEVEL} that {owner} may not set",
                 why=f"{error}; a new pipe would lose it. Nothing was changed",
-                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take it "
-                f"off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
+                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take "
+                f"it off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
             ) from None
 
     def _stop_where_another_run_is_at_it(self, found: Replacement, begun: datetime) -> None:

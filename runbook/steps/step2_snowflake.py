@@ -157,7 +157,7 @@ def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:
             return
     if running:
         raise Refused(
-            f"The integration {have.name} would assume another role, which does not let Snowflake in yet",
+            f"The integration {have.name} would assume another role, which Snowflake cannot assume yet",
             why=f"until step 3 is done the files of {', '.join(str(stream.pipe) for stream in running)} "
             "would fail, and a pipe never tries a failed file again",
             remedy="`invoke pause`, then `invoke up`, which resumes the pipes at its end",

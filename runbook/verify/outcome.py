@@ -120,7 +120,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 a check failed (or advises, where strict), 3 only that something cannot be told."""
+        """0 healthy, 1 a check failed (or advises, where strict), 3 only that some checks could not tell."""
         if self.is_healthy:
             return 0
         return 1 if self.root_causes or (self.strict and self.advice) else 3

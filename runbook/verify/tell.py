@@ -61,7 +61,7 @@ def _verdict(outcome: Outcome, style: Style) -> str:
 
 def _why_not(outcome: Outcome) -> str:
     """Why a run without a root cause is not healthy."""
-    return "advice counts (--strict)" if outcome.is_well_but_for_advice else "something cannot be told"
+    return "advice counts (--strict)" if outcome.is_well_but_for_advice else "some checks could not tell"
 
 
 def _cause(result: Result, outcome: Outcome, style: Style) -> str:

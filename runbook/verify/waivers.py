@@ -44,7 +44,7 @@ def ended(waivers: Iterable[Waiver], today: date) -> list[str]:
     """A sentence for each waiver that has ended."""
     return [
         f"The waiver of {waiver.check}{f' ({waiver.stream})' if waiver.stream else ''} ended on "
-        f"{waiver.until}: what it silenced is told again."
+        f"{waiver.until}: what it silenced is reported again."
         for waiver in waivers
         if waiver.until < today
     ]

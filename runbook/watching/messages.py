@@ -16,7 +16,7 @@ from runbook.watching.history import clean, iso
 TITLE = 140
 LINE = 700
 BLOCKS_NAMED = 4
-NAMED = 10  # causes told at length in one message
+NAMED = 10  # causes reported at length in one message
 
 Told = Mapping[str, Cause]
 

@@ -51,7 +51,7 @@ class Trend:
             "latency p50": _minutes(self.latency_p50_s),
             "p95": _minutes(self.latency_p95_s),
             "most pending": "?" if self.most_pending is None else self.most_pending,
-            "causes told": self.incidents,
+            "causes reported": self.incidents,
         }
 
 

@@ -4,9 +4,12 @@ Plots are pygal's, as SVG in the page, without its scripts; their colours are th
 follow light and dark. Each plot has its numbers beside it as a table, for whoever does not see it.
 """
 
+import sys
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from runbook.settings import Settings
@@ -77,7 +80,11 @@ def _at(moment: datetime) -> str:
     return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M} UTC</time>'
 
 
-WORDS = {"healthy": "All is well.", "broken": "Something is broken.", "unknown": "Something cannot be told."}
+WORDS = {
+    "healthy": "All is well.",
+    "broken": "Something is broken.",
+    "unknown": "Some checks could not tell.",
+}
 
 
 def _state(past: Past, now: datetime) -> str:
@@ -89,11 +96,11 @@ def _state(past: Past, now: datetime) -> str:
     words = {
         "healthy": "All is well.",
         "broken": "Something is broken.",
-        "unknown": "Something cannot be told.",
+        "unknown": "Some checks could not tell.",
     }
     said = words.get(verdict, verdict)
     if lasting:
-        said = f"{counted(len(lasting), 'cause')} told and not over."
+        said = f"{counted(len(lasting), 'cause')} reported and not over."
     streams = "; ".join(f"{name}: {word}" for name, word in summary.get("words", {}).items())
     old = "" if now - at < timedelta(hours=1) else f" That is {_hours(now - at)} ago: is anybody watching?"
     return (
@@ -109,7 +116,7 @@ def _hours(span: timedelta) -> str:
 def _causes(past: Past, now: datetime) -> str:
     found = past.incidents()
     if not found:
-        return "<h2>What was wrong</h2>\n<p>Nothing was told in this time.</p>"
+        return "<h2>What was wrong</h2>\n<p>Nothing was reported in this time.</p>"
     rows = "\n".join(_incident(each, now) for each in found)
     return (
         '<h2>What was wrong</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="What was wrong">'
@@ -206,11 +213,21 @@ def _figure(title: str, series: Series) -> str:
     )
 
 
-def _svg(title: str, series: Series) -> str:
-    import pygal
-    from pygal.style import Style
+def _pygal() -> tuple[Any, Any]:
+    """The module and its Style, without the import hook it leaves behind, which modern Python warns of."""
+    before = list(sys.meta_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        import pygal
+        from pygal.style import Style
+    sys.meta_path[:] = [each for each in sys.meta_path if each in before]
+    return pygal, Style
 
-    style = Style(
+
+def _svg(title: str, series: Series) -> str:
+    pygal, style_of = _pygal()
+
+    style = style_of(
         background="transparent",
         plot_background="transparent",
         foreground="var(--ink)",

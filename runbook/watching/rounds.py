@@ -54,7 +54,7 @@ class Round:
 
     @property
     def exit_code(self) -> int:
-        """As verify's: 1 where something is wrong, 3 where only something cannot be told."""
+        """As verify's: 1 where something is wrong, 3 where only some checks could not tell."""
         if self.outcome.root_causes or any(cause.key in flow.OWN for cause in self.own):
             return 1
         return 0 if self.outcome.is_well_from_here and not self.trouble else 3
@@ -222,8 +222,8 @@ def _untold(key: str, unknown: list[Result], since: datetime) -> Cause:
     return Cause(
         key,
         (),
-        "Every check can be told.",
-        f"{first.id} cannot be told: {first.cause}{more}",
+        "Every check has an answer.",
+        f"{first.id} could not be checked: {first.cause}{more}",
         first.remedy,
         "docs/watch.md",
         since=since,

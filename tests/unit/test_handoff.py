@@ -120,7 +120,7 @@ def test_a_file_or_parameter_that_is_not_there_says_nothing_yet(settings):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"handoff": 2}', "not json"])
 def test_what_is_no_handoff_is_told(settings, text):
     answer = {"Parameter": {"Value": text}}
-    with pytest.raises(CannotTell, match="is no handoff"):
+    with pytest.raises(CannotTell, match="is not a handoff"):
         stored(FakeReader(settings, {"ssm:GetParameter": answer}), "ssm:/x")
 
 

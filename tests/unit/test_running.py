@@ -77,7 +77,7 @@ def test_no_error_has_an_exit_code_that_is_not_documented():
     ("error", "text"),
     [
         (RunbookError("It failed."), "It failed."),
-        (RunbookError("It failed", where="there", why="because.", remedy="mend it."), "It failed (there). because. To do: mend it."),
+        (RunbookError("It failed", where="there", why="because.", remedy="mend it."), "It failed (there). Because. To do: mend it."),
         (RunbookError("It failed", remedy="mend it"), "It failed. To do: mend it."),
         (Blocked("No queue", by_step=4, remedy="invoke step4-snowflake"), "No queue. Step 4 comes first. To do: invoke step4-snowflake."),
     ],

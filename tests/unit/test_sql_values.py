@@ -324,7 +324,14 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/verify/flight.py:_remove_row": {"canary.delete"},
     "runbook/replacing/statements.py:_by_owner": {"statement"},
     "runbook/replacing/statements.py:create": {"definition"},
+    # SQLite's own, in this process
+    "runbook/watching/history.py:_shrink": {"table"},
+    "runbook/watching/history.py:forget": {"table"},
+    "runbook/watching/history.py:work": {"table"},
+    # written by .sql in the settings
+    "runbook/watching/looking.py:figures_of": {"facts.settings.schema_sql"},
     # words and numbers of the code itself
+    "runbook/replacing/procedure.py:_try_the_level": {"statements.EVENT_LEVEL"},
     "runbook/ledger/in_snowflake.py:_base": {"digit"},
     "runbook/facts/ours.py:marked": {"KINDS[kind]", "_schema(reader.settings)"},
     "runbook/facts/history.py:_same_rows_statement": {"mark", "name"},

@@ -121,7 +121,7 @@ def test_a_healthy_outcome_is_one_line_and_the_checks():
 
 
 def test_nothing_at_all_is_not_healthy():
-    assert as_table(outcome(), PLAIN).startswith("not healthy: sandbox, something cannot be told")
+    assert as_table(outcome(), PLAIN).startswith("not healthy: sandbox, some checks could not tell")
 
 
 @given(

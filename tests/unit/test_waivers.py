@@ -64,7 +64,7 @@ def test_what_another_failure_blocks_too_stays_blocked() -> None:
 
 def test_sentences() -> None:
     assert ended([_waiver(until="2026-03-01")], TODAY) == [
-        "The waiver of step4.paused ended on 2026-03-01: what it silenced is told again."
+        "The waiver of step4.paused ended on 2026-03-01: what it silenced is reported again."
     ]
     assert idle([_waiver("step4.padused")], ["step4.paused"]) == [
         "There is no check step4.padused: its waiver waives nothing."

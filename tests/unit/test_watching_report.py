@@ -116,7 +116,7 @@ def test_what_comes_from_outside_is_text(text: str) -> None:
 
 def test_state_causes_and_remedies_come_first(text: str) -> None:
     body = text[text.index("<main>") :]
-    assert body.index("1 cause told and not over") < body.index("step1.role-exists")
+    assert body.index("1 cause reported and not over") < body.index("step1.role-exists")
     assert body.index("step1.role-exists") < body.index("step4.pipe-is-not-paused")
     assert "invoke step1-aws step3-aws" in body
     assert "and lasts" in body
