@@ -406,13 +406,13 @@ class Reader:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):
             raise AssertionError(f"{service}:{operation} is not a read")
-        with self._asked("aws", service):
+        with self.asked("aws", service):
             return call_aws(self.clouds.aws(service), service, operation, parameters)
 
     def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a paginated read."""
         items: list[Any] = []
-        with self._asked("aws", service), translated_aws(service, operation):
+        with self.asked("aws", service), translated_aws(service, operation):
             client = self.clouds.aws(service)
             for page in client.get_paginator(_snake(operation)).paginate(**parameters):
                 if told := sign_in_aws.answered_by_another(page, service, operation):
@@ -424,11 +424,11 @@ class Reader:
         """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
-        with self._asked("snowflake"):
+        with self.asked("snowflake"):
             return run_sql(self.clouds.snowflake("read"), statement, binds)
 
     @contextmanager
-    def _asked(self, side: str, service: str = "") -> Iterator[None]:
+    def asked(self, side: str, service: str = "") -> Iterator[None]:
         """One question; raises at once, with the reason, where an earlier one was not answered."""
         whom = service or side
         for known in (self._final, self.closed, self._silent):
