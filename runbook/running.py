@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from runbook import settings as reading
-from runbook.errors import NotConverged, NotWritten, RunbookError, SettingsWrong
+from runbook.errors import CannotTell, NotConverged, NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.interrupts import as_ctrl_c
 from runbook.plan import Applied, Change, make
@@ -122,7 +122,8 @@ def running(
                 note(f"target {settings.target}: {_changes(run)}")
         except RunbookError as error:
             error.target = settings.target
-            if run.changed and not isinstance(error, NotConverged):
+            is_open = isinstance(error, CannotTell) and error.unreachable and run.writer.begun
+            if (run.changed or is_open) and not isinstance(error, NotConverged):
                 raise _after_changes(run, error) from error
             raise
         except KeyboardInterrupt:

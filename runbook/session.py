@@ -145,6 +145,7 @@ class Clouds:
         self._connections: dict[str, Any] = {}
         self._aws_session: Any = None
         self._refused: dict[str, RunbookError] = {}  # by side: a refused sign-in is not tried another time
+        self.open: dict[object, tuple[str, float]] = {}  # questions and writes without an answer yet
 
     def aws(self, service: str) -> Any:
         """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached."""
@@ -164,6 +165,16 @@ class Clouds:
             if not isinstance(error, CannotTell) or error.final:
                 self._refused[side] = error
             raise
+
+    @contextmanager
+    def waiting(self, side: str, now: Callable[[], float] = time.monotonic) -> Iterator[None]:
+        """A side has been asked, or told, something; see :meth:`Reader.waited_for`."""
+        ticket = object()
+        self.open[ticket] = (side, now())
+        try:
+            yield
+        finally:
+            del self.open[ticket]
 
     def session(self) -> Any:
         """The one boto3 session of this run, so that a second factor is asked for once."""
@@ -390,7 +401,6 @@ class Reader:
         self.closed: dict[str, CannotTell] = {}
         self._silent: dict[str, CannotTell] = {}  # by side, or by service of AWS
         self._final: dict[str, CannotTell] = {}  # by side: the sign-in was refused
-        self._under_way: dict[object, tuple[str, float]] = {}
 
     @property
     def absent(self) -> frozenset[str]:
@@ -435,7 +445,7 @@ class Reader:
             if told := known.get(side) or known.get(whom):
                 raise told
         try:
-            with self.waiting(side):
+            with self.clouds.waiting(side, self.now):
                 yield
         except CannotTell as error:
             known = self._final if error.final else self._silent
@@ -445,20 +455,10 @@ class Reader:
                 raise
             raise self._final.setdefault(side, _no_session(error, self.settings.target)) from None
 
-    @contextmanager
-    def waiting(self, side: str) -> Iterator[None]:
-        """A question to a side is open; see :meth:`waited_for`."""
-        ticket = object()
-        self._under_way[ticket] = (side, self.now())
-        try:
-            yield
-        finally:
-            del self._under_way[ticket]
-
     def waited_for(self) -> dict[str, float]:
-        """The sides that are being asked, and for how many seconds the oldest question has been open."""
+        """The sides that have not answered, and for how many seconds the oldest question has been open."""
         open_since: dict[str, float] = {}
-        for side, begun in list(self._under_way.values()):
+        for side, begun in list(self.clouds.open.values()):
             open_since[side] = min(begun, open_since.get(side, begun))
         return {side: self.now() - begun for side, begun in open_since.items()}
 
@@ -488,13 +488,21 @@ class Reader:
         """
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
-        connection = self.clouds.snowflake("read")
+        with self.asked("snowflake"):
+            found = self._found(self.clouds.snowflake("read"), statement)
+        while True:
+            with self.asked("snowflake"), translated_sql(statement):
+                batch = next(found, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _found(self, connection: Any, statement: str) -> Iterator[Any]:
+        if getattr(connection, "host", "") not in LOOPBACK:
+            return _batches(connection, statement)
+        host, port = connection.host, int(connection.port)
         with translated_sql(statement):
-            found = _batches(connection, statement)
-            if getattr(connection, "host", "") in LOOPBACK:
-                host, port = connection.host, int(connection.port)
-                found = iter(_while_it_lives(host, port, lambda: list(_batches(connection, statement))))
-            yield from found
+            return iter(_while_it_lives(host, port, lambda: list(_batches(connection, statement))))
 
     def confirm(self, *, aws: bool = True, snowflake: bool = True, partly: bool = False) -> Identity:
         """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch.
@@ -608,7 +616,8 @@ class Writer:
         """One AWS call that writes; raises AwsFailed."""
         self.ready()
         self.begun += 1
-        answer = call_aws(self.clouds.aws(service), service, operation, parameters)
+        with self.clouds.waiting("aws"):
+            answer = call_aws(self.clouds.aws(service), service, operation, parameters)
         return Receipt(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
     def sql(self, statement: str) -> Receipt:
@@ -616,14 +625,16 @@ class Writer:
         self.ready()
         connection = self.clouds.snowflake(self.session)
         self.begun += 1
-        return Receipt(_executed(connection, statement)[0])
+        with self.clouds.waiting("snowflake"):
+            return Receipt(_executed(connection, statement)[0])
 
     def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
         """One statement that writes, and the rows it answers with; raises SqlFailed."""
         self.ready()
         connection = self.clouds.snowflake(self.session)
         self.begun += 1
-        query_id, rows = _executed(connection, statement)
+        with self.clouds.waiting("snowflake"):
+            query_id, rows = _executed(connection, statement)
         return Receipt(query_id), rows
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,7 +57,9 @@ def fetch(url: str, naps: list[float]) -> ranges.Fetch:
 
 
 def reader_of(client: Any, naps: list[float], now: Callable[[], float]) -> Reader:
-    clouds: Any = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None, settings=None)
+    clouds: Any = SimpleNamespace(
+        aws=lambda _: client, ca_bundle=lambda: None, settings=None, waiting=lambda *_: nullcontext()
+    )
     return Reader(clouds, now=now, sleep=naps.append)
 
 
