@@ -6,18 +6,9 @@ from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
 from runbook.facts.delivery import neighbours
-from runbook.facts.pipeline import (
-    format_options,
-    loader_grants,
-    missing_columns,
-    operator_grants,
-    pipe_definition,
-    same_statement,
-)
 from runbook.facts.snowflake import (
     ORPHANED_STAGE,
     FileFormat,
-    Grant,
     Pause,
     Pipe,
     PipeStatus,
@@ -26,6 +17,8 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.settings import Settings, Stream
+from runbook.wanted.grants import Grant, loader_grants, operator_grants
+from runbook.wanted.pipeline import format_options, missing_columns, pipe_definition, same_statement
 
 
 def check_schema_exists(facts: Facts) -> None:
@@ -83,7 +76,7 @@ def check_table_has_the_columns(table: Table, stream: Stream) -> None:
     Remedy: rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
     See: docs/runbook.md#table
     """
-    assert missing_columns(table, stream) == [], "the pipe's COPY does not compile"
+    assert missing_columns(table.names, stream) == [], "the pipe's COPY does not compile"
 
 
 def check_table_takes_missing_values(table: Table, stream: Stream, settings: Settings) -> None:
