@@ -151,6 +151,10 @@ class Driver:
             self.story.append(f"at the end {' '.join(arguments)}: {done.returncode}: {said[-400:]}")
             if done.returncode in (0, Unhealthy.exit_code):
                 return
+            if (
+                "To do: invoke resume --stream events" in said
+            ):  # somebody's pause; the remedy as it is printed
+                self.at.run("resume", "--stream", "events", expect=None)
             self.at.settle()
             self.at.advance(minutes=16)
         raise AssertionError(self.told())
