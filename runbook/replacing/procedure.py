@@ -261,8 +261,8 @@ class Replacing:
             raise Refused(
                 f"{self.stream.pipe} has a {statements.EVENT_LEVEL} that {owner} may not set",
                 why=f"{error}; a new pipe would lose it. Nothing was changed",
-                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take it "
-                f"off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
+                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take "
+                f"it off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
             ) from None
 
     def _stop_where_another_run_is_at_it(self, found: Replacement, begun: datetime) -> None:

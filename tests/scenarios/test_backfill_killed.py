@@ -21,7 +21,7 @@ def put_all(at: Installation, names: list[str]) -> list[str]:
 
 
 def unannounced(at: Installation, names: list[str]) -> list[str]:
-    """One file that the pipe loaded, then files nobody told it of: half older than REFRESH reaches, half younger.
+    """One file that the pipe loaded, then files nobody announced: half older than REFRESH reaches.
 
     The one shows that the table was not emptied since; without it nobody knows what became of the old ones.
     """

@@ -365,7 +365,7 @@ def test_a_trust_policy_of_another_integration_is_told(installation: Installatio
 
 def test_the_right_that_is_missing_is_named(installation: Installation) -> None:
     theirs = by_hand(installation)
-    assert "--pipe is missing" in installation.run("discover", expect=2).stderr
+    assert "Choose one: --pipe" in installation.run("discover").stdout
     assert "names no pipe" in installation.run("discover", "--pipe", "PIPE", expect=2).stderr
     done = installation.run("discover", "--pipe", "RAW.SNOWPLOW.NONE", "--output", "-", expect=3)
     assert "MONITOR on pipe RAW.SNOWPLOW.NONE" in " ".join(done.stderr.split())
