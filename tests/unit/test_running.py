@@ -223,7 +223,7 @@ def test_after_changes_any_error_is_applied_partly(error):
 
 def test_a_write_that_nobody_answered_may_have_been_done():
     silent = CannotTell("Snowflake cannot be reached", remedy="check the network", unreachable=True)
-    with pytest.raises(NotConverged, match="Its first change was under way.*check the network"):
+    with pytest.raises(NotConverged, match=r"Its first change was under way.*check the network"):
         begun(silent, changed=0, sent=1)
     with pytest.raises(CannotTell):
         begun(silent, changed=0)  # only asked
