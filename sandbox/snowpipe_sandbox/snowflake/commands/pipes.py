@@ -271,7 +271,7 @@ def _may_alter(session: Session, pipe: Pipe, given: set[str], unset: list[str]) 
     changed = given | set(unset)
     if "LOG_EVENT_LEVEL" in changed:
         privileges.require_on_account(session.role, "MODIFY LOG EVENT LEVEL")
-    if given == {"PIPE_EXECUTION_PAUSED"} and not unset or changed == {"LOG_EVENT_LEVEL"}:
+    if (given == {"PIPE_EXECUTION_PAUSED"} and not unset) or changed == {"LOG_EVENT_LEVEL"}:
         privileges.require(session.role, pipe, "OPERATE")
     else:
         privileges.require_ownership(session.role, pipe)
