@@ -201,6 +201,9 @@ def settings_of(config: Any) -> dict[str, Any]:
     file = getattr(config, "_runtime_path", None)
     if file and not getattr(config, "_runtime_found", True):
         raise SettingsWrong("The settings file does not exist", where=str(file), remedy="correct -f")
+    for each in (getattr(config, "_project_path", None), file):
+        if each:
+            _refuse_repetitions(Path(each))
     known = {f"INVOKE_{name}" for name in _variables(whole)}
     ours = {f"INVOKE_{name}" for name in _variables(settings)}
     given = [name for name in os.environ if name.startswith("INVOKE_")]
@@ -221,6 +224,32 @@ def settings_of(config: Any) -> dict[str, Any]:
             remedy="write target: and a name into it (target: sandbox, where that is meant)",
         )
     return settings
+
+
+def _refuse_repetitions(file: Path) -> None:
+    """Raises SettingsWrong where a section or a value stands twice in a file: YAML takes the last in silence.
+
+    Source: https://yaml.org/spec/1.2.2/#3213-node-comparison (the keys of a mapping must be unique)
+    """
+    import yaml
+
+    if file.suffix not in (".yaml", ".yml") or not file.is_file():
+        return
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    nodes = [yaml.compose(file.read_text(encoding="utf-8"), Loader=loader)]
+    while nodes:
+        node, lines = nodes.pop(), dict[str, int]()
+        for key, inner in node.value if isinstance(node, yaml.MappingNode) else ():
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise SettingsWrong(
+                    f"{key.value} stands twice",
+                    where=f"{file}, lines {lines[key.value]} and {line}",
+                    why="Only one of the two would count",
+                    remedy="make one of the two",
+                )
+            lines[str(key.value)] = line
+            nodes.append(inner)
 
 
 def _names_target(config: Any) -> bool:

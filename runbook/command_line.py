@@ -19,7 +19,6 @@ from runbook.errors import SettingsWrong
 from runbook.invocation import HERE
 
 HELP = ("--help", "-h")
-FILE = ("--config", "-f")
 AFTER_A_TASK = {"config", "dry", "list"}
 """Invoke's own switches that do after a task what they do before it."""
 OF_SHELL_COMMANDS = {"command-timeout", "echo", "hide", "prompt-for-sudo-password", "pty", "warn-only"}
@@ -84,14 +83,13 @@ def checked(program: Any, collection: Any) -> None:
         return
     _no_such_help(core["help"].value, core["list"].value, contexts, collection)
     own = program.initial_context
+    _one_file(program.argv)
     line = list(_read(words, contexts, own))
     if program.core.remainder:
         raise SettingsWrong(
             "What stands after -- means nothing here", remedy=f"leave out -- {program.core.remainder}"
         )
     _means_something([arg.name for arg in core.values() if arg.got_value], line)
-    if core["config"].value and any(flag in FILE for flag in _own(words, contexts, own)):
-        raise SettingsWrong("-f is given twice", remedy="one environment file a line")
     for one in line:
         _is_whole(one)
     _all_alike(line)
@@ -135,14 +133,11 @@ def _read(words: Sequence[str], contexts: dict[str, Any], own: Any) -> Iterator[
         yield one
 
 
-def _own(words: Sequence[str], contexts: dict[str, Any], own: Any) -> Iterator[str]:
-    """The switches of Invoke's own among the words."""
-    context: Any = None
-    for flag, value in _pairs(words, contexts, own):
-        if value is None:
-            context = contexts[flag]
-        elif context is None or flag not in context.flags:
-            yield flag
+def _one_file(words: Sequence[str]) -> None:
+    """Raises SettingsWrong where -f is given twice: Invoke takes the second file for a task."""
+    short = [word for word in words if word.startswith("-f")]
+    if len(short) + sum(word.partition("=")[0] == "--config" for word in words) > 1:
+        raise SettingsWrong("-f is given twice", remedy="one environment file a line")
 
 
 def _once(one: Called, flag: str) -> None:

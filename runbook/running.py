@@ -125,7 +125,8 @@ def running(
                 note(f"target {settings.target}: {_changes(run)}")
         except RunbookError as error:
             error.target = settings.target
-            if run.changed and not isinstance(error, NotConverged):
+            is_open = isinstance(error, CannotTell) and error.unreachable and run.writer.begun
+            if (run.changed or is_open) and not isinstance(error, NotConverged):
                 raise _after_changes(run, error) from error
             raise
         except KeyboardInterrupt:

@@ -3,8 +3,9 @@
 import os
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from getpass import GetPassWarning
@@ -50,6 +51,7 @@ class Clouds:
         self._connections: dict[str, Any] = {}
         self._aws_session: Any = None
         self._refused: dict[str, RunbookError] = {}  # by side: a refused sign-in is not tried another time
+        self.open: dict[object, tuple[str, float]] = {}  # questions and writes without an answer yet
 
     def aws(self, service: str) -> Any:
         """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached."""
@@ -69,6 +71,16 @@ class Clouds:
             if not isinstance(error, CannotTell) or error.final:
                 self._refused[side] = error
             raise
+
+    @contextmanager
+    def waiting(self, side: str, now: Callable[[], float] = time.monotonic) -> Iterator[None]:
+        """A side has been asked, or told, something; see :meth:`Reader.waited_for`."""
+        ticket = object()
+        self.open[ticket] = (side, now())
+        try:
+            yield
+        finally:
+            del self.open[ticket]
 
     def session(self) -> Any:
         """The one boto3 session of this run, so that a second factor is asked for once."""

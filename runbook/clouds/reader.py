@@ -107,7 +107,6 @@ class Reader:
         self.closed: dict[str, CannotTell] = {}
         self._silent: dict[str, CannotTell] = {}  # by side, or by service of AWS
         self._final: dict[str, CannotTell] = {}  # by side: the sign-in was refused
-        self._under_way: dict[object, tuple[str, float]] = {}
 
     def side_by_side(self, width: int) -> AbstractContextManager[Executor]:
         """Threads for independent reads, all ended at the end; Ctrl-C waits for none of them."""
@@ -138,13 +137,13 @@ class Reader:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):
             raise AssertionError(f"{service}:{operation} is not a read")
-        with self._asked("aws", service):
+        with self.asked("aws", service):
             return call_aws(self.clouds.aws(service), service, operation, parameters)
 
     def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a paginated read."""
         items: list[Any] = []
-        with self._asked("aws", service), translated_aws(service, operation):
+        with self.asked("aws", service), translated_aws(service, operation):
             client = self.clouds.aws(service)
             for page in client.get_paginator(snake(operation)).paginate(**parameters):
                 if told := sign_in_aws.answered_by_another(page, service, operation):
@@ -156,18 +155,18 @@ class Reader:
         """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
-        with self._asked("snowflake"):
+        with self.asked("snowflake"):
             return run_sql(self.clouds.snowflake("read"), statement, binds)
 
     @contextmanager
-    def _asked(self, side: str, service: str = "") -> Iterator[None]:
+    def asked(self, side: str, service: str = "") -> Iterator[None]:
         """One question; raises at once, with the reason, where an earlier one was not answered."""
         whom = service or side
         for known in (self._final, self.closed, self._silent):
             if told := known.get(side) or known.get(whom):
                 raise told
         try:
-            with self.waiting(side):
+            with self.clouds.waiting(side, self.now):
                 yield
         except CannotTell as error:
             known = self._final if error.final else self._silent
@@ -177,20 +176,10 @@ class Reader:
                 raise
             raise self._final.setdefault(side, _no_session(error, self.settings.target)) from None
 
-    @contextmanager
-    def waiting(self, side: str) -> Iterator[None]:
-        """A question to a side is open; see :meth:`waited_for`."""
-        ticket = object()
-        self._under_way[ticket] = (side, self.now())
-        try:
-            yield
-        finally:
-            del self._under_way[ticket]
-
     def waited_for(self) -> dict[str, float]:
-        """The sides that are being asked, and for how many seconds the oldest question has been open."""
+        """The sides that have not answered, and for how many seconds the oldest question has been open."""
         open_since: dict[str, float] = {}
-        for side, begun in list(self._under_way.values()):
+        for side, begun in list(self.clouds.open.values()):
             open_since[side] = min(begun, open_since.get(side, begun))
         return {side: self.now() - begun for side, begun in open_since.items()}
 
@@ -220,13 +209,21 @@ class Reader:
         """
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
-        connection = self.clouds.snowflake("read")
+        with self.asked("snowflake"):
+            found = self._found(self.clouds.snowflake("read"), statement)
+        while True:
+            with self.asked("snowflake"), translated_sql(statement):
+                batch = next(found, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _found(self, connection: Any, statement: str) -> Iterator[Any]:
+        if getattr(connection, "host", "") not in LOOPBACK:
+            return batches(connection, statement)
+        host, port = connection.host, int(connection.port)
         with translated_sql(statement):
-            found = batches(connection, statement)
-            if getattr(connection, "host", "") in LOOPBACK:
-                host, port = connection.host, int(connection.port)
-                found = iter(while_it_lives(host, port, lambda: list(batches(connection, statement))))
-            yield from found
+            return iter(while_it_lives(host, port, lambda: list(batches(connection, statement))))
 
     def confirm(self, *, aws: bool = True, snowflake: bool = True, partly: bool = False) -> Identity:
         """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch.

@@ -35,7 +35,8 @@ class Writer:
         """One AWS call that writes; raises AwsFailed."""
         self.ready()
         self.begun += 1
-        answer = call_aws(self.clouds.aws(service), service, operation, parameters)
+        with self.clouds.waiting("aws"):
+            answer = call_aws(self.clouds.aws(service), service, operation, parameters)
         return Receipt(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
     def sql(self, statement: str) -> Receipt:
@@ -43,12 +44,14 @@ class Writer:
         self.ready()
         connection = self.clouds.snowflake(self.session)
         self.begun += 1
-        return Receipt(executed(connection, statement)[0])
+        with self.clouds.waiting("snowflake"):
+            return Receipt(executed(connection, statement)[0])
 
     def answer(self, statement: str) -> tuple[Receipt, list[Row]]:
         """One statement that writes, and the rows it answers with; raises SqlFailed."""
         self.ready()
         connection = self.clouds.snowflake(self.session)
         self.begun += 1
-        query_id, rows = executed(connection, statement)
+        with self.clouds.waiting("snowflake"):
+            query_id, rows = executed(connection, statement)
         return Receipt(query_id), rows

@@ -28,6 +28,7 @@ from runbook.replacing.procedure import (
     witnessed,
 )
 from runbook.running import Run, running
+from runbook.settings import ours
 from runbook.terminal import Style, counted, say, say_as_is, say_json, wrapped
 
 
@@ -46,6 +47,7 @@ def replace_pipe(
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     if not stream:
         raise SettingsWrong("--stream is missing", remedy="one pipe at a time: --stream events")
+    ours(config, "replace-pipe")
     quiet = output_format == "json"
     with running(config, "replace-pipe", sides=("snowflake",), stream=stream, yes=yes, quiet=quiet) as run:
         found = look(run.facts(), run.settings.stream(stream))

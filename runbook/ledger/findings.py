@@ -11,6 +11,7 @@ from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, StagedFile
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.left import left_by_an_earlier_pipe
 from runbook.settings import Stream
+from runbook.wanted.pipeline import CANARY
 
 # https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts: what a load says of a file that is gone
 VANISHED_SAYS = ("was not found", "Failed to access remote file")
@@ -111,8 +112,9 @@ def _failure(ledger: Ledger, key: str) -> Load | None:
 def vanished(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> dict[str, str]:
     """Files that were announced, and gone when the pipe read them: expired, deleted or marked as deleted.
 
-    Names that begin with ``_`` or ``.`` are working files of whoever writes.
+    Names that begin with ``_`` or ``.`` are working files of whoever writes; a canary takes itself away.
     """
+    ours = f"{stream.prefix}{CANARY}-"
     present = {file.key for file in listing.files}
     done = {load.key for load in loads if load.status in LOADED}
     return {
@@ -121,6 +123,7 @@ def vanished(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> dict[
         if load.status in FAILED
         and any(said in load.first_error for said in VANISHED_SAYS)
         and load.key not in present | done
+        and not load.key.startswith(ours)
         and stream.takes(load.key)
         and not any(part.startswith(("_", ".")) for part in load.key.removeprefix(stream.prefix).split("/"))
     }

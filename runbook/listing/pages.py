@@ -47,7 +47,7 @@ def of_bucket(reader: Reader, bucket: str, prefix: str, *, connections: int) -> 
         asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": limit, "EncodingType": "url"}
         if after:
             asked["StartAfter"] = after
-        with reader.waiting("aws"):
+        with reader.asked("aws", "s3"):
             return patiently(lambda: send(asked), reader.sleep, reader.now)
 
     return fetch

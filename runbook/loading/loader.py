@@ -34,6 +34,7 @@ from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.settings import Stream
 from runbook.sql import statements as split
+from runbook.terminal import note
 
 T = TypeVar("T")
 
@@ -47,6 +48,8 @@ _SKIPPED = (
     "COPY skipped it: another COPY is loading it, perhaps of a run that was killed, or the table's own load "
     "memory knows it"
 )
+
+_ENDS_SOON = "interrupted: what is under way ends first; Ctrl-C again ends the command at once"
 
 CHUNK = 1000  # files whose rows are read again in one statement
 TOGETHER = 20  # REFRESH statements in one request
@@ -75,6 +78,8 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        # another thread's words: this one may be in the middle of a line
+        threading.Thread(target=note, args=(_ENDS_SOON,), daemon=True).start()
 
     @staticmethod
     def finish(statement: Callable[[], T]) -> T:

@@ -16,8 +16,9 @@ from runbook.clouds.reader import Reader
 from runbook.facts import aws, snowflake
 from runbook.settings import Stream
 from runbook.sql import literal
+from runbook.wanted.pipeline import CANARY
 
-NAME = "snowpipe-runbook-canary"
+NAME = CANARY
 SCHEMA = f"iglu:{NAME}/canary/jsonschema/1-0-0"
 ABANDONED = timedelta(minutes=15)
 """What an older run put is nobody's any more."""

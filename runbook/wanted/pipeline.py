@@ -69,6 +69,9 @@ def missing_columns(names: Collection[str], stream: Stream) -> list[str]:
 LEASE_PREFIX = "SNOWPIPE_RUNBOOK_LEASE_"
 """How the names of leases begin: file formats that say who is at work (runbook.loading.leases)."""
 
+CANARY = "snowpipe-runbook-canary"
+"""How the name of a canary's file begins; its run follows (runbook.verify.canary)."""
+
 
 def pipe_definition(settings: Settings, stream: Stream) -> str:
     """The COPY statement of the stream's pipe: as sql/step4_snowflake writes it, or as it was found."""

@@ -41,7 +41,6 @@ NIGHTLY = {
     "test_discover",
     "test_doctor",
     "test_down",
-    "test_driver",
     "test_foreign_objects",
     "test_healthy_shapes",
     "test_interrupted_everywhere",

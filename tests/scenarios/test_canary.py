@@ -93,7 +93,7 @@ def test_one_whose_event_comes_after_it_was_removed_loads_nothing(shared: Instal
     shared.settle()
     assert left(shared) == []
     shared.control("DELETE", "/faults")
-    assert shared.verify()["healthy"]
+    shared.assert_healthy()
 
 
 def test_it_is_not_sent_through_what_is_known_to_be_broken(shared: Installation) -> None:

@@ -40,8 +40,8 @@ NEEDS = {
     "explain": "s3://bucket/key.gz",
     "sql": "--step 2",
 }
-CONTACTS_NOBODY = ("runs", "sql")
-ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "runs", "sql")
+CONTACTS_NOBODY = ("report", "runs", "sql")
+ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "report", "runs", "sql")
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 
@@ -164,6 +164,28 @@ def test_where_each_command_goes(terminal: Terminal, tmp_path: Path, monkeypatch
         assert [target for _, target, _ in terminal.commands] == ["sandbox"]
 
 
+@pytest.mark.parametrize(
+    ("more", "what", "lines"),
+    [
+        ("target: sandbox\n", "target", "1 and 4"),
+        ("aws: {bucket: acme-other}\n", "aws", "2 and 4"),
+        (
+            "checks: {loaded_within_minutes: 5, loaded_within_minutes: 9}\n",
+            "loaded_within_minutes",
+            "4 and 4",
+        ),
+    ],
+)
+def test_what_stands_twice_in_an_environment_file_is_refused(
+    terminal: Terminal, tmp_path: Path, more: str, what: str, lines: str
+) -> None:
+    file = Path(live(tmp_path))
+    file.write_text(file.read_text() + more)
+    code, text = terminal.types(f"-f {file} pause")
+    assert (code, terminal.nobody) == (2, True)
+    assert f"{what} stands twice ({file}, lines {lines})" in text
+
+
 @pytest.mark.parametrize("names", [("RUNBOOK_SANDBOX_GIVEN",), ("RUNBOOK_SANDBOX",)])
 def test_a_shell_of_the_sandbox_means_the_sandbox(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
@@ -272,6 +294,8 @@ def test_a_line_that_is_wrong_is_refused_whole(terminal: Terminal, task: str) ->
         f"{called(task)} -r /tmp": "There is no flag -r",
         f"{called(task)} -f": "-f needs a value",
         f"-f a.yaml {called(task)} -f b.yaml": "-f is given twice",
+        f"-f a.yaml -f b.yaml {called(task)}": "-f is given twice",
+        f"--config=a.yaml -fb.yaml {called(task)}": "-f is given twice",
         f"{called(task)} -- x": "-- means nothing",
     }
     wrong |= {f"{called(task)} {flag}": "needs a value" for flag, arg in flags.items() if arg.takes_value}

@@ -22,6 +22,7 @@ from runbook.ledger.left import joined, left_by_an_earlier_pipe, split
 from runbook.ledger.verdicts import Way, judge
 from runbook.loading.planning import plan_files
 from runbook.settings import Settings
+from runbook.verify.canary import Canary
 from tests.unit.observed import MADE, NOW, Known, healthy, pipe, staged
 from tests.unit.test_backfill_classes import EVERYTHING, KEY_A, NOTHING_MORE, evidence_of, load, states
 
@@ -211,11 +212,12 @@ def test_a_list_that_is_not_as_it_was_written_is_ignored(text: str) -> None:
 def test_a_file_that_vanished_before_it_was_loaded_is_named(settings: Settings) -> None:
     stream = settings.streams[0]
     keys = [f"{stream.prefix}{name}" for name in ("gone.gz", "_temporary/gone.gz", "back.gz", "bad.gz")]
-    errors = ["Remote file 'x' was not found. There are…"] * 3 + ["not a gzip file"]
+    keys.insert(2, Canary(stream, "20261130T045100Z-7b16b8").key)  # taken away before its event came
+    errors = ["Remote file 'x' was not found. There are…"] * 4 + ["not a gzip file"]
     loads = tuple(
         load(key, "LOAD_FAILED", first_error=error) for key, error in zip(keys, errors, strict=True)
     )
-    found = said.vanished(stream, Listing((staged(keys[2]),)), loads)
+    found = said.vanished(stream, Listing((staged(keys[3]),)), loads)
     assert list(found) == keys[:1]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bench.s3_endpoint import Endpoint, Keys, entry
 from runbook.clouds.failures import AwsFailed
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.listing import pages, ranges
 
@@ -53,11 +54,14 @@ def fetch(url: str, naps: list[float]) -> ranges.Fetch:
     client = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b").client(
         "s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version="s3v4")
     )
-    clouds = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None)
-    reader: Any = SimpleNamespace(
-        clouds=clouds, sleep=naps.append, now=time.monotonic, waiting=lambda _: nullcontext()
+    return pages.of_bucket(reader_of(client, naps, time.monotonic), "bucket", PREFIX, connections=8)
+
+
+def reader_of(client: Any, naps: list[float], now: Callable[[], float]) -> Reader:
+    clouds: Any = SimpleNamespace(
+        aws=lambda _: client, ca_bundle=lambda: None, settings=None, waiting=lambda *_: nullcontext()
     )
-    return pages.of_bucket(reader, "bucket", PREFIX, connections=8)
+    return Reader(clouds, now=now, sleep=naps.append)
 
 
 def test_a_busy_endpoint_is_backed_off_from_and_every_key_is_listed_once() -> None:
@@ -140,3 +144,25 @@ def test_who_does_not_answer_is_given_up_in_two_minutes_and_who_is_busy_is_waite
     assert clock[0] <= 120
     if not isinstance(raised, CannotTell):
         assert len(asked) == pages.TRIES
+
+
+def test_who_did_not_answer_for_one_listing_is_not_waited_for_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, asked = [0.0], []
+
+    def send(_: object) -> ranges.Page:
+        asked.append(clock[0])
+        clock[0] += pages.ANSWER_S
+        raise CannotTell("No answer", unreachable=True)
+
+    monkeypatch.setattr(pages, "_sender", lambda *_: send)
+    reader = reader_of(None, [], lambda: clock[0])
+    for prefix in ("enriched/", "bad/"):
+        with pytest.raises(CannotTell, match="No answer"):
+            pages.of_bucket(reader, "bucket", prefix, connections=8)("", 1000)
+    assert clock[0] <= 120
+    reader.again()
+    with pytest.raises(CannotTell):
+        pages.of_bucket(reader, "bucket", "bad/", connections=8)("", 1000)
+    assert clock[0] > 120

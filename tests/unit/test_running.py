@@ -201,10 +201,10 @@ def test_wrong_settings_end_before_anything_is_contacted():
             pytest.fail("the command must not begin")
 
 
-def begun(error, *, changed, sides=()):
-    """What a command on nobody's clouds raises, after so many changes."""
+def begun(error, *, changed, sides=(), sent=0):
+    """What a command on nobody's clouds raises, after so many changes and writes without an answer."""
     with running(written(), "step1-aws", sides=sides, quiet=True) as run:
-        run.changed = changed
+        run.changed, run.writer.begun = changed, sent
         raise error
 
 
@@ -219,6 +219,16 @@ def test_after_changes_any_error_is_applied_partly(error):
         begun(error, changed=2)
     assert told.value.exit_code == 4
     assert told.value.what == error.what
+
+
+def test_a_write_that_nobody_answered_may_have_been_done():
+    silent = CannotTell("Snowflake cannot be reached", remedy="check the network", unreachable=True)
+    with pytest.raises(NotConverged, match=r"Its first change was under way.*check the network"):
+        begun(silent, changed=0, sent=1)
+    with pytest.raises(CannotTell):
+        begun(silent, changed=0)  # only asked
+    with pytest.raises(CannotTell):
+        begun(CannotTell("A right is missing"), changed=0, sent=1)  # refused: it was answered
 
 
 def test_ctrl_c_after_changes_says_what_was_done_and_ends_with_4():

@@ -9,20 +9,18 @@ from botocore import exceptions as aws_errors
 from snowflake.connector import errors as snowflake_errors
 
 from runbook.clouds.calls import call_aws, run_sql, translated_aws, translated_sql
-from runbook.clouds.connections import Clouds, side_by_side
+from runbook.clouds.connections import Clouds
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader, not_ours
 from runbook.clouds.writer import Writer
 from runbook.errors import CannotTell, SettingsWrong
 
 
-class NoClouds:
+class NoClouds(Clouds):
     """Clouds that nobody may reach."""
 
-    side_by_side = staticmethod(side_by_side)
-
     def __init__(self, settings):
-        self.settings = settings
+        super().__init__(settings, run_id="r", command="plan")
 
     def aws(self, service):
         raise AssertionError("AWS was reached")
@@ -57,8 +55,8 @@ def test_what_reads_reaches_the_cloud(settings, statement):
 
 def test_a_reader_has_no_verb_that_writes():
     verbs = {name for name, _ in inspect.getmembers(Reader, inspect.isfunction) if not name.startswith("_")}
-    reads = {"again", "aws", "aws_pages", "batches", "side_by_side", "sql"}
-    assert verbs == {*reads, "confirm", "sign_in_to_snowflake", "waited_for", "waiting"}
+    reads = {"again", "asked", "aws", "aws_pages", "batches", "side_by_side", "sql"}
+    assert verbs == {*reads, "confirm", "sign_in_to_snowflake", "waited_for"}
     assert {
         name for name, _ in inspect.getmembers(Writer, inspect.isfunction) if not name.startswith("_")
     } == {"answer", "aws", "sql"}
@@ -365,5 +363,28 @@ def raise_(error):
 def test_whom_somebody_waits_for_and_since_when(settings):
     clock = iter([10.0, 15.0, 30.0])
     reader = Reader(NoClouds(settings), now=lambda: next(clock))
-    with reader._asked("aws", "iam"), reader._asked("aws", "s3"):
+    with reader.asked("aws", "iam"), reader.asked("aws", "s3"):
         assert reader.waited_for() == {"aws": 20.0}
+
+
+def test_a_write_and_the_rows_of_a_long_answer_are_waited_for_like_a_question(settings):
+    clouds, seen = NoClouds(settings), []
+    reader = Reader(clouds)
+
+    class Slow(Cursor):
+        def execute(self, *words):
+            seen.append(set(reader.waited_for()))
+
+        def fetch_arrow_batches(self):
+            raise snowflake_errors.NotSupportedError
+
+        def fetchmany(self, count):
+            rows, self.rows = self.rows, []
+            return rows
+
+    clouds.snowflake = lambda purpose: Slow(["A"], [(1,)])
+    Writer(clouds).sql("CREATE DATABASE d")
+    Writer(clouds).answer("ALTER PIPE p REFRESH")
+    assert [row for rows in reader.batches("LIST @s") for row in rows] == [{"a": 1}]
+    assert seen == [{"snowflake"}] * 3
+    assert reader.waited_for() == {}

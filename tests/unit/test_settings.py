@@ -1,6 +1,8 @@
 """Settings: what is wrong is refused with the key's name, and every name is derived once."""
 
 import re
+from importlib import import_module
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -399,3 +401,25 @@ def test_where_a_wrong_value_comes_from_is_its_variable_or_the_files():
     assert where(variables, **both) == "INVOKE_AWS_BUCKET, INVOKE_AWS_REGION"
     overlapping = where({"INVOKE_STREAMS_EVENTS_PREFIX"}, streams__events__prefix="snowplow/")
     assert overlapping == "invoke.yaml, prod.yaml, INVOKE_STREAMS_EVENTS_PREFIX"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("step", {"numbers": (1,), "dry_run": True, "yes": True, "adopt": False}),
+        ("down", {"dry_run": True, "yes": True, "name": "", "stream": None}),
+        ("plan", {"output_format": "table"}),
+        (
+            "replace_pipe",
+            {"stream": "events", "max_files": 1, "max_gb": 1, "dry_run": True, "yes": True}
+            | {"output_format": "table"},
+        ),
+    ],
+)
+def test_what_others_made_is_refused_by_every_command_that_would_change_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
+) -> None:
+    module = import_module(f"runbook.commands.{name}")
+    monkeypatch.setattr(module, "running", lambda *_, **__: pytest.fail("somebody was contacted"))
+    with pytest.raises(SettingsWrong, match="not for an installation that others made"):
+        getattr(module, name)(written(made_by="others"), **options)
