@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
+from runbook.facts.dead_rules import UNVALIDATED, of_others_alone
 from runbook.facts.documents import text
 from runbook.session import ROLE_NOT_ASSUMED, AwsFailed, Reader, Receipt, SqlFailed, Writer
 from runbook.sql import statements
@@ -101,6 +102,7 @@ ENTRY_S = (1, 3, 6)
 """Between the attempts of a statement for which Snowflake assumes the role."""
 UNSEEN_S = (1, 2, 4, 8)
 """How long a change that was made is looked for, where AWS does not show it yet."""
+SKIP = "SkipDestinationValidation"
 PAUSES_S = (1, 3, 6, 10, 20, 25)
 """Between the attempts of an AWS write that is refused for the moment: a minute in all (AwsFailed)."""
 
@@ -238,11 +240,28 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
         try:
             return (writer.aws(change.service, change.operation, **change.parameters),)
         except AwsFailed as error:
+            if past := _past_dead_rules(change, error):
+                return make(past, reader, writer)
             if pause is None or not error.is_of_the_moment:
                 raise
             note(f"{change.title}: {error}; trying again in {pause} s")
             reader.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _past_dead_rules(change: AwsChange, error: AwsFailed) -> AwsChange | None:
+    """The same write without validation, where S3 refuses it for rules of others alone; None otherwise."""
+    asked = change.parameters
+    if change.before is None or "NotificationConfiguration" not in asked or SKIP in asked:
+        return None
+    dead = of_others_alone(error.message, change.before.answer, asked["NotificationConfiguration"])
+    if not dead:
+        return None
+    note(
+        f"S3 cannot validate {', '.join(dead)}, the target of a rule that is somebody else's and stays as it "
+        "is; have its owner remove it. Ours it can, so the document is written without validation"
+    )
+    return replace(change, parameters={**asked, SKIP: True})
 
 
 def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> Receipt:
@@ -302,7 +321,6 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
     return not all(statement.upper().startswith("USE ") for statement in before)
 
 
-DEAD_RULE = "Unable to validate the following destination configurations"
 
 
 def advice(error: Exception) -> str:
@@ -318,7 +336,7 @@ def advice(error: Exception) -> str:
         return known.get(error.errno, "")
     if isinstance(error, AwsFailed) and error.is_denied:
         return f"grant {right(error.service, error.operation)}, "
-    if isinstance(error, AwsFailed) and DEAD_RULE in error.message:
+    if isinstance(error, AwsFailed) and UNVALIDATED in error.message:
         return (
             "have the owner of the rule that sends to that ARN remove it, or let S3 send there (S3 refuses "
             "the whole document while it stands), "

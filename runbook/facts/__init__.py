@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,6 +43,12 @@ class Facts:
     def afresh(self) -> "Facts":
         """The same questions, asked again."""
         return Facts(self.reader, adopt=self.adopt)
+
+    def adopting(self) -> "Facts":
+        """The same facts, for a plan that may take over what somebody else made."""
+        found = copy(self)
+        found.adopt = True
+        return found
 
     @property
     def role(self) -> aws.Role | None:

@@ -19,6 +19,7 @@ from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
 from runbook.verify.outcome import Outcome, untold
+from runbook.verify.remedies import leading
 from runbook.verify.tell import as_table
 
 STEPS = (1, 2, 3, 4, 5)
@@ -117,6 +118,8 @@ def verify(
         outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
         if canary:
             outcome = _with_canary(run, outcome, stream, wait)
+        if run.settings.is_ours:
+            outcome = replace(outcome, results=leading(outcome.results, run.facts()))
         outcome = replace(outcome, strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)
