@@ -220,7 +220,9 @@ def check_rows_are_there_once(ledger: Ledger, stream: Stream) -> None:
 def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     """Every row of a file that was loaded in the last 14 days, and is still there, is in the table.
 
-    Remedy: unless deleted on purpose: invoke backfill --stream STREAM --pattern KEY --reload-gone
+    Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
+
+    Remedy: unless a job deletes them (then keeps_rows: false in the stream's settings): invoke backfill --stream STREAM --pattern KEY --reload-gone
     See: docs/runbook.md#rows
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"

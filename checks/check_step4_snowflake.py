@@ -1,8 +1,12 @@
 """Step 4, Snowflake: formats, tables, stages, pipes and grants of every stream."""
 
+import re
+from contextlib import suppress
+
 import pytest
 
-from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking
+from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by
+from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
 from runbook.facts.delivery import neighbours
@@ -29,14 +33,26 @@ from runbook.settings import Settings, Stream
 
 
 def check_schema_exists(facts: Facts) -> None:
-    """The database and schema exist.
+    """The database and schema exist, and are not empty.
 
-    Tables and rows come back with them.
+    Tables and rows come back with them. An empty schema of that name was made after the other was dropped.
 
     Remedy: UNDROP it, rename it back, or correct the settings; if it never was: invoke step4-snowflake
     See: docs/runbook.md#schema
     """
     assert facts.schema_exists, "the schema cannot be seen"
+    assert not _is_empty(facts), "nothing of this installation is in it"
+
+
+def _is_empty(facts: Facts) -> bool:
+    """Whether the schema surely holds no table, stage, file format or pipe of the streams."""
+    with suppress(CannotTell):
+        return not any(
+            look(stream)
+            for stream in facts.settings.streams
+            for look in (facts.pipe, facts.stage, facts.table, facts.file_format)
+        )
+    return False
 
 
 @pytest.mark.needs("step4.schema-exists")
@@ -426,8 +442,14 @@ def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) 
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe is running.
 
+    A pipe that was made on a stage of another name since, is made again on the one that is there.
+
     Remedy: mend what the pipe's error names; it then goes on by itself
     See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state
-    assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"
+    moved = set(re.findall(r"'([\w.$\"]+)' does not exist", pipe_status.error)) - {
+        str(name) for name in (stream.stage, stream.table, stream.file_format)
+    }
+    with mended_by(f"invoke replace-pipe --stream {stream.name}", only=bool(moved)):
+        assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"

@@ -321,8 +321,6 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
     return not all(statement.upper().startswith("USE ") for statement in before)
 
 
-
-
 def advice(error: Exception) -> str:
     """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
@@ -334,6 +332,8 @@ def advice(error: Exception) -> str:
             606: "give the connection a warehouse, ",
         }
         return known.get(error.errno, "")
+    if isinstance(error, AwsFailed) and error.code == "LimitExceeded":
+        return "make room, or have the quota raised (Service Quotas), "
     if isinstance(error, AwsFailed) and error.is_denied:
         return f"grant {right(error.service, error.operation)}, "
     if isinstance(error, AwsFailed) and UNVALIDATED in error.message:

@@ -84,7 +84,10 @@ class Facts:
 
     @property
     def bucket_key(self) -> str | None:
-        """The customer managed key new files are encrypted with."""
+        """The customer managed key new files are encrypted with; None also where there is no bucket."""
+        with suppress(CannotTell):  # then the bucket itself is told of
+            if self.bucket is None:
+                return None
         return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
 
     @property
@@ -194,6 +197,16 @@ class Facts:
         """An SNS topic the streams' events go through."""
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
+    def topic_key(self, name: str) -> aws.Key | None:
+        """The key of an encrypted topic; None where it does not exist, or we may not look at it."""
+
+        def read() -> aws.Key | None:
+            with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
+                return aws.key(self.reader, name)
+            return None
+
+        return self._once(("topic key", name), read)
+
     def channel(self, stream: Stream) -> str | None:
         """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""
 
@@ -268,8 +281,22 @@ class Facts:
         return self._once(key, lambda: snowflake.file_format(self.reader, stream))
 
     def table(self, stream: Stream) -> snowflake.Table | None:
-        """The stream's table."""
-        return self._once(("table", stream.name), lambda: snowflake.table(self.reader, stream))
+        """The stream's table; a view that took its name is none."""
+
+        def read() -> snowflake.Table | None:
+            found = snowflake.table(self.reader, stream)
+            if found is None or self._is_granted_as_a_table(stream):
+                return found
+            return found if snowflake.is_a_table(self.reader, stream) else None
+
+        return self._once(("table", stream.name), read)
+
+    def _is_granted_as_a_table(self, stream: Stream) -> bool:
+        """Whether INSERT is granted on it: a view takes none."""
+        with suppress(CannotTell):
+            held = self.grants_to(self.settings.snowflake.loader_role) or ()
+            return snowflake.Grant("INSERT", "TABLE", stream.table.sql) in held
+        return False
 
     def stage(self, stream: Stream) -> snowflake.Stage | None:
         """The stream's stage."""

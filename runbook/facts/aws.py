@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -429,24 +430,39 @@ def trust_sid(settings: Settings, tags: dict[str, str]) -> str:
 
 
 def bucket(reader: Reader) -> Bucket | None:
-    """The bucket and its region; None when it does not exist.
+    """The bucket and its region; None when the account has none of that name.
+
+    The name may be another account's: then S3 says 403 with the account we expect, and tells its region without.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
     """
     aws = reader.settings.aws
 
-    def read() -> Bucket:
+    def read() -> Bucket | None:
         try:
             head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
         except AwsFailed as error:
             if error.code == "400":
                 reader.aws("sts", "GetCallerIdentity")
+            if error.is_denied and _is_anothers(reader):
+                return None
             raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
     return ask(read, f"The bucket {aws.bucket}")
+
+
+def _is_anothers(reader: Reader) -> bool:
+    """Whether the bucket lets us in as long as we do not say whose it must be: it is another account's.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    with suppress(AwsFailed):
+        reader.aws("s3", "HeadBucket", Bucket=reader.settings.aws.bucket)
+        return True
+    return False
 
 
 def bucket_notifications(reader: Reader, bucket: str = "") -> BucketNotifications | None:

@@ -1,7 +1,7 @@
 """Somebody's rule whose target is gone: S3 refuses the bucket's whole document while it stands. Pure functions.
 
-S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and the document
-can be written without asking again: the other rule stays as it was, and goes on reaching nobody.
+S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and the
+document can be written without asking again: the other rule stays as it was, and goes on reaching nobody.
 *Recorded:* LocalStack's snapshots of AWS (ArgumentName1, ArgumentName2, …). Source:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 """

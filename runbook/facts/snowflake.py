@@ -342,6 +342,17 @@ def table(reader: Reader, stream: Stream) -> Table | None:
     return seen(ask(read, what, privilege), reader, what, "owner", privilege)
 
 
+def is_a_table(reader: Reader, stream: Stream) -> bool:
+    """Whether a table has the name: DESC TABLE describes a view as well.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/desc-table
+    """
+    name = stream.table
+    statement = f"SHOW TABLES LIKE {literal(name.name)} IN SCHEMA {name.database.sql}.{name.schema.sql}"
+    rows = ask(lambda: reader.sql(statement), f"The table {name}", f"SELECT on table {name}")
+    return any(row["name"] == name.name for row in rows or ())
+
+
 def stages(reader: Reader) -> dict[str, Stage]:
     """The schema's stages by name."""
     return {
