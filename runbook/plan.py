@@ -325,8 +325,10 @@ def advice(error: Exception) -> str:
     """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
         known = {
-            3001: "let a role with that privilege run it, ",
-            3041: "it is somebody else's: let its owner grant the role a privilege on it, or name another, ",
+            3001: "let a role with that privilege run it, or take its object back (GRANT OWNERSHIP ON … TO ROLE … "
+            "COPY CURRENT GRANTS, as ACCOUNTADMIN), ",
+            3041: "it is another role's: let that grant a privilege on it, or take it back (GRANT OWNERSHIP ON … "
+            "TO ROLE … COPY CURRENT GRANTS, as ACCOUNTADMIN), or name another, ",
             2003: "check that the object exists and the role may see it, ",
             3167: "AWS does not let Snowflake in yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",

@@ -22,7 +22,8 @@ from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
-from runbook.session import Reader, side_by_side
+from runbook.facts.rights import inherits
+from runbook.session import Reader, SqlFailed, side_by_side
 from runbook.settings import Identifier, Settings, Stream
 
 T = TypeVar("T")
@@ -175,6 +176,19 @@ class Facts:
     def integration(self) -> snowflake.StorageIntegration | None:
         """The storage integration."""
         return self._once("integration", lambda: snowflake.integration(self.reader))
+
+    @property
+    def integrations_other_owner(self) -> str:
+        """The role that owns the integration, where the admin role is surely not above it; else empty."""
+
+        def read() -> str:
+            admin = self.settings.snowflake.admin_role
+            with suppress(CannotTell, SqlFailed):
+                owner = snowflake.integration_owner(self.reader)
+                return "" if not owner or inherits(self.reader, admin, owner) else owner
+            return ""
+
+        return self._once("integrations_other_owner", read)
 
     @property
     def handoff(self) -> Handoff | None:

@@ -432,7 +432,7 @@ def trust_sid(settings: Settings, tags: dict[str, str]) -> str:
 def bucket(reader: Reader) -> Bucket | None:
     """The bucket and its region; None when the account has none of that name.
 
-    The name may be another account's: then S3 says 403 with the account we expect, and tells its region without.
+    The name may be another account's: then S3 answers 403 where we say whose it must be, and else lets us in.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html

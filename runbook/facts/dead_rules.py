@@ -1,4 +1,4 @@
-"""Somebody's rule whose target is gone: S3 refuses the bucket's whole document while it stands. Pure functions.
+"""Somebody's rule whose target is gone: S3 refuses the whole document while it stands. Pure functions.
 
 S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and the
 document can be written without asking again: the other rule stays as it was, and goes on reaching nobody.

@@ -106,8 +106,8 @@ def _cause(result: Result, outcome: Outcome, style: Style, *, every: bool) -> st
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
     if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
-        every = ", ".join(dict.fromkeys(row.observed for row in failed))
-        rows, evidence = [*rows, ("namely", every)], []
+        found = ", ".join(dict.fromkeys(row.observed for row in failed))
+        rows, evidence = [*rows, ("namely", found)], []
     elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
     after = [("remedy", _remedy(result, failed)), ("see", result.see)]
