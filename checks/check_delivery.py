@@ -38,6 +38,10 @@ THE_WAY = (
     "step5.rule-exists",
     "step5.rule-covers-the-stream",
     "step5.rule-reaches-the-pipes-queue",
+    "step3.topic-exists",
+    "step3.topic-denies-nothing",
+    "step5.topic-lets-the-bucket-publish",
+    "step5.topic-reaches-the-pipes-queue",
 )
 
 
@@ -222,7 +226,7 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
 
     Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
 
-    Remedy: unless a job deletes them (then keeps_rows: false in the stream's settings): invoke backfill --stream STREAM --pattern KEY --reload-gone
+    Remedy: unless on purpose (keeps_rows: false): invoke backfill --stream STREAM --pattern KEY --reload-gone
     See: docs/runbook.md#rows
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"

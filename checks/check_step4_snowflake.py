@@ -41,7 +41,8 @@ def check_schema_exists(facts: Facts) -> None:
     See: docs/runbook.md#schema
     """
     assert facts.schema_exists, "the schema cannot be seen"
-    assert not _is_empty(facts), "nothing of this installation is in it"
+    holds = "nothing" if _is_empty(facts) else "what step 4 makes"
+    assert holds == "what step 4 makes", "it is another one of that name, made since, or step 4 was never run"
 
 
 def _is_empty(facts: Facts) -> bool:

@@ -321,14 +321,16 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
     return not all(statement.upper().startswith("USE ") for statement in before)
 
 
+TAKEN_BACK = "GRANT OWNERSHIP ON … TO ROLE … COPY CURRENT GRANTS, as ACCOUNTADMIN"
+
+
 def advice(error: Exception) -> str:
     """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
         known = {
-            3001: "let a role with that privilege run it, or take its object back (GRANT OWNERSHIP ON … TO ROLE … "
-            "COPY CURRENT GRANTS, as ACCOUNTADMIN), ",
-            3041: "it is another role's: let that grant a privilege on it, or take it back (GRANT OWNERSHIP ON … "
-            "TO ROLE … COPY CURRENT GRANTS, as ACCOUNTADMIN), or name another, ",
+            3001: f"let a role with that privilege run it, or take the object back ({TAKEN_BACK}), ",
+            3041: "it is another role's: let that grant a privilege on it, or take it back "
+            f"({TAKEN_BACK}), or name another, ",
             2003: "check that the object exists and the role may see it, ",
             3167: "AWS does not let Snowflake in yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",

@@ -86,10 +86,13 @@ class Facts:
     @property
     def bucket_key(self) -> str | None:
         """The customer managed key new files are encrypted with; None also where there is no bucket."""
-        with suppress(CannotTell):  # then the bucket itself is told of
-            if self.bucket is None:
-                return None
-        return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+        try:
+            return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+        except CannotTell:
+            with suppress(CannotTell):  # then the bucket itself is told of
+                if self.bucket is None:
+                    return None
+            raise
 
     @property
     def bucket_key_arn(self) -> str | None:

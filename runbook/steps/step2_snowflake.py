@@ -149,8 +149,8 @@ def _refuse_another_owners(facts: Facts, have: StorageIntegration, why: str) -> 
         raise Refused(
             f"The integration {have.name} is owned by the role {owner}",
             why=f"{why}; {admin} may not alter it",
-            remedy=f"have {owner} alter it (invoke sql --step 2 prints how), or take it back as {admin}: GRANT "
-            f"OWNERSHIP ON INTEGRATION {have.name} TO ROLE {admin.sql} COPY CURRENT GRANTS",
+            remedy=f"have {owner} alter it (invoke sql --step 2 prints how), or take it back as {admin}: "
+            f"GRANT OWNERSHIP ON INTEGRATION {have.name} TO ROLE {admin.sql} COPY CURRENT GRANTS",
         )
 
 

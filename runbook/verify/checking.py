@@ -23,6 +23,7 @@ FOLDER = CHECKS
 UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
+SETTLED_S = 10  # what a cloud has been told is not read as it was before for longer
 BY_NAME = 2  # files that a remedy names one by one
 LONGEST = 400  # characters of an observed or expected value that are told
 
@@ -84,15 +85,18 @@ def wait_until_healthy(
     stream: str | None = None,
     deep: bool = False,
     apart: frozenset[str] = frozenset(),
+    may_clear: Callable[[Outcome], bool] = lambda _: True,
 ) -> Outcome:
     """Check again, with growing pauses, until well (from here) or the time is over. Only reads.
 
-    ``tell`` hears each outcome that is not healthy yet.
+    ``tell`` hears each outcome that is not healthy yet. What waiting ``may_clear`` is waited for to the end,
+    anything else only as long as a cloud may still show what was there before.
     """
     reader = facts.reader
-    deadline, pause = reader.now() + seconds, 0.5
+    begun, pause = reader.now(), 0.5
     while True:
         outcome = check(facts, steps=steps, stream=stream, deep=deep, apart=apart)
+        deadline = begun + (seconds if may_clear(outcome) else min(seconds, SETTLED_S))
         if outcome.is_well_from_here or reader.is_refused or reader.now() + pause > deadline:
             return outcome
         tell(outcome)

@@ -11,10 +11,12 @@ from dataclasses import replace
 
 from runbook.errors import Refused, RunbookError
 from runbook.facts import Facts
+from runbook.facts.documents import statements
 from runbook.plan import Step, plan_step
 from runbook.steps import STEPS
 from runbook.verify.outcome import Result
 
+OWN_SIDS = frozenset({"ReadObjects", "ListFolders", "LocateBucket"})  # of runbook.steps.step1_aws
 BY_STEPS = ("invoke step", "invoke replace-pipe", "invoke up")
 """What only serves what the steps made."""
 
@@ -57,9 +59,17 @@ def _instead(remedy: str, step: Step, refused: Refused, facts: Facts) -> str:
         if refused.remedy.startswith("invoke step"):  # another step adopts it
             first = refused.remedy.partition(" alters it")[0]
             return first if f"{first} ".startswith(f"{remedy} ") else f"{first} && {remedy}"
-        if _refusal(step, facts.adopting()) is None:
+        if _is_recognised(facts) and _refusal(step, facts.adopting()) is None:
             return remedy.replace(step.task, f"{step.task} --adopt", 1)
     return f"{refused.what}: {refused.remedy}; then: {remedy}"
+
+
+def _is_recognised(facts: Facts) -> bool:
+    """Whether policy and role, by their content, are what a step made: only their tags are gone."""
+    policy, role = facts.policy, facts.role
+    sids = {row.get("Sid") for row in statements(policy.document)} if policy else OWN_SIDS
+    mine = role is None or bool(role.own_statement) or facts.settings.aws.policy_arn in role.attached_policies
+    return mine and bool(sids & OWN_SIDS)
 
 
 def for_others(remedy: str, see: str) -> str:

@@ -208,6 +208,25 @@ def key_policy_leaves_the_role_out(at: Installation) -> Iterator[None]:
     kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=before)
 
 
+@fault("key", "policy", "file")
+def key_alias_moved(at: Installation) -> Iterator[None]:
+    """The bucket names its key by an alias, which somebody moved to a new key."""
+    kms, alias = at.aws("kms"), "alias/lake"
+    old, new = (str(kms.create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
+    kms.create_alias(AliasName=alias, TargetKeyId=old)
+    chosen = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": alias}
+    at.aws("s3").put_bucket_encryption(
+        Bucket=at.settings.aws.bucket,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]},
+    )
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = old
+    at.run("step1-aws")
+    kms.update_alias(AliasName=alias, TargetKeyId=new)
+    yield
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = new
+    at.run("step1-aws")
+
+
 # ---- settings that describe another installation
 
 

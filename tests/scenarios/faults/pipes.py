@@ -212,6 +212,20 @@ _paused("schema_paused", "SCHEMA RAW.SNOWPLOW")
 _paused("account_paused", "ACCOUNT")
 
 
+@fault("pause", "pipe")
+def pipe_paused_for_fifteen_days(at: Installation) -> None:
+    at.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE")
+    at.advance(days=15)
+
+
+@fault("pause", "pipe")
+def schema_paused_for_fifteen_days(at: Installation) -> Iterator[None]:
+    at.sql("ALTER SCHEMA RAW.SNOWPLOW SET PIPE_EXECUTION_PAUSED = TRUE")
+    at.advance(days=15)
+    yield
+    at.sql("ALTER SCHEMA RAW.SNOWPLOW UNSET PIPE_EXECUTION_PAUSED")
+
+
 # ---- roles and the integration
 
 
