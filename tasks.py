@@ -12,7 +12,8 @@ from types import TracebackType
 from invoke import Collection, Context, Exit, Program
 from invoke import task as invokes_task
 
-from runbook import interrupts, line
+from runbook import command_line as line
+from runbook import interrupts
 from runbook.errors import RunbookError
 
 # Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
@@ -463,7 +464,7 @@ def check(
     """
     run(
         c,
-        "check_pipe",
+        "check",
         pipe=pipe,
         connection=connection or None,
         deep=deep,

@@ -30,8 +30,8 @@ from runbook import settings as reading
 from runbook.backfill import asked as asking
 from runbook.backfill import looking
 from runbook.backfill.planning import plan_survey
-from runbook.facts import pages, ranges
 from runbook.facts.snowflake import Pipe, PipeStatus, Table
+from runbook.listing import pages, ranges
 
 BATCH = 100_000
 TIME = pa.timestamp("ns", "UTC")

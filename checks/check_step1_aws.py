@@ -5,12 +5,13 @@ import pytest
 from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
 from runbook.errors import Absent
 from runbook.facts import Facts
-from runbook.facts.access import NEEDED, WELCOME, decrypting, excessive, unreadable
-from runbook.facts.aws import Bucket, Policy, Role, RolePolicies
-from runbook.facts.documents import Document
-from runbook.facts.judging import judged
-from runbook.facts.refusals import conditional, key_refuses, refusals
+from runbook.facts.aws import Bucket
 from runbook.facts.whose import kept_folders
+from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unreadable
+from runbook.policies.documents import Document
+from runbook.policies.held import Policy, Role, RolePolicies
+from runbook.policies.judging import judged
+from runbook.policies.refusals import conditional, key_refuses, refusals
 from runbook.settings import Settings
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
 from runbook.facts import Facts
-from runbook.facts.pipeline import integration_grants, missing_grants
-from runbook.facts.snowflake import Grant, StorageIntegration
+from runbook.facts.snowflake import StorageIntegration
 from runbook.settings import Settings
+from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
 
 def check_roles_exist(facts: Facts, settings: Settings) -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from checks.conftest import advice
 from runbook.facts import Facts
-from runbook.facts.access import (
+from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.topic import Topic
+from runbook.policies.access import (
     admits,
     external_ids,
     is_open,
@@ -14,10 +16,8 @@ from runbook.facts.access import (
     trusts,
     without_external_id,
 )
-from runbook.facts.aws import NOBODY_SID, Role
-from runbook.facts.refusals import Refusal, conditional, key_conditions, refusals
-from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
-from runbook.facts.topic import Topic
+from runbook.policies.held import NOBODY_SID, Role, SnowflakesUser
+from runbook.policies.refusals import Refusal, conditional, key_conditions, refusals
 from runbook.settings import Settings, Stream
 
 RIGHT_FROM_HERE = (

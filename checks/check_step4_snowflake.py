@@ -10,18 +10,9 @@ from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
 from runbook.facts.delivery import neighbours
-from runbook.facts.pipeline import (
-    format_options,
-    loader_grants,
-    missing_columns,
-    operator_grants,
-    pipe_definition,
-    same_statement,
-)
 from runbook.facts.snowflake import (
     ORPHANED_STAGE,
     FileFormat,
-    Grant,
     Pause,
     Pipe,
     PipeStatus,
@@ -30,6 +21,8 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.settings import Settings, Stream
+from runbook.wanted.grants import Grant, loader_grants, operator_grants
+from runbook.wanted.pipeline import format_options, missing_columns, pipe_definition, same_statement
 
 
 def check_schema_exists(facts: Facts) -> None:
@@ -100,7 +93,7 @@ def check_table_has_the_columns(table: Table, stream: Stream) -> None:
     Remedy: rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
     See: docs/runbook.md#table
     """
-    assert missing_columns(table, stream) == [], "the pipe's COPY does not compile"
+    assert missing_columns(table.names, stream) == [], "the pipe's COPY does not compile"
 
 
 def check_table_takes_missing_values(table: Table, stream: Stream, settings: Settings) -> None:

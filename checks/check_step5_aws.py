@@ -8,21 +8,21 @@ import pytest
 from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
-from runbook.facts.aws import (
+from runbook.facts.aws import Bucket
+from runbook.facts.delivery import NAMED, strangers
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, StagedFile
+from runbook.facts.topic import Topic
+from runbook.settings import Settings, Stream
+from runbook.wanted.rules import (
     COPIED,
     CREATED,
     IN_PARTS,
     POST,
     PUT,
-    Bucket,
     BucketNotifications,
     Rule,
     silent_events,
 )
-from runbook.facts.delivery import NAMED, strangers
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, StagedFile
-from runbook.facts.topic import Topic
-from runbook.settings import Settings, Stream
 
 
 @pytest.mark.needs("step4.pipe-exists", "step4.pipe-takes-notifications", "step1.bucket-region")

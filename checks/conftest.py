@@ -8,18 +8,14 @@ import pytest
 
 from runbook.errors import Absent, Advised, CannotTell, Failing
 from runbook.facts import Facts
-from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies
+from runbook.facts.aws import Bucket
 from runbook.facts.copy_statement import CopyStatement, read
-from runbook.facts.documents import Document
-from runbook.facts.pipeline import missing_grants, pipe_definition
 from runbook.facts.snowflake import (
     FileFormat,
-    Grant,
     Listing,
     Pause,
     Pipe,
     PipeStatus,
-    SnowflakesUser,
     Stage,
     StorageIntegration,
     Table,
@@ -27,7 +23,12 @@ from runbook.facts.snowflake import (
 from runbook.facts.topic import Topic
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
+from runbook.policies.documents import Document
+from runbook.policies.held import Policy, Role, RolePolicies, SnowflakesUser
 from runbook.settings import Identifier, Settings, Stream
+from runbook.wanted.grants import Grant, missing_grants
+from runbook.wanted.pipeline import pipe_definition
+from runbook.wanted.rules import BucketNotifications
 
 T = TypeVar("T")
 

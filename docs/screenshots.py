@@ -23,8 +23,7 @@ from typing import Any
 import boto3
 from rich.console import Console
 from rich.text import Text
-
-from runbook.sandbox import process
+from snowpipe_sandbox import process
 
 COLUMNS = 80
 ROOT = Path(__file__).parent.parent

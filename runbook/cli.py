@@ -1,36 +1,29 @@
-"""Between ``tasks.py`` and the commands: the settings out of Invoke's configuration, and the sandbox.
-
-Part of the tasks: nothing else starts the sandbox.
-"""
+"""Between ``tasks.py`` and the commands: the settings out of Invoke's configuration, and how errors end."""
 
 import os
 import re
-import shlex
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from runbook import settings as reading
-from runbook.errors import CannotTell, RunbookError, SettingsWrong
-from runbook.invocation import HERE, home
+from runbook.errors import RunbookError, SettingsWrong
+from runbook.invocation import HERE
 from runbook.running import ends
 from runbook.settings import SANDBOX
-from runbook.terminal import Style, note, say, say_as_is, say_secret, silence, wrapped
+from runbook.terminal import Style, note, silence, wrapped
 
-GIVEN = "RUNBOOK_SANDBOX_GIVEN"
-"""When set, the environment already names a sandbox: start none, point at none."""
-ASKED = "RUNBOOK_SANDBOX"
-"""Set by ``invoke sandbox.env``: in this shell the sandbox is what is meant."""
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
 WITHOUT_TARGET = ("sql", "runs")
 """Commands that contact nobody, and need no sandbox."""
-REPORTING = ("verify", "check_pipe")
+REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
 ONLY_READ = ("plan", "doctor", *REPORTING, "status", "runs", "sql")
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
@@ -59,7 +52,7 @@ def _reported(config: Any, command: str, options: Mapping[str, Any]) -> int:
     """The command; where it is verify, each format asked for is written however it ends."""
     if command not in REPORTING:
         return _call(config, command, options)
-    from runbook.verify.command import in_every_format
+    from runbook.commands.verify import in_every_format
 
     target = str(config.get("target", "")) if _names_target(config) else HERE.file
     return in_every_format(
@@ -80,7 +73,7 @@ def _raised(error: RunbookError, arguments: Sequence[str]) -> int:
 
     if not {"verify", "check"} & set(arguments):
         return action()
-    from runbook.verify.command import asked_for, in_every_format
+    from runbook.commands.verify import asked_for, in_every_format
 
     formats, output = asked_for(arguments)
     return in_every_format(formats, output, _runtime_file(arguments) or "unknown", action)
@@ -97,7 +90,7 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
             return 0
         if isinstance(error, ModuleNotFoundError):
             raise SettingsWrong(
-                f"The package {error.name} is not installed", remedy="pip install -e '.[sandbox]'"
+                f"The package {error.name} is not installed", remedy="pip install -e '.[scale]'"
             ) from error
         wrong = SettingsWrong(
             "The settings or the command line cannot be read",
@@ -154,25 +147,32 @@ def _leave(code: int) -> None:
 
 def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     options = _obeying(config, command, options)
-    if command.startswith("sandbox_"):
-        return _SANDBOX[command]()
+    module, _, verb = command.partition("sandbox_")
+    if verb:
+        return _function("sandbox", verb)()
     settings = settings_of(config)
+    is_sandbox = settings.get("target") == SANDBOX
     if command == "demo":
-        from runbook.demo import demo
-
-        if settings.get("target") != SANDBOX:
+        if not is_sandbox:
             raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
-        return demo(settings, _asked("reset").tenant, point_at)
-    if (
-        settings.get("target") == SANDBOX
-        and command not in WITHOUT_TARGET
-        and _by_settings(settings, options)
-    ):
-        enter_sandbox()
-    from runbook import commands
+    elif is_sandbox and command not in WITHOUT_TARGET and _by_settings(settings, options):
+        _function("sandbox", "enter")()
+    return _function(module, module)(settings, **options)
 
-    code: int = getattr(commands, command)(settings, **options)
-    return code
+
+def _function(module: str, name: str) -> Callable[..., int]:
+    """The function of a command's module; raises SettingsWrong where an extra is not installed."""
+    try:
+        found: Callable[..., int] = getattr(import_module(f"runbook.commands.{module}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("duckdb", "pyarrow"):
+            raise
+        raise SettingsWrong(
+            f"{error.name} is not installed",
+            why="files, load histories and rows are compared in DuckDB, with Arrow",
+            remedy="pip install 'snowpipe-runbook[scale]'",
+        ) from None
+    return found
 
 
 def _by_settings(settings: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
@@ -251,110 +251,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping) or hasattr(value, "_config"):
         return {key: _plain(inner) for key, inner in dict(value).items()}
     return value
-
-
-def enter_sandbox() -> None:
-    """Point this process at the sandbox, starting it if need be; leave a given one as it is.
-
-    Raises SettingsWrong where nobody asked for it: what is forgotten in a schedule or a CI job is the live
-    target, and a sandbox would be found healthy in its place.
-    """
-    if os.environ.get(GIVEN):
-        return
-    if not (_sandbox_is_asked_for() or _is_attended()):
-        raise SettingsWrong(
-            "No target is chosen, and nobody is at a terminal who could have meant the sandbox",
-            remedy=f"for a live target invoke -f environments/NAME.yaml TASK, or {RUNTIME_CONFIG}="
-            "environments/NAME.yaml; for the sandbox INVOKE_TARGET=sandbox",
-        )
-    point_at(_asked("start").tenant)
-
-
-def _sandbox_is_asked_for() -> bool:
-    """Whether the sandbox was named: by the -f file, by the target's variable, or by ``sandbox.env``."""
-    return bool(HERE.file) or os.environ.get("INVOKE_TARGET") == SANDBOX or bool(os.environ.get(ASKED))
-
-
-def _is_attended() -> bool:
-    """Whether a person is at a terminal: none is in a CI job, whatever terminal it pretends to have."""
-    if os.environ.get("CI", "").lower() not in ("", "0", "false", "no"):
-        return False
-    return any(_is_terminal(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
-
-
-def _is_terminal(stream: Any) -> bool:
-    return stream is not None and not stream.closed and stream.isatty()
-
-
-def point_at(tenant: Mapping[str, Any]) -> None:
-    """Make the ordinary clients of this process talk to a tenant, and to nothing else."""
-    process = _process()
-    for name in process.unset():
-        os.environ.pop(name, None)
-    os.environ.update(process.env(home().resolve() / "sandbox", tenant))
-
-
-def _asked(verb: str) -> Any:
-    """One of the process's verbs on this checkout's sandbox; raises CannotTell with its reason."""
-    process = _process()
-    try:
-        return getattr(process, verb)(home().resolve() / "sandbox")
-    except process.SandboxUnavailable as error:
-        raise CannotTell("The sandbox cannot be used", why=str(error)) from None
-
-
-def _process() -> Any:
-    from runbook.sandbox import process
-
-    return process
-
-
-def _start() -> int:
-    _where(_asked("start"))
-    say('talk to it with: eval "$(invoke sandbox.env)"')
-    return 0
-
-
-def _stop() -> int:
-    say("stopped" if _asked("stop") else "there was none")
-    return 0
-
-
-def _status() -> int:
-    found = _asked("status")
-    if found is None:
-        say("not running; it starts by itself when a command needs it")
-        return 1
-    _where(found)
-    return 0
-
-
-def _env() -> int:
-    process = _process()
-    tenant = _asked("start").tenant
-    for name in process.unset():
-        say_as_is(f"unset {name}")
-    for name, value in {**process.env(home().resolve() / "sandbox", tenant), ASKED: "asked"}.items():
-        say_secret(f"export {name}={shlex.quote(value)}")
-    return 0
-
-
-def _reset() -> int:
-    _asked("reset")
-    say("the sandbox is empty")
-    return 0
-
-
-def _where(found: Any) -> None:
-    snowflake = found.tenant["snowflake"]
-    say(f"AWS side:       {found.tenant['aws']['endpoint_url']}")
-    say(f"Snowflake side: http://{snowflake['host']}:{snowflake['port']} (connection sandbox)")
-
-
-_SANDBOX: dict[str, Callable[[], int]] = {
-    "sandbox_start": _start,
-    "sandbox_stop": _stop,
-    "sandbox_status": _status,
-    "sandbox_env": _env,
-    "sandbox_reset": _reset,
-}

@@ -13,12 +13,14 @@ from itertools import takewhile
 from types import ModuleType
 from typing import Any
 
+from runbook.clouds.failures import ROLE_NOT_ASSUMED, AwsFailed, SqlFailed
+from runbook.clouds.reader import Reader
+from runbook.clouds.writer import Receipt, Writer
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
-from runbook.facts.dead_rules import UNVALIDATED, of_others_alone
-from runbook.facts.documents import text
-from runbook.session import ROLE_NOT_ASSUMED, AwsFailed, Reader, Receipt, SqlFailed, Writer
+from runbook.policies.dead_rules import UNVALIDATED, of_others_alone
+from runbook.policies.documents import text
 from runbook.sql import statements
 from runbook.terminal import note
 

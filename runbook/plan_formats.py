@@ -6,6 +6,7 @@ document that others may write too is shown as the difference to what is there n
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import unified_diff
@@ -15,7 +16,7 @@ from typing import Any
 from runbook.errors import SettingsWrong
 from runbook.plan import AwsChange, Change, Plan, SqlChange
 from runbook.sql import statements
-from runbook.terminal import counted, visible
+from runbook.terminal import Style, counted, say, say_as_is, visible, wrapped
 
 FORMATS = ("table", "json", "markdown", "github")
 CHANGES = 10
@@ -187,3 +188,25 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def tell(found: Plan, *, whole: bool = True) -> None:
+    """The step's plan; ``whole`` also writes out every statement and call."""
+    style = Style.of(sys.stdout)
+    say(style.paint(wrapped("", found.step.title, style), "bold"))
+    for change in found.changes:
+        tell_change(change, whole=whole)
+    if found.blocked:
+        say(wrapped(f"  known after step {found.blocked.by_step}: ", found.blocked.what, style))
+    if found.is_empty:
+        say("  nothing to change")
+
+
+def tell_change(change: Any, *, whole: bool = True) -> None:
+    """One change on its line; ``whole`` also writes out its statements or call."""
+    style = Style.of(sys.stdout)
+    say(wrapped(f"  {symbol(change)} ", f"{change.title}: {change.why}", style))
+    for line in str(change).splitlines() if whole else ():
+        say_as_is(style.paint(f"      {line}", "dim"))
+    for line in replaced(change) if whole else ():
+        say_as_is(style.paint(f"      {line}", "dim"))

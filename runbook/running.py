@@ -14,13 +14,16 @@ from typing import Any
 from uuid import uuid4
 
 from runbook import settings as reading
-from runbook.errors import NotConverged, NotWritten, RunbookError, SettingsWrong
+from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import SqlFailed
+from runbook.clouds.reader import Reader, not_ours
+from runbook.clouds.writer import Writer
+from runbook.errors import CannotTell, NotConverged, NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.interrupts import as_ctrl_c
-from runbook.plan import Applied, Change, make
+from runbook.plan import Applied, Change, SqlChange, advice, make
 from runbook.records import Record, new_run_id
 from runbook.redaction import redacted
-from runbook.session import Clouds, Reader, Writer, not_ours
 from runbook.settings import SSM, Settings
 from runbook.terminal import Style, counted, note, visible, wrapped
 
@@ -266,6 +269,22 @@ def ends(
             wrapped("error: ", f"{words}. This is a mistake in snowpipe-runbook; --debug shows where.", style)
         )
         return int(getattr(error, "exit_code", 1))
+
+
+def failed_by(run: Run, change: SqlChange, error: SqlFailed) -> CannotTell:
+    """A change that Snowflake refused, as the end of the command."""
+    return CannotTell(
+        f"{change.title} failed",
+        where=run.settings.target,
+        why=f"{error}; nothing was changed by it",
+        remedy=f"{advice(error)}then run `invoke {run.command}` again",
+    )
+
+
+def known(name: str, names: tuple[str, ...]) -> None:
+    """Raises SettingsWrong where a format is none of these."""
+    if name not in names:
+        raise SettingsWrong(f"There is no format {name!r}", remedy=f"--format {'|'.join(names)}")
 
 
 def write_output(text: str, path: str | None, say: Callable[[str], None]) -> None:

@@ -490,6 +490,10 @@ class Settings(_Model):
         """The streams, in the order they are written."""
         return tuple(self._stream(name, row) for name, row in self.stream_settings.items())
 
+    def those(self, name: str | None) -> tuple[Stream, ...]:
+        """The stream of that name, or all; raises SettingsWrong when there is none."""
+        return self.streams if name is None else (self.stream(name),)
+
     def stream(self, name: str) -> Stream:
         """The stream of that name; raises SettingsWrong when there is none."""
         for stream in self.streams:

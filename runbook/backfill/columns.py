@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from runbook.backfill.asked import Asked
 from runbook.backfill.survey import LISTED, LOADS, PRESENT, TIME, of_load, table
-from runbook.facts.ranges import Page
 from runbook.facts.snowflake import key_of, load_of, utc
+from runbook.listing.ranges import Page
 from runbook.settings import Stream
 
 UTC_TIME = pa.timestamp("us", "UTC")

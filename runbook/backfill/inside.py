@@ -21,12 +21,12 @@ from runbook.backfill import columns, looking
 from runbook.backfill.asked import Asked
 from runbook.backfill.planning import EXAMPLES, Way, judged
 from runbook.backfill.survey import HEAPS, LISTED, LOADS, PRESENT, Survey, of_load, staged_file, table
+from runbook.clouds.failures import Row, SqlFailed
 from runbook.errors import Refused, SettingsWrong
 from runbook.facts import Facts, history, snowflake
 from runbook.facts.snowflake import Load
 from runbook.ledger.classes import ARCHIVED_SAYS, REFRESHABLE, Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe
-from runbook.session import Row, SqlFailed
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.sql import literal
 

@@ -11,12 +11,14 @@ from runbook.backfill import columns
 from runbook.backfill.asked import Asked
 from runbook.backfill.survey import LOADS, Survey, of_load
 from runbook.backfill.survey import table as loads_table
+from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
+from runbook.clouds.reader import side_by_side
 from runbook.errors import Blocked, CannotTell
-from runbook.facts import Facts, history, pages, ranges, snowflake
+from runbook.facts import Facts, history, snowflake
 from runbook.facts.snowflake import StagedFile
 from runbook.ledger.classes import Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe
-from runbook.session import DOES_NOT_EXIST, AwsFailed, SqlFailed, side_by_side
+from runbook.listing import pages, ranges
 from runbook.settings import Stream
 from runbook.terminal import note
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from runbook.backfill.asked import Asked
-from runbook.backfill.prefixes import exact_prefixes, whole_names
 from runbook.backfill.survey import Survey, staged_file
 from runbook.facts.history import TABLE_MEMORY_DAYS
 from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
 from runbook.invocation import typed
 from runbook.ledger.classes import Evidence, Kind, classify
+from runbook.loading.prefixes import exact_prefixes, whole_names
 
 FILES_PER_COPY = 1000  # https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
 EXAMPLES = 5

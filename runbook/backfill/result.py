@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from runbook.backfill.loading import Loaded
 from runbook.backfill.planning import BackfillPlan, Verdict
 from runbook.backfill.survey import TOGETHER
+from runbook.clouds.reader import Reader
 from runbook.ledger.classes import Kind
-from runbook.session import Reader
+from runbook.loading.loader import Loaded
 from runbook.settings import Stream
 from runbook.sql import literal
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from runbook.backfill import strays
 from runbook.backfill.asked import Asked
 from runbook.backfill.planning import EXAMPLES, BackfillPlan, Way
 from runbook.backfill.result import Result
 from runbook.backfill.survey import Survey
 from runbook.ledger.classes import SAYS, Kind
+from runbook.loading import strays
 from runbook.terminal import Style, counted, wrapped
 
 SEARCHED = 10_000  # keys tried to say what would have matched

@@ -3,7 +3,3 @@
 ``snowflake_side`` reads pipes, stages and the integration, ``aws_side`` the role and the bucket's rules;
 both only read, and note what differs from what the steps make. ``written`` is the environment file.
 """
-
-from runbook.discovery.command import discover, discovered
-
-__all__ = ["discover", "discovered"]

@@ -2,14 +2,14 @@
 
 from os.path import commonprefix
 
+from runbook.clouds.failures import AwsFailed
 from runbook.discovery.described import Described
 from runbook.discovery.snowflake_side import FoundPipe
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts
-from runbook.facts.access import excessive
-from runbook.facts.aws import BucketNotifications, Rule
-from runbook.session import AwsFailed
+from runbook.policies.access import excessive
 from runbook.settings import Stream
+from runbook.wanted.rules import BucketNotifications, Rule
 
 
 def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runbook.clouds.failures import Row
+from runbook.clouds.network import one_line
+from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
-from runbook.facts import pipeline
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
-from runbook.network import one_line
-from runbook.session import Reader, Row
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
+from runbook.wanted import pipeline
 
 _URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)(?:/(.*))?")
 _CHANNEL = re.compile(r"arn:[a-z-]+:(?:sqs|sns):([a-z0-9-]+):[0-9]{12}:.+")

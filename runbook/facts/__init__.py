@@ -14,17 +14,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from runbook.clouds.failures import SqlFailed
+from runbook.clouds.reader import Reader, side_by_side
 from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
-from runbook.facts.documents import Document
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.facts.rights import inherits
-from runbook.session import Reader, SqlFailed, side_by_side
+from runbook.policies.documents import Document
+from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
 from runbook.settings import Identifier, Settings, Stream
+from runbook.wanted.grants import Grant
+from runbook.wanted.rules import BucketNotifications
 
 T = TypeVar("T")
 
@@ -52,12 +56,12 @@ class Facts:
         return found
 
     @property
-    def role(self) -> aws.Role | None:
+    def role(self) -> Role | None:
         """The role Snowflake assumes."""
         return self._once("role", lambda: aws.role(self.reader))
 
     @property
-    def policy(self) -> aws.Policy | None:
+    def policy(self) -> Policy | None:
         """The role's permissions policy; all that a role of others holds, as one."""
         if not self.settings.is_ours:
             return self._once("policy", lambda: aws.held_policy(self.role, self.role_policies))
@@ -69,12 +73,12 @@ class Facts:
         return self._once("bucket", lambda: aws.bucket(self.reader))
 
     @property
-    def notifications(self) -> aws.BucketNotifications | None:
+    def notifications(self) -> BucketNotifications | None:
         """The bucket's event notifications."""
         return self._once("notifications", lambda: aws.bucket_notifications(self.reader))
 
     @property
-    def role_policies(self) -> aws.RolePolicies:
+    def role_policies(self) -> RolePolicies:
         """What the role has beside our policy."""
         return self._once("role_policies", lambda: aws.role_policies(self.reader, lambda: self.role))
 
@@ -103,10 +107,10 @@ class Facts:
         return self._once("bucket_key_arn", lambda: aws.key_arn(self.reader, name))
 
     @property
-    def key(self) -> aws.Key | None:
+    def key(self) -> Key | None:
         """The key the settings name, or else the bucket's; None where neither is, or it does not exist."""
 
-        def read() -> aws.Key | None:
+        def read() -> Key | None:
             name = self.settings.aws.kms_key_arn or self.bucket_key
             return aws.key(self.reader, name) if name else None
 
@@ -164,7 +168,7 @@ class Facts:
 
         return self._once("other_external_ids", find)
 
-    def notifications_of(self, bucket: str) -> aws.BucketNotifications | None:
+    def notifications_of(self, bucket: str) -> BucketNotifications | None:
         """The event notifications of another bucket."""
         if bucket == self.settings.aws.bucket:
             return self.notifications
@@ -199,13 +203,13 @@ class Facts:
         return self._once("handoff", lambda: fitting(self.reader))
 
     @property
-    def snowflakes_user(self) -> snowflake.SnowflakesUser | None:
+    def snowflakes_user(self) -> SnowflakesUser | None:
         """Whom the trust policy lets in: as the integration says, or as it was handed over."""
 
-        def look() -> snowflake.SnowflakesUser | None:
+        def look() -> SnowflakesUser | None:
             return self.integration
 
-        def tell(told: FromSnowflake) -> snowflake.SnowflakesUser:
+        def tell(told: FromSnowflake) -> SnowflakesUser:
             return told
 
         return self._looked_or_told(look, tell, "Snowflake's user and external ID", by_step=2)
@@ -214,10 +218,10 @@ class Facts:
         """An SNS topic the streams' events go through."""
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
-    def topic_key(self, name: str) -> aws.Key | None:
+    def topic_key(self, name: str) -> Key | None:
         """The key of an encrypted topic; None where it does not exist, or we may not look at it."""
 
-        def read() -> aws.Key | None:
+        def read() -> Key | None:
             with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
                 return aws.key(self.reader, name)
             return None
@@ -281,11 +285,11 @@ class Facts:
         """Whether the schema is there."""
         return self._once("schema", lambda: snowflake.schema_exists(self.reader))
 
-    def grants_to(self, role: Identifier) -> frozenset[snowflake.Grant] | None:
+    def grants_to(self, role: Identifier) -> frozenset[Grant] | None:
         """What a role holds."""
         return self._once(("grants", role), lambda: snowflake.grants_to(self.reader, role))
 
-    def reach_of(self, role: Identifier) -> frozenset[snowflake.Grant] | None:
+    def reach_of(self, role: Identifier) -> frozenset[Grant] | None:
         """What a role holds, itself or through the roles granted to it."""
         held = self.grants_to(role)
         inherited = {g.name for g in held or () if g.on == "ROLE" and g.privilege == "USAGE"}
@@ -312,7 +316,7 @@ class Facts:
         """Whether INSERT is granted on it: a view takes none."""
         with suppress(CannotTell):
             held = self.grants_to(self.settings.snowflake.loader_role) or ()
-            return snowflake.Grant("INSERT", "TABLE", stream.table.sql) in held
+            return Grant("INSERT", "TABLE", stream.table.sql) in held
         return False
 
     def stage(self, stream: Stream) -> snowflake.Stage | None:

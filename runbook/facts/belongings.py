@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runbook.clouds.failures import Row
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.snowflake import ask
-from runbook.session import Reader, Row
 from runbook.settings import Stream
 from runbook.sql import LITERAL, NAME, Constant, Keyword, literal
 

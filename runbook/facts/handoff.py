@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, Refused
 from runbook.facts.aws import ask
-from runbook.session import Reader
 from runbook.settings import SSM, Settings
 
 AGAIN = "`invoke handoff`"

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, SqlFailed
+from runbook.clouds.reader import Reader
 from runbook.facts.snowflake import LOAD_COLUMNS, Load, ask, load_of, utc
-from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, Reader, SqlFailed
 from runbook.settings import Stream
 from runbook.sql import literal
 

@@ -7,10 +7,10 @@ leave theirs what they need.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runbook.clouds.failures import Row
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import ask
-from runbook.session import Row
 from runbook.settings import Identifier, QualifiedName
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import ask, pipe_status
-from runbook.session import Reader
 from runbook.settings import Identifier, QualifiedName
 
 

@@ -8,13 +8,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from runbook.clouds.failures import Row
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
-from runbook.facts.aws import Policy, Role
 from runbook.facts.aws import ask as ask_aws
-from runbook.facts.pipeline import LEASE_PREFIX, integration_grants, loader_grants, operator_grants
-from runbook.facts.snowflake import Grant, ask
-from runbook.session import Reader, Row
+from runbook.facts.snowflake import ask
+from runbook.policies.held import Policy, Role
 from runbook.settings import ADOPTED_BY, MANAGED_BY, Identifier, QualifiedName, Settings
+from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
+from runbook.wanted.pipeline import LEASE_PREFIX
 
 MARK = f"({MANAGED_BY})"
 KINDS = {"pipe": "PIPES", "stage": "STAGES", "file_format": "FILE FORMATS"}

@@ -1,7 +1,8 @@
 """Which right keeps a role from seeing something: the first it does not hold on the way there."""
 
+from runbook.clouds.failures import SqlFailed
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
-from runbook.session import Reader, SqlFailed
 
 GRANT_OPTION = "with grant option"
 

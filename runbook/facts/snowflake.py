@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
+from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, NO_WAREHOUSE, Row, SqlFailed
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.rights import first_missing
-from runbook.session import DOES_NOT_EXIST, NO_PRIVILEGE, NO_WAREHOUSE, Reader, Row, SqlFailed
 from runbook.settings import Identifier, QualifiedName, Stream
 from runbook.sql import literal
+from runbook.wanted.grants import Grant
 
 T = TypeVar("T")
 
@@ -29,18 +31,6 @@ STOPPED_FOR_GOOD = (
 """Only another pipe loads again. https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts"""
 
 ORPHANED_STAGE = 3139  # the stage's integration was dropped or replaced
-
-
-class SnowflakesUser(Protocol):
-    """Whom a trust policy lets in: Snowflake's IAM user, and the external ID it brings."""
-
-    @property
-    def iam_user_arn(self) -> str:
-        """STORAGE_AWS_IAM_USER_ARN."""
-
-    @property
-    def external_id(self) -> str:
-        """STORAGE_AWS_EXTERNAL_ID."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +131,6 @@ class PipeStatus:
         """One of its times, such as oldestFileTimestamp; None where the key is missing."""
         text = self.document.get(key)
         return datetime.fromisoformat(str(text).replace("Z", "+00:00")) if text else None
-
-
-@dataclass(frozen=True, order=True)
-class Grant:
-    """One privilege a role holds."""
-
-    privilege: str
-    on: str
-    name: str
 
 
 @dataclass(frozen=True)

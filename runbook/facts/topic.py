@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from json import loads
 
-from runbook.facts.aws import Key, ask
-from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.judging import Asked, Held, Who, judged, principal, takes
-from runbook.facts.snowflake import SnowflakesUser
-from runbook.session import Reader
+from runbook.clouds.reader import Reader
+from runbook.facts.aws import ask
+from runbook.policies.documents import Document, as_list, statements
+from runbook.policies.held import Key, SnowflakesUser
+from runbook.policies.judging import Asked, Held, Who, judged, principal, takes
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"

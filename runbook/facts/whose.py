@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook.errors import Blocked, CannotTell
-from runbook.facts.aws import Policy, Role, ids_asked_for
-from runbook.facts.documents import Document, as_list, statements
-from runbook.facts.snowflake import SnowflakesUser, StorageIntegration
+from runbook.facts.snowflake import StorageIntegration
+from runbook.policies.documents import Document, as_list, statements
+from runbook.policies.held import Policy, Role, SnowflakesUser, ids_asked_for
 from runbook.settings import MANAGED_BY, Settings
 
 if TYPE_CHECKING:

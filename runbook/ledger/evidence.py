@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
+from runbook.clouds.reader import side_by_side
 from runbook.errors import Blocked
 from runbook.facts import Facts
 from runbook.ledger.classes import Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe
-from runbook.session import side_by_side
 from runbook.settings import Stream
 
 

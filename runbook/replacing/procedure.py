@@ -7,27 +7,27 @@ from datetime import datetime, timedelta
 
 from runbook.backfill import looking
 from runbook.backfill.asked import Asked
-from runbook.backfill.loading import Loaded, Loader, Stop
 from runbook.backfill.planning import BackfillPlan, plan_files
+from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import LOADED, PARTLY
-from runbook.facts.pipeline import pipe_definition, same_statement
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
-from runbook.leases import ALONE_S, Holding, leased
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.evidence import evidence as known
 from runbook.ledger.left import split
+from runbook.loading.leases import ALONE_S, Holding, leased
+from runbook.loading.loader import Loaded, Loader, Stop
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
 from runbook.running import Run
-from runbook.session import SqlFailed
 from runbook.settings import Stream
 from runbook.sql import literal
 from runbook.steps.step5_aws import plan_rules
 from runbook.terminal import note as tell
+from runbook.wanted.pipeline import pipe_definition, same_statement
 
 ACTIVATION = timedelta(minutes=5)
 """How long a changed rule may take to work.

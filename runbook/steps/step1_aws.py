@@ -5,12 +5,9 @@ has Snowflake's user and external ID: its trust policy denies everybody.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from runbook.errors import Refused
 from runbook.facts import Facts
-from runbook.facts.aws import NOBODY_SID, Policy, Role
-from runbook.facts.documents import Document, as_list, same, statements, text
 from runbook.facts.ours import policy_holders
 from runbook.facts.whose import (
     folders,
@@ -22,7 +19,11 @@ from runbook.facts.whose import (
     serves_us,
 )
 from runbook.plan import AwsChange, Change
+from runbook.policies.documents import Document, as_list, same, statements, text
+from runbook.policies.held import Policy, Role
 from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, MOST_TAGS, Settings
+from runbook.wanted.permissions import permissions, tags
+from runbook.wanted.trust import closed_trust
 
 SEE = "docs/runbook.md#two-installations"
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -229,83 +230,6 @@ def _role(facts: Facts, have: Role | None) -> Iterator[Change]:
             {"RoleName": aws.role_name, "PolicyArn": aws.policy_arn},
             why="the role does not hold the policy",
         )
-
-
-def permissions(settings: Settings, kept: tuple[str, ...] = (), keys: tuple[str, ...] = ()) -> Document:
-    """The least Snowflake needs to load: read and list the streams' folders, locate the bucket.
-
-    GetBucketLocation stands alone: under an s3:prefix condition it would never be allowed.
-    ``kept``: other folders, as ``bucket/prefix/``, that must stay readable, and ``keys`` they may need.
-    Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
-    """
-    aws = settings.aws
-    read = {aws.bucket: [f"{stream.prefix}*" for stream in settings.streams]}
-    for folder in kept:
-        bucket, _, prefix = folder.partition("/")
-        read.setdefault(bucket, []).append(f"{prefix}*")
-    found: list[Document] = []
-    for number, (bucket, prefixes) in enumerate(read.items()):
-        found += _reading(f"arn:{aws.partition}:s3:::{bucket}", prefixes, str(number or ""))
-    for number, key in enumerate((aws.kms_key_arn, *keys)):
-        if key:
-            found.append(_decrypting(settings, key, str(number or "")))
-    return {"Version": "2012-10-17", "Statement": found}
-
-
-def _reading(bucket: str, prefixes: list[str], number: str) -> list[Document]:
-    return [
-        {
-            "Sid": f"ReadObjects{number}",
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
-            "Resource": [f"{bucket}/{prefix}" for prefix in prefixes],
-        },
-        {
-            "Sid": f"ListFolders{number}",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": bucket,
-            "Condition": {"StringLike": {"s3:prefix": prefixes}},
-        },
-        {
-            "Sid": f"LocateBucket{number}",
-            "Effect": "Allow",
-            "Action": "s3:GetBucketLocation",
-            "Resource": bucket,
-        },
-    ]
-
-
-def _decrypting(settings: Settings, key: str, number: str) -> Document:
-    domain = "amazonaws.com.cn" if settings.aws.partition == "aws-cn" else "amazonaws.com"
-    return {
-        "Sid": f"DecryptThroughS3{number}",
-        "Effect": "Allow",
-        "Action": "kms:Decrypt",
-        "Resource": key,
-        "Condition": {"StringEquals": {"kms:ViaService": f"s3.{settings.aws.region}.{domain}"}},
-    }
-
-
-def closed_trust() -> Document:
-    """A trust policy nobody satisfies: an explicit Deny wins over anything added beside it."""
-    return {"Version": "2012-10-17", "Statement": [nobody()]}
-
-
-def nobody() -> Document:
-    """The statement that denies everybody."""
-    return {
-        "Sid": NOBODY_SID,
-        "Effect": "Deny",
-        "Principal": {"AWS": "*"},
-        "Action": "sts:AssumeRole",
-    }
-
-
-def tags(settings: Settings) -> list[dict[str, Any]]:
-    """What marks what this project may change and delete, and for whom; and the settings' own."""
-    marks = {"ManagedBy": MANAGED_BY, MANAGED_FOR: settings.installation}
-    return [{"Key": k, "Value": v} for k, v in {**settings.aws.tags, **marks}.items()]
 
 
 def _not_ours(what: str, fits: bool) -> Refused:  # noqa: FBT001 (a private sentence)

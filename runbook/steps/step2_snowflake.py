@@ -10,12 +10,12 @@ from contextlib import suppress
 from runbook.errors import CannotTell, Refused
 from runbook.facts import Facts
 from runbook.facts.ours import MARK, is_marked, stages_of_others
-from runbook.facts.pipeline import integration_grants, missing_grants
-from runbook.facts.snowflake import Grant, StorageIntegration
+from runbook.facts.snowflake import StorageIntegration
 from runbook.facts.whose import admits, integration_is_for_us, kept_locations, named_in
 from runbook.plan import Change, SqlChange
 from runbook.settings import Settings, Stream
 from runbook.sql import Value, rendered
+from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
 FOLDER = "step2_snowflake"
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, CannotTell, Refused
 from runbook.facts import Facts
-from runbook.facts.access import lets_in
-from runbook.facts.aws import TRUST_SID, Role, ids_asked_for, principals_of
-from runbook.facts.documents import Document, same, text
-from runbook.facts.snowflake import SnowflakesUser
 from runbook.plan import AwsChange, Before, Change
+from runbook.policies.access import lets_in
+from runbook.policies.documents import Document, same, text
+from runbook.policies.held import Role, SnowflakesUser, ids_asked_for, principals_of
 from runbook.steps.step1_aws import refuse_others_role
+from runbook.wanted.trust import ours
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -133,21 +133,6 @@ def _ids_in_use(facts: Facts, role: Role, user: SnowflakesUser) -> frozenset[str
 def read_before(role: Role, name: str) -> Before:
     """The trust policy that a write replaces: somebody else's change since is not overwritten."""
     return Before("GetRole", {"RoleName": name}, role.trust, at=("Role", "AssumeRolePolicyDocument"))
-
-
-def ours(user: SnowflakesUser, sid: str = TRUST_SID) -> Document:
-    """The statement that lets Snowflake's user in.
-
-    StringEquals is false when no external ID is given, so the condition also demands that one is.
-    Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
-    """
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"AWS": user.iam_user_arn},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"sts:ExternalId": user.external_id}},
-    }
 
 
 def _difference(role: Role, user: SnowflakesUser, want: Document) -> str:

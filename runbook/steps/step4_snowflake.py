@@ -9,18 +9,12 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.pipeline import (
-    FORMAT_OPTIONS,
-    ORPHANED,
-    loader_grants,
-    missing_columns,
-    missing_grants,
-    operator_grants,
-    shape,
-)
+from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.plan import Change, SqlChange
 from runbook.settings import Stream
 from runbook.sql import rendered
+from runbook.wanted.grants import loader_grants, missing_grants, operator_grants
+from runbook.wanted.pipeline import FORMAT_OPTIONS, missing_columns, shape
 
 FOLDER = "step4_snowflake"
 STEP_3, TERRAFORM = "invoke step3-aws", "`invoke tfvars`, terraform -chdir=terraform apply"
@@ -110,7 +104,7 @@ def _table(facts: Facts, stream: Stream) -> str:
     have = facts.table(stream)
     if have is None:
         return "the table does not exist"
-    if missing := missing_columns(have, stream):
+    if missing := missing_columns(have.names, stream):
         raise Refused(
             f"The table {stream.table} has no column {', '.join(missing)}",
             why="a table that exists is never altered by a step: other people may read it",
@@ -127,7 +121,7 @@ def _stage(facts: Facts, stream: Stream) -> str:
     if have.integration != facts.settings.snowflake.integration:
         return f"the stage is on the integration {have.integration or 'none'}"
     listing = facts.listing(stream)
-    if listing and listing.error and listing.error.errno == ORPHANED:
+    if listing and listing.error and listing.error.errno == ORPHANED_STAGE:
         return "the integration the stage was made on has been replaced"
     return ""
 

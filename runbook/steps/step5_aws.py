@@ -10,10 +10,10 @@ from typing import Any
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.aws import BucketNotifications, Rule, queue_rule, silent_events, topic_rule
-from runbook.facts.documents import Document
 from runbook.plan import AwsChange, Before, Change
+from runbook.policies.documents import Document
 from runbook.settings import Stream
+from runbook.wanted.rules import BucketNotifications, Rule, queue_rule, silent_events, topic_rule
 
 READ = "GetBucketNotificationConfiguration"
 MOST_RULES = 100  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html

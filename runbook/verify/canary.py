@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
+from runbook.clouds.reader import Reader
 from runbook.facts import aws, snowflake
-from runbook.session import Reader
 from runbook.settings import Stream
 from runbook.sql import literal
 

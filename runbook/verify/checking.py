@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from runbook.clouds.network import one_line
 from runbook.errors import Absent, Advised, CannotTell, Failing, NoCredentials, RunbookError
 from runbook.facts import Facts
-from runbook.network import one_line
 from runbook.shipped import CHECKS
 from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
 from runbook.verify.remedies import for_others

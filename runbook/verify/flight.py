@@ -10,12 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
 from runbook.plan import Applied, AwsChange, SqlChange, make
 from runbook.running import Run
-from runbook.session import AwsFailed, SqlFailed
 from runbook.settings import Stream
 from runbook.terminal import note
 from runbook.verify.canary import ABANDONED, RUN, Canary, runs_in_bucket, runs_in_table

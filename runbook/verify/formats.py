@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from xml.etree import ElementTree as ET
 
-from runbook.network import one_line
+from runbook.clouds.network import one_line
 from runbook.verify.outcome import WELL, Outcome, Result, Word
 
 NAGIOS_OK, NAGIOS_WARNING, NAGIOS_CRITICAL, NAGIOS_UNKNOWN = 0, 1, 2, 3

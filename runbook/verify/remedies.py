@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from runbook.errors import Refused, RunbookError
 from runbook.facts import Facts
-from runbook.facts.documents import statements
 from runbook.plan import Step, plan_step
+from runbook.policies.documents import statements
 from runbook.steps import STEPS
 from runbook.verify.outcome import Result
 

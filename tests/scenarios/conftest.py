@@ -18,9 +18,9 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from snowpipe_sandbox import process
 
 from runbook import settings as reading
-from runbook.sandbox import process
 from runbook.settings import Settings, Stream
 from tests.scenarios.warm import Command, Warm
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from runbook.facts.aws import encoded
 from runbook.settings import Settings, Stream, read
 from runbook.sql import statements
+from runbook.wanted.rules import encoded
 from tests.scenarios.conftest import ROOT, Installation
 
 REGIONS = ("us-west-2", "us-east-1", "eu-central-1", "ap-southeast-2")

@@ -19,8 +19,8 @@ from urllib.request import urlopen
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from snowpipe_sandbox import process
 
-from runbook.sandbox import process
 from tests.scenarios.conftest import Installation, installation_of
 from tests.scenarios.warm import Warm
 
@@ -186,7 +186,7 @@ def test_the_endpoint_really_enforces_iam(ministack: str, administrator: dict[st
 
 
 def test_five_steps_files_and_verify_and_a_broken_trust_is_seen(elsewhere: Installation) -> None:
-    from runbook.sandbox.snowplow.hard_cases import bad_documents, weird_events
+    from snowpipe_sandbox.snowplow.hard_cases import bad_documents, weird_events
 
     for step in STEPS:
         elsewhere.run(step)

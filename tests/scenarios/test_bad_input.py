@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snowpipe_sandbox import process
 
-from runbook.sandbox import process
 from tests.scenarios.conftest import INVOKE, PYTHON, ROOT, Installation
 
 CANARY = "CANARY-ak39fk2"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from snowpipe_sandbox.snowplow.events import events
+from snowpipe_sandbox.snowplow.files import loader_files
 
-from runbook.sandbox.snowplow.events import events
-from runbook.sandbox.snowplow.files import loader_files
 from runbook.verify.canary import NAME
 from tests.scenarios.conftest import Installation
 from tests.scenarios.test_bad_input import changed, person, under_way, until

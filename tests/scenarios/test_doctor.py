@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from runbook.facts.rights import GRANT_OPTION
-from runbook.preflight.needs import (
-    COMMANDS,
-    AwsRight,
-    SnowflakeRight,
-    There,
-    aws_rights,
-    snowflake_rights,
-)
+from runbook.rights.needs import COMMANDS, AwsRight, SnowflakeRight, There, aws_rights, snowflake_rights
 from runbook.settings import Identifier, Settings
 from tests.scenarios.conftest import Installation, _read
 from tests.scenarios.test_bad_input import changed, person

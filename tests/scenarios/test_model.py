@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from runbook.facts.pipeline import pipe_definition
 from runbook.sql import rendered, statements
+from runbook.wanted.pipeline import pipe_definition
 from tests.scenarios.conftest import Installation
 from tests.scenarios.test_backfill import event
 from tests.simulation.session import Session

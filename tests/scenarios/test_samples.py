@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from snowpipe_sandbox.snowplow import hard_cases
 
-from runbook.sandbox.snowplow import hard_cases
 from tests.scenarios.conftest import ROOT, Installation
 
 PUBLIC = ROOT.parent / "shared" / "samples" / "public"

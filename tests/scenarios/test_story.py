@@ -70,7 +70,7 @@ def test_a_step_too_early_names_the_step_it_waits_for(installation: Installation
 
 
 def test_files_arriving_are_rows_in_their_tables(healthy: Installation) -> None:
-    from runbook.sandbox.snowplow.hard_cases import bad_documents, weird_events
+    from snowpipe_sandbox.snowplow.hard_cases import bad_documents, weird_events
 
     events = [case.line for case in weird_events()]
     bad = [case.line for case in bad_documents()]

@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook.backfill import command, looking
+from runbook.backfill import looking
 from runbook.backfill.asked import Asked
 from runbook.backfill.planning import NOT_ALONE, Verdict, Way, exact_prefixes, judge, would_queue
+from runbook.commands import backfill as command
 from runbook.facts import Facts
 from runbook.facts.snowflake import StagedFile
 from runbook.ledger.classes import Evidence, Kind

@@ -11,18 +11,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from runbook import commands
-from runbook.backfill import command as backfilling
-from runbook.backfill import loading, looking, strays
+from runbook.backfill import looking
 from runbook.backfill.asked import read as read_asked
 from runbook.backfill.planning import NOT_ALONE
+from runbook.clouds.failures import AwsFailed, SqlFailed
+from runbook.clouds.reader import Reader
+from runbook.clouds.writer import Writer
+from runbook.commands import backfill as backfilling
+from runbook.commands.pause import switch_stream
+from runbook.commands.refresh import refresh_stream
 from runbook.errors import NotConverged, RunbookError
-from runbook.facts.pipeline import pipe_definition
 from runbook.ledger import evidence as reading
+from runbook.loading import loader as loading
+from runbook.loading import strays
 from runbook.replacing.procedure import Replacing, look, refuse_what_cannot_be_told
 from runbook.running import Run
-from runbook.session import AwsFailed, Reader, SqlFailed, Writer
 from runbook.settings import Settings
+from runbook.wanted.pipeline import pipe_definition
 from tests.simulation.plain import PLAIN, put_in_place
 from tests.simulation.session import Inline, Killed, ModelClouds, Session
 from tests.simulation.world import REFRESH_REACH, World
@@ -297,9 +302,9 @@ class Play:
             ("replace-pipe", self.replace_pipe),
             (
                 switch := chance.choice(("pause", "resume")),
-                lambda run: commands.switch_stream(run, switch, self.stream),
+                lambda run: switch_stream(run, switch, self.stream),
             ),
-            ("refresh", lambda run: commands.refresh_stream(run, self.stream)),
+            ("refresh", lambda run: refresh_stream(run, self.stream)),
         ]
 
     def command(self, chance: random.Random) -> None:

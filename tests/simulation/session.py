@@ -13,8 +13,9 @@ from typing import Any
 
 from snowflake.connector.errors import NotSupportedError, ProgrammingError
 
-from runbook.backfill.loading import IN_PROGRESS
-from runbook.session import AwsFailed, Clouds
+from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import AwsFailed
+from runbook.loading.loader import IN_PROGRESS
 from runbook.settings import Settings, Stream
 from tests.simulation.world import Attempt, Refusal, Row, Staged, World
 
@@ -466,7 +467,7 @@ class Bucket:
         self.turn("GetBucketNotificationConfiguration")
         if self.world.rule_queue is None:
             return {}
-        from runbook.facts.aws import queue_rule
+        from runbook.wanted.rules import queue_rule
 
         return {"QueueConfigurations": [queue_rule(self.stream, self.world.rule_queue)]}
 

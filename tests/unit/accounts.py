@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, trust_sid
-from runbook.facts.pipeline import FORMAT_OPTIONS, columns, integration_grants, loader_grants, operator_grants
+from runbook.facts.aws import Bucket
 from runbook.facts.snowflake import (
     Entry,
     FileFormat,
-    Grant,
     Listing,
     Pause,
     Pipe,
@@ -23,8 +21,12 @@ from runbook.facts.snowflake import (
     Table,
 )
 from runbook.plan import AwsChange, SqlChange
+from runbook.policies.held import Policy, Role, trust_sid
 from runbook.settings import Settings, read
 from runbook.sql import statements
+from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
+from runbook.wanted.pipeline import FORMAT_OPTIONS, columns
+from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, Known
 

@@ -7,21 +7,13 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runbook.clouds.writer import Receipt
 from runbook.facts import Facts
-from runbook.facts.aws import Bucket, BucketNotifications, Policy, Role, RolePolicies, queue_rule
+from runbook.facts.aws import Bucket
 from runbook.facts.history import TableRows
-from runbook.facts.pipeline import (
-    FORMAT_OPTIONS,
-    columns,
-    integration_grants,
-    loader_grants,
-    operator_grants,
-    pipe_definition,
-)
 from runbook.facts.snowflake import (
     Entry,
     FileFormat,
-    Grant,
     Listing,
     Pause,
     Pipe,
@@ -31,10 +23,13 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
-from runbook.session import Receipt
+from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.settings import Settings, Stream
-from runbook.steps.step1_aws import permissions
-from runbook.steps.step3_aws import ours
+from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
+from runbook.wanted.permissions import permissions
+from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, pipe_definition
+from runbook.wanted.rules import BucketNotifications, queue_rule
+from runbook.wanted.trust import ours
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 MADE = NOW - timedelta(days=10)

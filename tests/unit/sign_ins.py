@@ -81,8 +81,8 @@ def settings(config: dict[str, Any], name: str) -> Any:
 
 def became(config: dict[str, Any], name: str) -> dict[str, Any]:
     """How signing in ends; tried three times, as parallel reads and a write would."""
+    from runbook.clouds.connections import Clouds
     from runbook.errors import RunbookError
-    from runbook.session import Clouds
 
     clouds = Clouds(settings(dict(config), name), run_id="r", command="status")
     found: dict[str, Any] = {}

@@ -8,12 +8,14 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from runbook.facts.aws import BucketNotifications, Key, RolePolicies, held_policy
+from runbook.facts.aws import held_policy
 from runbook.facts.history import TableRows
-from runbook.facts.pipeline import operator_grants
-from runbook.facts.snowflake import Entry, FileFormat, Grant, Listing, Load, Pause, PipeStatus, StagedFile
+from runbook.facts.snowflake import Entry, FileFormat, Listing, Load, Pause, PipeStatus, StagedFile
 from runbook.facts.topic import Topic
+from runbook.policies.held import Key, RolePolicies
 from runbook.settings import Identifier, Settings, Stream, read
+from runbook.wanted.grants import Grant, operator_grants
+from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, MADE, NOW, QUEUE, SNOWFLAKES_USER, Known, healthy
 from tests.unit.observed import integration as an_integration

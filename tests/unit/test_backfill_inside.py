@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
+from snowpipe_sandbox.snowflake.engine import Engine, parse, translate
 
 from runbook.backfill import inside
 from runbook.backfill.asked import Asked
@@ -19,7 +20,6 @@ from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
 from runbook.facts.snowflake import StagedFile
 from runbook.ledger.classes import Evidence
-from runbook.sandbox.snowflake.engine import Engine, parse, translate
 from runbook.settings import QualifiedName, Settings
 from tests.unit.observed import staged
 from tests.unit.test_backfill_classes import (
@@ -105,7 +105,7 @@ def micros(moment: datetime | None) -> int | None:
 
 @pytest.fixture(scope="module")
 def engine() -> Any:
-    from runbook.sandbox.clock import Clock
+    from snowpipe_sandbox.clock import Clock
 
     made = Engine(Clock())
     yield made

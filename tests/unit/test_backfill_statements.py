@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from runbook.backfill import statements
 from runbook.errors import Refused
+from runbook.loading import statements
 from runbook.settings import Settings
 from runbook.sql import statements as split
 from tests.unit.observed import NOW, pipe

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.aws import CREATED, BucketNotifications, Rule, encoded, queue_rule, topic_rule
 from runbook.settings import read
+from runbook.wanted.rules import CREATED, BucketNotifications, Rule, encoded, queue_rule, topic_rule
 from tests.unit.conftest import written
 from tests.unit.observed import QUEUE
 

@@ -3,8 +3,8 @@
 import gzip
 import json
 
-from runbook.facts.pipeline import columns
 from runbook.verify.canary import NAME, RUN, SCHEMA, Canary
+from runbook.wanted.pipeline import columns
 
 THIS = "20261120T120000Z-0a1b2c"
 

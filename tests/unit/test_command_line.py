@@ -8,8 +8,8 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +17,8 @@ from invoke import Program
 from invoke.main import program
 
 import tasks
-from runbook import cli, commands, demo, line
+from runbook import command_line as line
+from runbook.commands import sandbox
 from runbook.errors import SettingsWrong
 from runbook.invocation import HERE, TASKS
 
@@ -27,6 +28,9 @@ aws: {account_id: '210987654321', bucket: acme-events}
 snowflake: {account: ACME-EU, connection: acme}
 """
 NAMESPACE = tasks.namespace
+COMMANDS = sorted(
+    {path.stem for path in (ROOT / "runbook" / "commands").glob("*.py")} - {"__init__", "sandbox"}
+)
 EVERY = sorted(name.replace("_", "-") for name in tasks.namespace.task_names)
 OF_TARGET = sorted(TASKS)
 NEEDS = {
@@ -87,14 +91,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Te
 
         return command
 
-    for name in commands.__all__:
-        monkeypatch.setattr(commands, name, noting(name))
-    monkeypatch.setattr(demo, "demo", lambda settings, *_: noting("demo")(settings))
+    for name in COMMANDS:
+        monkeypatch.setattr(import_module(f"runbook.commands.{name}"), name, noting(name))
     tenant = {"aws": {"endpoint_url": ""}, "snowflake": {"host": "", "port": 1}}
-    monkeypatch.setattr(
-        cli, "_asked", lambda verb: found.sandbox.append(verb) or SimpleNamespace(tenant=tenant)
-    )
-    monkeypatch.setattr(cli, "point_at", lambda _: None)
+    state = {"tenant": tenant, "environment": {}, "unset": [], "stopped": True}
+    monkeypatch.setattr(sandbox, "_found", lambda: None)
+    monkeypatch.setattr(sandbox, "_told", lambda verb: found.sandbox.append(verb) or state)
+    monkeypatch.setattr(sandbox, "point_at", lambda _: None)
     return found
 
 

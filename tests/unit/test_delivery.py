@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.clouds.failures import SqlFailed
+from runbook.commands.refresh import loaded_everywhere, refresh_plan
+from runbook.commands.status import whereabouts
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts.delivery import (
     belongs,
@@ -21,8 +24,6 @@ from runbook.facts.delivery import (
 )
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus
-from runbook.operate import loaded_everywhere, refresh_plan, whereabouts
-from runbook.session import SqlFailed
 from tests.unit.observed import MADE, NOW, pipe, staged
 
 P = "snowplow/enriched/stream/"

@@ -23,9 +23,11 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "sandbox").rglob("*.md")),
 ]
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-SETUP = "python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[{extra}]' && .venv/bin/{then}"
+SETUP = "python3 -m venv .venv && .venv/bin/pip install --quiet {what} && .venv/bin/{then}"
+TO_TRY, TO_TEST = "-e ./sandbox -e .", "-e './sandbox[test]' -e '.[test]'"
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -50,11 +52,11 @@ def test_the_readme_is_one_page() -> None:
     assert len(README.splitlines()) <= 90
 
 
-@pytest.mark.parametrize(("extra", "then"), [("sandbox", "invoke demo"), ("test", "pytest -n 2")])
-def test_the_readmes_two_commands_are_one_line_each_and_name_what_exists(extra: str, then: str) -> None:
-    line = SETUP.format(extra=extra, then=then)
+@pytest.mark.parametrize(("what", "then"), [(TO_TRY, "invoke demo"), (TO_TEST, "pytest -n 2")])
+def test_the_readmes_two_commands_are_one_line_each_and_name_what_exists(what: str, then: str) -> None:
+    line = SETUP.format(what=what, then=then)
     assert README.splitlines().count(f"    {line}") == 1
-    assert extra in PROJECT["optional-dependencies"]
+    assert "test" in PROJECT["optional-dependencies"]
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
@@ -67,7 +69,7 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
     assert pattern
     by_python = pattern[1].replace("\\(", "(").replace("\\)", ")")
     found = re.findall(by_python, README, re.MULTILINE)
-    assert found == [SETUP.format(extra="test", then="pytest -n 2")]
+    assert found == [SETUP.format(what=TO_TEST, then="pytest -n 2")]
     assert "http" not in text
 
 
@@ -188,10 +190,12 @@ def test_dependencies_are_explained_one_by_one() -> None:
     def name(requirement: str) -> str:
         return re.split(r"[\[<>=!~; ]", requirement)[0]
 
+    sandbox = tomllib.loads((ROOT / "sandbox" / "pyproject.toml").read_text())["project"]
     wanted = [(name(row), "") for row in PROJECT["dependencies"]]
     wanted += [
         (name(row), extra) for extra, needed in PROJECT["optional-dependencies"].items() for row in needed
     ]
+    wanted += [(name(row), "sandbox") for row in sandbox["dependencies"]]
     table = rows((ROOT / "docs" / "dependencies.md").read_text(), "| package | extra | why |")
     assert sorted((package, extra) for package, extra, _ in table) == sorted(wanted)
     assert all(len(why) > 5 for _, _, why in table)

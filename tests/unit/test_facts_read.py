@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import CannotTell
 from runbook.facts import Facts, aws, snowflake
-from runbook.facts.aws import Bucket, BucketNotifications, right
+from runbook.facts.aws import Bucket, right
 from runbook.facts.snowflake import (
     Entry,
     FileFormat,
-    Grant,
     Listing,
     Load,
     Pause,
@@ -21,8 +21,9 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
-from runbook.session import AwsFailed, SqlFailed
 from runbook.settings import read
+from runbook.wanted.grants import Grant
+from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, OURS, QUEUE, SNOWFLAKES_USER, FakeReader
 

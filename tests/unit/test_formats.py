@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pynag.Utils import PerfData
 from tap.parser import Parser
 
+from runbook.clouds.network import one_line
+from runbook.commands.verify import reports
 from runbook.errors import SettingsWrong
-from runbook.session import one_line
-from runbook.verify.command import reports
 from runbook.verify.formats import FORMATS, as_json, as_junit, as_nagios, as_prometheus, as_tap, nagios_code
 from runbook.verify.outcome import untold
 from tests.unit.test_outcome import STARTED, outcome, result

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from runbook.clouds.failures import AwsFailed
+from runbook.commands.handoff import parameter_text
 from runbook.errors import Blocked, CannotTell, NoCredentials, Refused
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting, stored
-from runbook.handoff import parameter_text
-from runbook.session import AwsFailed
 from runbook.settings import read
-from runbook.steps.step1_aws import closed_trust
+from runbook.wanted.trust import closed_trust
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, NOW, QUEUE, SNOWFLAKES_USER, FakeReader, role
 from tests.unit.planned import changes

@@ -11,13 +11,13 @@ from sqlglot.dialects.snowflake import Snowflake
 
 from runbook import sql
 from runbook.errors import SettingsWrong
-from runbook.facts.aws import queue_rule
 from runbook.plan import AwsChange
 from runbook.settings import read
-from runbook.steps.step1_aws import permissions
 from runbook.terminal import visible
 from runbook.verify.formats import FORMATS
 from runbook.verify.outcome import Outcome, Result
+from runbook.wanted.permissions import permissions
+from runbook.wanted.rules import queue_rule
 from tests.unit.conftest import written
 from tests.unit.observed import NOW
 

@@ -278,3 +278,26 @@ def test_every_parameter_of_every_file_is_provided_and_has_a_sample_for_the_lint
             assert asked <= provided, name
             assert asked <= set(linter["placeholder"]), name
             assert template(name).startswith("-- "), name
+
+
+def test_a_command_is_found_by_its_name() -> None:
+    """``runbook/commands/<task>.py`` has the function of that name; the steps and ``up`` are one."""
+    for task in TASKS:
+        module = "step" if re.fullmatch(r"step\d-\w+|up", task) else task.partition(".")[0].replace("-", "_")
+        if module == "lint":
+            continue
+        place = ROOT / "runbook" / "commands" / f"{module}.py"
+        name = task.partition(".")[2] or module
+        assert f"\ndef {name}(" in place.read_text(), task
+
+
+def test_only_the_starter_knows_the_sandbox() -> None:
+    """The runbook meets it over its command line and HTTP."""
+    known = [
+        str(path.relative_to(ROOT))
+        for path in [*(ROOT / "runbook").rglob("*.py"), *(ROOT / "checks").rglob("*.py"), ROOT / "tasks.py"]
+        if re.search(r"import snowpipe_sandbox|from snowpipe_sandbox", path.read_text())
+    ]
+    assert known == []
+    named = [path.name for path in (ROOT / "runbook").rglob("*.py") if "snowpipe_sandbox" in path.read_text()]
+    assert sorted(named) == ["demo.py", "sandbox.py"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook import leases, processes
+from runbook.loading import leases, processes
 from runbook.plan import SqlChange
 from runbook.settings import Settings
 from runbook.sql import statements

@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 import pytest
 from snowflake.connector import errors
 
-from runbook import network
+from runbook.clouds import network
 
 
 def test_a_request_that_fails_for_too_long_is_given_up():

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.s3_endpoint import Endpoint, Keys, entry
+from runbook.clouds.failures import AwsFailed
 from runbook.errors import CannotTell
-from runbook.facts import pages, ranges
-from runbook.session import AwsFailed
+from runbook.listing import pages, ranges
 
 PREFIX = "odd names/"
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

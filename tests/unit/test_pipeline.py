@@ -4,20 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.pipeline import (
-    FORMAT_OPTIONS,
-    columns,
-    integration_grants,
-    loader_grants,
-    missing_columns,
-    missing_grants,
-    operator_grants,
-    pipe_definition,
-    same_statement,
-)
-from runbook.facts.snowflake import Grant, Table
 from runbook.settings import read
 from runbook.sql import template
+from runbook.wanted.grants import Grant, integration_grants, loader_grants, missing_grants, operator_grants
+from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, missing_columns, pipe_definition, same_statement
 from tests.unit.conftest import written
 
 
@@ -70,9 +60,9 @@ def test_the_definition_is_the_copy_statement_alone(settings):
 def test_a_table_may_hold_more_than_the_pipe_writes(settings):
     for stream in settings.streams:
         names = columns(stream)
-        assert missing_columns(Table(tuple((name, "X") for name in (*names, "OURS"))), stream) == []
-        assert missing_columns(Table(tuple((name, "X") for name in names[1:])), stream) == [names[0]]
-        assert missing_columns(Table(()), stream) == list(names)
+        assert missing_columns((*names, "OURS"), stream) == []
+        assert missing_columns(names[1:], stream) == [names[0]]
+        assert missing_columns((), stream) == list(names)
 
 
 @pytest.mark.parametrize(("kind", "number"), [("enriched", "20"), ("bad_rows", "21")])

@@ -11,13 +11,13 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused, RunbookError, SettingsWrong
-from runbook.facts.aws import BucketNotifications
-from runbook.facts.documents import text
 from runbook.facts.snowflake import Entry
 from runbook.plan import AwsChange, Before, SqlChange, apply, as_typed, make, plan_step
-from runbook.session import AwsFailed, SqlFailed
+from runbook.policies.documents import text
 from runbook.steps import STEPS
+from runbook.wanted.rules import BucketNotifications
 from tests.unit.observed import FakeReader, FakeWriter, Known, integration, policy, role
 
 READ = "s3:GetBucketNotificationConfiguration"

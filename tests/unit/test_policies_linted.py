@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from runbook.facts.documents import text
+from runbook.policies.documents import text
 from runbook.settings import Settings, read
-from runbook.steps.step1_aws import closed_trust, permissions
-from runbook.steps.step3_aws import ours
+from runbook.wanted.permissions import permissions
+from runbook.wanted.trust import closed_trust, ours
 from tests.unit.conftest import written
 from tests.unit.observed import integration
 

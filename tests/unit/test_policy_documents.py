@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.access import (
+from runbook.policies.access import (
     NEEDED,
     WELCOME,
     excessive,
@@ -18,12 +18,12 @@ from runbook.facts.access import (
     unreadable,
     without_external_id,
 )
-from runbook.facts.aws import TRUST_SID, ids_asked_for
-from runbook.facts.documents import as_list, canonical, same, statements, text
-from runbook.facts.judging import Asked, judged
+from runbook.policies.documents import as_list, canonical, same, statements, text
+from runbook.policies.held import TRUST_SID, ids_asked_for
+from runbook.policies.judging import Asked, judged
 from runbook.settings import read
-from runbook.steps.step1_aws import closed_trust, nobody, permissions
-from runbook.steps.step3_aws import ours
+from runbook.wanted.permissions import permissions
+from runbook.wanted.trust import closed_trust, nobody, ours
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, SNOWFLAKES_USER, integration, role
 

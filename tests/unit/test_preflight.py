@@ -5,8 +5,8 @@ import re
 import pytest
 
 from runbook.facts.aws import right
-from runbook.preflight.judged import snowflake_findings
-from runbook.preflight.needs import COMMANDS, There, aws_rights, snowflake_rights
+from runbook.rights.judged import snowflake_findings
+from runbook.rights.needs import COMMANDS, There, aws_rights, snowflake_rights
 from runbook.settings import read
 from tests.unit.conftest import written
 from tests.unit.test_documents import rows
@@ -49,7 +49,7 @@ def test_every_call_that_is_made_is_a_right_that_is_looked_for():
     sources = [
         path
         for path in (ROOT / "runbook").rglob("*.py")
-        if not {"sandbox", "preflight"} & set(path.relative_to(ROOT / "runbook").parts)
+        if "rights" not in path.relative_to(ROOT / "runbook").parts
     ]
     text = "".join(path.read_text() for path in sources)
     calls = re.findall(r'"(iam|s3|sns|kms|ssm)",\s*"([A-Z]\w+)"', text)

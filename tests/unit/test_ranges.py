@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.ranges import Fetch, Page, pages, places
+from runbook.listing.ranges import Fetch, Page, pages, places
 
 PREFIX = "p/"
 CHARACTERS = st.sampled_from("ab/0129~\x00\x7f +%é\ud7ff\ue000\uffff\U0010ffff")

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import pytest
 
+from runbook.clouds.writer import Receipt, Writer
 from runbook.errors import NotConverged, SettingsWrong
 from runbook.plan import Applied, AwsChange, Before, SqlChange
 from runbook.records import Record, new_run_id
-from runbook.session import Receipt, Writer
 
 SQL = SqlChange(
     "step2_snowflake/10_roles.sql", "-- why\nUSE ROLE A;\nCREATE ROLE IF NOT EXISTS B;\n", "missing"

@@ -16,8 +16,8 @@ from hypothesis import assume, example, given
 from hypothesis import settings as tries
 from hypothesis import strategies as st
 
+from runbook.clouds.network import one_line
 from runbook.errors import CannotTell
-from runbook.network import one_line
 from runbook.records import Record
 from runbook.redaction import HIDDEN, redacted
 from runbook.running import ends, write_output

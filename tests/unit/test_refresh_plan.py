@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from runbook.commands.refresh import refresh_plan
 from runbook.errors import Refused
 from runbook.facts.snowflake import Listing, StagedFile
-from runbook.operate import refresh_plan
 from tests.unit.observed import NOW
 
 

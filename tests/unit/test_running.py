@@ -7,6 +7,8 @@ from io import StringIO
 
 import pytest
 
+from runbook.clouds.failures import AwsFailed
+from runbook.clouds.writer import Receipt
 from runbook.errors import (
     Blocked,
     CannotTell,
@@ -20,7 +22,6 @@ from runbook.invocation import HERE
 from runbook.plan import Applied, AwsChange
 from runbook.records import Record
 from runbook.running import INTERRUPTED, Run, ends, running, write_output
-from runbook.session import AwsFailed, Receipt
 from runbook.settings import read
 from runbook.terminal import Style, say
 from tests.unit.conftest import written

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from runbook import runs
+from runbook.clouds.writer import Receipt
+from runbook.commands import runs
 from runbook.errors import SettingsWrong
 from runbook.plan import Applied, AwsChange, Before, SqlChange
 from runbook.records import Record
-from runbook.session import Receipt
 from runbook.terminal import visible
 
 SQL = SqlChange("step2_snowflake/10_roles.sql", "USE ROLE A;\nCREATE ROLE IF NOT EXISTS B;\n", "missing")

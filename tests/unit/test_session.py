@@ -8,19 +8,12 @@ import pytest
 from botocore import exceptions as aws_errors
 from snowflake.connector import errors as snowflake_errors
 
+from runbook.clouds.calls import call_aws, run_sql, translated_aws, translated_sql
+from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import AwsFailed, SqlFailed
+from runbook.clouds.reader import Reader, not_ours
+from runbook.clouds.writer import Writer
 from runbook.errors import CannotTell, SettingsWrong
-from runbook.session import (
-    AwsFailed,
-    Clouds,
-    Reader,
-    SqlFailed,
-    Writer,
-    call_aws,
-    not_ours,
-    run_sql,
-    translated_aws,
-    translated_sql,
-)
 
 
 class NoClouds:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from botocore.credentials import AssumeRoleProvider
 
+from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import AwsFailed
+from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError, SettingsWrong
-from runbook.session import AwsFailed, Clouds, Reader
 from runbook.settings import Settings
 
 BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -164,7 +166,7 @@ def test_what_is_not_awss_answer_is_never_taken_for_one(
 ) -> None:
     """boto3 takes a web page for a bucket without rules: a plan would write over those that are there."""
     monkeypatch.setenv("AWS_PROFILE", "static")
-    monkeypatch.setattr("runbook.session.AWS_BOUNDS", {"retries": {"total_max_attempts": 1}})
+    monkeypatch.setattr("runbook.clouds.connections.AWS_BOUNDS", {"retries": {"total_max_attempts": 1}})
     clouds = Clouds(settings, run_id="r", command="plan")
     for answer in NOT_OF_AWS:
         here["next"] = answer

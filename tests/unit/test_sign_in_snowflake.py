@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from snowflake.connector import errors
 
+from runbook.clouds.sign_in_snowflake import Connection, not_signed_in
 from runbook.errors import CannotTell, SettingsWrong
-from runbook.sign_in_snowflake import Connection, not_signed_in
 from tests.unit.conftest import DEFAULTS
 
 CONNECTOR_5 = os.environ.get("SANDBOX_CONNECTOR_5_PYTHON", "")

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from runbook.facts.aws import BucketNotifications, Key, RolePolicies, held_policy
+from runbook.facts.aws import held_policy
 from runbook.facts.snowflake import Entry, Listing, StagedFile
+from runbook.policies.held import Key, RolePolicies
 from runbook.verify import check
+from runbook.wanted.rules import BucketNotifications
 from tests.unit import sound
 from tests.unit.at_once import CHECKS, advised, judged, red
 from tests.unit.test_layout import CHECKS as DOCUMENTED

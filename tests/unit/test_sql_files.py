@@ -5,14 +5,14 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from snowpipe_sandbox.snowplow.fields import FIELDS
 from sqlglot import tokens
 from sqlglot.dialects.snowflake import Snowflake
 
 from runbook import sql
 from runbook.errors import SettingsWrong
-from runbook.facts.pipeline import columns, pipe_definition
-from runbook.sandbox.snowplow.fields import FIELDS
 from runbook.settings import Identifier, QualifiedName, read
+from runbook.wanted.pipeline import columns, pipe_definition
 from tests.unit.conftest import written
 
 FILES = [name for folder in ("step2_snowflake", "step4_snowflake", "operate") for name in sql.files(folder)]

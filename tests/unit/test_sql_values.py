@@ -313,7 +313,7 @@ LOOKED_AT: dict[str, set[str]] = {
     },
     "runbook/facts/snowflake.py:entry": {"', '.join(calls)"},
     "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
-    "runbook/taking_back/objects.py:_leases": {"leases.drop(lease)"},
+    "runbook/teardown/objects.py:_leases": {"leases.drop(lease)"},
     # only parsed here, and run by nobody
     "runbook/discovery/snowflake_side.py:_format_name": {"text"},
     # written as a string where it has any sign but those of a plain path
@@ -332,7 +332,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/ours.py:_everywhere": {"kind"},
     "runbook/facts/snowflake.py:_in_schema": {"kind"},
     "runbook/facts/snowflake.py:loads_statement": {"5 - LOAD_HISTORY_DAYS * 24 * 60"},
-    "runbook/preflight/needs.py:grant": {
+    "runbook/rights/needs.py:grant": {
         "' COPY CURRENT GRANTS' * (self.privilege == 'OWNERSHIP')",
         "' WITH GRANT OPTION' * self.handed_on",
         "kind.upper()",

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.aws import NOBODY_SID
-from runbook.facts.documents import text
 from runbook.plan import AwsChange
+from runbook.policies.documents import text
+from runbook.policies.held import NOBODY_SID
 from runbook.settings import read
-from runbook.steps.step1_aws import closed_trust, nobody, permissions
+from runbook.wanted.permissions import permissions
+from runbook.wanted.trust import closed_trust, nobody
 from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy, policy, role
 from tests.unit.planned import changes

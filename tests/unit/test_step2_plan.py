@@ -5,10 +5,10 @@
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.snowflake import Grant
 from runbook.plan import SqlChange
 from runbook.settings import read
 from runbook.sql import rendered
+from runbook.wanted.grants import Grant
 from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy, integration
 from tests.unit.planned import changes, files

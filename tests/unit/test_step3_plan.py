@@ -8,14 +8,13 @@ from dataclasses import replace
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.aws import TRUST_SID
-from runbook.facts.documents import text
 from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
+from runbook.policies.documents import text
+from runbook.policies.held import TRUST_SID
 from runbook.settings import read
 from runbook.steps import STEPS
-from runbook.steps.step1_aws import closed_trust, nobody
-from runbook.steps.step3_aws import ours
+from runbook.wanted.trust import closed_trust, nobody, ours
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, SNOWFLAKES_USER, FakeReader, Known, healthy, integration, role
 from tests.unit.planned import changes

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from runbook.clouds.failures import SqlFailed
 from runbook.errors import CannotTell, Refused
-from runbook.facts.snowflake import Entry, Grant, Listing, Pause, Table
+from runbook.facts.snowflake import Entry, Listing, Pause, Table
 from runbook.plan import plan_step
-from runbook.session import SqlFailed
 from runbook.sql import rendered
 from runbook.steps import STEPS
+from runbook.wanted.grants import Grant
 from tests.unit.observed import integration, pipe, stage
 from tests.unit.planned import changes, files
 

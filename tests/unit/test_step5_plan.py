@@ -5,11 +5,12 @@
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.aws import Bucket, BucketNotifications, queue_rule, topic_rule
+from runbook.facts.aws import Bucket
 from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.settings import read
 from runbook.steps import STEPS
+from runbook.wanted.rules import BucketNotifications, queue_rule, topic_rule
 from tests.unit.conftest import written
 from tests.unit.observed import QUEUE, Known, healthy, pipe
 from tests.unit.planned import changes

@@ -9,13 +9,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from runbook.errors import CannotTell, Refused, SettingsWrong
-from runbook.facts.aws import BucketNotifications
-from runbook.facts.snowflake import Grant
 from runbook.plan import AwsChange
 from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, read
-from runbook.steps.step1_aws import permissions
 from runbook.steps.step3_aws import trust as opened
-from runbook.taking_back import BACKWARDS, integration, objects, role, rules, trust
+from runbook.teardown import BACKWARDS, integration, objects, role, rules, trust
+from runbook.wanted.grants import Grant
+from runbook.wanted.permissions import permissions
+from runbook.wanted.rules import BucketNotifications
 from tests.unit import observed
 from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy
@@ -387,14 +387,14 @@ def test_a_role_that_holds_more_than_the_steps_gave_it_stays():
     ],
 )
 def test_a_live_target_wants_its_name(yes, name, said, live_run):
-    from runbook.taking_back.command import _confirm
+    from runbook.commands.down import _confirm
 
     with pytest.raises(SettingsWrong, match=said):
         _confirm(live_run(yes=yes), name, 3)
 
 
 def test_the_name_is_enough(live_run):
-    from runbook.taking_back.command import _confirm
+    from runbook.commands.down import _confirm
 
     _confirm(live_run(yes=False), "prod", 3)
 

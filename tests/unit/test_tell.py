@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.session import one_line
+from runbook.clouds.network import one_line
 from runbook.terminal import Style, wrapped
 from runbook.verify.checking import NOT_ASKED
 from runbook.verify.tell import as_table

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from runbook.commands.tfvars import variables
 from runbook.errors import Blocked, CannotTell, SettingsWrong
-from runbook.facts.aws import BucketNotifications, queue_rule
 from runbook.settings import read
-from runbook.tfvars import variables
+from runbook.wanted.rules import BucketNotifications, queue_rule
 from tests.unit.conftest import ROOT, written
 from tests.unit.observed import EXTERNAL_ID, QUEUE, SNOWFLAKES_USER, Known, healthy
 

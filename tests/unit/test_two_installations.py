@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import pytest
 
 from runbook.errors import Refused
-from runbook.facts.access import external_ids, unreadable
 from runbook.facts.left_over import read_now
 from runbook.plan import plan_step
+from runbook.policies.access import external_ids, unreadable
 from runbook.settings import Settings, read
 from runbook.steps import STEPS
 from runbook.steps.others import refuse_others
-from runbook.taking_back import BACKWARDS, one_stream
+from runbook.teardown import BACKWARDS, one_stream
 from tests.unit.accounts import Accounts
 from tests.unit.conftest import written
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from runbook import commands
+from runbook.commands.step import may_clear as time_clears
 from runbook.verify import checking
 from tests.unit.observed import Known
 from tests.unit.test_outcome import outcome, result
 from tests.unit.test_taking_back import SETTINGS
 
 
-def waited(monkeypatch, rows, *, may_clear=commands._may_clear):
+def waited(monkeypatch, rows, *, may_clear=time_clears):
     monkeypatch.setattr(checking, "check", lambda *_, **__: outcome(*rows))
     facts = Known(SETTINGS, {})
     facts.reader.is_refused = False

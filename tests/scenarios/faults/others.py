@@ -67,10 +67,8 @@ def integration_disabled_and_comment_gone(at: Installation) -> None:
 
 @fault("integration")
 def integration_misses_a_folder_and_comment_gone(at: Installation) -> None:
-    url = at.stream("events").url
-    at.sql(
-        f"ALTER STORAGE INTEGRATION {INTEGRATION} SET STORAGE_ALLOWED_LOCATIONS = ('{url}') COMMENT = 'reviewed'"
-    )
+    less = f"STORAGE_ALLOWED_LOCATIONS = ('{at.stream('events').url}')"
+    at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} SET {less} COMMENT = 'reviewed'")
 
 
 def _handed_over(at: Installation, what: str) -> Iterator[None]:

@@ -1,0 +1,199 @@
+"""`invoke discover`: look, write the environment file, say how to go on. Writes nothing on either cloud."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runbook import settings as reading
+from runbook.clouds.connections import Clouds
+from runbook.clouds.reader import Reader
+from runbook.discovery import aws_side, snowflake_side
+from runbook.discovery.described import Described
+from runbook.discovery.written import written
+from runbook.errors import CannotTell, SettingsWrong
+from runbook.facts import Facts
+from runbook.records import new_run_id
+from runbook.running import answered, write_output
+from runbook.settings import QualifiedName, Settings
+from runbook.terminal import Style, counted, note, say, say_as_is, table
+
+STANDARD_OUTPUT = "-"
+ACCOUNT_NOBODY_HAS = "000000000000"
+
+
+def discover(
+    config: Mapping[str, Any],
+    *,
+    pipe: str,
+    connection: str | None,
+    name: str | None,
+    output: str | None,
+    replace: bool,
+) -> int:
+    """Write an environment file for the installation a pipe belongs to. Only reads on both clouds.
+
+    ``connection`` is a named connection of connections.toml, for an installation that no file
+    describes yet; without it the settings' own is used. Without a pipe, the account's pipes are listed
+    and a person at a terminal may choose one. Raises SettingsWrong before anything is contacted,
+    CannotTell naming the right that is missing.
+    """
+    connection = _another(config, connection)
+    if not pipe:
+        pipe = _chosen(config, connection)
+        if not pipe:
+            return 0
+    wanted = _wanted(pipe)
+    target = _target(config, wanted, connection, name)
+    place = output or f"environments/{_file_name(target, wanted)}.yaml"
+    _free(place, replace=replace)
+    found = _found(config, wanted, target, connection)
+    text = written(found, str(wanted), dict(config), place)
+    if place == STANDARD_OUTPUT:
+        say_as_is(text)
+        return 0
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    write_output(text, place, say_as_is)
+    say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
+    for row in (*found.left_out, *found.unseen):
+        note(f"  {row}")
+    say(f"next: invoke -f {shlex.quote(place)} verify")
+    return 0
+
+
+def discovered(config: Mapping[str, Any], *, pipe: str, connection: str | None) -> dict[str, Any]:
+    """The settings that `discover` would write for a pipe's installation; nothing is written.
+
+    Raises what `discover` raises.
+    """
+    wanted, connection = _wanted(pipe), _another(config, connection)
+    found = _found(config, wanted, _target(config, wanted, connection, None), connection)
+    for row in (*found.left_out, *found.unseen):
+        note(f"  {row}")
+    return found.settings(dict(config))
+
+
+def _target(
+    config: Mapping[str, Any], wanted: QualifiedName, connection: str | None, name: str | None
+) -> str:
+    """What commands will call the place."""
+    return name or ("" if connection else str(config["target"])) or _plain(wanted)
+
+
+def _another(config: Mapping[str, Any], connection: str | None) -> str | None:
+    """The connection, where it is not the settings' own: that one has its target and accounts already."""
+    return None if connection == config["snowflake"]["connection"] else connection
+
+
+def _found(
+    config: Mapping[str, Any], wanted: QualifiedName, target: str, connection: str | None
+) -> Described:
+    with _clouds(config, target, connection) as clouds:
+        return _looked(config, clouds, wanted, Described(target), pinned=connection is None)
+
+
+@contextmanager
+def _clouds(config: Mapping[str, Any], target: str, connection: str | None) -> Iterator[Clouds]:
+    settings = reading.read(_first(config, target, connection))
+    clouds = Clouds(settings, run_id=new_run_id(), command="discover")
+    try:
+        yield clouds
+    finally:
+        clouds.close()
+
+
+def _chosen(config: Mapping[str, Any], connection: str | None) -> str:
+    """A pipe of the account: the only one, or the one a person chooses; "" where nobody can be asked."""
+    target = "account" if connection else str(config["target"])
+    with _clouds(config, target, connection) as clouds:
+        reader = Reader(clouds)
+        if connection is None:
+            reader.confirm(aws=False)
+        pipes = snowflake_side.auto_ingest(reader)
+    if not pipes:
+        raise CannotTell(
+            "No pipe that loads from S3 by itself can be seen",
+            why="there is none, or the role of the connection may see none",
+            remedy="grant the role MONITOR on the pipes, or name one: --pipe DATABASE.SCHEMA.PIPE",
+        )
+    rows = [{"": number, **row} for number, row in enumerate(pipes, 1)]
+    say(table(rows, Style.of(sys.stdout)))
+    if not sys.stdin.isatty():
+        say("Choose one: --pipe DATABASE.SCHEMA.PIPE")
+        return ""
+    return str(pipes[_number(len(pipes)) - 1]["pipe"])
+
+
+def _number(highest: int) -> int:
+    """The number a person types; raises SettingsWrong for anything else, and for no answer."""
+    answer = answered(f"Which one? [1-{highest}] ")
+    if not (answer.isascii() and answer.isdigit() and 1 <= int(answer) <= highest):
+        raise SettingsWrong("No pipe was chosen; nothing is written")
+    return int(answer)
+
+
+def _looked(
+    config: Mapping[str, Any], clouds: Clouds, wanted: QualifiedName, found: Described, *, pinned: bool
+) -> Described:
+    reader = Reader(clouds)
+    if pinned:
+        reader.confirm(aws=False)
+    row = reader.sql(
+        "SELECT CURRENT_ORGANIZATION_NAME() AS organization, CURRENT_ACCOUNT_NAME() AS account_name"
+    )[0]
+    found.snowflake |= {
+        "connection": clouds.settings.snowflake.connection,
+        "account": f"{row['organization']}-{row['account_name']}",
+    }
+
+    def as_settings() -> Settings:
+        return reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+
+    pipes = snowflake_side.looked(reader, wanted, found, as_settings)
+    # the AWS clients are made for the bucket's region, which Snowflake's queue has just told
+    clouds.settings = as_settings()
+    aws_side.looked(Facts(Reader(clouds)), pipes, found)
+    as_settings()
+    return found
+
+
+def _wanted(pipe: str) -> QualifiedName:
+    try:
+        return QualifiedName.parse(pipe)
+    except ValueError as error:
+        raise SettingsWrong(
+            f"--pipe {pipe!r} names no pipe" if pipe else "--pipe is missing",
+            why=str(error) if pipe else "",
+            remedy="--pipe DATABASE.SCHEMA.PIPE, as SHOW PIPES IN ACCOUNT lists it",
+        ) from None
+
+
+def _first(config: Mapping[str, Any], target: str, connection: str | None) -> dict[str, Any]:
+    """Settings enough to ask Snowflake: of a new target nothing is known but its connection."""
+    if not connection:
+        return dict(config)
+    return {
+        **config,
+        "target": target,
+        "aws": {**config["aws"], "account_id": ACCOUNT_NOBODY_HAS, "bucket": "not-known-yet"},
+        "snowflake": {**config["snowflake"], "connection": connection, "account": "NOT-KNOWN-YET"},
+    }
+
+
+def _free(place: str, *, replace: bool) -> None:
+    if place != STANDARD_OUTPUT and not replace and Path(place).exists():
+        raise SettingsWrong(
+            f"{place} exists", why="somebody may have edited it", remedy="another --output, or --replace"
+        )
+
+
+def _plain(wanted: QualifiedName) -> str:
+    """A pipe's name as a target's."""
+    return re.sub(r"[^\w.-]+", "_", f"{wanted.schema}-{wanted.name}".lower())
+
+
+def _file_name(target: str, wanted: QualifiedName) -> str:
+    return _plain(wanted) if target == reading.SANDBOX else target

@@ -1,0 +1,113 @@
+"""`invoke status`: where the files and rows of every stream are. Only reads."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook.facts import Facts
+from runbook.facts.delivery import LOADED, failed
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing
+from runbook.ledger.classes import Kind
+from runbook.ledger.evidence import evidence
+from runbook.ledger.findings import Ledger
+from runbook.running import known, running
+from runbook.settings import Stream
+from runbook.terminal import Style, say, say_json, table, wrapped
+
+MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
+
+
+def status(config: Mapping[str, Any], *, output_format: str) -> int:
+    """Where the files and rows of every stream are. Only reads."""
+    known(output_format, ("table", "json"))
+    with running(config, "status", sides=("snowflake",), quiet=True) as run:
+        facts = run.facts()
+        facts.look(deep=True, steps=(4,))
+        rows = [whereabouts(facts, stream) for stream in run.settings.streams]
+    if output_format == "json":
+        say_json([row.as_json() for row in rows])
+    else:
+        style = Style.of(sys.stdout)
+        say(table([row.as_row() for row in rows], style))
+        for row in rows:
+            if row.doubt:
+                say(wrapped(f"{row.stream}: ", row.doubt, style))
+        say(f"target {run.settings.target}")
+    return 0
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """One stream in numbers, over the files in the bucket and the last 14 days of loads.
+
+    ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
+    ``before_pipe``: those of them older than the pipe; a pipe that was replaced took its history with it.
+    Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
+    """
+
+    stream: str
+    state: str
+    in_bucket: int
+    loaded: int
+    failed: int
+    pending: int
+    never_loaded: int
+    before_pipe: int
+    rows_loaded: int
+    last_load: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row for programs."""
+        return {**self.__dict__, "last_load": self.last_load.isoformat() if self.last_load else None}
+
+    def as_row(self) -> dict[str, Any]:
+        """The row for a person."""
+        return {
+            "stream": self.stream,
+            "pipe": self.state,
+            "files": self.in_bucket,
+            "loaded": self.loaded,
+            "failed": self.failed,
+            "pending": self.pending,
+            "missing": self.never_loaded,
+            "rows": self.rows_loaded,
+            "last load (UTC)": f"{self.last_load:%m-%d %H:%M}" if self.last_load else "never",
+        }
+
+    @property
+    def doubt(self) -> str:
+        """What is to be said of the missing ones; empty where nothing is."""
+        if not self.before_pipe:
+            return ""
+        are = "is" if self.before_pipe == 1 else "are"
+        return (
+            f"{self.before_pipe:,} of the missing {are} older than the pipe. "
+            "What an earlier pipe loaded, the table knows: "
+            f"invoke backfill --pattern '.*' --stream {self.stream} --dry-run"
+        )
+
+
+def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
+    """Where the stream's files are. Only reads."""
+    listing, loads = facts.listing(stream) or Listing(), facts.loads(stream)
+    known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
+    pipe = facts.pipe(stream)
+    status = facts.pipe_status(stream) if pipe else None
+    judged = Ledger(evidence(facts, stream), listing.files) if pipe and loads is not None else None
+    unknown = [file for file in judged.of(*MISSING) if file.modified > known_since] if judged else []
+    done = [load for load in loads or () if load.status in LOADED]
+    times = [load.loaded_at for load in done if load.loaded_at]
+    return Whereabouts(
+        stream=stream.name,
+        state=status.execution_state if status else "absent",
+        in_bucket=len(listing.files),
+        loaded=len({load.key for load in done}),
+        failed=len(failed(listing, loads or ())),
+        pending=status.pending_files if status else 0,
+        never_loaded=len(unknown),
+        before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
+        rows_loaded=sum(load.rows for load in done),
+        last_load=max(times, default=None),
+    )

@@ -1,0 +1,109 @@
+"""`invoke tfvars`: what Terraform's module of the AWS side (terraform/) takes, as terraform.tfvars.json."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from runbook.errors import Blocked, CannotTell, Refused
+from runbook.facts import Facts
+from runbook.running import running, write_output
+from runbook.settings import Stream
+from runbook.terminal import note, say, say_as_is
+from runbook.wanted.rules import Rule
+
+FILE = "terraform/terraform.tfvars.json"
+MODULES_ID = "terraform-snowpipe:"
+"""How the Ids of the module's rules begin; another installation's begin so too."""
+
+
+def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
+    """Write the module's variables; what Snowflake has not made yet is null. Changes nothing else.
+
+    Raises Blocked before step 2, and CannotTell where neither Snowflake nor a handoff says.
+    """
+    place = output or FILE
+    with running(config, "tfvars", sides=(), spare=("aws", "snowflake"), alone=True) as run:
+        facts = run.facts()
+        facts.look(delivery=False, steps=(2, 5))
+        _starving(facts)
+        found = variables(facts)
+    write_output(json.dumps(found, indent=1), place, say_as_is)
+    waiting = [name for name, stream in found["streams"].items() if stream["queue_arn"] is None]
+    if waiting:
+        note(
+            f"no queue yet for {', '.join(waiting)}: after terraform apply, step4-snowflake and tfvars again"
+        )
+    if place != "/dev/stdout":
+        say(f"{place} is written for {config['target']}; next: terraform -chdir=terraform apply")
+    return 0
+
+
+def variables(facts: Facts) -> dict[str, Any]:
+    """The module's variables. Only reads."""
+    aws, user = facts.settings.aws, facts.snowflakes_user
+    if user is None:
+        raise Blocked(
+            "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
+        )
+    return {
+        "region": aws.region,
+        "account_id": aws.account_id,
+        "bucket": aws.bucket,
+        "role_name": aws.role_name,
+        "policy_name": aws.policy_name,
+        "path": aws.path,
+        "permissions_boundary": aws.permissions_boundary,
+        "kms_key_arn": aws.kms_key_arn,
+        "tags": aws.tags,
+        "snowflake_user_arn": user.iam_user_arn,
+        "external_id": user.external_id,
+        "streams": {stream.name: _stream(facts, stream) for stream in facts.settings.streams},
+        "manage_notifications": aws.managed_by != "terraform_without_rules",
+        "foreign_rules": _foreign_rules(facts),
+    }
+
+
+def _stream(facts: Facts, stream: Stream) -> dict[str, str | None]:
+    try:
+        queue = facts.channel(stream) or None
+    except Blocked:  # not handed over yet
+        queue = None
+    return {"prefix": stream.prefix, "suffix": stream.suffix, "queue_arn": queue}
+
+
+def _may_replace(facts: Facts, rule: Rule) -> bool:
+    """Whether a rule is the module's, or step 5's, for one of these streams."""
+    for stream in facts.settings.streams:
+        queue = _stream(facts, stream)["queue_arn"]
+        if rule.is_of(stream, queue):
+            return True
+        same_files = (rule.prefix, rule.suffix) == (stream.prefix, stream.suffix)
+        if rule.id == f"{MODULES_ID}{stream.name}" and (rule.target == queue or same_files):
+            return True
+    return False
+
+
+def _starving(facts: Facts) -> None:
+    """Raises Refused where a pipe of ours reads a folder that the module would take out of the policy."""
+    try:
+        left = [stream for stream in facts.left_over if stream.pipe != stream.stage and stream.url]
+    except CannotTell:
+        return  # Snowflake is the other administrator's
+    if left:
+        raise Refused(
+            f"The pipe {left[0].pipe} still reads {left[0].url}, which the settings do not name",
+            why="Terraform would take the folder out of the policy, and its files would fail for good",
+            remedy=f"name it in the settings, or `invoke down --stream {left[0].name}`",
+        )
+
+
+def _foreign_rules(facts: Facts) -> list[str] | None:
+    """The rules the module would delete, EventBridge among them; None where we may not look."""
+    try:
+        have = facts.notifications
+    except CannotTell:
+        return None
+    if have is None:
+        return None
+    found = [rule.id for rule in have.rules if not _may_replace(facts, rule)]
+    return found + (["EventBridge"] if "EventBridgeConfiguration" in have.document else [])

@@ -1,0 +1,217 @@
+"""`invoke verify`: ask everything, wait when told to, and tell the outcome in each format asked for."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from runbook.clouds.network import one_line
+from runbook.commands.handoff import tell_stale
+from runbook.errors import NotWritten, RunbookError, SettingsWrong
+from runbook.running import Run, running, write_output
+from runbook.terminal import Style, note, say_as_is, wrapped
+from runbook.verify.checking import wait_until_healthy
+from runbook.verify.flight import Flight, not_sent
+from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
+from runbook.verify.outcome import Outcome, untold
+from runbook.verify.remedies import leading
+from runbook.verify.tell import as_table
+
+STEPS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One form of the outcome, and where it goes: a file, or None for standard output."""
+
+    name: str
+    path: str | None
+
+    def write(self, outcome: Outcome, *, every: bool) -> None:
+        """Write it, whole or not at all; raises NotWritten.
+
+        Its commands go to the target of this process. Where a file cannot be written, an older one of the
+        name is removed: it would pass for today's.
+        """
+        outcome = outcome.typed()
+        if self.name == "table":
+            text = as_table(outcome, Style.of(None if self.path else sys.stdout), every=every)
+        else:
+            text = FORMATS[self.name](outcome)
+        try:
+            write_output(text, self.path, say_as_is)
+        except NotWritten:
+            if self.path and Path(self.path).is_file() and not Path(self.path).is_symlink():
+                with suppress(OSError):
+                    Path(self.path).unlink()
+            raise
+
+
+TABLE = Report("table", None)
+
+
+def reports(asked: list[str], output: str | None) -> tuple[Report, ...]:
+    """``["json=report.json", "table"]`` as reports; ``output`` is the file of the one that names none.
+
+    Raises SettingsWrong for an unknown format, and for two that would go to the same place.
+    """
+    found = []
+    for text in asked or ["table"]:
+        name, _, path = text.partition("=")
+        if name not in ("table", *FORMATS):
+            known = "|".join(("table", *FORMATS))
+            raise SettingsWrong(f"There is no format {name!r}", remedy=f"--format {known}, or NAME=FILE")
+        found.append(Report(name, path or output))
+    places = [report.path for report in found]
+    twice = next((path for path in places if places.count(path) > 1), "")
+    if twice != "":
+        raise SettingsWrong(
+            f"Two formats would go to {twice or 'standard output'}",
+            remedy="give each but one a file: --format table --format json=report.json",
+        )
+    return tuple(found)
+
+
+def verify(
+    config: Mapping[str, Any],
+    *,
+    step_number: int | None = None,
+    stream: str | None = None,
+    wait: float = 0,
+    formats: list[str],
+    output: str | None = None,
+    every: bool = False,
+    deep: bool = False,
+    canary: bool = False,
+    strict: bool = False,
+    yes: bool = False,
+) -> int:
+    """Every check, or those of one step or stream; waits for health when asked.
+
+    ``strict``: advice makes it not healthy, in every format and the exit code.
+
+    Only reads, but for ``canary``: that puts one file, and removes it and its row again.
+
+    Raises SettingsWrong, before anything is contacted, for a format, step or time that does not exist.
+    """
+    asked = reports(formats, output)
+    if step_number is not None and step_number not in STEPS:
+        raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
+    if wait < 0:
+        raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
+    with running(
+        config,
+        "verify",
+        sides=(),
+        spare=("aws", "snowflake"),
+        stream=stream,
+        yes=yes,
+        quiet=True,
+        partly=True,
+    ) as run:
+        steps = None if step_number is None else (step_number,)
+        outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
+        if canary:
+            outcome = _with_canary(run, outcome, stream, wait)
+        if run.settings.is_ours:
+            outcome = replace(outcome, results=leading(outcome.results, run.facts()))
+        outcome = replace(outcome, strict=strict)
+        tell_stale(run.facts())
+    _write_all(asked, outcome, every=every)
+    return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def in_every_format(formats: list[str], output: str | None, target: str, action: Callable[[], int]) -> int:
+    """``action()``; what keeps the checks from being run at all is written in every format asked for.
+
+    So that no program takes yesterday's good news for today's. A Nagios plugin that could not look ends
+    with 3, unknown. Raises what ``action`` raises.
+    """
+    asked = reports(formats, output)
+    started, begun = datetime.now(UTC), time.monotonic()
+    try:
+        return action()
+    except NotWritten as error:
+        if _is_nagios(asked):
+            error.exit_code = NAGIOS_UNKNOWN
+        raise
+    except BaseException as error:
+        cause, remedy = _reason(error)
+        told = untold(target, started, time.monotonic() - begun, cause, remedy)
+        with suppress(NotWritten):  # what is told at the end is why nothing could be asked
+            _write_all([each for each in asked if each != TABLE], told, every=False)
+        if _is_nagios(asked) and isinstance(error, Exception):
+            error.exit_code = nagios_code(told)  # type: ignore[attr-defined]
+        raise
+
+
+def asked_for(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The formats and the file that a command line asks for, as far as its words tell."""
+    formats, output = [], None
+    words = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for word, following in pairwise([*words, ""]):
+        if word == "--format" and following.partition("=")[0] in ("table", *FORMATS):
+            formats.append(following)
+        elif word == "--output" and not following.startswith("-"):
+            output = following or None
+    return formats, output
+
+
+def _write_all(asked: Sequence[Report], outcome: Outcome, *, every: bool) -> None:
+    """Each report, also where another cannot be written; then raises NotWritten for the first of those."""
+    failed: NotWritten | None = None
+    for report in asked:
+        try:
+            report.write(outcome, every=every)
+        except NotWritten as error:
+            failed = failed or error
+    if failed:
+        raise failed
+
+
+def _is_nagios(asked: Sequence[Report]) -> bool:
+    return Report("nagios", None) in asked
+
+
+def _with_canary(run: Run, outcome: Outcome, stream: str | None, wait: float) -> Outcome:
+    """The outcome with the canary's hops; it is only sent through what is not known to be broken."""
+    which = run.settings.stream(stream) if stream else run.settings.streams[0]
+    if outcome.is_healthy:
+        run.ask(f"Send a canary through {which.pipe} on {run.settings.target}, and remove it again?")
+        hops = Flight(run, which, wait or run.settings.checks.ready_within_seconds).fly()
+    else:
+        causes = tuple(row.id for row in (*outcome.root_causes, *outcome.unknown_causes))
+        hops = not_sent(which, causes)
+    return replace(outcome, results=(*outcome.results, *hops))
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    """Why nothing could be asked, and what to do."""
+    if isinstance(error, RunbookError):
+        where = f" ({error.where})" if error.where else ""
+        return f"{error.what}{where}" + (f": {error.why}" if error.why else ""), error.remedy
+    if isinstance(error, KeyboardInterrupt):
+        return "The run was interrupted", "run it again"
+    return (
+        f"{type(error).__name__}: {one_line(str(error))}",
+        "report it: this is a mistake in snowpipe-runbook",
+    )
+
+
+def still_red() -> Callable[[Outcome], None]:
+    """Tells what is waited for, once for as long as it stays the same."""
+    told = [""]
+
+    def tell(outcome: Outcome) -> None:
+        red = outcome.root_causes or [row for row in outcome.results if row.outcome in ("blocked", "unknown")]
+        causes = "; ".join(f"{row.id} ({row.cause})" for row in list(red)[:3])
+        if causes != told[-1]:
+            note(wrapped("  waiting: ", causes, Style.of(sys.stderr)))
+            told.append(causes)
+
+    return tell

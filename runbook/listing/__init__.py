@@ -1,0 +1,1 @@
+"""A folder's keys, listed as fast as S3 gives them."""

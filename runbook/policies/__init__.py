@@ -1,0 +1,1 @@
+"""Reading IAM policy documents: what they let whom do. Pure functions."""

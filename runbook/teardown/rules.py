@@ -1,0 +1,67 @@
+"""Step 5 taken back, AWS: our rules out of the bucket's event notifications."""
+
+from collections.abc import Iterator
+
+from runbook.facts import Facts
+from runbook.plan import AwsChange, Before, Change
+from runbook.settings import Stream
+from runbook.steps.step5_aws import READ
+from runbook.wanted.rules import BucketNotifications, Rule
+
+
+def plan(facts: Facts) -> Iterator[Change]:
+    """Write each bucket's document back without the streams' rules; a bucket that is gone has none."""
+    yield from plan_streams(facts, (*facts.settings.streams, *facts.left_over))
+
+
+def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
+    """The same for some streams."""
+    if facts.settings.is_terraforms(5):
+        return
+    for bucket in sorted({stream.bucket for stream in streams if stream.bucket}):
+        have = facts.notifications_of(bucket)
+        if have is not None:
+            yield from _without(facts, bucket, have, streams)
+
+
+def _without(
+    facts: Facts, bucket: str, have: BucketNotifications, streams: tuple[Stream, ...]
+) -> Iterator[Change]:
+    going = {
+        rule.id: rule
+        for stream in streams
+        if stream.bucket == bucket
+        for rule in have.rules
+        if rule.is_of(stream, _target(facts, stream))
+    }
+    present = sorted(name for name, rule in going.items() if not needed_by(facts, bucket, rule))
+    if not present:
+        return
+    owner = {"Bucket": bucket, "ExpectedBucketOwner": facts.settings.aws.account_id}
+    yield AwsChange(
+        "s3",
+        "PutBucketNotificationConfiguration",
+        {**owner, "NotificationConfiguration": have.without_rules(set(present))},
+        why=f"without {', '.join(present)}",
+        before=Before(READ, owner, have.document),
+    )
+
+
+def _target(facts: Facts, stream: Stream) -> str | None:
+    return stream.sns_topic or facts.channel(stream)
+
+
+def needed_by(facts: Facts, bucket: str, rule: Rule) -> list[str]:
+    """The pipes of others in the account that the rule tells about new files too."""
+    place = f"://{bucket}/"
+    return [
+        other.name
+        for other in facts.neighbours
+        if other.channel == rule.target
+        and place in other.url
+        and _meet(other.url.partition(place)[2], rule.prefix)
+    ]
+
+
+def _meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)

@@ -1,0 +1,1 @@
+"""What the settings ask for, in Snowflake's and AWS' own terms. Pure functions."""

@@ -1,0 +1,74 @@
+"""ALTER <kind> [IF EXISTS] <name>, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
+from snowpipe_sandbox.snowflake.commands import (
+    containers,
+    file_formats,
+    integrations,
+    pipes,
+    roles,
+    session_commands,
+    stages,
+    streams,
+    tasks,
+    users,
+)
+from snowpipe_sandbox.snowflake.errors import SnowflakeError
+from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
+from snowpipe_sandbox.snowflake.result import Result
+
+if TYPE_CHECKING:
+    from snowpipe_sandbox.snowflake.sessions import Session
+
+Alterer = Callable[["Session", Tokens], Result]
+
+KINDS: list[tuple[tuple[str, ...], Alterer]] = [
+    (("STORAGE", "INTEGRATION"), integrations.alter),
+    (("NOTIFICATION", "INTEGRATION"), integrations.alter),
+    (("INTEGRATION",), integrations.alter),
+    (("STAGE",), stages.alter),
+    (("FILE", "FORMAT"), file_formats.alter),
+    (("PIPE",), pipes.alter),
+    (("STREAM",), streams.alter),
+    (("TASK",), tasks.alter),
+    (("DATABASE", "ROLE"), containers.refuse_database_role),
+    (("DATABASE",), containers.alter_database),
+    (("SCHEMA",), containers.alter_schema),
+    (("WAREHOUSE",), containers.alter_warehouse),
+    (("ROLE",), roles.alter),
+    (("ACCOUNT",), containers.alter_account),
+    (("USER",), users.alter),
+]
+DONE = "Statement executed successfully."
+
+
+def alter(session: Session, tokens: Tokens) -> Result:
+    """ALTER of any kind; with IF EXISTS what is missing (or not visible) is no error."""
+    tokens.expect("ALTER")
+    if tokens.take("SESSION"):
+        return session_commands.alter_session(session, tokens)
+    if tokens.sees("TABLE") or tokens.sees("VIEW"):
+        statement = plain_sql.one_statement(tokens.text)
+        if not isinstance(statement, exp.Alter):
+            raise errors.not_emulated(tokens.text.strip()[:60])
+        return tables.alter(session, statement)
+    for words, alterer in KINDS:
+        if tokens.take(*words):
+            if_exists = tokens.take("IF", "EXISTS")
+            session.commit()
+            try:
+                return alterer(session, tokens)
+            except SnowflakeError as error:
+                if if_exists and error.errno == 2003:
+                    return result.status(DONE)
+                raise
+    if tokens.at_end or tokens.next.kind != "word":
+        raise tokens.error()
+    raise errors.not_emulated(f"ALTER {' '.join(tokens.ahead(n).text for n in range(2)).strip()}")
