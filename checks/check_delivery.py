@@ -7,6 +7,7 @@ import pytest
 from checks.conftest import advice
 from runbook.facts import Facts
 from runbook.facts.delivery import half_strangers, late, strangers, unheard
+from runbook.facts.rhythm import silence
 from runbook.facts.snowflake import Listing, Pipe, PipeStatus
 from runbook.ledger.findings import (
     Ledger,
@@ -243,17 +244,27 @@ def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream:
     assert found == [], "nothing of it is announced or loaded"
 
 
-@pytest.mark.needs("delivery.stage-can-be-listed")
-def check_files_keep_arriving(facts: Facts, listing: Listing, settings: Settings, stream: Stream) -> None:
-    """A file arrived within checks.files_arrive_within_hours.
+@pytest.mark.needs("delivery.stage-can-be-listed", "step4.stage-is-on-the-folder")
+def check_files_keep_arriving(facts: Facts, listing: Listing, pipe: Pipe, stream: Stream) -> None:
+    """Files arrive as often as they used to, or as files_arrive_within_hours says.
 
     Remedy: ask whoever writes the files; nothing here keeps them from arriving
     See: docs/runbook.md#no-files
     """
-    hours = settings.checks.files_arrive_within_hours
-    if hours is None:
-        pytest.skip("checks.files_arrive_within_hours is not set")
-    oldest = facts.now - timedelta(hours=hours)
+    hours = stream.files_arrive_within_hours
+    if hours == "never":
+        pytest.skip("files_arrive_within_hours is never")
     newest = max((file.modified for file in listing.files), default=None)
-    assert newest is not None, "no file has ever arrived"
-    assert newest >= oldest, f"the newest file is of {newest:%Y-%m-%d %H:%M} UTC"
+    if hours is not None:
+        oldest = facts.now - timedelta(hours=hours)
+        assert newest is not None, "no file has ever arrived"
+        assert newest >= oldest, f"the newest file is of {newest:%Y-%m-%d %H:%M} UTC"
+        return
+    if newest is None:
+        pytest.skip("no file has ever arrived")
+    found = silence(stream, listing, pipe.created_on, facts.now)
+    beside = facts.beside(stream) if found else ()
+    elsewhere = f"; beside its folder there are {', '.join(beside)}" if beside else ""
+    observed = [f"since {found.since:%Y-%m-%d %H:%M} UTC; {found.why}"] if found else []
+    with advice(only=found is not None and not found.is_certain):
+        assert observed == [], f"nothing arrives any more{elsewhere}"

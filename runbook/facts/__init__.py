@@ -168,6 +168,16 @@ class Facts:
 
         return self._once("other_external_ids", find)
 
+    def beside(self, stream: Stream) -> tuple[str, ...]:
+        """The folders beside the stream's that are no stream's; none where we may not look."""
+
+        def read() -> tuple[str, ...]:
+            with suppress(CannotTell):
+                return aws.folders_beside(self.reader, stream)
+            return ()
+
+        return self._once(("beside", stream.name), read)
+
     def notifications_of(self, bucket: str) -> BucketNotifications | None:
         """The event notifications of another bucket."""
         if bucket == self.settings.aws.bucket:

@@ -10,6 +10,7 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.policies.documents import Document, as_document, statements
 from runbook.policies.held import Key, Policy, Role, RolePolicies, trust_sid
+from runbook.settings import Stream
 from runbook.wanted.rules import BucketNotifications
 
 T = TypeVar("T")
@@ -128,6 +129,22 @@ def _is_anothers(reader: Reader) -> bool:
         reader.aws("s3", "HeadBucket", Bucket=reader.settings.aws.bucket)
         return True
     return False
+
+
+MOST_FOLDERS = 10
+
+
+def folders_beside(reader: Reader, stream: Stream) -> tuple[str, ...]:
+    """The first folders beside the stream's that are no stream's; one call however many files there are.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (Delimiter)
+    """
+    above = stream.prefix.rstrip("/").rpartition("/")[0]
+    where = {"Bucket": stream.bucket, "Prefix": f"{above}/" if above else "", "Delimiter": "/"}
+    answer = ask(lambda: reader.aws("s3", "ListObjectsV2", **where), f"The folders beside {stream.url}")
+    found = [str(row["Prefix"]) for row in (answer or {}).get("CommonPrefixes", ())]
+    ours = tuple(each.prefix for each in reader.settings.streams)
+    return tuple(name for name in found if not name.startswith(ours))[:MOST_FOLDERS]
 
 
 def bucket_notifications(reader: Reader, bucket: str = "") -> BucketNotifications | None:
