@@ -19,6 +19,7 @@ from runbook.clouds.reader import Reader, side_by_side
 from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
+from runbook.facts.glimpse import Glimpse, glimpses
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
@@ -396,6 +397,15 @@ class Facts:
 
         return self._once(("same", stream.name), read)
 
+    def glimpses(self, stream: Stream) -> tuple[Glimpse, ...]:
+        """What the stream's newest files begin with."""
+
+        def read() -> tuple[Glimpse, ...]:
+            listing = self.listing(stream)
+            return glimpses(self.reader, stream, listing) if listing and not listing.error else ()
+
+        return self._once(("glimpses", stream.name), read)
+
     def table_rows(self, stream: Stream) -> history.TableRows | None:
         """The rows of the stream's table, by file; read after its load history, so that none is missed."""
 
@@ -437,6 +447,8 @@ class Facts:
         if delivery:
             questions.append(partial(getattr, self, "now"))
             per_stream += [self.listing]
+        if delivery and self.settings.is_ours and {1, 5} <= set(steps):
+            per_stream += [self.glimpses]
         if deep:
             per_stream += [self.loads, self.account_loads, self.table_rows, self.same_rows]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
