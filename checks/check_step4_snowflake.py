@@ -1,6 +1,5 @@
 """Step 4, Snowflake: formats, tables, stages, pipes and grants of every stream."""
 
-import re
 from contextlib import suppress
 
 import pytest
@@ -9,7 +8,7 @@ from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by
 from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
-from runbook.facts.delivery import neighbours
+from runbook.facts.delivery import bound_elsewhere, neighbours
 from runbook.facts.snowflake import (
     ORPHANED_STAGE,
     FileFormat,
@@ -442,8 +441,6 @@ def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state
-    moved = set(re.findall(r"'([\w.$\"]+)' does not exist", pipe_status.error)) - {
-        str(name) for name in (stream.stage, stream.table, stream.file_format)
-    }
-    with mended_by(f"invoke replace-pipe --stream {stream.name}", only=bool(moved)):
+    moved = bool(bound_elsewhere(stream, pipe_status))
+    with mended_by(f"invoke replace-pipe --stream {stream.name}", only=moved):
         assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"
