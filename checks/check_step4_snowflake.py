@@ -83,7 +83,9 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
     Remedy: UNDROP it, rename it back, or have its new owner show it; if it never was: invoke step4-snowflake
     See: docs/runbook.md#table
     """
-    assert facts.table(stream) is not None, "the table cannot be seen"
+    found = facts.table(stream)
+    why = "a view has its name" if found is None and facts.is_a_view(stream) else "the table cannot be seen"
+    assert found is not None, why
 
 
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:

@@ -323,6 +323,12 @@ class Facts:
 
         return self._once(("table", stream.name), read)
 
+    def is_a_view(self, stream: Stream) -> bool:
+        """Whether something has the table's name that is none."""
+        with suppress(CannotTell):
+            return self.table(stream) is None and snowflake.table(self.reader, stream) is not None
+        return False
+
     def _is_granted_as_a_table(self, stream: Stream) -> bool:
         """Whether INSERT is granted on it: a view takes none."""
         with suppress(CannotTell):

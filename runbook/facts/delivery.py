@@ -56,9 +56,9 @@ def unheard(
 
 
 def bound_elsewhere(stream: Stream, status: PipeStatus) -> list[str]:
-    """What the pipe does not find, by its error, and is not the stream's: its stage took another name since.
+    """What the pipe does not find, by its error, and is not the stream's: a stage that was renamed since.
 
-    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage (a renamed stage stops its pipe)
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
     """
     ours = {str(name) for name in (stream.stage, stream.table, stream.file_format)}
     return sorted(set(re.findall(r"'([\w.$\"]+)' does not exist", status.error)) - ours)

@@ -12,7 +12,7 @@ from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
-from runbook.facts.delivery import LOADED, PARTLY
+from runbook.facts.delivery import LOADED, PARTLY, bound_elsewhere
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.evidence import evidence as known

@@ -66,7 +66,7 @@ def test_each_reading_right_on_aws_taken_away_is_named(shared: Installation) -> 
 
 
 def test_the_documented_rights_of_monitoring_are_those_that_verify_uses(shared: Installation) -> None:
-    """A person with just these is told that all is well; and each of them is used, or is for what is not here."""
+    """A person with just these is told that all is well, and each is used, or is for what is not here."""
     page = (ROOT / "docs" / "runbook.md").read_text()
     row = next(line for line in page.splitlines() if line.startswith("| monitoring |"))
     documented = set(re.findall(r"`((?:iam|s3|kms|sns|ssm):\w+)`", row.partition("; in Snowflake")[0]))

@@ -307,8 +307,16 @@ def _event_line(*more: bytes, fields: int = 131) -> bytes:
 NAMES = b"\t".join([b"app_id", b"platform", b"etl_tstamp", b"collector_tstamp"] + [b"more"] * 127) + b"\n"
 
 
-def _holds(name: str, body: bytes, *, file: str = "else.gz", stream: str = "events") -> None:
+def _swapped(line: bytes) -> bytes:
+    """The event's id where its time belongs, and the time where the id does."""
+    row = line.split(b"\t")
+    row[3], row[6] = row[6], row[3]
+    return b"\t".join(row)
+
+
+def _holds(name: str, body: bytes, *, stream: str = "events") -> None:
     """The newest file holds something else; by hand its producer writes it again as it should be."""
+    file = f"{name}.gz"
 
     def breaks(at: Installation) -> Iterator[None]:
         at.put(stream, file, body)
@@ -334,7 +342,9 @@ _holds("fields_missing", gzip.compress(_event_line(fields=60)))
 _holds("fields_too_many", gzip.compress(_event_line(b"one more")))
 _holds("two_events_in_one_line", gzip.compress(_event_line().rstrip(b"\n") + b"\t" + _event_line()))
 _holds("tab_inside_a_field", gzip.compress(b"\t" + _event_line()))
-_holds("fields_in_another_order", gzip.compress(_event_line().replace(b"app\t", b"\tapp\t", 1)[:-2] + b"\n"))
+_holds(
+    "fields_in_another_order", gzip.compress(b"\t".join(reversed(_event_line()[:-1].split(b"\t"))) + b"\n")
+)
 _holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
 _holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
 _holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
@@ -353,7 +363,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
     """The same in a file that is not among the newest: only the table's rows tell."""
 
     def breaks(at: Installation) -> Iterator[None]:
-        at.put("events", "early.gz", body)
+        at.put("events", f"{name}.gz", body)
         at.settle()
         for number in range(3):
             at.advance(minutes=1)
@@ -361,7 +371,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
         at.settle()
         yield
         at.advance(**LATE)
-        at.put("events", "early.gz", _gz())
+        at.put("events", f"{name}.gz", _gz())
 
     breaks.__name__ = name
     fault("file")(breaks)
@@ -413,12 +423,10 @@ def producer_writes_into_another_folder(at: Installation) -> Iterator[None]:
 
 @fault("file")
 def later_than_a_person_said(at: Installation) -> Iterator[None]:
-    at.environment["INVOKE_STREAMS_EVENTS_FILES_ARRIVE_WITHIN_HOURS"] = "1"
-    at.put("events", "there.gz", _gz())
-    at.settle()
+    at.environment["INVOKE_STREAMS_EVENTS_BAD_FILES_ARRIVE_WITHIN_HOURS"] = "1"
     at.advance(hours=2)
     yield
-    at.put("events", "again.gz", _gz())
+    at.put("events_bad", "again.gz", gzip.compress(b'{"a": 1}\n'))
     at.settle()
 
 

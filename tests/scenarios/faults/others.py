@@ -9,7 +9,7 @@ from tests.scenarios.conftest import Installation
 from tests.scenarios.faults.aws import _without
 from tests.scenarios.faults.fault import fault, notifications, set_notifications, set_trust, trust_document
 from tests.scenarios.faults.rules import ROWS, _filter, _of, _somebodys_queue
-from tests.scenarios.faults.snowflake import INTEGRATION, PIPE, STAGE, TABLE
+from tests.scenarios.faults.snowflake import INTEGRATION, PIPE, TABLE
 
 MARKS = ["ManagedBy", "ManagedFor"]
 LOGS = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
@@ -102,7 +102,7 @@ def rule_deleted_beside_a_dead_one(at: Installation) -> None:
         "Events": ["s3:ObjectCreated:*"],
         "Filter": _filter("images/", ""),
     }
-    set_notifications(at, {ROWS: [theirs, _of(at, "events_bad")]})
+    set_notifications(at, {ROWS: [theirs, _of(at, "events")]})
     sqs = at.aws("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="somebodys")["QueueUrl"])
 
@@ -113,7 +113,7 @@ def rule_for_put_only_beside_a_dead_one(at: Installation) -> None:
     at.run("step5-aws")
     document = notifications(at)
     for row in document[ROWS]:
-        if row["Id"] == at.stream("events").rule_id:
+        if row["Id"] == at.stream("events_bad").rule_id:
             row["Events"] = ["s3:ObjectCreated:Put"]
     at.aws("s3").put_bucket_notification_configuration(
         Bucket=at.settings.aws.bucket, NotificationConfiguration=document, SkipDestinationValidation=True
@@ -169,7 +169,7 @@ def view_took_the_tables_name(at: Installation) -> Iterator[None]:
 @fault("stage", "pipe", "stops")
 def stage_moved_to_another_schema(at: Installation) -> None:
     at.sql("CREATE SCHEMA RAW.OTHER")
-    at.sql(f"ALTER STAGE {STAGE} RENAME TO RAW.OTHER.ENRICHED_STAGE")
+    at.sql("ALTER STAGE RAW.SNOWPLOW.BAD_ROWS_STAGE RENAME TO RAW.OTHER.BAD_ROWS_STAGE")
 
 
 @fault("schema", "stage", "pipe", "table", "format", "stops")
@@ -183,7 +183,7 @@ def schema_made_anew(at: Installation) -> Iterator[None]:
 @fault("pipe", "loader", "pause")
 def pipe_handed_over_and_never_resumed(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER PIPE {PIPE} SET PIPE_EXECUTION_PAUSED = TRUE")
-    at.sql(f"GRANT OWNERSHIP ON PIPE {PIPE} TO ROLE SYSADMIN COPY CURRENT GRANTS")
+    at.sql(f"GRANT OWNERSHIP ON PIPE {PIPE} TO ROLE ACCOUNTADMIN COPY CURRENT GRANTS")
     yield
     at.sql(f"GRANT OWNERSHIP ON PIPE {PIPE} TO ROLE SNOWPLOW_LOADER COPY CURRENT GRANTS")
     at.sql(f"SELECT SYSTEM$PIPE_FORCE_RESUME('{PIPE}')", "SNOWPLOW_LOADER")

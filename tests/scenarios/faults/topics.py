@@ -93,7 +93,8 @@ def topic_encrypted_with_the_key_of_aws(at: Installation) -> Iterator[None]:
 
 @fault("topic", shape="topic")
 def topic_encrypted_and_a_file_arrives(at: Installation) -> Iterator[None]:
-    _key(at, "alias/aws/sns")
+    aws = at.settings.aws
+    _key(at, f"arn:aws:kms:{aws.region}:{aws.account_id}:alias/aws/sns")
     at.put("events", "meanwhile.gz", LINE)
     at.settle()
     at.advance(minutes=20)
