@@ -139,8 +139,8 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
-    Where a field that Enrich always fills holds something else, all stand in the wrong places: a header line, a tab
-    inside a field, another order. Sources:
+    Where a field that Enrich always fills holds something else, all stand in the wrong places: a header line,
+    a tab inside a field, another order. Sources:
     https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
     https://docs.snowplow.io/docs/fundamentals/canonical-event/
     """

@@ -301,6 +301,7 @@ def no_files(at: Installation) -> Iterator[None]:
 def _event_line(*more: bytes, fields: int = 131) -> bytes:
     row = [b"app"] + [b""] * (fields - 1)
     row[3], row[6] = b"2026-11-20 12:00:00.000", b"00000000-0000-4000-8000-000000000001"
+    row[2], row[5] = row[3], b"page_view"
     return b"\t".join([*row, *more]) + b"\n"
 
 
@@ -382,6 +383,8 @@ _among_the_rows("rows_of_a_header", gzip.compress(NAMES + _event_line()))
 _among_the_rows("rows_of_commas", gzip.compress(_event_line().replace(b"\t", b",")))
 _among_the_rows("rows_of_lzo", bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40 + b"\n")
 _among_the_rows("rows_with_a_tab_inside", gzip.compress(b"\t" + _event_line()))
+_among_the_rows("rows_in_another_order", gzip.compress(_swapped(_event_line())))
+_among_the_rows("rows_of_parquet", b"PAR1" + b"x" * 200 + b"\n")
 _among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
 
 
