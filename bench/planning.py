@@ -27,11 +27,11 @@ from botocore.config import Config
 
 from bench.s3_endpoint import NOW, PREFIX, SECONDS, Keys
 from runbook import settings as reading
-from runbook.backfill import asked as asking
-from runbook.backfill import looking
-from runbook.backfill.planning import plan_survey
 from runbook.facts.snowflake import Pipe, PipeStatus, Table
+from runbook.ledger import asked as asking
+from runbook.ledger import looking
 from runbook.listing import pages, ranges
+from runbook.loading.planning import plan_store
 
 BATCH = 100_000
 TIME = pa.timestamp("ns", "UTC")
@@ -139,9 +139,9 @@ def main() -> None:
             ".*[.]gz", since=None, until=None, max_files=1, reload_failed=False, reload_gone=False
         )
         at: list[float] = []
-        survey = looking.surveyed(facts, asked, stream, lambda _: at.append(time.monotonic()))
+        store = looking.surveyed(facts, asked, stream, lambda _: at.append(time.monotonic()))
         looked = time.monotonic()
-        plan = plan_survey(asked, survey)
+        plan = plan_store(asked, store)
         found = {
             "keys": plan.matching[0],
             "classes": {str(kind): files for kind, (files, _) in plan.counts.items()},
@@ -149,7 +149,7 @@ def main() -> None:
             "histories_s": round(looked - at[-1], 1),
             "comparing_s": round(time.monotonic() - looked, 1),
         }
-        survey.close()
+        store.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
     found |= {
         "seconds": round(time.monotonic() - begin, 1),

@@ -9,7 +9,7 @@ from runbook.errors import Advised, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.delivery import findings, half_strangers, late, strangers, unheard
-from runbook.facts.rhythm import silence
+from runbook.facts.silence import fallen_silent
 from runbook.facts.snowflake import Listing, Pipe, PipeStatus
 from runbook.ledger.findings import (
     Ledger,
@@ -297,7 +297,7 @@ def check_files_keep_arriving(facts: Facts, listing: Listing, pipe: Pipe, stream
         return
     if newest is None:
         pytest.skip("no file has ever arrived")
-    found = silence(stream, listing, pipe.created_on, facts.now)
+    found = fallen_silent(stream, listing, pipe.created_on, facts.now)
     beside = facts.beside(stream) if found else ()
     elsewhere = f"; beside its folder there are {', '.join(beside)}" if beside else ""
     observed = [f"since {found.since:%Y-%m-%d %H:%M} UTC; {found.why}"] if found else []

@@ -21,11 +21,11 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("sql", "runs")
+WITHOUT_TARGET = ("sql", "runs", "report")
 """Commands that contact nobody, and need no sandbox."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "runs", "sql")
+ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "sql")
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
@@ -161,17 +161,8 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
 
 
 def _function(module: str, name: str) -> Callable[..., int]:
-    """The function of a command's module; raises SettingsWrong where an extra is not installed."""
-    try:
-        found: Callable[..., int] = getattr(import_module(f"runbook.commands.{module}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("duckdb", "pyarrow"):
-            raise
-        raise SettingsWrong(
-            f"{error.name} is not installed",
-            why="files, load histories and rows are compared in DuckDB, with Arrow",
-            remedy="pip install 'snowpipe-runbook[scale]'",
-        ) from None
+    """A command's function, out of the module named as the command; no other command is imported."""
+    found: Callable[..., int] = getattr(import_module(f"runbook.commands.{module}"), name)
     return found
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from runbook.backfill.planning import BackfillPlan, Verdict
-from runbook.backfill.survey import TOGETHER
 from runbook.clouds.reader import Reader
 from runbook.ledger.classes import Kind
+from runbook.ledger.store import TOGETHER
+from runbook.ledger.verdicts import Verdict
 from runbook.loading.loader import Loaded
+from runbook.loading.planning import BackfillPlan
 from runbook.settings import Stream
 from runbook.sql import literal
 
@@ -48,7 +49,7 @@ class Result:
         rows, keys = 0, sorted(self.loaded.files) if self.loaded else []
         for at in range(0, len(keys), TOGETHER):
             some = keys[at : at + TOGETHER]
-            evidence = self.now.survey.about(some)
+            evidence = self.now.store.about(some)
             for key in some:
                 found, done = evidence.rows(key), evidence.done(key)
                 rows += found.rows if found else done.rows if done else 0
@@ -73,7 +74,7 @@ class Result:
         until = evidence.pipe.created_on + evidence.patience
         if evidence.now >= until:
             return None
-        files = (verdict.file for verdict in self.now.verdicts(f"kind = '{Kind.IN_FLIGHT}'"))
+        files = (verdict.file for verdict in self.now.verdicts(kinds=[Kind.IN_FLIGHT]))
         return until if any(evidence.may_be_half_way(file) for file in files) else None
 
     def why(self, verdict: Verdict) -> str:

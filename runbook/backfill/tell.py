@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import EXAMPLES, BackfillPlan, Way
 from runbook.backfill.result import Result
-from runbook.backfill.survey import Survey
+from runbook.ledger.asked import Asked
 from runbook.ledger.classes import SAYS, Kind
+from runbook.ledger.store import Store
+from runbook.ledger.verdicts import Way
 from runbook.loading import strays
+from runbook.loading.planning import EXAMPLES, BackfillPlan
 from runbook.terminal import Style, counted, wrapped
 
 SEARCHED = 10_000  # keys tried to say what would have matched
@@ -85,10 +86,10 @@ def reach(plan: BackfillPlan) -> list[str]:
     """How far back is known, where that is not for ever; and how new."""
     said = []
     evidence = plan.evidence
-    if plan.survey.as_of:
+    if plan.store.as_of:
         said.append(
             "the files are those of the directory table's last refresh "
-            f"({whole_seconds(plan.survey.as_of)}); later ones are not in this plan"
+            f"({whole_seconds(plan.store.as_of)}); later ones are not in this plan"
         )
     if evidence.known_since:
         said.append(
@@ -109,17 +110,17 @@ def whole_seconds(time: str) -> str:
     return re.sub(r"\.\d+", "", time)
 
 
-def no_match(asked: Asked, survey: Survey) -> str:
+def no_match(asked: Asked, store: Store) -> str:
     """Why a pattern matched nothing: what it was matched against, and what would have."""
-    listed, in_time, _ = survey.listed(asked)
+    listed, in_time, _ = store.listed(asked)
     if not listed:
         return "there is no file under the stage"
     wider = _wider(asked.pattern.pattern)
-    inside = sum(bool(wider and wider.fullmatch(key)) for key in survey.first_keys(SEARCHED))
+    inside = sum(bool(wider and wider.fullmatch(key)) for key in store.first_keys(SEARCHED))
     more = " or more" if listed > SEARCHED else ""
     hint = f"; '{wider.pattern}' would match {inside}{more}" if wider and inside and in_time else ""
     time = f", of which {in_time} in that time" if in_time < listed else ""
-    shown = ", ".join(survey.first_keys(EXAMPLES))
+    shown = ", ".join(store.first_keys(EXAMPLES))
     return f"it must match the whole object key of one of {listed} files{time}: {shown}{hint}"
 
 
@@ -187,7 +188,7 @@ def plan_json(plan: BackfillPlan, statements: list[str]) -> dict[str, Any]:
         },
         "known_since": evidence.known_since.isoformat() if evidence.known_since else None,
         "account_usage": evidence.account is not None,
-        "files_as_of": plan.survey.as_of,
+        "files_as_of": plan.store.as_of,
         "statements": statements,
     }
 

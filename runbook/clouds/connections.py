@@ -5,6 +5,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from getpass import GetPassWarning
 from typing import Any
@@ -24,6 +25,18 @@ NO_PLATFORM_DETECTION = ("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
 Source: ENV_VAR_DISABLE_PLATFORM_DETECTION in constants.py of 4.x; 5.x reads the same variable.
 """
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
+
+
+@contextmanager
+def side_by_side(width: int) -> Iterator[Executor]:
+    """Threads for independent work, all ended at the end; Ctrl-C waits for none of them."""
+    pool = ThreadPoolExecutor(width)
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 class Clouds:
@@ -192,6 +205,8 @@ class Clouds:
         """Let a connection go without a goodbye; the next that asks opens another."""
         with self._lock:
             self._connections.pop(purpose, None)
+
+    side_by_side = staticmethod(side_by_side)
 
     def close(self) -> None:
         """End the Snowflake sessions; errors are of no interest any more."""

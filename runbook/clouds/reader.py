@@ -6,8 +6,8 @@ A :class:`Reader` refuses whatever is not a read. It reaches a cloud the first t
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,18 +48,6 @@ def _hidden_from(row: Row) -> dict[str, str]:
     if row["is_admin"]:
         return {}
     return {"admin": role} if row["is_owner"] else {"admin": role, "owner": role}
-
-
-@contextmanager
-def side_by_side(width: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads for independent reads, all ended at the end; Ctrl-C waits for none of them."""
-    pool = ThreadPoolExecutor(width)
-    try:
-        yield pool
-        pool.shutdown()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 def _all_of(first: CannotTell, *others: CannotTell) -> CannotTell:
@@ -121,6 +109,10 @@ class Reader:
         self._final: dict[str, CannotTell] = {}  # by side: the sign-in was refused
         self._under_way: dict[object, tuple[str, float]] = {}
 
+    def side_by_side(self, width: int) -> AbstractContextManager[Executor]:
+        """Threads for independent reads, all ended at the end; Ctrl-C waits for none of them."""
+        return self.clouds.side_by_side(width)
+
     @property
     def absent(self) -> frozenset[str]:
         """The sides that are the other administrator's: nobody has credentials of them here."""
@@ -130,6 +122,17 @@ class Reader:
     def is_refused(self) -> bool:
         """Whether a side refused the sign-in, which is final for this run: waiting changes nothing."""
         return bool(self._final)
+
+    @property
+    def trouble(self) -> dict[str, CannotTell]:
+        """The sides that could not be asked, or gave no answer, and why; not those that others see."""
+        found: dict[str, CannotTell] = {}
+        for known in (self._final, self.closed, self._silent):
+            for whom, why in known.items():
+                side = whom if whom == "snowflake" else "aws"
+                if not isinstance(why, NoCredentials):
+                    found.setdefault(side, why)
+        return found
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
@@ -230,7 +233,7 @@ class Reader:
 
         ``partly``: a side that does not let us in is ``closed`` instead of raised, unless both are.
         """
-        with self._sandbox_answers(), side_by_side(2) as pool:
+        with self._sandbox_answers(), self.side_by_side(2) as pool:
             asked = {"aws": pool.submit(self._confirm_aws)} if aws else {}
             if snowflake:
                 asked["snowflake"] = pool.submit(self._confirm_snowflake)

@@ -4,27 +4,29 @@ import math
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from runbook.backfill import inside, looking
-from runbook.backfill.asked import Asked
-from runbook.backfill.asked import read as read_asked
-from runbook.backfill.planning import BackfillPlan, Way, batches, plan_survey
 from runbook.backfill.progress import counting, loading
 from runbook.backfill.result import Result, repetitions
 from runbook.backfill.tell import no_match, outcome_table, plan_json, plan_table, result_json
 from runbook.errors import NotConverged, Refused, SettingsWrong
 from runbook.facts import Facts
+from runbook.ledger import looking
+from runbook.ledger.asked import Asked
+from runbook.ledger.asked import read as read_asked
+from runbook.ledger.verdicts import Way
 from runbook.loading import statements
 from runbook.loading.loader import Loaded, Loader, Stop
+from runbook.loading.planning import BackfillPlan, batches, plan_store
 from runbook.plan import SqlChange
 from runbook.running import Run, running
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, note, say, say_as_is, say_json, wrapped
 
-# where files, loads and rows are compared; both lead to the same plan
-ENGINES: dict[str, ModuleType] = {"local": looking, "snowflake": inside}
+ENGINES = {"local": "looking", "snowflake": "in_snowflake"}
+"""Where files, loads and rows are compared; both lead to the same plan."""
 
 
 def backfill(
@@ -61,7 +63,7 @@ def backfill(
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     quiet = output_format == "json"
     with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run, ExitStack() as open_:
-        plans = _plans(run, ENGINES[engine], asked, stream, open_)
+        plans = _plans(run, _engine(engine), asked, stream, open_)
         narrow = "narrow it by --pattern, --since and --until, or raise it"
         refuse_above_the_ceiling(plans, max_files=max_files, max_gb=max_gb, remedy=narrow)
         # what cannot be copied by name is refused before anything is loaded
@@ -77,7 +79,7 @@ def backfill(
         else:
             _ask(run, plans)
             run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
-            results = _load(run, ENGINES[engine], plans)
+            results = _load(run, _engine(engine), plans)
         if quiet:
             say_json(
                 {
@@ -97,6 +99,11 @@ def backfill(
         return 0 if dry_run else _ends(results)
 
 
+def _engine(name: str) -> ModuleType:
+    with looking.scale():
+        return import_module(f"runbook.ledger.{ENGINES[name]}")
+
+
 def _plans(
     run: Run, engine: ModuleType, asked: Asked, stream: str | None, open_: ExitStack
 ) -> list[BackfillPlan]:
@@ -105,14 +112,14 @@ def _plans(
     plans, nothing, files, timely = [], [], 0, 0
     for each in chosen:
         with counting(f"{each.name}: files listed") as told:
-            survey = engine.surveyed(run.facts(), asked, each, told)
-        open_.callback(survey.close)
-        listed, in_time, matching = survey.listed(asked)
+            store = engine.surveyed(run.facts(), asked, each, told)
+        open_.callback(store.close)
+        listed, in_time, matching = store.listed(asked)
         files, timely = files + listed, timely + in_time
         if matching:
-            plans.append(plan_survey(asked, survey))
+            plans.append(plan_store(asked, store))
         else:
-            nothing.append(f"{each.name}: {no_match(asked, survey)}")
+            nothing.append(f"{each.name}: {no_match(asked, store)}")
     if files and not timely:
         raise SettingsWrong(
             "No file is of the time that --since and --until say",
@@ -187,8 +194,8 @@ def _load(run: Run, engine: ModuleType, plans: list[BackfillPlan]) -> list[Resul
             columns = _columns(run.facts(), stream)
             before = repetitions(run.reader, stream, columns, keys)
             loaded = Loader(run, stream, plan, stop, progress).load()
-            engine.read_histories(run.facts(), plan.survey)
-            now = plan_survey(plan.asked, plan.survey)
+            engine.read_histories(run.facts(), plan.store)
+            now = plan_store(plan.asked, plan.store)
             after = repetitions(run.reader, stream, columns, keys)
             results.append(Result(stream, now, loaded, before, after))
     return results

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from runbook.backfill import looking
-from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.commands.backfill import every_statement, refuse_above_the_ceiling
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings
 from runbook.facts.snowflake import PipeStatus
+from runbook.ledger import looking
 from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence as known
+from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import AwsChange, SqlChange, advice
 from runbook.replacing import statements
 from runbook.replacing.procedure import (
@@ -109,6 +109,8 @@ def _changes(run: Run, found: Replacement, predicted: BackfillPlan | None) -> li
     changes: list[SqlChange | AwsChange] = []
     after = found
     if found.why:
+        level = statements.level(found.stream, found.pipe, note)
+        changes += [level] if level else []
         if not found.is_stopped:
             changes.append(statements.hold(found.stream, found.pipe, note))
         changes.append(statements.create(found.stream, found.pipe, note, found.definition))

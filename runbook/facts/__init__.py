@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from runbook.clouds.failures import SqlFailed
-from runbook.clouds.reader import Reader, side_by_side
+from runbook.clouds.reader import Reader
 from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
@@ -39,8 +39,15 @@ WIDTH = 48  # reads under way at once: what is independent is asked in one round
 class Facts:
     """The facts of one moment. Made anew to observe again; reading one never changes anything."""
 
-    def __init__(self, reader: Reader, *, adopt: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        adopt: bool = False,
+        listing: Callable[[Reader, Stream], snowflake.Listing | None] = snowflake.listing,
+    ) -> None:
         self.reader = reader
+        self._listing = listing  # whoever looks often reads only the end of a folder
         self.settings: Settings = reader.settings
         self.adopt = adopt
         self._found: dict[Hashable, Future[Any]] = {}
@@ -48,7 +55,7 @@ class Facts:
 
     def afresh(self) -> "Facts":
         """The same questions, asked again."""
-        return Facts(self.reader, adopt=self.adopt)
+        return Facts(self.reader, adopt=self.adopt, listing=self._listing)
 
     def adopting(self) -> "Facts":
         """The same facts, for a plan that may take over what somebody else made."""
@@ -378,7 +385,7 @@ class Facts:
 
     def listing(self, stream: Stream) -> snowflake.Listing | None:
         """The files under the stream's stage."""
-        return self._once(("listing", stream.name), lambda: snowflake.listing(self.reader, stream))
+        return self._once(("listing", stream.name), lambda: self._listing(self.reader, stream))
 
     def loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
         """The last 14 days of loads into the stream's table."""
@@ -429,7 +436,7 @@ class Facts:
         ``delivery`` also lists the files; ``deep`` also reads the load history, which needs a
         warehouse. Reads only; what cannot be read shows when it is asked for.
         """
-        with side_by_side(WIDTH) as pool:
+        with self.reader.side_by_side(WIDTH) as pool:
             for question in self._questions(delivery=delivery, deep=deep, steps=steps):
                 pool.submit(_unless_it_fails, question)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runbook.clouds.failures import AwsFailed
-from runbook.clouds.reader import Reader, side_by_side
+from runbook.clouds.reader import Reader
 from runbook.facts.aws import ask
 from runbook.facts.content import older, wrong_in
 from runbook.facts.snowflake import Listing, StagedFile
@@ -35,7 +35,7 @@ def glimpses(reader: Reader, stream: Stream, listing: Listing) -> tuple[Glimpse,
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html (Range)
     """
     files = newest(stream, listing)
-    with side_by_side(max(1, len(files))) as pool:
+    with reader.side_by_side(max(1, len(files))) as pool:
         found = list(pool.map(lambda file: _of(reader, stream, file), files))
     return tuple(each for each in found if each)
 

@@ -1,72 +1,105 @@
-"""How often a stream's files arrive, learned from those there are, and what is too quiet. Pure functions.
+"""A stream's usual rhythm: in which hours of the week files arrive, and how odd a silence is. Pure.
 
-Nobody says how often a producer writes; its own past does. Two signs, and never one of them within a day:
-nothing came for three times as long as the longest pause of the last five weeks; or nothing came in hours in
-which at least ten files came in each of the last weeks. A past of two weeks or more is a measure to fail by;
-a shorter one may not have seen a weekend, and only advises. Bad rows may well stop, and that is good news. A
-stream to which nothing has come since its pipe was made is judged from then on.
+For each of the week's 168 hours it is known in how many of the past weeks anything arrived. The chance that
+a silence comes about by itself is the product over its hours of the chance that nothing arrives in each. A
+night or a weekend in which nothing ever arrived costs nothing; a few busy hours in a row soon cost all. No
+hour is certain, however regular: with ``n`` weeks seen and ``m`` of them silent, but not all, the chance is
+(m + 1/2) / (n + 1).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
-from runbook.facts.snowflake import Listing
-from runbook.settings import Stream
+HOUR = timedelta(hours=1)
+WEEK = timedelta(weeks=1)
+LEARNED_AFTER = timedelta(days=7)
+"""What is known of a stream before cannot tell a weekend from a fault."""
+WEEKS = 8  # looked back on: a rhythm may change
+TOO_ODD = 0.0001
+LONGEST = timedelta(days=28)  # of a silence that is judged hour by hour
 
-AT_LEAST = timedelta(days=1)
-REMEMBERED = timedelta(days=35)
-WEEK = timedelta(days=7)
-PAUSES = 3  # times the longest pause
-FILES = 10  # files in the same hours of an earlier week
-A_MEASURE = timedelta(days=14)
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Of one stream: since when it is known, and the hours in which files arrived."""
+
+    since: datetime
+    until: datetime
+    hours: Mapping[datetime, int]
+    """Files by hour; an hour that is not there had none."""
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether enough is known to call a silence odd."""
+        return self.until - self.since >= LEARNED_AFTER and any(self.hours.values())
+
+    def chance_of_none(self, hour: datetime) -> float:
+        """The chance that nothing arrives in an hour of the week, by the weeks before it."""
+        seen = silent = 0
+        for weeks in range(1, WEEKS + 1):
+            before = hour - weeks * WEEK
+            if before < self.since:
+                break
+            if before + HOUR > self.until:
+                continue  # not over when it was learned
+            seen += 1
+            silent += not self.hours.get(before, 0)
+        return 1.0 if silent == seen else (silent + 0.5) / (seen + 1)
+
+    def chance_of(self, begin: datetime, end: datetime) -> float:
+        """The chance that nothing arrives from ``begin`` to ``end``."""
+        chance = 1.0
+        begin = max(begin, end - LONGEST)
+        hour = begin.replace(minute=0, second=0, microsecond=0)
+        while hour < end and chance > TOO_ODD / 1000:
+            part = (min(end, hour + HOUR) - max(begin, hour)) / HOUR
+            chance *= self.chance_of_none(hour) ** part
+            hour += HOUR
+        return chance
+
+    def longest_silence(self, begin: datetime) -> timedelta | None:
+        """How long a silence from ``begin`` on may last before it is odd; None where nothing is usual."""
+        chance, hour = 1.0, begin.replace(minute=0, second=0, microsecond=0)
+        while hour < begin + LONGEST:
+            none = self.chance_of_none(hour)
+            part = (hour + HOUR - max(begin, hour)) / HOUR
+            if chance * none**part <= TOO_ODD:
+                return max(hour, begin) + HOUR - begin
+            chance *= none**part
+            hour += HOUR
+        return None
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Since when nothing has arrived, why that is unusual, and whether the past is long enough to fail by."""
+    """What is to be thought of the time since a stream's newest file."""
 
-    since: datetime
+    newest: datetime
+    lasts: timedelta
+    is_too_long: bool
     why: str
-    is_certain: bool
 
 
-def silence(stream: Stream, listing: Listing, made: datetime, now: datetime) -> Silence | None:
-    """What is too quiet about a stream that has begun; None where nothing is, or the past is too short.
-
-    ``made``: when its pipe was.
-    """
-    if not listing.files:
+def silence(
+    rhythm: Rhythm, newest: datetime, now: datetime, *, limit: timedelta | None = None
+) -> Silence | None:
+    """Whether it is too quiet: by the limit where one is set, else by the rhythm; None where nobody knows."""
+    lasts = max(now - newest, timedelta(0))
+    if limit is not None:
+        return Silence(newest, lasts, lasts > limit, f"the limit set is {_hours(limit)}")
+    if not rhythm.is_learned:
         return None
-    newest = max(file.modified for file in listing.files)
-    since = max(newest, made)
-    if now - since <= AT_LEAST:
-        return None
-    came = sorted({file.modified for file in listing.files if file.modified > newest - REMEMBERED})
-    why = _in_the_same_hours(came, since, now)
-    if not why and stream.kind != "bad_rows":
-        why = _pauses(came, now - since)
-    certain = newest - came[0] >= A_MEASURE and stream.kind != "bad_rows"
-    return Silence(newest, why, certain) if why else None
+    too_long = rhythm.chance_of(newest, now) <= TOO_ODD
+    usual = rhythm.longest_silence(newest)
+    why = (
+        f"at this time of the week it is {_hours(usual)} at most"
+        if usual
+        else "nothing is usual at this time"
+    )
+    return Silence(newest, lasts, too_long, why)
 
 
-def _pauses(came: list[datetime], quiet: timedelta) -> str:
-    longest = max((later - earlier for earlier, later in pairwise(came)), default=None)
-    if longest is None or quiet <= PAUSES * longest:
-        return ""
-    return f"before, a file came at least every {_told(longest)}"
-
-
-def _in_the_same_hours(came: list[datetime], since: datetime, now: datetime) -> str:
-    weeks = [back * WEEK for back in range(1, 5) if came[0] <= since - back * WEEK]
-    counts = [sum(since - week < at <= now - week for at in came) for week in weeks]
-    if len(counts) < 2 or min(counts) < FILES:  # a single week may have been an unusual one
-        return ""
-    return f"in the same hours of each of the last {len(counts)} weeks at least {min(counts)} files came"
-
-
-def _told(span: timedelta) -> str:
-    hours = span / timedelta(hours=1)
-    if hours < 2:
-        return f"{max(1, round(hours * 60))} minutes"
-    return f"{round(hours)} hours" if hours < 72 else f"{round(hours / 24)} days"
+def _hours(span: timedelta) -> str:
+    hours = span / HOUR
+    return f"{hours:.0f} hours" if hours >= 2 else f"{hours * 60:.0f} minutes"

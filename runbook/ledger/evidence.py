@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from runbook.clouds.reader import side_by_side
 from runbook.errors import Blocked
 from runbook.facts import Facts
 from runbook.ledger.classes import Evidence
@@ -16,7 +15,7 @@ def evidence(facts: Facts, stream: Stream) -> Evidence:
     Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
     """
     questions = (facts.pipe, facts.pipe_status, facts.loads, facts.account_loads, facts.table_rows)
-    with side_by_side(len(questions)) as pool:
+    with facts.reader.side_by_side(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]
         now = facts.now
     for each in pending:

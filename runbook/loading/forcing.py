@@ -9,14 +9,14 @@ Source: https://docs.snowflake.com/en/sql-reference/functions/system_pipe_force_
 import re
 from collections.abc import Collection
 
-from runbook.backfill import looking
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import NotConverged
 from runbook.facts.delivery import LOADED, named
+from runbook.ledger import looking
+from runbook.ledger.asked import Asked
 from runbook.ledger.evidence import evidence
 from runbook.loading.loader import Loaded, Loader, Stop
+from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import SqlChange
 from runbook.running import Run
 from runbook.settings import Stream

@@ -18,18 +18,18 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from runbook.backfill import looking
-from runbook.backfill.planning import BackfillPlan, Verdict, Way, batches, judge, would_queue
 from runbook.clouds.failures import Row, SqlFailed
-from runbook.clouds.reader import side_by_side
 from runbook.clouds.writer import Receipt, Writer
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED
 from runbook.facts.snowflake import Load
+from runbook.ledger import looking
 from runbook.ledger.classes import Evidence
+from runbook.ledger.verdicts import Verdict, Way, judge, would_queue
 from runbook.loading import statements, strays
 from runbook.loading.leases import COPY_S, SHORT_S, Holding, guarded, is_late, leased, too_late
+from runbook.loading.planning import BackfillPlan, batches
 from runbook.plan import Applied, SqlChange
 from runbook.running import Run
 from runbook.settings import Stream
@@ -192,7 +192,7 @@ class Loader:
         writers = [Writer(clouds, f"write {number}", ready=ready) for number in range(SESSIONS)]
         under_way: dict[Future[Copied], Writer] = {}
         failed: RunbookError | None = None
-        with side_by_side(SESSIONS) as pool:
+        with clouds.side_by_side(SESSIONS) as pool:
             while under_way or (left and not failed and not self.stop.asked):
                 while left and writers and not failed and not self.stop.asked:
                     writer = writers.pop(0)
@@ -358,7 +358,7 @@ class Loader:
                 self._keep()
             some = verdicts[at : at + CHUNK]
             keys = [verdict.file.key for verdict in some]
-            evidence = looking.again(facts, self.plan.survey.about(keys), keys)
+            evidence = looking.again(facts, self.plan.store.about(keys), keys)
             self.on_record |= set(evidence.recent)
             for verdict in some:
                 now = judge(verdict.file, evidence, self.plan.asked)

@@ -11,7 +11,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.clouds.reader import side_by_side
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, belongs
 from runbook.facts.snowflake import Load, StagedFile, listed_below
@@ -64,7 +63,7 @@ def found(
     ``known``: keys that were in a load history before. ``since``: from when on the history is read.
     """
     reader = facts.reader
-    with side_by_side(SIDE_BY_SIDE) as pool:
+    with reader.side_by_side(SIDE_BY_SIDE) as pool:
         pending = [pool.submit(listed_below, reader, stream, start) for start in starts]
     files = {file.key: file for each in pending for file in each.result()}
     others = {file.key for file in files.values() if _is_stray(file, stream, after)}

@@ -5,20 +5,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runbook.backfill import looking
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import BackfillPlan, plan_files
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import LOADED, PARTLY, bound_elsewhere
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.ledger import looking
+from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.evidence import evidence as known
 from runbook.ledger.left import split
 from runbook.loading.leases import ALONE_S, Holding, leased
 from runbook.loading.loader import Loaded, Loader, Stop
+from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
 from runbook.replacing.note import Note, Witness, read
@@ -223,6 +223,7 @@ class Replacing:
             raise AssertionError("a replacement without a note")
         note = found.note if found.is_stopped else replace(found.note, begun=self.run.facts().now)
         begun = note.begun
+        self._try_the_level(found, note)
         if not found.is_stopped:
             self._make(statements.hold(self.stream, found.pipe, note))
             self._wait_for_quiet(found)
@@ -248,6 +249,22 @@ class Replacing:
                 f"Snowflake does not take the new COPY of {self.stream.pipe}",
                 why=f"{error}; the pipe is as it was",
                 remedy="correct the statement in sql/step4_snowflake, or what it needs, and run it again",
+            ) from None
+
+    def _try_the_level(self, found: Replacement, note: Note) -> None:
+        """Raises Refused where LOG_EVENT_LEVEL could not be given back. Writes what is there already."""
+        change = statements.level(self.stream, found.pipe, note)
+        if change is None:
+            return
+        try:
+            self._make(change)
+        except SqlFailed as error:
+            owner = found.pipe.owner
+            raise Refused(
+                f"{self.stream.pipe} has a {statements.EVENT_LEVEL} that {owner} may not set",
+                why=f"{error}; a new pipe would lose it. Nothing was changed",
+                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take it "
+                f"off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
             ) from None
 
     def _stop_where_another_run_is_at_it(self, found: Replacement, begun: datetime) -> None:
@@ -329,8 +346,7 @@ class Replacing:
                 remedy=f"run `invoke replace-pipe --stream {self.stream.name}` again: it goes on",
             )
         if any(
-            plan.evidence.may_be_half_way(verdict.file)
-            for verdict in plan.verdicts(f"kind = '{Kind.IN_FLIGHT}'")
+            plan.evidence.may_be_half_way(verdict.file) for verdict in plan.verdicts(kinds=[Kind.IN_FLIGHT])
         ):
             until = note.made_on + timedelta(minutes=self.run.settings.checks.loaded_within_minutes)
             raise NotConverged(

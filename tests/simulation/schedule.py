@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from runbook.backfill import looking
-from runbook.backfill.asked import read as read_asked
-from runbook.backfill.planning import NOT_ALONE
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.clouds.writer import Writer
@@ -21,22 +18,18 @@ from runbook.commands import backfill as backfilling
 from runbook.commands.pause import switch_stream
 from runbook.commands.refresh import refresh_stream
 from runbook.errors import NotConverged, RunbookError
-from runbook.ledger import evidence as reading
-from runbook.loading import loader as loading
-from runbook.loading import strays
+from runbook.ledger import looking
+from runbook.ledger.asked import read as read_asked
+from runbook.ledger.verdicts import NOT_ALONE
 from runbook.replacing.procedure import Replacing, look, refuse_what_cannot_be_told
 from runbook.running import Run
 from runbook.settings import Settings
 from runbook.wanted.pipeline import pipe_definition
-from tests.simulation.plain import PLAIN, put_in_place
-from tests.simulation.session import Inline, Killed, ModelClouds, Session
+from tests.simulation.session import Killed, ModelClouds, Session
 from tests.simulation.world import REFRESH_REACH, World
 
 Step = tuple[str, int]
 Command = Callable[[Run], object]
-
-PLANNED_IN_DUCKDB = 20
-"""Every twentieth schedule; tests/unit holds the two to the same verdicts."""
 
 COMMANDS = (4, 4, 1, 1)
 """How often each of Play.commands is chosen."""
@@ -358,10 +351,10 @@ class Play:
             reload_gone=gone,
         )
         with ExitStack() as open_:
-            plans = backfilling._plans(run, backfilling.ENGINES["local"], asked, "events", open_)
+            plans = backfilling._plans(run, looking, asked, "events", open_)
             for plan in plans:
                 backfilling.every_statement(plan, run.settings)
-            results = backfilling._load(run, backfilling.ENGINES["local"], plans)
+            results = backfilling._load(run, looking, plans)
             code = backfilling._ends(results)
             return code, {row.file.key: each.why(row) for each in results for row in each.missing}
 
@@ -464,24 +457,13 @@ def schedule(seed: int) -> list[Step]:
     return [(name, chance.randrange(1 << 30)) for name in names]
 
 
-ONE_AT_A_TIME = (
-    (looking, "side_by_side", Inline),
-    (reading, "side_by_side", Inline),
-    (loading, "side_by_side", Inline),
-    (strays, "side_by_side", Inline),
-)
-"""What the product reads and copies side by side is done in its order, so that a seed repeats."""
-
-
 def played(settings: Settings, seed: int, steps: list[Step]) -> Play:
     """The play after its end; raises AssertionError with its story."""
     play = Play(settings, seed, steps)
     try:
-        plain = () if seed % PLANNED_IN_DUCKDB == 0 else PLAIN
-        with put_in_place((*ONE_AT_A_TIME, *plain)):
-            play.play()
-            play.come_to_rest()
-            play.judge(play.last_backfill())
+        play.play()
+        play.come_to_rest()
+        play.judge(play.last_backfill())
         assert not play.world.doubled_by_us, f"the product doubled {play.world.doubled_by_us}"
     except BaseException as error:
         error.play = play  # type: ignore[attr-defined]

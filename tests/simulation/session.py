@@ -493,6 +493,10 @@ class ModelClouds(Clouds):
     def aws(self, service: str) -> Any:
         return self._bucket
 
+    def side_by_side(self, width: int) -> Any:
+        """One after the other, so that a seed repeats."""
+        return Inline(width)
+
     def snowflake(self, purpose: str) -> Any:
         if purpose not in self._sessions:
             self._sessions[purpose] = self.open()

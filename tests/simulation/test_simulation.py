@@ -6,16 +6,12 @@ schedules run in every run and two thousand at night (.ci/nightly); `pytest test
 """
 
 import copy
-import os.path
 import random
-from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
-from runbook.ledger.classes import Evidence
 from runbook.settings import Settings, read
-from tests.simulation import plain
 from tests.simulation.schedule import Play, played, schedule, shortened
 from tests.simulation.session import Session
 from tests.unit.conftest import DEFAULTS
@@ -62,31 +58,3 @@ def test_the_documented_advice_doubles_rows(settings: Settings) -> None:
         assert {file for file, _ in twice} == piped
         doubled += bool(twice)
     assert doubled > 150
-
-
-def refresh_everything(wanted: frozenset[str], others: Iterable[str]) -> tuple[list[str], frozenset[str]]:
-    """REFRESH without looking at what else it takes."""
-    return [os.path.commonprefix(sorted(wanted))], frozenset()  # noqa: RUF071 (of keys, not of folders)
-
-
-WORSE: dict[str, tuple[object, str, object]] = {
-    "REFRESH without looking": (plain, "exact_prefixes", refresh_everything),
-    "COPY of files whose event may come": (Evidence, "is_young", lambda self, file: False),
-    "nothing is half-way": (Evidence, "may_be_half_way", lambda self, file: False),
-    "a new pipe knows what the old one loaded": (Evidence, "pipe_knows", lambda self, file: True),
-}
-
-
-@pytest.mark.parametrize("how", WORSE)
-def test_a_worse_product_is_found_out(settings: Settings, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The simulation can fail: with one of the rules taken out it does, within a few hundred schedules."""
-    monkeypatch.setattr(*WORSE[how])
-    assert any(_fails(settings, seed) for seed in range(1500)), how
-
-
-def _fails(settings: Settings, seed: int) -> bool:
-    try:
-        played(settings, seed, schedule(seed))
-    except AssertionError:
-        return True
-    return False

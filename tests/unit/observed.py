@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runbook.clouds.connections import side_by_side
 from runbook.clouds.writer import Receipt
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -46,6 +47,8 @@ DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_externa
 
 class FakeReader:
     """A Reader with prepared answers; asking anything else is an error of the test or the code."""
+
+    side_by_side = staticmethod(side_by_side)
 
     def __init__(self, settings: Settings, answers: Mapping[str, Any] | None = None) -> None:
         self.settings = settings

@@ -11,24 +11,15 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from runbook.backfill import asked as asking
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import (
-    FILES_PER_COPY,
-    NOT_ALONE,
-    BackfillPlan,
-    Verdict,
-    Way,
-    batches,
-    exact_prefixes,
-    judge,
-    plan_files,
-)
 from runbook.backfill.tell import no_match
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Load, Pipe, PipeStatus, StagedFile
+from runbook.ledger import asked as asking
+from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind, classify
+from runbook.ledger.verdicts import NOT_ALONE, Verdict, Way, judge
+from runbook.loading.planning import FILES_PER_COPY, BackfillPlan, batches, exact_prefixes, plan_files
 from runbook.settings import Settings, Stream
 from tests.unit.observed import MADE, NOW, pipe, staged
 
@@ -410,8 +401,8 @@ def test_batches_are_of_a_thousand_and_apart_where_the_table_forgets() -> None:
 )
 def test_what_would_have_matched_does(settings: Settings, pattern: str, hint: str) -> None:
     asked = replace(EVERYTHING, pattern=re.compile(pattern))
-    survey = plan_files(asked, [staged(key) for key in KEYS[:3:2]], evidence_of(settings)).survey
-    assert no_match(asked, survey).endswith(f"{KEYS[0]}, {KEYS[2]}{hint}")
+    store = plan_files(asked, [staged(key) for key in KEYS[:3:2]], evidence_of(settings)).store
+    assert no_match(asked, store).endswith(f"{KEYS[0]}, {KEYS[2]}{hint}")
 
 
 def test_a_pattern_means_the_whole_key_and_the_times_are_half_open() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from runbook.backfill import columns
+from runbook.ledger import columns
 from runbook.settings import Settings
 
 AT = datetime(2026, 11, 1, 12, 0, 0, 123000, tzinfo=UTC)

@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from runbook.backfill.planning import plan_files
 from runbook.backfill.result import Result
 from runbook.backfill.tell import plan_json, result_json
 from runbook.ledger.classes import Kind
+from runbook.loading.planning import plan_files
 from runbook.settings import Settings
 from tests.unit.observed import NOW, staged
 from tests.unit.test_backfill_classes import EVERYTHING, KEY_A, evidence_of

@@ -1,9 +1,10 @@
 """A backfill's plan and outcome, as a person reads them."""
 
-from runbook.backfill.planning import Way, plan_files
 from runbook.backfill.result import Result
 from runbook.backfill.tell import outcome_table, plan_table, whole_seconds
 from runbook.ledger.classes import Kind
+from runbook.ledger.verdicts import Way
+from runbook.loading.planning import plan_files
 from runbook.settings import Settings
 from runbook.terminal import Style
 from tests.unit.observed import staged

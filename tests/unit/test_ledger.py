@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from runbook.backfill.planning import Way, judge, plan_files
 from runbook.commands.refresh import refresh_plan
 from runbook.commands.status import whereabouts
 from runbook.errors import CannotTell, Refused, RunbookError
@@ -20,6 +19,8 @@ from runbook.ledger import findings as said
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.findings import Ledger
 from runbook.ledger.left import joined, left_by_an_earlier_pipe, split
+from runbook.ledger.verdicts import Way, judge
+from runbook.loading.planning import plan_files
 from runbook.settings import Settings
 from tests.unit.observed import MADE, NOW, Known, healthy, pipe, staged
 from tests.unit.test_backfill_classes import EVERYTHING, KEY_A, NOTHING_MORE, evidence_of, load, states

@@ -5,7 +5,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.backfill.asked import read as asked
+from runbook.ledger.asked import read as asked
 from runbook.verify.checking import filled, pattern_of
 
 LETTERS = st.characters(exclude_characters="\n")  # which `.*` does not take, in COPY's PATTERN neither

@@ -226,7 +226,7 @@ STATEMENT = re.compile(
 )
 WRITERS = ("literal", "written", "str", "_files", "_load", "_role", "use", "_by_owner")
 """Functions that write a value, or a piece of a statement that is itself held to this."""
-NOT_SNOWFLAKES = ("runbook/backfill/survey.py", "runbook/backfill/planning.py")  # DuckDB in this process
+NOT_SNOWFLAKES = ("runbook/ledger/on_disk.py", "runbook/loading/planning.py")  # DuckDB in this process
 PROSE = re.compile(r"(?:SELECT|USAGE|MONITOR) on ")
 
 
@@ -299,11 +299,11 @@ def assigned(name: str, scope: ast.AST) -> list[ast.expr]:
 
 LOOKED_AT: dict[str, set[str]] = {
     # other statements and pieces of them, each made in a function that is held to the same
-    "runbook/backfill/inside.py:_listed": {"' AND '.join(times)"},
-    "runbook/backfill/inside.py:_histories": {"snowflake.loads_statement(evidence.stream)"},
-    "runbook/backfill/inside.py:_present": {"history.rows_statement(evidence.stream, names)"},
-    "runbook/backfill/inside.py:files": {"which"},
-    "runbook/backfill/inside.py:judged_as_a_whole": {
+    "runbook/ledger/in_snowflake.py:_listed": {"' AND '.join(times)"},
+    "runbook/ledger/in_snowflake.py:_histories": {"snowflake.loads_statement(evidence.stream)"},
+    "runbook/ledger/in_snowflake.py:_present": {"history.rows_statement(evidence.stream, names)"},
+    "runbook/ledger/in_snowflake.py:files": {"which"},
+    "runbook/ledger/in_snowflake.py:judged_as_a_whole": {
         "_literals(set(evidence.last_ingested_keys))",
         "_micros(last) - 1000000",
     },
@@ -325,7 +325,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/replacing/statements.py:_by_owner": {"statement"},
     "runbook/replacing/statements.py:create": {"definition"},
     # words and numbers of the code itself
-    "runbook/backfill/inside.py:_base": {"digit"},
+    "runbook/ledger/in_snowflake.py:_base": {"digit"},
     "runbook/facts/ours.py:marked": {"KINDS[kind]", "_schema(reader.settings)"},
     "runbook/facts/history.py:_same_rows_statement": {"mark", "name"},
     "runbook/facts/neighbours.py:_everywhere": {"kind"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from snowpipe_sandbox.snowflake import values
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
+CLOSED_WITHIN_S = 10
 DIVISION_BY_ZERO = "Division by zero"
 HOME = "SANDBOX_HOME"
 """The attached database that holds fakesnow's macros; every cursor's current one."""
@@ -74,8 +76,17 @@ class Engine:
             )
 
     def close(self) -> None:
-        """Free the data."""
-        self._duckdb.close()
+        """Free the data, once the statement that is under way has ended; it is waited for a little."""
+        until = time.monotonic() + CLOSED_WITHIN_S
+        while True:
+            try:
+                self._duckdb.close()
+            except duckdb.Error:  # DuckDB closes no connection under a call
+                if time.monotonic() > until:
+                    return
+                time.sleep(0.01)
+            else:
+                return
 
 
 # fakesnow's own _fs_to_timestamp turns epoch seconds into the session's time zone; values' keeps UTC's.

@@ -1,7 +1,7 @@
 """`--engine snowflake`: files, loads and rows are compared inside Snowflake; what is settled stays there.
 
 A directory table tells the files. Snowflake puts together those that no rule can tell apart, as
-:mod:`runbook.backfill.survey` does on this machine, and one of each kind is judged here, by the same rules.
+:mod:`runbook.ledger.on_disk` does on this machine, and one of each kind is judged here, by the same rules.
 Fetched are only files that are missing, or that a REFRESH would take with them; the others are counted.
 
 It reads only. A directory table is as old as its last refresh: that writes, and is its owner's to order.
@@ -11,35 +11,38 @@ https://docs.snowflake.com/en/sql-reference/functions-regexp (no look-around, no
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from runbook.backfill import columns, looking
-from runbook.backfill.asked import Asked
-from runbook.backfill.planning import EXAMPLES, Way, judged
-from runbook.backfill.survey import HEAPS, LISTED, LOADS, PRESENT, Survey, of_load, staged_file, table
 from runbook.clouds.failures import Row, SqlFailed
 from runbook.errors import Refused, SettingsWrong
 from runbook.facts import Facts, history, snowflake
 from runbook.facts.snowflake import Load
-from runbook.ledger.classes import ARCHIVED_SAYS, REFRESHABLE, Evidence
+from runbook.ledger import columns, looking
+from runbook.ledger.asked import Asked
+from runbook.ledger.classes import REFRESHABLE, Evidence
+from runbook.ledger.columns import HEAPS, LISTED, LOADS, PRESENT, of_load, table
 from runbook.ledger.left import left_by_an_earlier_pipe
+from runbook.ledger.on_disk import OnDisk, staged_file
+from runbook.ledger.traits import ODD, SHAPE, traits
+from runbook.ledger.verdicts import Way, judged
+from runbook.loading.planning import EXAMPLES
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.sql import literal
 
 NAMED_TOGETHER = 5_000  # keys in one statement, whose text may be 1 MB
-ODD = "odd"  # files whose loads differ: no two are alike, and each is fetched
+ALONE = "odd"  # files whose loads differ: no two are alike, and each is fetched
 START = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 _NOT_SNOWFLAKES = re.compile(r"\(\?|[*+?}][?+]|\\[1-9]")
 
 
-class Counted(Survey):
-    """A survey of which the larger part is only counted; ``as_of`` is the directory table's last refresh."""
+class Counted(OnDisk):
+    """A store of which the larger part is only counted; ``as_of`` is the directory table's last refresh."""
 
     def __init__(self, evidence: Evidence, as_of: str) -> None:
         super().__init__(evidence)
@@ -51,7 +54,7 @@ class Counted(Survey):
         return self.sizes
 
 
-def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> Survey:
+def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> Counted:
     """The stream's files as its directory table knows them, and all that is known of them. Only reads.
 
     Raises SettingsWrong for a pattern that Snowflake reads otherwise, Refused without a directory table,
@@ -61,34 +64,34 @@ def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], N
     stage, as_of = _directory(facts, stream)
     evidence = looking.of_no_file(facts, stream)
     question = Question.about(facts, asked, stage, evidence)
-    survey = Counted(question.evidence, as_of)
+    store = Counted(question.evidence, as_of)
     try:
-        _fill(facts, asked, question, survey, told)
+        _fill(facts, asked, question, store, told)
     except BaseException:
-        survey.close()
+        store.close()
         raise
-    return survey
+    return store
 
 
-def read_histories(facts: Facts, survey: Survey) -> None:
-    """What was loaded since the survey, of the files that were fetched, and their rows as they are now."""
-    before = survey.evidence
+def read_histories(facts: Facts, store: Counted) -> None:
+    """What was loaded since the store, of the files that were fetched, and their rows as they are now."""
+    before = store.evidence
     stream = before.stream
     now = looking.of_no_file(facts, stream)
     since = facts.loads_since(stream, before.now - looking.ALREADY) or ()
-    known = {key for some in survey.rows("SELECT key FROM listed") for (key,) in some}
+    known = {key for some in store.rows("SELECT key FROM listed") for (key,) in some}
     news = [load for load in since if load.key in known]
-    survey.add_loads(table(LOADS, [of_load(load, recent=True) for load in news]))
+    store.add_loads(news, recent=True)
     found = facts.table(stream)
     keys = sorted({load.key for load in news})
     if before.table.files is not None and found is not None:
-        survey.forget_rows_of(keys)
+        store.forget_rows_of(keys)
         for at in range(0, len(keys), NAMED_TOGETHER):
             some = tuple(keys[at : at + NAMED_TOGETHER])
             for batch in facts.reader.batches(history.rows_statement(stream, found.names, some)):
-                survey.add_rows(columns.of_rows(batch))
+                store.add_rows(batch)
     unnamed = _unnamed(facts, stream, now.table.total) if before.table.files is not None else 0
-    survey.evidence = replace(
+    store.evidence = replace(
         now,
         account=before.account,
         table=replace(now.table, unnamed=unnamed),
@@ -131,7 +134,7 @@ class Question:
         return cls(asked, stage, question.judged_as_a_whole(facts), names)
 
     def judged_as_a_whole(self, facts: Facts) -> Evidence:
-        """The evidence with what follows from all files together; as the survey's on this machine."""
+        """The evidence with what follows from all files together; as the store's on this machine."""
         evidence = self.evidence
         last = evidence.last_ingested
         row = facts.reader.sql(
@@ -174,16 +177,12 @@ class Question:
         )
 
 
-# shape: all that rules look at in a load, but for its time
-_LINES = f"""
-SELECT *, CONCAT_WS('|', status, COALESCE(pipe, ''), (n = 0)::INT,
-    CONTAINS(first_error, {literal(ARCHIVED_SAYS)})::INT) AS shape FROM histories
-"""
-_TOLD = """
+_LINES = "SELECT *, CONCAT_WS('|', {}) AS shape FROM histories".format(
+    ", ".join(f"COALESCE(({each})::VARCHAR, '')" for each in SHAPE)
+)
+_TOLD = f"""
 SELECT key, MIN(shape) AS shape, MAX(loaded_at) AS loaded_at, MAX(n) AS most, MAX(recent) AS recent,
-    MAX(1 - recent) AS older,
-    MIN(shape) <> MAX(shape) OR MIN(n) <> MAX(n) OR COALESCE(MIN(loaded_at) <> MAX(loaded_at), FALSE)
-        OR COUNT(loaded_at) NOT IN (0, COUNT(*)) AS odd,
+    MAX(1 - recent) AS older, {ODD} AS odd,
     SUM(IFF(recent = 1, n, 0)) AS rows_loaded, SUM(IFF(recent = 1 AND n > 0, 1, 0)) AS loads
 FROM lines GROUP BY key
 """
@@ -248,37 +247,15 @@ def _present(evidence: Evidence, names: tuple[str, ...]) -> str:
 def _base(evidence: Evidence) -> str:
     """A line a file. ``likes`` is the same for two files only where no rule can tell them apart."""
     moments = sorted({_micros(moment) for moment in evidence.moments})
-    digits = (
-        "matches::INT",
-        "in_time::INT",
-        f"ENDSWITH(listed.key, {literal(evidence.stream.suffix)})::INT",
-        "ENDSWITH(listed.key, '/')::INT",
-        "(size = 0)::INT",
-        _place("modified", moments),
-        "shape",
-        _place("told.loaded_at", moments),
-        "(modified > told.loaded_at)::INT",
-        "recent",
-        "older",
-        "(present.key IS NOT NULL)::INT",
-        "(modified > read_at)::INT",
-        "(twice > 0)::INT",
-        "(misread > 0)::INT",
-        "(present_rows < most)::INT",
-        "(present_rows > most)::INT",
-    )
+    digits = ["matches::INT", "in_time::INT", "shape"]
+    digits += [digit for digit, _ in traits(evidence.stream.suffix, [str(moment) for moment in moments])]
     likes = ", ".join(f"COALESCE(({digit})::VARCHAR, '')" for digit in digits)
     return (
         "SELECT listed.key, size, modified, matches, in_time, present_rows, read_at, twice, misread, "
         "COALESCE(rows_loaded, 0) AS rows_loaded, COALESCE(loads, 0) AS loads, "
-        f"IFF(COALESCE(odd, FALSE), {literal(ODD)}, CONCAT_WS('/', {likes})) AS likes "
+        f"IFF(COALESCE(odd, FALSE), {literal(ALONE)}, CONCAT_WS('/', {likes})) AS likes "
         "FROM listed LEFT JOIN told ON told.key = listed.key LEFT JOIN present ON present.key = listed.key"
     )
-
-
-def _place(column: str, moments: Sequence[int]) -> str:
-    """Where a time stands among moments: before, at or after each of them."""
-    return " + ".join(f"({column} >= {at})::INT + ({column} > {at})::INT" for at in moments) or "0"
 
 
 def _micros(moment: datetime) -> int:
@@ -289,12 +266,12 @@ def _micros(moment: datetime) -> int:
 
 
 def _fill(
-    facts: Facts, asked: Asked, question: Question, survey: Counted, told: Callable[[int], None]
+    facts: Facts, asked: Asked, question: Question, store: Counted, told: Callable[[int], None]
 ) -> None:
     """The files that must be known by name; the others counted, each heap under one file's name."""
     groups = {str(row["likes"]): row for row in facts.reader.sql(question.asks(_GROUPS))}
     told(sum(int(row["files"]) for row in groups.values()))
-    survey.sizes = (
+    store.sizes = (
         sum(int(row["rows_loaded"]) for row in groups.values()),
         sum(int(row["bytes_loaded"]) for row in groups.values()),
     )
@@ -302,26 +279,22 @@ def _fill(
         return
     first = facts.reader.sql(question.asks(f"{_FIRST} LIMIT {EXAMPLES}"))
     chosen = {str(row["example"]) for row in groups.values()} | {str(row["key"]) for row in first}
-    alike = _fetch(facts, survey, question.files(f"base.key IN ({_literals(chosen)})"))
-    whole = _by_name(asked, survey, groups, alike)
+    alike = _fetch(facts, store, question.files(f"base.key IN ({_literals(chosen)})"))
+    whole = _by_name(asked, store, groups, alike)
     if whole:
         which = f"base.likes IN ({_literals(whole)}) AND base.key NOT IN ({_literals(chosen)})"
-        for likes, files in _fetch(facts, survey, question.files(which)).items():
+        for likes, files in _fetch(facts, store, question.files(which)).items():
             alike.setdefault(likes, []).extend(files)
-    survey.add_heaps(
-        table(
-            HEAPS,
-            [
-                (
-                    str(row["example"]),
-                    int(row["files"]) - len(alike[likes]),
-                    int(row["bytes"]) - sum(size for _, size, _ in alike[likes]),
-                )
-                for likes, row in groups.items()
-                if int(row["files"]) > len(alike[likes])
-            ],
+    heaps = [
+        (
+            str(row["example"]),
+            int(row["files"]) - len(alike[likes]),
+            int(row["bytes"]) - sum(size for _, size, _ in alike[likes]),
         )
-    )
+        for likes, row in groups.items()
+        if int(row["files"]) > len(alike[likes])
+    ]
+    store.add_known(table(LISTED, ()), table(LOADS, ()), table(PRESENT, ()), table(HEAPS, heaps))
 
 
 _FIRST = "SELECT key FROM listed WHERE matches AND in_time ORDER BY modified, key"
@@ -329,7 +302,7 @@ _FIRST = "SELECT key FROM listed WHERE matches AND in_time ORDER BY modified, ke
 
 def _by_name(
     asked: Asked,
-    survey: Survey,
+    store: Counted,
     groups: Mapping[str, Row],
     alike: Mapping[str, list[tuple[str, int, datetime]]],
 ) -> set[str]:
@@ -337,21 +310,21 @@ def _by_name(
     verdicts = {}
     for likes, row in groups.items():
         file = next(each for each in alike[likes] if each[0] == row["example"])
-        verdicts[likes] = judged(staged_file(*file), survey.about([file[0]]), asked)
-    found = {ODD} & groups.keys()
+        verdicts[likes] = judged(staged_file(*file), store.about([file[0]]), asked)
+    found = {ALONE} & groups.keys()
     for likes, (kind, way, _) in verdicts.items():
         if groups[likes]["matches"] and groups[likes]["in_time"] and (way or kind.is_missing):
             found.add(likes)
-    if ODD in found or any(verdicts[likes][1] == Way.REFRESH for likes in found):
-        reach = _micros(survey.evidence.now - REFRESHABLE - timedelta(seconds=1))
+    if ALONE in found or any(verdicts[likes][1] == Way.REFRESH for likes in found):
+        reach = _micros(store.evidence.now - REFRESHABLE - timedelta(seconds=1))
         found |= {
             likes for likes, (*_, queued) in verdicts.items() if queued and groups[likes]["newest"] >= reach
         }
     return found
 
 
-def _fetch(facts: Facts, survey: Survey, statement: str) -> dict[str, list[tuple[str, int, datetime]]]:
-    """Put the files of an answer into the survey; returns key, size and time of them by likes."""
+def _fetch(facts: Facts, store: Counted, statement: str) -> dict[str, list[tuple[str, int, datetime]]]:
+    """Put the files of an answer into the store; returns key, size and time of them by likes."""
     found: dict[str, list[tuple[str, int, datetime]]] = {}
     lines = (row for batch in facts.reader.batches(statement) for row in columns.as_rows(batch))
     files, loads, present = [], [], []
@@ -367,9 +340,7 @@ def _fetch(facts: Facts, survey: Survey, statement: str) -> dict[str, list[tuple
             read_at = None if row["read_at"] is None else _moment(row["read_at"]).replace(tzinfo=None)
             odd = int(row["twice"]), int(row["misread"])
             present.append((key, int(row["present_rows"]), read_at, *odd))
-    survey.add_files(table(LISTED, files))
-    survey.add_loads(table(LOADS, loads))
-    survey.add_rows(table(PRESENT, present))
+    store.add_known(table(LISTED, files), table(LOADS, loads), table(PRESENT, present), table(HEAPS, ()))
     return found
 
 

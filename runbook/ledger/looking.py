@@ -1,23 +1,20 @@
 """Reading the evidence: everything once for a plan, and a few files again right before they are loaded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
-import pyarrow as pa
-
-from runbook.backfill import columns
-from runbook.backfill.asked import Asked
-from runbook.backfill.survey import LOADS, Survey, of_load
-from runbook.backfill.survey import table as loads_table
 from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
-from runbook.clouds.reader import side_by_side
-from runbook.errors import Blocked, CannotTell
+from runbook.errors import Blocked, CannotTell, SettingsWrong
 from runbook.facts import Facts, history, snowflake
 from runbook.facts.snowflake import StagedFile
+from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe
+from runbook.ledger.plain import MOST, Plain, TooMany
+from runbook.ledger.store import Store
 from runbook.listing import pages, ranges
 from runbook.settings import Stream
 from runbook.terminal import note
@@ -26,52 +23,87 @@ PAGES = 32  # of a listing, kept together
 ALREADY = timedelta(hours=1)  # how much of a history that was read is read again
 
 
-def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> Survey:
+def surveyed(
+    facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None], *, below: str = ""
+) -> Store:
     """Every file of the stream and all that is known of them; ``told`` hears how many files are listed.
 
-    The files first: what is loaded while they are listed is in the histories, which are read then.
-    Raises Blocked when stage, pipe or table is not there, CannotTell when one may not be read.
+    Only keys that begin with ``below``, where it is given. As values; where there is more than those are for,
+    from the beginning again in DuckDB. Raises Blocked when stage, pipe or table is not there, CannotTell when
+    one may not be read.
     """
-    survey = Survey(of_no_file(facts, stream))
+    below = below or stream.prefix
     try:
-        _list(facts, asked, stream, survey, told)
-        read_histories(facts, survey)
+        return _filled(Plain(of_no_file(facts, stream)), facts, asked, below, told)
+    except TooMany:
+        return _filled(_on_disk(of_no_file(facts, stream)), facts, asked, below, told)
+
+
+def _on_disk(evidence: Evidence) -> Store:
+    with scale():
+        from runbook.ledger.on_disk import OnDisk
+    return OnDisk(evidence)
+
+
+@contextmanager
+def scale() -> Iterator[None]:
+    """Import what compares more than values are for; raises SettingsWrong where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("duckdb", "pyarrow"):
+            raise
+        raise SettingsWrong(
+            f"{error.name} is not installed",
+            why=f"More than {MOST:,} files, loads or rows of one kind are compared in DuckDB, with Arrow",
+            remedy="pip install 'snowpipe-runbook[scale]'",
+        ) from None
+
+
+def of_values(asked: Asked, files: Sequence[StagedFile], evidence: Evidence) -> Store:
+    """What is listed, and evidence that holds everything, in the store for that many."""
+    if max(len(files), len(evidence.recent), len(evidence.account or ())) <= MOST:
+        return Plain.of(files, evidence)
+    with scale():
+        from runbook.ledger.on_disk import OnDisk
+    return OnDisk.of(asked, files, evidence)
+
+
+def _filled(store: Store, facts: Facts, asked: Asked, below: str, told: Callable[[int], None]) -> Store:
+    """The files first: what is loaded while they are listed is in the histories, which are read then."""
+    try:
+        _list(facts, asked, store, below, told)
+        read_histories(facts, store)
     except BaseException:
-        survey.close()
+        store.close()
         raise
-    return survey
+    return store
 
 
-def read_histories(facts: Facts, survey: Survey) -> None:
-    """Both histories and the table's rows, as they are now, in place of what the survey held."""
-    stream = survey.evidence.stream
+def read_histories(facts: Facts, store: Store) -> None:
+    """Both histories and the table's rows, as they are now, in place of what the store held."""
+    stream = store.evidence.stream
     evidence = of_no_file(facts, stream)
-    survey.forget("loads")
-    survey.forget("present")
-    with side_by_side(3) as pool:
-        year = pool.submit(_read_year, facts, survey)
-        pending = [
-            pool.submit(_read_recent, facts, survey),
-            pool.submit(_read_rows, facts, survey),
-        ]
+    store.forget_histories()
+    with facts.reader.side_by_side(3) as pool:
+        year = pool.submit(_read_year, facts, store)
+        pending = [pool.submit(_read_recent, facts, store), pool.submit(_read_rows, facts, store)]
         for each in pending:
             each.result()
     table = evidence.table
     if table.files is not None:
-        table = replace(table, unnamed=table.total - survey.rows_present())
-    left = left_by_an_earlier_pipe(evidence.pipe, stream.pipe.name)
-    survey.add_loads(loads_table(LOADS, [of_load(load, recent=True) for load in left]))
-    survey.evidence = survey.judged_as_a_whole(
+        table = replace(table, unnamed=table.total - store.rows_present())
+    store.add_loads(left_by_an_earlier_pipe(evidence.pipe, stream.pipe.name), recent=True)
+    store.evidence = store.judged_as_a_whole(
         replace(evidence, account=() if year.result() else None, table=table)
     )
 
 
-def _read_year(facts: Facts, survey: Survey) -> bool:
+def _read_year(facts: Facts, store: Store) -> bool:
     """ACCOUNT_USAGE's history; False where it may not be read."""
-    stream = survey.evidence.stream
     try:
-        for batch in facts.reader.batches(history.account_statement(stream)):
-            survey.add_loads(columns.of_loads(batch, stream, recent=False))
+        for batch in facts.reader.batches(history.account_statement(store.evidence.stream)):
+            store.add_history(batch, recent=False)
     except SqlFailed as error:
         if history.is_hidden(error):
             return False
@@ -79,22 +111,23 @@ def _read_year(facts: Facts, survey: Survey) -> bool:
     return True
 
 
-def _read_recent(facts: Facts, survey: Survey) -> None:
-    stream = survey.evidence.stream
+def _read_recent(facts: Facts, store: Store) -> None:
+    stream = store.evidence.stream
 
     def read() -> None:
         for batch in facts.reader.batches(snowflake.loads_statement(stream)):
-            survey.add_loads(columns.of_loads(batch, stream, recent=True))
+            store.add_history(batch, recent=True)
 
     snowflake.ask(read, *snowflake.loads_asked(stream))
 
 
-def _read_rows(facts: Facts, survey: Survey) -> None:
+def _read_rows(facts: Facts, store: Store) -> None:
     """The table's rows by file, where it has the column that names the file."""
-    table, stream = facts.table(survey.evidence.stream), survey.evidence.stream
+    stream = store.evidence.stream
+    table = facts.table(stream)
     if table is not None and stream.names_files and "_FILE" in table.names:
         for batch in facts.reader.batches(history.rows_statement(stream, table.names)):
-            survey.add_rows(columns.of_rows(batch))
+            store.add_rows(batch)
 
 
 def of_no_file(facts: Facts, stream: Stream) -> Evidence:
@@ -103,7 +136,7 @@ def of_no_file(facts: Facts, stream: Stream) -> Evidence:
     Raises Blocked when the pipe or the table is not there, CannotTell when one may not be read.
     """
     questions = (facts.pipe, facts.pipe_status, facts.table)
-    with side_by_side(len(questions)) as pool:
+    with facts.reader.side_by_side(len(questions)) as pool:
         pending = [pool.submit(question, stream) for question in questions]
         now = facts.now
         for each in pending:
@@ -121,27 +154,33 @@ def of_no_file(facts: Facts, stream: Stream) -> Evidence:
 # -- the files ---------------------------------------------------------------------------------------------
 
 
-def _list(facts: Facts, asked: Asked, stream: Stream, survey: Survey, told: Callable[[int], None]) -> None:
+def _list(facts: Facts, asked: Asked, store: Store, below: str, told: Callable[[int], None]) -> None:
     """By key ranges with the caller's AWS credentials, else through the stage with Snowflake's role."""
+    stream = store.evidence.stream
     try:
         facts.reader.confirm(snowflake=False)
-        fetch = pages.of_bucket(facts.reader, stream.bucket, stream.prefix, connections=ranges.WIDTH)
-        listed = ranges.pages(fetch, stream.prefix)
+        fetch = pages.of_bucket(facts.reader, stream.bucket, below, connections=ranges.WIDTH)
+        listed = ranges.pages(fetch, below)
         while some := list(islice(listed, PAGES)):
-            survey.add_files(pa.concat_tables(columns.of_page(page, asked) for page in some))
+            store.add_pages(some, asked)
             told(sum(len(page.keys) for page in some))
     except (AwsFailed, CannotTell) as error:
         note(f"{stream.name}: listed through the stage, not with AWS credentials: {error}")
-        survey.forget("listed")
-        _list_the_stage(facts, asked, stream, survey, told)
+        store.forget_files()
+        _list_the_stage(facts, asked, store, below, told)
 
 
 def _list_the_stage(
-    facts: Facts, asked: Asked, stream: Stream, survey: Survey, told: Callable[[int], None]
+    facts: Facts, asked: Asked, store: Store, below: str, told: Callable[[int], None]
 ) -> None:
+    stream = store.evidence.stream
     try:
-        for rows in facts.reader.batches(snowflake.list_statement(stream)):
-            survey.list_files(asked, [snowflake.listed_file(row, stream) for row in columns.as_rows(rows)])
+        if below != stream.prefix:
+            store.add_files(snowflake.listed_below(facts.reader, stream, below), asked)
+            return
+        for batch in facts.reader.batches(snowflake.list_statement(stream)):
+            rows = batch if isinstance(batch, list) else batch.to_pylist()
+            store.add_files([snowflake.listed_file(row, stream) for row in rows], asked)
             told(len(rows))
     except SqlFailed as error:
         raise _not_listed(stream, error) from None

@@ -1,15 +1,45 @@
-"""Pages of S3 and answers of Snowflake as the survey's columns; row by row only where they are no Arrow."""
+"""Pages of S3 and answers of Snowflake as Arrow; row by row only where they are not."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runbook.backfill.asked import Asked
-from runbook.backfill.survey import LISTED, LOADS, PRESENT, TIME, of_load, table
-from runbook.facts.snowflake import key_of, load_of, utc
+from runbook.facts.snowflake import Load, key_of, load_of, utc
+from runbook.ledger.asked import Asked
 from runbook.listing.ranges import Page
 from runbook.settings import Stream
+
+TIME = pa.timestamp("us")
+LISTED = pa.schema({"key": pa.string(), "size": pa.int64(), "modified": TIME, "matches": pa.bool_()})
+LOADS = pa.schema(
+    {
+        "key": pa.string(),
+        "status": pa.string(),
+        "loaded_at": TIME,
+        "rows": pa.int64(),
+        "rows_parsed": pa.int64(),
+        "errors": pa.int64(),
+        "first_error": pa.string(),
+        "pipe": pa.string(),
+        "recent": pa.bool_(),
+    }
+)
+PRESENT = pa.schema(
+    {
+        "key": pa.string(),
+        "rows": pa.int64(),
+        "read_at": TIME,
+        "twice": pa.int64(),
+        "misread": pa.int64(),
+    }
+)
+HEAPS = pa.schema({"key": pa.string(), "files": pa.int64(), "bytes": pa.int64()})
+JUDGED = pa.schema(
+    {"likes": pa.int64(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
+)
 
 UTC_TIME = pa.timestamp("us", "UTC")
 
@@ -77,3 +107,25 @@ def _number(column: Any) -> Any:
 def _time(column: Any) -> Any:
     """A time in UTC; one without a zone is UTC."""
     return column.cast(UTC_TIME, safe=False).cast(TIME)
+
+
+def table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    """Rows as an Arrow table."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(each, kind.type) for each, kind in zip(columns, schema, strict=True)], schema)
+
+
+def of_load(load: Load, *, recent: bool) -> tuple[Any, ...]:
+    """A line of a history as a row of LOADS."""
+    numbers = (load.rows, load.rows_parsed, load.errors)
+    return (load.key, load.status, naive(load.loaded_at), *numbers, load.first_error, load.pipe, recent)
+
+
+def naive(moment: datetime | None) -> datetime | None:
+    """A time in UTC without its zone, as DuckDB keeps it."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """The other way round."""
+    return moment.replace(tzinfo=UTC) if moment else None

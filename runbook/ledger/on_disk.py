@@ -1,16 +1,15 @@
-"""Every file, load and row of one stream, side by side in an embedded DuckDB that spills to disk.
+"""The store in DuckDB, which spills to disk: every file, load and row of one stream, side by side.
 
-A stream may have tens of millions of files. They come as Arrow, and the rules of
-:mod:`runbook.ledger.classes` are not written a second time in SQL: files that no rule can tell apart
-are put together, and one of them is judged for all. What rules look at is a file's name, whether it is
-empty, and its times among the moments that matter; a file whose loads differ is judged alone.
+A stream may have tens of millions of files. They come as Arrow, and no rule is written a second time in SQL:
+files of the same traits (:mod:`runbook.ledger.traits`) are put together, and one of them is judged for all; a
+file whose loads differ is judged alone.
 """
 
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,50 +21,27 @@ import duckdb
 import pyarrow as pa
 
 from runbook import private
-from runbook.backfill.asked import Asked
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
 from runbook.facts.snowflake import Load, StagedFile
 from runbook.invocation import home
-from runbook.ledger.classes import ARCHIVED_SAYS, Evidence
+from runbook.ledger import columns
+from runbook.ledger.asked import Asked
+from runbook.ledger.classes import Evidence, Kind
+from runbook.ledger.columns import JUDGED, LISTED, LOADS, PRESENT, aware, naive, of_load, table
+from runbook.ledger.store import TOGETHER, Judge
+from runbook.ledger.traits import ODD, SHAPE, traits
+from runbook.ledger.verdicts import Way
+from runbook.listing.ranges import Page
 
 MEMORY = "400MB"  # DuckDB's own; the rest of the process takes about as much again
-TOGETHER = 10_000  # files whose loads and rows are values at a time
-
-TIME = pa.timestamp("us")
-LISTED = pa.schema({"key": pa.string(), "size": pa.int64(), "modified": TIME, "matches": pa.bool_()})
-LOADS = pa.schema(
-    {
-        "key": pa.string(),
-        "status": pa.string(),
-        "loaded_at": TIME,
-        "rows": pa.int64(),
-        "rows_parsed": pa.int64(),
-        "errors": pa.int64(),
-        "first_error": pa.string(),
-        "pipe": pa.string(),
-        "recent": pa.bool_(),
-    }
-)
-PRESENT = pa.schema(
-    {
-        "key": pa.string(),
-        "rows": pa.int64(),
-        "read_at": TIME,
-        "twice": pa.int64(),
-        "misread": pa.int64(),
-    }
-)
-HEAPS = pa.schema({"key": pa.string(), "files": pa.int64(), "bytes": pa.int64()})
-JUDGED = pa.schema(
-    {"likes": pa.int64(), "kind": pa.string(), "way": pa.string(), "queued_by_refresh": pa.bool_()}
-)
 
 TABLES = """
 CREATE {temp} TABLE listed (key VARCHAR, size BIGINT, modified TIMESTAMP, matches BOOLEAN);
-CREATE {temp} TABLE loads (file UHUGEINT, status VARCHAR, loaded_at TIMESTAMP, rows BIGINT,
+CREATE {temp} TABLE loads (file UHUGEINT, status VARCHAR, loaded_at TIMESTAMP, n BIGINT,
     rows_parsed BIGINT, errors BIGINT, first_error VARCHAR, pipe VARCHAR, recent BOOLEAN);
-CREATE {temp} TABLE present (file UHUGEINT, rows BIGINT, read_at TIMESTAMP, twice BIGINT, misread BIGINT);
+CREATE {temp} TABLE present (file UHUGEINT, present_rows BIGINT, read_at TIMESTAMP,
+    twice BIGINT, misread BIGINT);
 CREATE {temp} TABLE files (key VARCHAR, size BIGINT, modified TIMESTAMP, wanted BOOLEAN, likes BIGINT);
 CREATE {temp} TABLE heaps (key VARCHAR, files BIGINT, bytes BIGINT);
 CREATE {temp} TABLE judged (likes BIGINT, kind VARCHAR, way VARCHAR, queued_by_refresh BOOLEAN);
@@ -74,21 +50,18 @@ CREATE {temp} TABLE judged (likes BIGINT, kind VARCHAR, way VARCHAR, queued_by_r
 # What histories and the table say of files is kept by ``file``, md5_number(key): with the names themselves
 # ten million files took a third longer to compare and spill.
 
-# one line a file that histories name: odd where its loads differ in anything that a rule looks at
-TOLD = """
+# one line a file that histories name; a shape is the number of what loads have in common
+TOLD = f"""
 CREATE OR REPLACE TEMP TABLE told AS
-WITH shapes AS (
-    SELECT row_number() OVER () AS shape, * FROM (SELECT DISTINCT status, pipe, rows = 0 AS none,
-        contains(first_error, $archived) AS archived FROM loads)
-)
-SELECT file, min(shape) AS shape, max(loaded_at) AS loaded_at, max(rows) AS rows,
-    bool_or(recent) AS recent, bool_or(NOT recent) AS older,
-    min(shape) <> max(shape) OR min(rows) <> max(rows) OR coalesce(min(loaded_at) <> max(loaded_at), FALSE)
-        OR count(loaded_at) NOT IN (0, count(*)) AS odd
-FROM loads JOIN shapes ON loads.status = shapes.status AND loads.pipe IS NOT DISTINCT FROM shapes.pipe
-    AND (loads.rows = 0) = none AND contains(first_error, $archived) = archived
+WITH shapes AS (SELECT row_number() OVER () AS shape, * FROM (SELECT DISTINCT {{shape}} FROM loads))
+SELECT file, min(shape) AS shape, max(loaded_at) AS loaded_at, max(n) AS most,
+    bool_or(recent) AS recent, bool_or(NOT recent) AS older, {ODD} AS odd
+FROM loads JOIN shapes ON {{alike}}
 GROUP BY file
-"""
+""".format(
+    shape=", ".join(f"({each}) AS s{at}" for at, each in enumerate(SHAPE)),
+    alike=" AND ".join(f"({each}) IS NOT DISTINCT FROM s{at}" for at, each in enumerate(SHAPE)),
+)
 
 _BY_FILE = "md5_number(key), * EXCLUDE key"
 _BY_KEY = "key, * EXCLUDE (key, file)"
@@ -104,11 +77,8 @@ FROM listed LEFT JOIN told ON told.file = md5_number(listed.key)
 """
 
 
-class Survey:
-    """One stream's files and what is known of them; ``evidence`` holds what concerns no single file.
-
-    ``as_of``: since when the list of files is, as Snowflake writes it; None where it is of now.
-    """
+class OnDisk:
+    """One stream's files and what is known of them; see :class:`runbook.ledger.store.Store`."""
 
     as_of: str | None = None
 
@@ -120,18 +90,20 @@ class Survey:
         self._alone = threading.Lock()
 
     @classmethod
-    def of(cls, asked: Asked, listed: Sequence[StagedFile], evidence: Evidence) -> "Survey":
+    def of(cls, asked: Asked, listed: Sequence[StagedFile], evidence: Evidence) -> "OnDisk":
         """The same from values: what is listed, and everything that the evidence holds."""
         found = cls(replace(evidence, recent=(), account=None), on_disk=False)
-        found.list_files(asked, listed)
+        found.add_files(listed, asked)
         for loads, recent in ((evidence.account or (), False), (evidence.recent, True)):
-            found.add_loads(table(LOADS, [of_load(load, recent=recent) for load in loads]))
+            found.add_loads(loads, recent=recent)
         rows = evidence.table.files or {}
-        found.add_rows(
+        found._add(
+            "present",
             table(
                 PRESENT,
-                [(key, row.rows, _naive(row.read_at), row.twice, row.misread) for key, row in rows.items()],
-            )
+                [(key, row.rows, naive(row.read_at), row.twice, row.misread) for key, row in rows.items()],
+            ),
+            _BY_FILE,
         )
         found.evidence = evidence.about((), () if evidence.account is not None else None, {})
         return found
@@ -149,33 +121,51 @@ class Survey:
 
     # -- what is put in --------------------------------------------------------------------------------
 
-    def list_files(self, asked: Asked, files: Iterable[StagedFile]) -> None:
+    def add_pages(self, pages: Sequence[Page], asked: Asked) -> None:
+        """Add files as S3 lists them."""
+        self._add("listed", pa.concat_tables(columns.of_page(page, asked) for page in pages))
+
+    def add_files(self, files: Iterable[StagedFile], asked: Asked) -> None:
         """Add files that are listed, as values."""
-        rows = [(file.key, file.size, _naive(file.modified), asked.names(file.key)) for file in files]
-        self.add_files(table(LISTED, rows))
+        rows = [(file.key, file.size, naive(file.modified), asked.names(file.key)) for file in files]
+        self._add("listed", table(LISTED, rows))
 
-    def add_files(self, files: pa.Table) -> None:
-        """Add files that are listed; columns as LISTED."""
-        self._add("listed", files)
+    def add_history(self, batch: Any, *, recent: bool) -> None:
+        """Add lines of a history, as Snowflake answers: Arrow or rows."""
+        self._add("loads", columns.of_loads(batch, self.evidence.stream, recent=recent), _BY_FILE)
 
-    def add_loads(self, loads: pa.Table) -> None:
-        """Add lines of a history; columns as LOADS."""
+    def add_loads(self, loads: Iterable[Load], *, recent: bool) -> None:
+        """Add lines of a history, as values."""
+        self._add("loads", table(LOADS, [of_load(load, recent=recent) for load in loads]), _BY_FILE)
+
+    def add_rows(self, batch: Any) -> None:
+        """Add the table's rows by file, as Snowflake answers: Arrow or rows."""
+        self._add("present", columns.of_rows(batch), _BY_FILE)
+
+    def add_known(self, listed: pa.Table, loads: pa.Table, rows: pa.Table, heaps: pa.Table) -> None:
+        """Add files, loads and rows as LISTED, LOADS and PRESENT; and HEAPS: files that are only counted.
+
+        A heap stands under the name of a file that no rule can tell from them.
+        """
+        self._add("listed", listed)
         self._add("loads", loads, _BY_FILE)
-
-    def add_rows(self, rows: pa.Table) -> None:
-        """Add the table's rows by file; columns as PRESENT."""
         self._add("present", rows, _BY_FILE)
-
-    def add_heaps(self, heaps: pa.Table) -> None:
-        """Add files that are not listed by name, but by one that no rule can tell from them; as HEAPS."""
         self._add("heaps", heaps)
 
-    def forget(self, table: str) -> None:
-        """Empty one of the tables, to fill it anew."""
+    def forget_files(self) -> None:
+        """Forget what is listed, to list it by other means."""
+        self._forget("listed")
+
+    def forget_histories(self) -> None:
+        """Forget loads and rows, to read them again."""
+        self._forget("loads")
+        self._forget("present")
+
+    def _forget(self, table: str) -> None:
         self.connection.execute(f"DELETE FROM {table}")
 
     def forget_rows_of(self, keys: Sequence[str]) -> None:
-        """Forget the table's rows of some files, to read them anew."""
+        """Forget the table's rows of some files, to read them again."""
         self.connection.execute(
             "DELETE FROM present WHERE file IN (SELECT md5_number(unnest($1)))", [list(keys)]
         )
@@ -189,22 +179,24 @@ class Survey:
 
     # -- what is asked ---------------------------------------------------------------------------------
 
-    def put_together(self, asked: Asked) -> None:
+    def judge(self, asked: Asked, judge: Judge) -> None:
+        """Give each file the verdict of its likes."""
+        self._put_together(asked)
+        for some in self._examples():
+            evidence = self.about([file.key for _, file in some])
+            self._add("judged", table(JUDGED, [(likes, *judge(file, evidence)) for likes, file in some]))
+
+    def _put_together(self, asked: Asked) -> None:
         """Give each file the number of its likes."""
-        moments = sorted({moment.astimezone(UTC).replace(tzinfo=None) for moment in self.evidence.moments})
-        self.forget("files")
-        self.forget("judged")
-        self.connection.execute(TOLD, {"archived": ARCHIVED_SAYS})
+        self._forget("files")
+        self._forget("judged")
+        self.connection.execute(TOLD)
         self.connection.execute(
-            FILES.format(likes=_likes(moments)),
-            {
-                "suffix": self.evidence.stream.suffix,
-                "since": _naive(asked.since),
-                "until": _naive(asked.until),
-            },
+            FILES.format(likes=_likes(self.evidence)),
+            {"since": naive(asked.since), "until": naive(asked.until)},
         )
 
-    def examples(self) -> Iterator[list[tuple[int, StagedFile]]]:
+    def _examples(self) -> Iterator[list[tuple[int, StagedFile]]]:
         """One file of each kind of likes, some at a time."""
         rows = self.rows(
             "SELECT likes, key, size, modified FROM files JOIN "
@@ -213,12 +205,8 @@ class Survey:
         for some in rows:
             yield [(likes, staged_file(*file)) for likes, *file in some]
 
-    def judge(self, verdicts: Sequence[tuple[int, str, str | None, bool]]) -> None:
-        """Keep what was judged of some likes: kind, way, whether a REFRESH would queue them."""
-        self._add("judged", table(JUDGED, verdicts))
-
-    def judge_alone(self, keys: Iterable[str], way: str | None) -> None:
-        """Give some files another tool than their likes, or none."""
+    def take_away(self, keys: Collection[str]) -> None:
+        """Leave some files without a tool, whatever was judged of their likes."""
         self.connection.execute(
             "CREATE OR REPLACE TEMP TABLE alone AS SELECT key, kind, queued_by_refresh, "
             "(SELECT least(min(likes), 0) FROM files) - row_number() OVER () AS likes "
@@ -226,9 +214,66 @@ class Survey:
             {"keys": list(keys)},
         )
         self.connection.execute("UPDATE files SET likes = alone.likes FROM alone WHERE files.key = alone.key")
-        self.connection.execute(
-            "INSERT INTO judged SELECT likes, kind, $way, queued_by_refresh FROM alone", {"way": way}
+        self.connection.execute("INSERT INTO judged SELECT likes, kind, NULL, queued_by_refresh FROM alone")
+
+    def tools(self) -> dict[tuple[Kind, Way | None], tuple[int, int]]:
+        """Files and bytes that match, by class and tool."""
+        rows = self.rows(
+            "SELECT kind, way, count(*) + sum(coalesce(files, 0))::BIGINT, "
+            f"(sum(size) + sum(coalesce(bytes, 0)))::BIGINT FROM {_JUDGED} LEFT JOIN heaps USING (key) "
+            "WHERE wanted GROUP BY ALL"
         )
+        return {
+            (Kind(kind), Way(way) if way else None): (files, size)
+            for some in rows
+            for kind, way, files, size in some
+        }
+
+    def verdicts(
+        self, *, kinds: Collection[Kind] | None = None, ways: Collection[Way] | None = None
+    ) -> Iterator[list[tuple[StagedFile, Kind, Way | None]]]:
+        """The files that match, oldest first, some at a time; only of some kinds, or some tools'."""
+        binds = {"kinds": list(kinds or ()), "ways": list(ways or ())}
+        which = "".join(
+            f" AND coalesce(list_contains(${name}s, {name}), FALSE)"
+            for name, asked in (("kind", kinds), ("way", ways))
+            if asked is not None
+        )
+        query = (
+            f"SELECT key, size, modified, kind, way FROM {_JUDGED} WHERE wanted{which} ORDER BY modified, key"
+        )
+        for some in self.rows(query, {name: binds[name] for name in binds if f"${name}" in query}):
+            yield [(staged_file(*file), Kind(kind), Way(way) if way else None) for *file, kind, way in some]
+
+    def first(self, count: int) -> list[str]:
+        """The keys of the first few that match, oldest first."""
+        query = f"SELECT key FROM files WHERE wanted ORDER BY modified, key LIMIT {count}"
+        return [key for some in self.rows(query) for (key,) in some]
+
+    def near(
+        self, keys: Collection[str] | None, also: Collection[str]
+    ) -> tuple[set[str], set[str], datetime | None]:
+        """Which files a REFRESH is for, which others it must not take, and since when it must reach."""
+        planned = "wanted AND coalesce(way = 'refresh', FALSE)"
+        taken = planned if keys is None else "key IN (SELECT unnest($keys))"
+        binds: dict[str, Any] = {"also": list(also)} | ({} if keys is None else {"keys": list(keys)})
+        rows = self.rows(
+            f"WITH these AS (SELECT key, modified, {taken} AS taken, key IN (SELECT unnest($also)) "
+            f"OR (queued_by_refresh AND NOT ({planned})) AS other FROM {_JUDGED}), "
+            "since AS (SELECT min(modified) AS since FROM these WHERE taken), "
+            "near AS (SELECT *, lag(taken) OVER (ORDER BY key) AS before, "
+            "lead(taken) OVER (ORDER BY key) AS next "
+            "FROM these, since WHERE (taken OR other) AND modified >= since - INTERVAL 1 SECOND) "
+            "SELECT key, taken, since FROM near WHERE taken OR before OR next",
+            binds,
+        )
+        found: dict[bool, set[str]] = {True: set(), False: set()}
+        after = None
+        for some in rows:
+            for key, is_taken, since in some:
+                found[is_taken].add(key)
+                after = aware(since)
+        return found[True], found[False], after
 
     def rows(self, query: str, binds: Sequence[Any] | dict[str, Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
         """The rows of a query, some at a time; other questions may be asked between them."""
@@ -262,7 +307,7 @@ class Survey:
         return self.evidence.about(
             tuple(_load(row) for row in loads if row[-1]),
             None if self.evidence.account is None else tuple(account),
-            {key: RowsOfFile(count, _utc(read_at), *odd) for key, count, read_at, *odd in rows},
+            {key: RowsOfFile(count, aware(read_at), *odd) for key, count, read_at, *odd in rows},
         )
 
     def listed(self, asked: Asked) -> tuple[int, int, int]:
@@ -273,7 +318,7 @@ class Survey:
                 f"SELECT coalesce(sum({each}), 0)::BIGINT, "
                 f"coalesce(sum({each}) FILTER ({in_time}), 0)::BIGINT, "
                 f"coalesce(sum({each}) FILTER (matches AND {in_time}), 0)::BIGINT FROM {where}",
-                {"since": _naive(asked.since), "until": _naive(asked.until)},
+                {"since": naive(asked.since), "until": naive(asked.until)},
             )
             for each, where in (("1", "listed"), ("heaps.files", "heaps JOIN listed USING (key)"))
         ]
@@ -289,18 +334,18 @@ class Survey:
     def loaded_size(self) -> tuple[int, int]:
         """Rows and bytes of the loads of the last days whose files are there still."""
         rows, size = self.row(
-            "SELECT coalesce(sum(rows), 0)::BIGINT, coalesce(sum(size), 0)::BIGINT "
-            "FROM loads JOIN listed ON file = md5_number(key) WHERE recent AND rows > 0"
+            "SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(size), 0)::BIGINT "
+            "FROM loads JOIN listed ON file = md5_number(key) WHERE recent AND n > 0"
         )
         return rows, size
 
     def rows_present(self) -> int:
         """How many rows of the table name their file."""
-        return int(self.row("SELECT coalesce(sum(rows), 0)::BIGINT FROM present")[0])
+        return int(self.row("SELECT coalesce(sum(present_rows), 0)::BIGINT FROM present")[0])
 
     def judged_as_a_whole(self, evidence: Evidence) -> Evidence:
         """The evidence with what follows from all files together: what is kept, what outlived the pipe."""
-        last = _naive(evidence.last_ingested)
+        last = naive(evidence.last_ingested)
         any_recent, after, named = self.row(
             "SELECT count(*) > 0, "
             "coalesce(bool_or(loaded_at >= $last::TIMESTAMP - INTERVAL 1 SECOND), FALSE), "
@@ -313,7 +358,7 @@ class Survey:
         return replace(
             evidence,
             outlived=self.table_outlived_the_pipe(),
-            kept=_utc(kept),
+            kept=aware(kept),
             ingested=evidence.shows_the_last_load(bool(any_recent), bool(after), bool(named)),
         )
 
@@ -326,62 +371,25 @@ class Survey:
 
 
 def staged_file(key: str, size: int, modified: datetime) -> StagedFile:
-    """A file as the survey keeps it; it keeps no ETag, for no rule asks."""
+    """A file as the store keeps it; it keeps no ETag, for no rule asks."""
     return StagedFile(key, size, "", modified.replace(tzinfo=UTC))
 
 
-def _likes(moments: Sequence[datetime]) -> str:
+_JUDGED = "files JOIN judged USING (likes)"
+
+
+def _likes(evidence: Evidence) -> str:
     """All that rules look at as the digits of one number; what is not known is a digit's last value."""
+    moments = sorted({moment.astimezone(UTC).replace(tzinfo=None) for moment in evidence.moments})
     number = "coalesce(shape, 0)::BIGINT"  # first, for nobody knows how many there are
-    for digit, values in (
-        ("ends_with(listed.key, $suffix)::INT", 2),
-        ("ends_with(listed.key, '/')::INT", 2),
-        ("(size = 0)::INT", 2),
-        (_place("modified", moments), 2 * len(moments) + 1),
-        (f"coalesce({_place('loaded_at', moments)}, {2 * len(moments) + 1})", 2 * len(moments) + 2),
-        ("coalesce((modified > loaded_at)::INT, 2)", 3),
-        ("coalesce(recent::INT, 2)", 3),
-        ("coalesce(older::INT, 2)", 3),
-        ("(present.file IS NOT NULL)::INT", 2),
-        ("coalesce((modified > read_at)::INT, 2)", 3),
-        ("coalesce((twice > 0)::INT, 0)", 2),
-        ("coalesce((misread > 0)::INT, 0)", 2),
-        ("coalesce((present.rows < told.rows)::INT, 0)", 2),
-        ("coalesce((present.rows > told.rows)::INT, 0)", 2),
-    ):
-        number = f"({number} * {values} + {digit})"
+    for digit, values in traits(evidence.stream.suffix, [f"TIMESTAMP '{moment}'" for moment in moments]):
+        number = f"({number} * {values + 1} + coalesce({digit}, {values}))"
     return number
-
-
-def _place(column: str, moments: Sequence[datetime]) -> str:
-    """Where a time stands among moments: before, at or after each of them."""
-    each = [f"({column} >= TIMESTAMP '{at}')::INT + ({column} > TIMESTAMP '{at}')::INT" for at in moments]
-    return f"({' + '.join(each)})" if each else "0"
-
-
-def table(schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    """Rows as an Arrow table."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-    return pa.table([pa.array(each, kind.type) for each, kind in zip(columns, schema, strict=True)], schema)
-
-
-def of_load(load: Load, *, recent: bool) -> tuple[Any, ...]:
-    """A line of a history as a row of LOADS."""
-    numbers = (load.rows, load.rows_parsed, load.errors)
-    return (load.key, load.status, _naive(load.loaded_at), *numbers, load.first_error, load.pipe, recent)
 
 
 def _load(row: tuple[Any, ...]) -> Load:
     key, status, loaded_at, *others, _ = row
-    return Load(key, status, _utc(loaded_at), *others)
-
-
-def _naive(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment else None
+    return Load(key, status, aware(loaded_at), *others)
 
 
 def _opened(folder: Path | None) -> duckdb.DuckDBPyConnection:
