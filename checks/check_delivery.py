@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from checks.conftest import OTHERS, advice
+from checks.conftest import OTHERS, advice, mended_by
 from runbook.errors import Advised, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -276,7 +276,17 @@ def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream:
     See: docs/runbook.md#other-files
     """
     found = strangers(stream, listing, facts.now) or half_strangers(stream, listing, facts.now)
-    assert found == [], "nothing of it is announced or loaded"
+    pattern = stream.found.pattern if stream.found else ""
+    rejected = bool(pattern) and any(name.endswith(stream.suffix) for name in found)
+    why = f"the pipe's PATTERN = {pattern!r} takes none of it" if rejected else ""
+    with mended_by(A_PATTERN, only=rejected):
+        assert found == [], why or "nothing of it is announced or loaded"
+
+
+A_PATTERN = (
+    "whoever made the pipe corrects its PATTERN, which is matched with what stands behind the stage and its "
+    "path; then discover it again"
+)
 
 
 @pytest.mark.needs("delivery.stage-can-be-listed", "step4.stage-is-on-the-folder")
