@@ -218,6 +218,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
             ("account", stream.name): (),
             ("rows", stream.name): TableRows(0, MADE, {}),
             ("same", stream.name): (),
+            ("glimpses", stream.name): (),
         }
     return found
 
