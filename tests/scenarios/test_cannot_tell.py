@@ -70,7 +70,7 @@ def test_the_documented_rights_of_monitoring_are_those_that_verify_uses(shared: 
     page = (ROOT / "docs" / "runbook.md").read_text()
     row = next(line for line in page.splitlines() if line.startswith("| monitoring |"))
     documented = set(re.findall(r"`((?:iam|s3|kms|sns|ssm):\w+)`", row.partition("; in Snowflake")[0]))
-    shared.put("events_bad", "there.gz", b'{"a": 1}')
+    shared.put("events_bad", "watched.gz", b'{"a": 1}')
     shared.settle()
     reads = person(shared, "monitor", sorted(documented))
     before = len(shared.requests())
