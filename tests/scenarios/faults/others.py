@@ -166,12 +166,6 @@ def view_took_the_tables_name(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER TABLE RAW.SNOWPLOW.EVENTS_OLD RENAME TO {TABLE}")
 
 
-@fault("stage", "pipe", "stops")
-def stage_moved_to_another_schema(at: Installation) -> None:
-    at.sql("CREATE SCHEMA RAW.OTHER")
-    at.sql("ALTER STAGE RAW.SNOWPLOW.BAD_ROWS_STAGE RENAME TO RAW.OTHER.BAD_ROWS_STAGE")
-
-
 @fault("schema", "stage", "pipe", "table", "format", "stops")
 def schema_made_anew(at: Installation) -> Iterator[None]:
     at.sql("DROP SCHEMA RAW.SNOWPLOW")
