@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.conftest import advice, unless_the_settings_are_wrong
+from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
 from runbook.errors import Absent
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -16,12 +16,12 @@ from runbook.settings import Settings
 
 
 def check_bucket_exists(facts: Facts) -> None:
-    """The bucket exists.
+    """The bucket exists, in the settings' account.
 
     Remedy: correct aws.bucket in the settings, or create the bucket
     See: docs/runbook.md#bucket
     """
-    assert facts.bucket is not None, "no bucket of that name can be found"
+    assert facts.bucket is not None, "the account has no bucket of that name"
 
 
 def check_bucket_region(bucket: Bucket, settings: Settings) -> None:
@@ -101,6 +101,13 @@ def check_role_has_the_expected_arn(role: Role, settings: Settings) -> None:
     assert role.arn == settings.aws.role_arn, "Snowflake would assume a role of another ARN"
 
 
+MOST_ATTACHED = 10  # https://repost.aws/knowledge-center/iam-increase-policy-size
+NO_ROOM = (
+    "detach a policy that nobody needs from the role, which holds as many as IAM takes (10; Service Quotas "
+    "raises that), then: invoke step1-aws"
+)
+
+
 @pytest.mark.needs("step1.policy-exists")
 def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) -> None:
     """The role holds the permissions policy.
@@ -110,7 +117,8 @@ def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) ->
     """
     if not settings.is_ours:
         pytest.skip("every policy the role holds is judged")
-    with advice(only=lambda: facts.snowflake_reads):
+    full = len(role.attached_policies) >= MOST_ATTACHED
+    with mended_by(NO_ROOM, only=full), advice(only=lambda: facts.snowflake_reads):
         assert settings.aws.policy_arn in role.attached_policies, "the policy is not attached to the role"
 
 

@@ -1,11 +1,14 @@
 """Step 4, Snowflake: formats, tables, stages, pipes and grants of every stream."""
 
+from contextlib import suppress
+
 import pytest
 
-from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking
+from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by
+from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
-from runbook.facts.delivery import neighbours
+from runbook.facts.delivery import bound_elsewhere, neighbours
 from runbook.facts.snowflake import (
     ORPHANED_STAGE,
     FileFormat,
@@ -22,14 +25,27 @@ from runbook.wanted.pipeline import format_options, missing_columns, pipe_defini
 
 
 def check_schema_exists(facts: Facts) -> None:
-    """The database and schema exist.
+    """The database and schema exist, and are not empty.
 
-    Tables and rows come back with them.
+    Tables and rows come back with them. An empty schema of that name was made after the other was dropped.
 
     Remedy: UNDROP it, rename it back, or correct the settings; if it never was: invoke step4-snowflake
     See: docs/runbook.md#schema
     """
     assert facts.schema_exists, "the schema cannot be seen"
+    holds = "nothing" if _is_empty(facts) else "what step 4 makes"
+    assert holds == "what step 4 makes", "it is another one of that name, made since, or step 4 was never run"
+
+
+def _is_empty(facts: Facts) -> bool:
+    """Whether the schema surely holds no table, stage, file format or pipe of the streams."""
+    with suppress(CannotTell):
+        return not any(
+            look(stream)
+            for stream in facts.settings.streams
+            for look in (facts.pipe, facts.stage, facts.table, facts.file_format)
+        )
+    return False
 
 
 @pytest.mark.needs("step4.schema-exists")
@@ -67,7 +83,9 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
     Remedy: UNDROP it, rename it back, or have its new owner show it; if it never was: invoke step4-snowflake
     See: docs/runbook.md#table
     """
-    assert facts.table(stream) is not None, "the table cannot be seen"
+    found = facts.table(stream)
+    why = "a view has its name" if found is None and facts.is_a_view(stream) else "the table cannot be seen"
+    assert found is not None, why
 
 
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
@@ -419,8 +437,12 @@ def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) 
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe is running.
 
+    A pipe that was made on a stage of another name since, is made again on the one that is there.
+
     Remedy: mend what the pipe's error names; it then goes on by itself
     See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state
-    assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"
+    moved = bool(bound_elsewhere(stream, pipe_status))
+    with mended_by(f"invoke replace-pipe --stream {stream.name}", only=moved):
+        assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"

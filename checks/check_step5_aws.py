@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from checks.conftest import advice, unless_the_settings_are_wrong
+from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -196,11 +196,19 @@ def check_rule_reaches_the_pipes_queue(
     assert wanted in targets, "the events go to a queue the pipe does not read"
 
 
+KEY_FOR_S3 = (
+    "have the topic's owner encrypt it with a key of their own whose policy lets s3.amazonaws.com "
+    "kms:GenerateDataKey and kms:Decrypt, or with none"
+)
+
+
 @pytest.mark.needs("step3.topic-exists")
 def check_topic_lets_the_bucket_publish(
-    topic: Topic, notifications: BucketNotifications, settings: Settings
+    facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings
 ) -> None:
     """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
+
+    Where the topic is encrypted, its key must let S3 in too.
 
     Remedy: invoke step3-aws
     See: docs/runbook.md#sns
@@ -210,6 +218,12 @@ def check_topic_lets_the_bucket_publish(
         return
     refused = topic.lets_publish(settings) is False
     assert not refused, "S3 drops the events without a word"
+    key = facts.topic_key(topic.key) if topic.key and "alias/aws/" not in topic.key else None
+    shut = [topic.key] if topic.key_refuses_s3(key, settings) else []
+    with mended_by(KEY_FOR_S3):
+        assert shut == [], (
+            "S3 may not encrypt for the topic with that key, and drops the events without a word"
+        )
 
 
 @pytest.mark.needs("step3.topic-exists", "step4.pipe-exists")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from runbook.errors import Absent, Advised, CannotTell
+from runbook.errors import Absent, Advised, CannotTell, Failing
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.copy_statement import CopyStatement, read
@@ -49,6 +49,17 @@ def advice(*, only: bool | Callable[[], bool] = True, remedy: str = "") -> Itera
         if not (only() if callable(only) else only):
             raise
         raise Advised(str(error), remedy) from None
+
+
+@contextmanager
+def mended_by(remedy: str, *, only: bool = True) -> Iterator[None]:
+    """What is asserted inside has another remedy than the check's where ``only`` says so."""
+    try:
+        yield
+    except AssertionError as error:
+        if not only or isinstance(error, Advised | Failing):
+            raise
+        raise Failing(str(error), remedy) from None
 
 
 def lacking(

@@ -131,6 +131,14 @@ class Advised(AssertionError):
         self.remedy = remedy
 
 
+class Failing(AssertionError):
+    """What a check says is wrong, with the remedy of this very case, where it is not the check's own."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
 class Absent(Exception):
     """Something a check speaks of is not there; the check named ``asserted_by`` says so."""
 

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from runbook.clouds.writer import Receipt, Writer
 from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
+from runbook.policies.dead_rules import UNVALIDATED, of_others_alone
 from runbook.policies.documents import text
 from runbook.sql import statements
 from runbook.terminal import note
@@ -103,6 +104,7 @@ ENTRY_S = (1, 3, 6)
 """Between the attempts of a statement for which Snowflake assumes the role."""
 UNSEEN_S = (1, 2, 4, 8)
 """How long a change that was made is looked for, where AWS does not show it yet."""
+SKIP = "SkipDestinationValidation"
 PAUSES_S = (1, 3, 6, 10, 20, 25)
 """Between the attempts of an AWS write that is refused for the moment: a minute in all (AwsFailed)."""
 
@@ -240,11 +242,28 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
         try:
             return (writer.aws(change.service, change.operation, **change.parameters),)
         except AwsFailed as error:
+            if past := _past_dead_rules(change, error):
+                return make(past, reader, writer)
             if pause is None or not error.is_of_the_moment:
                 raise
             note(f"{change.title}: {error}; trying again in {pause} s")
             reader.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _past_dead_rules(change: AwsChange, error: AwsFailed) -> AwsChange | None:
+    """The same write without validation, where S3 refuses it for rules of others alone; None otherwise."""
+    asked = change.parameters
+    if change.before is None or "NotificationConfiguration" not in asked or SKIP in asked:
+        return None
+    dead = of_others_alone(error.message, change.before.answer, asked["NotificationConfiguration"])
+    if not dead:
+        return None
+    note(
+        f"S3 cannot validate {', '.join(dead)}, the target of a rule that is somebody else's and stays as it "
+        "is; have its owner remove it. Ours it can, so the document is written without validation"
+    )
+    return replace(change, parameters={**asked, SKIP: True})
 
 
 def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> Receipt:
@@ -304,23 +323,26 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
     return not all(statement.upper().startswith("USE ") for statement in before)
 
 
-DEAD_RULE = "Unable to validate the following destination configurations"
+TAKEN_BACK = "GRANT OWNERSHIP ON … TO ROLE … COPY CURRENT GRANTS, as ACCOUNTADMIN"
 
 
 def advice(error: Exception) -> str:
     """What to do before trying again, with a comma after it; empty where nobody knows."""
     if isinstance(error, SqlFailed):
         known = {
-            3001: "let a role with that privilege run it, ",
-            3041: "it is somebody else's: let its owner grant the role a privilege on it, or name another, ",
+            3001: f"let a role with that privilege run it, or take the object back ({TAKEN_BACK}), ",
+            3041: "it is another role's: let that grant a privilege on it, or take it back "
+            f"({TAKEN_BACK}), or name another, ",
             2003: "check that the object exists and the role may see it, ",
             3167: "Snowflake cannot assume the role yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",
         }
         return known.get(error.errno, "")
+    if isinstance(error, AwsFailed) and error.code == "LimitExceeded":
+        return "make room, or have the quota raised (Service Quotas), "
     if isinstance(error, AwsFailed) and error.is_denied:
         return f"grant {right(error.service, error.operation)}, "
-    if isinstance(error, AwsFailed) and DEAD_RULE in error.message:
+    if isinstance(error, AwsFailed) and UNVALIDATED in error.message:
         return (
             "have the owner of the rule that sends to that ARN remove it, or let S3 send there (S3 refuses "
             "the whole document while it stands), "

@@ -285,6 +285,10 @@ class Found(_Model):
     """The named file format's options that decide what is lost."""
 
 
+Hours = Annotated[int, Field(ge=1)] | Literal["never"] | None
+"""The longest silence of a producer; None: what it used to be; never: it is not judged."""
+
+
 class StreamSettings(_Model):
     """One stream as it is written in the settings."""
 
@@ -300,6 +304,7 @@ class StreamSettings(_Model):
     sns_topic: (
         Annotated[str, Field(pattern=r"^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")] | None
     ) = None
+    files_arrive_within_hours: Hours = Field(default=None, exclude=True)
     keeps_rows: bool = Field(default=True, exclude=True)
     """False for a landing table, which is emptied as it goes: its load history alone says what is loaded."""
 
@@ -313,7 +318,7 @@ class Checks(_Model):
     """What ``verify`` calls late."""
 
     loaded_within_minutes: int = Field(default=15, ge=0)
-    files_arrive_within_hours: int | None = Field(default=None, ge=1)
+    files_arrive_within_hours: Hours = None
     ready_within_seconds: int = Field(default=120, ge=1)
 
 
@@ -334,6 +339,7 @@ class Stream:
     sns_topic: str | None = None
     directory_stage: QualifiedName | None = None
     keeps_rows: bool = True
+    files_arrive_within_hours: Hours = field(default=None, compare=False)
     found: Found | None = field(default=None, compare=False)
     account: str = field(default="", compare=False)
     """The Snowflake account, as the settings write it: pipes of two accounts may have one name."""
@@ -572,6 +578,7 @@ class Settings(_Model):
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             keeps_rows=row.keeps_rows,
+            files_arrive_within_hours=row.files_arrive_within_hours or self.checks.files_arrive_within_hours,
             found=row.found,
             account=self.snowflake.account.upper(),
         )

@@ -1,23 +1,27 @@
 """`invoke doctor`: everything that can be known before a step is run. Only reads."""
 
+import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from textwrap import indent
 from typing import Any
 
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
-from runbook.rights.judged import Finding, Word, aws_findings, reading_findings, snowflake_findings
+from runbook.rights.judged import Finding, Word, aws_findings, policy, reading_findings, snowflake_findings
 from runbook.rights.needs import COMMANDS
 from runbook.running import running
 from runbook.steps import STEPS
-from runbook.terminal import Style, say, say_json, wrapped
+from runbook.terminal import Style, say, say_as_is, say_json, wrapped
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 MOST_SKEW = timedelta(minutes=5)
+BOTH = ("aws", "snowflake")
+OTHER_SIDE = "what the other administrator may do"
 PACKAGES = ("boto3", "snowflake-connector-python", "invoke", "pydantic", "pytest")
 SHOWN: dict[Word, tuple[str, str]] = {
     "held": ("ok", "green"),
@@ -29,28 +33,33 @@ SHOWN: dict[Word, tuple[str, str]] = {
 def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int:
     """Settings, identities, rights, regions, clocks and versions. Only reads.
 
-    The exit code is about the five steps: 1 when something is missing, 3 when some checks could not tell.
-    What only a command beside them needs is told too; not everybody who runs the steps is to take them back.
+    The exit code is about the five steps: 1 when something is missing, 3 when some checks could not tell. What
+    only a command beside them needs is told too; not everybody who runs the steps is to take them back. Nor
+    does a cloud count that only the other administrator has credentials of.
     """
     if output_format not in ("table", "json"):
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
-    with running(config, "doctor", partly=True, quiet=output_format == "json") as run:
+    with running(
+        config, "doctor", sides=(), spare=BOTH, alone=True, partly=True, quiet=output_format == "json"
+    ) as run:
         facts = run.facts()
         facts.look(delivery=False)
         found = list(_examined(facts))
         if output_format == "json":
-            rows = [finding.__dict__ for finding in found]
+            rows = [finding.as_json() for finding in found]
             say_json({"target": run.settings.target, "findings": rows})
         else:
             _tell(found, every=every)
-    words = {finding.word for finding in found if finding.step not in COMMANDS}
+    words = {each.word for each in found if each.step not in COMMANDS and each.what != OTHER_SIDE}
     return 1 if "missing" in words else 3 if "unknown" in words else 0
 
 
 def _examined(facts: Facts) -> Iterator[Finding]:
     closed = facts.reader.closed
-    for cloud in ("aws", "snowflake"):
-        if cloud in closed:
+    for cloud in BOTH:
+        if cloud in facts.reader.absent:
+            yield Finding(None, cloud, OTHER_SIDE, "unknown", str(closed[cloud]))
+        elif cloud in closed:
             yield Finding(None, cloud, "being let in", "unknown", str(closed[cloud]))
     if "aws" not in closed:
         yield from aws_findings(facts)
@@ -128,18 +137,20 @@ def _tell(found: list[Finding], *, every: bool) -> None:
         say(style.paint(wrapped("", text, style), "bold"))
         for alike in _by_reason(rows if every else bad):
             _tell_alike(alike, style)
-    grants = [row.grant for row in found if row.grant and row.grant.endswith(";")]
-    if grants:
+    if rights := [row.right for row in found if row.right]:
+        say(style.paint("AWS, one policy for whoever runs this:", "bold"))
+        say_as_is(indent(json.dumps(policy(rights), indent=1), "  "))
+    if grants := [row.grant for row in found if row.grant.endswith(";")]:
         say(style.paint("Snowflake, for a worksheet:", "bold"))
         for grant in dict.fromkeys(grants):
             say(f"  {grant}")
 
 
 def _by_reason(rows: list[Finding]) -> list[list[Finding]]:
-    """The rows in order; those that one thing keeps from being told are together."""
+    """The rows in order; together those that one thing keeps from being told, or that one policy gives."""
     found: dict[object, list[Finding]] = {}
     for number, row in enumerate(rows):
-        found.setdefault(row.why if row.word == "unknown" else number, []).append(row)
+        found.setdefault(row.why if row.word == "unknown" or row.right else number, []).append(row)
     return list(found.values())
 
 
@@ -148,5 +159,5 @@ def _tell_alike(rows: list[Finding], style: Style) -> None:
     word, colour = SHOWN[row.word]
     text = ", ".join(each.what for each in rows) + (f": {row.why}" if row.why else "")
     say(wrapped(f"  {word}: ", text, style, colour=colour))
-    if row.grant and not row.grant.endswith(";"):
+    if row.grant and not row.right and not row.grant.endswith(";"):
         say(f"    to do: {row.grant}")

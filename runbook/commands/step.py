@@ -21,6 +21,16 @@ from runbook.verify import Outcome, check, wait_until_healthy
 
 AFTERWARDS = frozenset({"step4.nothing-of-ours-is-left-over"})
 """What no step brings about by being run again: told at the end, and not waited for."""
+CLEARS = frozenset(
+    {
+        "step3.snowflake-gets-in",
+        "step3.no-condition-keeps-snowflake-out",
+        "step4.pipe-runs",
+        "delivery.stage-can-be-listed",
+        "delivery.queue-is-worked-off",
+    }
+)
+"""What only time brings: IAM tells everybody, Snowflake forgets credentials, a pipe goes on by itself."""
 SIDES = {1: ("aws",), 2: ("snowflake",), 3: ("aws", "snowflake"), 4: ("snowflake",), 5: ("aws", "snowflake")}
 
 
@@ -118,7 +128,9 @@ def _tell_origin(run: Run) -> None:
 
 def _prove(run: Run, number: int, facts: Facts) -> None:
     seconds = run.settings.checks.ready_within_seconds
-    outcome = wait_until_healthy(facts, seconds, still_red(), steps=(number,), apart=AFTERWARDS)
+    outcome = wait_until_healthy(
+        facts, seconds, still_red(), steps=(number,), apart=AFTERWARDS, may_clear=may_clear
+    )
     run.record.proved(
         number, {f"{row.id} {row.stream or ''}".strip(): row.outcome for row in outcome.results}
     )
@@ -128,6 +140,17 @@ def _prove(run: Run, number: int, facts: Facts) -> None:
     note(f"step {number} proven on {run.settings.target}: {passed} checks passed")
     if theirs := [row.id for row in outcome.results if row.elsewhere]:
         note(f"  for the other administrator to see: {', '.join(theirs)} (invoke verify --step {number})")
+
+
+def may_clear(outcome: Outcome) -> bool:
+    """Whether something that is red may turn green by itself; what only a person changes does not.
+
+    A missing right stays missing; who does not answer may answer.
+    """
+    causes = {row.id for row in outcome.results if row.outcome == "failed"}
+    causes.update(by for row in outcome.results for by in row.blocked_by)
+    unanswered = [row for row in outcome.results if row.outcome == "unknown" and not row.elsewhere]
+    return bool(causes & CLEARS) or any(not row.remedy.startswith("grant ") for row in unanswered)
 
 
 def _unproven(number: int, outcome: Outcome) -> RunbookError:

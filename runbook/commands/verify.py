@@ -20,6 +20,7 @@ from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
 from runbook.verify.outcome import Outcome, untold
+from runbook.verify.remedies import leading
 from runbook.verify.tell import as_table
 from runbook.verify.waivers import ended, idle, with_waivers
 
@@ -119,6 +120,8 @@ def verify(
         outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
         if canary:
             outcome = _with_canary(run, outcome, stream, wait)
+        if run.settings.is_ours:
+            outcome = replace(outcome, results=leading(outcome.results, run.facts()))
         outcome = replace(waived(outcome, run.settings), strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)

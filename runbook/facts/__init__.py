@@ -8,19 +8,23 @@ import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import Blocked, CannotTell, RunbookError
 from runbook.facts import aws, history, snowflake
 from runbook.facts import topic as topics
+from runbook.facts.glimpse import Glimpse, glimpses
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
+from runbook.facts.rights import inherits
 from runbook.policies.documents import Document
 from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
 from runbook.settings import Identifier, Settings, Stream
@@ -52,6 +56,12 @@ class Facts:
     def afresh(self) -> "Facts":
         """The same questions, asked again."""
         return Facts(self.reader, adopt=self.adopt, listing=self._listing)
+
+    def adopting(self) -> "Facts":
+        """The same facts, for a plan that may take over what somebody else made."""
+        found = copy(self)
+        found.adopt = True
+        return found
 
     @property
     def role(self) -> Role | None:
@@ -87,8 +97,14 @@ class Facts:
 
     @property
     def bucket_key(self) -> str | None:
-        """The customer managed key new files are encrypted with."""
-        return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+        """The customer managed key new files are encrypted with; None also where there is no bucket."""
+        try:
+            return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+        except CannotTell:
+            with suppress(CannotTell):  # then the bucket itself is told of
+                if self.bucket is None:
+                    return None
+            raise
 
     @property
     def bucket_key_arn(self) -> str | None:
@@ -160,6 +176,16 @@ class Facts:
 
         return self._once("other_external_ids", find)
 
+    def beside(self, stream: Stream) -> tuple[str, ...]:
+        """The folders beside the stream's that are no stream's; none where we may not look."""
+
+        def read() -> tuple[str, ...]:
+            with suppress(CannotTell):
+                return aws.folders_beside(self.reader, stream)
+            return ()
+
+        return self._once(("beside", stream.name), read)
+
     def notifications_of(self, bucket: str) -> BucketNotifications | None:
         """The event notifications of another bucket."""
         if bucket == self.settings.aws.bucket:
@@ -175,6 +201,19 @@ class Facts:
     def integration(self) -> snowflake.StorageIntegration | None:
         """The storage integration."""
         return self._once("integration", lambda: snowflake.integration(self.reader))
+
+    @property
+    def integrations_other_owner(self) -> str:
+        """The role that owns the integration, where the admin role is surely not above it; else empty."""
+
+        def read() -> str:
+            admin = self.settings.snowflake.admin_role
+            with suppress(CannotTell, SqlFailed):
+                owner = snowflake.integration_owner(self.reader)
+                return "" if not owner or inherits(self.reader, admin, owner) else owner
+            return ""
+
+        return self._once("integrations_other_owner", read)
 
     @property
     def handoff(self) -> Handoff | None:
@@ -196,6 +235,16 @@ class Facts:
     def topic(self, arn: str) -> topics.Topic | None:
         """An SNS topic the streams' events go through."""
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
+
+    def topic_key(self, name: str) -> Key | None:
+        """The key of an encrypted topic; None where it does not exist, or we may not look at it."""
+
+        def read() -> Key | None:
+            with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
+                return aws.key(self.reader, name)
+            return None
+
+        return self._once(("topic key", name), read)
 
     def channel(self, stream: Stream) -> str | None:
         """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""
@@ -271,8 +320,28 @@ class Facts:
         return self._once(key, lambda: snowflake.file_format(self.reader, stream))
 
     def table(self, stream: Stream) -> snowflake.Table | None:
-        """The stream's table."""
-        return self._once(("table", stream.name), lambda: snowflake.table(self.reader, stream))
+        """The stream's table; a view that took its name is none."""
+
+        def read() -> snowflake.Table | None:
+            found = snowflake.table(self.reader, stream)
+            if found is None or self._is_granted_as_a_table(stream):
+                return found
+            return found if snowflake.is_a_table(self.reader, stream) else None
+
+        return self._once(("table", stream.name), read)
+
+    def is_a_view(self, stream: Stream) -> bool:
+        """Whether something has the table's name that is none."""
+        with suppress(CannotTell):
+            return self.table(stream) is None and snowflake.table(self.reader, stream) is not None
+        return False
+
+    def _is_granted_as_a_table(self, stream: Stream) -> bool:
+        """Whether INSERT is granted on it: a view takes none."""
+        with suppress(CannotTell):
+            held = self.grants_to(self.settings.snowflake.loader_role) or ()
+            return Grant("INSERT", "TABLE", stream.table.sql) in held
+        return False
 
     def stage(self, stream: Stream) -> snowflake.Stage | None:
         """The stream's stage."""
@@ -341,6 +410,15 @@ class Facts:
 
         return self._once(("same", stream.name), read)
 
+    def glimpses(self, stream: Stream) -> tuple[Glimpse, ...]:
+        """What the stream's newest files begin with."""
+
+        def read() -> tuple[Glimpse, ...]:
+            listing = self.listing(stream)
+            return glimpses(self.reader, stream, listing) if listing and not listing.error else ()
+
+        return self._once(("glimpses", stream.name), read)
+
     def table_rows(self, stream: Stream) -> history.TableRows | None:
         """The rows of the stream's table, by file; read after its load history, so that none is missed."""
 
@@ -382,6 +460,8 @@ class Facts:
         if delivery:
             questions.append(partial(getattr, self, "now"))
             per_stream += [self.listing]
+        if delivery and self.settings.is_ours and {1, 5} <= set(steps):
+            per_stream += [self.glimpses]
         if deep:
             per_stream += [self.loads, self.account_loads, self.table_rows, self.same_rows]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]

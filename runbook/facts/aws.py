@@ -1,6 +1,7 @@
 """What is there on AWS: the role, its policy, the bucket and its event notifications."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.policies.documents import Document, as_document, statements
 from runbook.policies.held import Key, Policy, Role, RolePolicies, trust_sid
+from runbook.settings import Stream
 from runbook.wanted.rules import BucketNotifications
 
 T = TypeVar("T")
@@ -95,24 +97,55 @@ def role(reader: Reader) -> Role | None:
 
 
 def bucket(reader: Reader) -> Bucket | None:
-    """The bucket and its region; None when it does not exist.
+    """The bucket and its region; None when the account has none of that name.
+
+    The name may be another account's: then S3 answers 403 where we say whose it must be, and else lets us in.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
     """
     aws = reader.settings.aws
 
-    def read() -> Bucket:
+    def read() -> Bucket | None:
         try:
             head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
         except AwsFailed as error:
             if error.code == "400":
                 reader.aws("sts", "GetCallerIdentity")
+            if error.is_denied and _is_anothers(reader):
+                return None
             raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
     return ask(read, f"The bucket {aws.bucket}")
+
+
+def _is_anothers(reader: Reader) -> bool:
+    """Whether the bucket lets us in as long as we do not say whose it must be: it is another account's.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    with suppress(AwsFailed):
+        reader.aws("s3", "HeadBucket", Bucket=reader.settings.aws.bucket)
+        return True
+    return False
+
+
+MOST_FOLDERS = 10
+
+
+def folders_beside(reader: Reader, stream: Stream) -> tuple[str, ...]:
+    """The first folders beside the stream's that are no stream's; one call however many files there are.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (Delimiter)
+    """
+    above = stream.prefix.rstrip("/").rpartition("/")[0]
+    where = {"Bucket": stream.bucket, "Prefix": f"{above}/" if above else "", "Delimiter": "/"}
+    answer = ask(lambda: reader.aws("s3", "ListObjectsV2", **where), f"The folders beside {stream.url}")
+    found = [str(row["Prefix"]) for row in (answer or {}).get("CommonPrefixes", ())]
+    ours = tuple(each.prefix for each in reader.settings.streams)
+    return tuple(name for name in found if not name.startswith(ours))[:MOST_FOLDERS]
 
 
 def bucket_notifications(reader: Reader, bucket: str = "") -> BucketNotifications | None:

@@ -1,5 +1,6 @@
 """What the listing and the load histories say together. Pure functions over facts."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -52,6 +53,15 @@ def unheard(
     if heard is None or last is None or not oldest < last.modified <= newest or heard >= last.modified:
         return []
     return [f"{last.key} of {last.modified:%Y-%m-%d %H:%M}, last heard of any at {heard:%Y-%m-%d %H:%M}"]
+
+
+def bound_elsewhere(stream: Stream, status: PipeStatus) -> list[str]:
+    """What the pipe does not find, by its error, and is not the stream's: a stage that was renamed since.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
+    """
+    ours = {str(name) for name in (stream.stage, stream.table, stream.file_format)}
+    return sorted(set(re.findall(r"'([\w.$\"]+)' does not exist", status.error)) - ours)
 
 
 def late(status: PipeStatus, now: datetime, limit: timedelta) -> list[str]:

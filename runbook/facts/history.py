@@ -137,16 +137,31 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     """How many of the rows no enriched event is read as, by its first field and its last.
 
     Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
-    taken for one; a field that begins as gzip does was not unpacked, or not often enough; one with a brace is
-    a JSON document. Source: https://docs.snowflake.com/en/sql-reference/sql/create-file-format
+    taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
+    with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
+    Where a field that Enrich always fills holds something else, all stand in the wrong places: a header line,
+    a tab inside a field, another order. Sources:
+    https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
+    https://docs.snowplow.io/docs/fundamentals/canonical-event/
     """
     if stream.kind != "enriched" or not {"APP_ID", "TRUE_TSTAMP"} <= set(columns):
         return "0"
-    patterns = [("app_id", f"%{TAB}%"), ("app_id", f"{GZIP}%"), ("app_id", "{%")]
+    patterns = [("app_id", each) for each in (f"%{TAB}%", f"{GZIP}%", "{%", "<%", "PK\x03\x04%", "PAR1%")]
+    patterns += [("app_id", f"%{COMMAS}%"), ("app_id", f"{BINARY * 3}%")]
     patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
-    return f"COUNT_IF({' OR '.join(f'{column} LIKE {literal(each)}' for column, each in patterns)})"
+    found = [f"{column} LIKE {literal(each)}" for column, each in patterns]
+    found += [
+        f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items() if column.upper() in columns
+    ]
+    return f"COUNT_IF({' OR '.join(found)})"
 
 
+ALWAYS = {
+    "event_id": "________-____-____-____-____________",
+    "collector_tstamp": "____-__-__ __:__:__%",
+}
+"""What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
+COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 COMPARED_WHOLE = 20_000_000

@@ -7,6 +7,23 @@ from runbook.errors import CannotTell
 GRANT_OPTION = "with grant option"
 
 
+def inherits(reader: Reader, role: str, other: str) -> bool:
+    """Whether ``role`` is ``other``, or has it granted, directly or through roles between them. Only reads.
+
+    Asked from below: above a role there are few. Source:
+    https://docs.snowflake.com/en/user-guide/security-access-control-overview
+    """
+    left, known = [other], {other}
+    while left and role not in known:
+        quoted = left.pop().replace('"', '""')
+        for row in reader.sql(f'SHOW GRANTS OF ROLE "{quoted}"'):
+            name = str(row["grantee_name"])
+            if row["granted_to"] == "ROLE" and name not in known:
+                known.add(name)
+                left.append(name)
+    return role in known
+
+
 def first_missing(reader: Reader, role: str, way: tuple[str, ...]) -> str:
     """The first right of ``way`` that ``role`` does not hold; its last where that cannot be told.
 

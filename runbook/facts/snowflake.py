@@ -252,6 +252,18 @@ def integration(reader: Reader) -> StorageIntegration | None:
     return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
+def integration_owner(reader: Reader) -> str:
+    """The role that owns the integration; empty where we may not see it.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
+    """
+    name = reader.settings.snowflake.integration
+    statement = f"SHOW GRANTS ON INTEGRATION {name.sql}"
+    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on integration {name}")
+    owners = (str(row["grantee_name"]) for row in rows or () if row["privilege"] == "OWNERSHIP")
+    return next(owners, "")
+
+
 def external_id(reader: Reader, name: Identifier) -> str:
     """The external ID of any integration; empty where there is none of that name."""
     rows = ask(
@@ -321,6 +333,17 @@ def table(reader: Reader, stream: Stream) -> Table | None:
 
     what, privilege = f"The table {stream.table}", f"SELECT on table {stream.table}"
     return seen(ask(read, what, privilege), reader, what, "owner", privilege)
+
+
+def is_a_table(reader: Reader, stream: Stream) -> bool:
+    """Whether a table has the name: DESC TABLE describes a view as well.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/desc-table
+    """
+    name = stream.table
+    statement = f"SHOW TABLES LIKE {literal(name.name)} IN SCHEMA {name.database.sql}.{name.schema.sql}"
+    rows = ask(lambda: reader.sql(statement), f"The table {name}", f"SELECT on table {name}")
+    return any(row["name"] == name.name for row in rows or ())
 
 
 def stages(reader: Reader) -> dict[str, Stage]:

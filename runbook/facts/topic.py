@@ -8,13 +8,15 @@ from json import loads
 from runbook.clouds.reader import Reader
 from runbook.facts.aws import ask
 from runbook.policies.documents import Document, as_list, statements
-from runbook.policies.held import SnowflakesUser
+from runbook.policies.held import Key, SnowflakesUser
 from runbook.policies.judging import Asked, Held, Who, judged, principal, takes
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
 PUBLISH_SID = "SnowpipeRunbookBucketPublishes"
 S3 = Who("Service", "s3.amazonaws.com")
+PUBLISHING = ("kms:GenerateDataKey", "kms:Decrypt")
+"""What S3 needs of the key of an encrypted topic."""
 EVENTBRIDGE = Who("Service", "events.amazonaws.com")
 
 
@@ -40,6 +42,21 @@ class Topic:
         return judged(self._allowing, self._publishing(settings), S3)
 
     @property
+    def key(self) -> str:
+        """The KMS key that encrypts what is published here, as it is written; empty where none does."""
+        return str(self.answer.get("Attributes", {}).get("KmsMasterKeyId") or "")
+
+    def key_refuses_s3(self, key: Key | None, settings: Settings) -> bool:
+        """Whether the topic's key surely keeps S3 out: AWS' own key, or a policy that names others.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+        """
+        if self.key.endswith("alias/aws/sns"):
+            return True
+        asked = (Asked(action, key.arn, self._by_s3(settings)) for action in PUBLISHING) if key else ()
+        return any(judged(key.policy, one, S3) is False for one in asked if key)
+
+    @property
     def takes_from_eventbridge(self) -> bool:
         """Whether rules of EventBridge may publish here, as option 3 of Snowflake's page has it.
 
@@ -62,13 +79,14 @@ class Topic:
 
     def _publishing(self, settings: Settings) -> Asked:
         """With the condition keys S3's publishing carries."""
-        known = {
+        return Asked("sns:Publish", self.arn, {**self._by_s3(settings), "aws:sourceowner": None})
+
+    def _by_s3(self, settings: Settings) -> dict[str, str]:
+        return {
             "aws:securetransport": "true",
             "aws:sourcearn": settings.aws.bucket_arn,
             "aws:sourceaccount": settings.aws.account_id,
-            "aws:sourceowner": None,
         }
-        return Asked("sns:Publish", self.arn, known)
 
     def denying(self, user: SnowflakesUser, settings: Settings) -> list[str]:
         """The Sids of statements that surely deny S3 to publish, or Snowflake's user to subscribe.

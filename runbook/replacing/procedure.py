@@ -9,7 +9,7 @@ from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
-from runbook.facts.delivery import LOADED, PARTLY
+from runbook.facts.delivery import LOADED, PARTLY, bound_elsewhere
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
@@ -78,6 +78,8 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = "its COPY is not the one in sql/step4_snowflake"
     elif status.is_stopped_for_good:
         why = f"it is {status.execution_state}, and only another pipe loads again"
+    elif elsewhere := bound_elsewhere(stream, status):
+        why = f"it was made on {', '.join(elsewhere)}, by the name that has now"
     elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
         why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
     note = begun

@@ -33,6 +33,11 @@ class Finding:
     word: Word
     why: str = ""
     grant: str = ""
+    right: AwsRight | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as ``doctor --format json`` writes it."""
+        return {name: getattr(self, name) for name in ("step", "cloud", "what", "word", "why", "grant")}
 
 
 # ---- AWS
@@ -52,18 +57,31 @@ def _aws_finding(right: AwsRight, decision: str) -> Finding:
     if decision == "allowed":
         return Finding(right.step, "aws", str(right), "held")
     why = "a policy denies it" if decision == "explicitDeny" else "no policy allows it"
-    return Finding(right.step, "aws", str(right), "missing", why, statement([right]))
+    return Finding(right.step, "aws", str(right), "missing", why, statement([right]), right)
 
 
 def statement(rights: list[AwsRight]) -> str:
     """The policy statement that allows these actions, as JSON."""
-    return json.dumps(
-        {
-            "Effect": "Allow",
-            "Action": sorted({right.action for right in rights}),
-            "Resource": sorted({right.resource for right in rights}),
-        }
-    )
+    return json.dumps(_allowing(rights))
+
+
+def _allowing(rights: list[AwsRight]) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": sorted({right.action for right in rights}),
+        "Resource": sorted({right.resource for right in rights}),
+    }
+
+
+def policy(rights: list[AwsRight]) -> dict[str, Any]:
+    """One policy that allows these actions, each on its own resource: a statement for each such set."""
+    by_resource: dict[str, list[AwsRight]] = {}
+    for right in rights:
+        by_resource.setdefault(right.resource, []).append(right)
+    alike: dict[frozenset[str], list[AwsRight]] = {}
+    for rows in by_resource.values():
+        alike.setdefault(frozenset(right.action for right in rows), []).extend(rows)
+    return {"Version": "2012-10-17", "Statement": [_allowing(rows) for rows in alike.values()]}
 
 
 def _simulated(reader: Reader, rights: list[AwsRight]) -> dict[tuple[str, str], str]:

@@ -59,6 +59,7 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
+        _refuse_another_owners(facts, have, "; ".join(why))
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
 
@@ -139,6 +140,18 @@ def _theirs(facts: Facts, have: StorageIntegration) -> Iterator[Change]:
             remedy="set snowflake.integration to a new name",
         )
     yield _file("20_integration.sql", settings, why, {"integration_comment": have.comment})
+
+
+def _refuse_another_owners(facts: Facts, have: StorageIntegration, why: str) -> None:
+    """Only its owner alters an integration; who may grant everything may take it back."""
+    if owner := facts.integrations_other_owner:
+        admin = facts.settings.snowflake.admin_role
+        raise Refused(
+            f"The integration {have.name} is owned by the role {owner}",
+            why=f"{why}; {admin} may not alter it",
+            remedy=f"have {owner} alter it (invoke sql --step 2 prints how), or take it back as {admin}: "
+            f"GRANT OWNERSHIP ON INTEGRATION {have.name} TO ROLE {admin.sql} COPY CURRENT GRANTS",
+        )
 
 
 def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:

@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from runbook.clouds.network import one_line
-from runbook.errors import Absent, Advised, CannotTell, NoCredentials, RunbookError
+from runbook.errors import Absent, Advised, CannotTell, Failing, NoCredentials, RunbookError
 from runbook.facts import Facts
 from runbook.shipped import CHECKS
 from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
+from runbook.verify.remedies import for_others
 
 FOLDER = CHECKS
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
 UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
-BY_STEPS = ("invoke step", "invoke replace-pipe", "invoke up")  # what only serves what they made
+SETTLED_S = 10  # what a cloud has been told is not read as it was before for longer
 BY_NAME = 2  # files that a remedy names one by one
 LONGEST = 400  # characters of an observed or expected value that are told
 
@@ -84,15 +85,18 @@ def wait_until_healthy(
     stream: str | None = None,
     deep: bool = False,
     apart: frozenset[str] = frozenset(),
+    may_clear: Callable[[Outcome], bool] = lambda _: True,
 ) -> Outcome:
     """Check again, with growing pauses, until well (from here) or the time is over. Only reads.
 
-    ``tell`` hears each outcome that is not healthy yet.
+    ``tell`` hears each outcome that is not healthy yet. What waiting ``may_clear`` is waited for to the end,
+    anything else only as long as a cloud may still show what was there before.
     """
     reader = facts.reader
-    deadline, pause = reader.now() + seconds, 0.5
+    begun, pause = reader.now(), 0.5
     while True:
         outcome = check(facts, steps=steps, stream=stream, deep=deep, apart=apart)
+        deadline = begun + (seconds if may_clear(outcome) else min(seconds, SETTLED_S))
         if outcome.is_well_from_here or reader.is_refused or reader.now() + pause > deadline:
             return outcome
         tell(outcome)
@@ -202,12 +206,12 @@ class CheckRun:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
         observed, expected = self._compared if word in ("failed", "advice") else ("", "")
-        if isinstance(excinfo.value, RunbookError | Advised):
+        if isinstance(excinfo.value, RunbookError | Advised | Failing):
             remedy = excinfo.value.remedy or (LOOK_AGAIN if word == "unknown" else remedy)
         elif word == "unknown":  # what the check advises is for what it has seen to be wrong
             remedy = LOOK_AGAIN
-        if not self.facts.settings.is_ours and remedy.startswith(BY_STEPS):
-            remedy = f"whoever made it mends it; what is to be done: {see or 'docs/runbook.md'}"
+        if not self.facts.settings.is_ours:
+            remedy = for_others(remedy, see)
         return Result(
             **{
                 **base.__dict__,

@@ -6,8 +6,9 @@ from itertools import zip_longest
 
 from tabulate import tabulate
 
+from runbook.invocation import typed
 from runbook.terminal import Style, wrapped
-from runbook.verify.checking import shown
+from runbook.verify.checking import NOT_ASKED, shown
 from runbook.verify.outcome import Outcome, Result, Word
 
 SIGN = {
@@ -20,6 +21,13 @@ SIGN = {
 }
 NONE = shown([])
 NAMED = 6  # checks of one reason, one by one
+RED: frozenset[Word | None] = frozenset({"failed", "advice"})
+TOLD: frozenset[Word | None] = RED | {"blocked", "unknown"}
+FIRST_THINGS = {
+    "step1.policy-exists": "policy",
+    "step1.role-exists": "role",
+    "step2.integration-exists": "storage integration",
+}
 COLOUR = {
     "passed": "green",
     "failed": "red",
@@ -32,13 +40,15 @@ COLOUR = {
 
 def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     """Root causes first with their evidence, then what did not pass, or every check; fits the width."""
+    if not every and (absent := not_set_up(outcome)):
+        return "\n\n".join([_headline(outcome, style), _nothing_yet(absent, style), _verdict(outcome, style)])
     parts = [_headline(outcome, style)]
-    parts += [_cause(result, outcome, style) for result in outcome.root_causes]
+    parts += [_cause(result, outcome, style, every=every) for result in outcome.root_causes]
     parts += [_unknown(rows, style) for rows in _by_cause(outcome, "unknown")]
-    parts += [_cause(result, outcome, style) for result in outcome.advice]
+    parts += [_cause(result, outcome, style, every=every) for result in outcome.advice]
     parts += _canary(outcome, style)
-    if skipped := [_skipped(rows, style) for rows in _by_cause(outcome, "skipped")]:
-        parts.append("\n".join(skipped))
+    if skipped := _by_cause(outcome, "skipped"):
+        parts.append("\n".join(_skipped(rows, style) for rows in skipped) if every else _left_out(skipped))
     parts.append(_all(outcome, style, every=every))
     parts.append(_verdict(outcome, style))
     return "\n\n".join(parts)
@@ -64,7 +74,30 @@ def _why_not(outcome: Outcome) -> str:
     return "advice counts (--strict)" if outcome.is_well_but_for_advice else "some checks could not tell"
 
 
-def _cause(result: Result, outcome: Outcome, style: Style) -> str:
+def not_set_up(outcome: Outcome) -> tuple[Result, ...]:
+    """The checks of existence, where nothing of what the steps make is there; else none.
+
+    A cloud that nobody here may ask says nothing about it.
+    """
+    rows = {row.id: row for row in outcome.results if row.id in FIRST_THINGS and not row.elsewhere}
+    if any(row.outcome != "failed" or not row.remedy.startswith("invoke ") for row in rows.values()):
+        return ()
+    made = any(row.id == "step4.pipe-exists" and row.outcome == "passed" for row in outcome.results)
+    return tuple(rows.values()) if len(rows) > 1 and not made else ()
+
+
+def _nothing_yet(absent: tuple[Result, ...], style: Style) -> str:
+    missing = ", ".join(FIRST_THINGS[row.id] for row in absent)
+    said = f"there is no {missing.replace(', ', ' and no ')} of the names in the settings"
+    lines = [
+        wrapped("not set up: ", said, style),
+        wrapped("  remedy    ", typed("invoke up (invoke plan shows what it would do)"), style),
+        wrapped("  otherwise ", "the settings are another installation's; --all lists every check", style),
+    ]
+    return "\n".join(lines)
+
+
+def _cause(result: Result, outcome: Outcome, style: Style, *, every: bool) -> str:
     failed = [row for row in outcome.results if row.id == result.id and row.outcome == result.outcome]
     where = ", ".join(row.stream for row in failed if row.stream)
     named = "root cause" if result.outcome == "failed" else "advice"
@@ -73,14 +106,14 @@ def _cause(result: Result, outcome: Outcome, style: Style) -> str:
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
     if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
-        every = ", ".join(dict.fromkeys(row.observed for row in failed))
-        rows, evidence = [*rows, ("namely", every)], []
+        found = ", ".join(dict.fromkeys(row.observed for row in failed))
+        rows, evidence = [*rows, ("namely", found)], []
     elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
     after = [("remedy", _remedy(result, failed)), ("see", result.see)]
     blocked = sorted({row.id for row in outcome.results if result.id in row.blocked_by})
     if blocked:
-        after.append(("blocks", ", ".join(blocked)))
+        after.append(("blocks", ", ".join(blocked) if every else _others(blocked)))
     lines += _labelled(rows, style) + evidence + _labelled(after, style)
     return "\n".join(lines)
 
@@ -132,7 +165,7 @@ def _others(ids: list[str]) -> str:
     if len(ids) <= NAMED:
         return ", ".join(ids)
     areas = Counter(check.partition(".")[0] for check in ids)
-    return ", ".join(f"{count} of {area}" for area, count in areas.items()) + " (each is named below)"
+    return ", ".join(f"{count} of {area}" for area, count in areas.items()) + " (--all names them)"
 
 
 def _canary(outcome: Outcome, style: Style) -> list[str]:
@@ -140,6 +173,15 @@ def _canary(outcome: Outcome, style: Style) -> list[str]:
     hops = [row for row in outcome.results if row.id.startswith("canary.") and row.observed]
     said = ", ".join(f"{row.id.removeprefix('canary.')} {row.observed}" for row in hops)
     return [wrapped(f"canary    {hops[0].stream}: ", said, style)] if hops else []
+
+
+def _left_out(by_cause: list[list[Result]]) -> str:
+    """How many checks were not asked for, or have nothing to judge."""
+    deep = {row.id for rows in by_cause for row in rows if row.cause == NOT_ASKED}
+    others = {row.id for rows in by_cause for row in rows} - deep
+    parts = [f"{len(deep)} that need a warehouse (--deep)"] * bool(deep)
+    parts += [f"{len(others)} that do not apply"] * bool(others)
+    return f"left out  {', '.join(parts)}; --all lists them"
 
 
 def _skipped(results: list[Result], style: Style) -> str:
@@ -155,9 +197,10 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
     for area in dict.fromkeys(row.id.partition(".")[0] for row in outcome.results):
         rows = [row for row in outcome.results if row.id.startswith(f"{area}.")]
         table.append([area, *(_passed(rows, stream, style) for stream in streams)])
+        quiet = {row.id for row in rows if row.outcome in ("blocked", "unknown")}
         for check in dict.fromkeys(row.id for row in rows):
             words = [_word(rows, check, stream) for stream in streams]
-            if every or {"failed", "advice", "blocked", "unknown"} & set(words):
+            if every or set(words) & (RED if len(quiet) > NAMED else TOLD):
                 name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
     return tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import quantiles
 
+from runbook.facts.rhythm import Silence
 from runbook.watching.causes import Cause
-from runbook.watching.rhythm import Silence
 
 PRODUCER = "watch.producer-is-not-silent"
 NOTIFIED = "watch.files-are-notified"

@@ -9,6 +9,7 @@ from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts, snowflake
+from runbook.facts.rhythm import Rhythm, Silence, silence
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
@@ -19,7 +20,6 @@ from runbook.watching import arrivals
 from runbook.watching.arrivals import End, Mark
 from runbook.watching.flow import Flow
 from runbook.watching.history import History, iso, when
-from runbook.watching.rhythm import Rhythm, Silence, silence
 
 DAY = timedelta(days=1)
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)

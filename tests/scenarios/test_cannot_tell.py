@@ -1,6 +1,7 @@
 """What cannot be told is said as that, with the right that is missing, and the rest is told all the same."""
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runbook.facts.aws import right
-from tests.scenarios.conftest import Installation
+from tests.scenarios.conftest import ROOT, Installation
 from tests.scenarios.line import Line, http
 from tests.scenarios.test_bad_input import changed, connections, person, said, with_role, without_line
 
@@ -35,7 +36,12 @@ def passed(found: dict[str, Any]) -> set[str]:
 
 
 def test_each_reading_right_on_aws_taken_away_is_named(shared: Installation) -> None:
-    """Every action verify uses, as the request log has it, is denied in turn to a person who may all else."""
+    """Every action verify uses, as the request log has it, is denied in turn to a person who may all else.
+
+    What the files hold need not be everybody's to read: there it is advice.
+    """
+    shared.put("events_bad", "there.gz", b'{"a": 1}')
+    shared.settle()
     iam = shared.aws("iam")
     reads = person(shared, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
     before = len(shared.requests())
@@ -49,9 +55,32 @@ def test_each_reading_right_on_aws_taken_away_is_named(shared: Installation) -> 
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_user_policy(UserName="reads", PolicyName="taken", PolicyDocument=document)
         code, found = verify(shared, **reads)
+        if action == "s3:GetObject":
+            [advised] = [row for row in found["checks"] if row["outcome"] == "advice"]
+            assert (code, advised["id"]) == (0, "delivery.new-files-hold-what-is-read"), found
+            assert "grant s3:GetObject on the streams' folders" in advised["remedy"]
+            continue
         assert code == 3, (action, found["root_causes"])
         assert {row["remedy"] for row in unknown(found).values()} == {f"grant {action}"}, action
         assert any(name.startswith("step4.") for name in passed(found))
+
+
+def test_the_documented_rights_of_monitoring_are_those_that_verify_uses(shared: Installation) -> None:
+    """A person with just these is told that all is well, and each is used, or is for what is not here."""
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| monitoring |"))
+    documented = set(re.findall(r"`((?:iam|s3|kms|sns|ssm):\w+)`", row.partition("; in Snowflake")[0]))
+    shared.put("events_bad", "watched.gz", b'{"a": 1}')
+    shared.settle()
+    reads = person(shared, "monitor", sorted(documented))
+    before = len(shared.requests())
+    code, found = verify(shared, **reads)
+    assert (code, found["advice"]) == (0, []), found
+    operations = {row["operation"] for row in shared.requests()[before:] if "user/monitor" in row["caller"]}
+    used = {right(*operation.split(":")) for operation in operations} - {"sts:GetCallerIdentity"}
+    assert used <= documented
+    elsewhere = ("kms:", "sns:", "ssm:")  # a key of its own, a topic, a handoff in a parameter
+    assert {one for one in documented - used if not one.startswith(elsewhere)} <= {"iam:GetRolePolicy"}
 
 
 def role_session(at: Installation, name: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,3 +249,39 @@ def test_it_is_told_in_a_table_with_the_statement_that_grants(installation: Inst
     assert "missing: USE ROLE NOBODY_HAS: it is not granted to us" in done.stdout
     assert "  GRANT ROLE NOBODY_HAS TO USER" in done.stdout
     assert installation.writes_since(before) == []
+
+
+def test_all_that_is_missing_on_aws_is_one_policy_which_gives_it(installation: Installation) -> None:
+    """As printed, attached to a person who may ask the simulator and nothing else."""
+    iam = installation.aws("iam")
+    who = person(installation, "newcomer", ["iam:SimulatePrincipalPolicy"])
+    with changed(installation, (), who):
+        done = installation.run("doctor", expect=1)
+    _, _, printed = done.stdout.partition("AWS, one policy for whoever runs this:\n")
+    document, _ = json.JSONDecoder().raw_decode(printed.strip())
+    assert done.stdout.count('"Version"') == 1
+    assert len([line for line in done.stdout.splitlines() if line.startswith("  missing:")]) < 12
+    arn = iam.create_policy(PolicyName="wanted", PolicyDocument=json.dumps(document))["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="newcomer", PolicyArn=arn)
+    assert [row for row in doctor(installation, 0, **who) if row["cloud"] == "aws"] == []
+
+
+@pytest.mark.parametrize("side", ["aws", "snowflake"])
+def test_with_one_sides_credentials_that_side_is_told_and_counts_alone(
+    installation: Installation, side: str, tmp_path: Path
+) -> None:
+    nobody = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+    away = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    without = {"SNOWFLAKE_HOME": str(empty)} if side == "aws" else nobody
+    with changed(installation, () if side == "aws" else away, without):
+        done = installation.run("doctor", "--format", "json", expect=0)
+    found = json.loads(done.stdout)["findings"]
+    other = {"aws": "snowflake", "snowflake": "aws"}[side]
+    assert [row["what"] for row in found if row["cloud"] == other] == ["what the other administrator may do"]
+    assert {row["word"] for row in found if row["cloud"] == side} == {"held"}
+    assert len([row for row in found if row["cloud"] == side]) > 3

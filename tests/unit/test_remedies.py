@@ -2,11 +2,17 @@
 
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.ledger.asked import read as asked
 from runbook.verify.checking import filled, pattern_of
+from runbook.verify.remedies import for_others, leading
+from tests.unit.observed import Known, healthy, integration, policy, role
+from tests.unit.test_layout import CHECKS
+from tests.unit.test_outcome import result
+from tests.unit.test_taking_back import SETTINGS
 
 LETTERS = st.characters(exclude_characters="\n")  # which `.*` does not take, in COPY's PATTERN neither
 KEYS = st.lists(st.text(LETTERS, min_size=1, max_size=40), min_size=1, max_size=6, unique=True).map(tuple)
@@ -48,3 +54,58 @@ def test_many_files_are_named_by_what_they_begin_with():
     keys = tuple(f"enriched/run={day}/part.gz" for day in (1, 2, 3))
     assert pattern_of(keys) == "enriched/run=.*"
     assert pattern_of(("a.gz", "b.gz", "c.gz")) == ".*"
+
+
+def test_others_are_told_of_no_step_and_keep_what_a_person_can_do():
+    for check in CHECKS:
+        remedy = check.line("Remedy").strip("`")
+        said = for_others(remedy, "docs/runbook.md#x")
+        assert "invoke step" not in said
+        assert "invoke up" not in said
+        assert "invoke replace-pipe" not in said
+        assert said == remedy or said.endswith(
+            "whoever made it mends it; what is to be done: docs/runbook.md#x"
+        )
+    assert for_others("narrow that rule; then run: invoke step5-aws", "there").startswith(
+        "narrow that rule; who"
+    )
+
+
+def step(*tasks, **more):
+    return result("step1.a", "failed", remedy=f"invoke {' '.join(tasks)}", **more)
+
+
+def test_a_remedy_that_its_step_does_not_refuse_stays(facts_of):
+    [row] = leading([step("step1-aws")], facts_of())
+    assert row.remedy == "invoke step1-aws"
+
+
+def test_where_only_the_tags_are_gone_it_adopts(facts_of):
+    bare = {"policy": policy(SETTINGS, tags={}), "role": role(SETTINGS, tags={})}
+    [first, third] = leading([step("step1-aws", "step3-aws"), step("step3-aws")], facts_of(**bare))
+    assert first.remedy == "invoke step1-aws --adopt step3-aws"
+    assert third.remedy == "invoke step1-aws --adopt && invoke step3-aws"
+
+
+def test_what_is_somebody_elses_is_not_adopted_unasked(facts_of):
+    theirs = policy(SETTINGS, tags={}, document={"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}]})
+    [row] = leading([step("step1-aws")], facts_of(policy=theirs, role=role(SETTINGS, tags={})))
+    assert "was not made by this project: run the step with --adopt to take it over, or" in row.remedy
+    assert row.remedy.endswith("; then: invoke step1-aws")
+
+
+def test_whom_the_integration_belongs_to_is_named(facts_of):
+    off = integration(SETTINGS, enabled=False)
+    [row] = leading([step("step2-snowflake")], facts_of(integration=off, integrations_other_owner="PLATFORM"))
+    assert "have PLATFORM alter it" in row.remedy
+    assert "GRANT OWNERSHIP ON INTEGRATION" in row.remedy
+
+
+def test_what_passed_or_is_a_persons_to_do_asks_nothing(facts_of):
+    rows = [result("step1.a", remedy="invoke step1-aws"), result("step1.b", "failed", remedy="ask somebody")]
+    assert list(leading(rows, None)) == rows
+
+
+@pytest.fixture
+def facts_of():
+    return lambda **changed: Known(SETTINGS, {**healthy(SETTINGS), **changed})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runbook.clouds.network import one_line
 from runbook.terminal import Style, wrapped
+from runbook.verify.checking import NOT_ASKED
 from runbook.verify.tell import as_table
 from tests.unit.test_outcome import outcome, result
 
@@ -72,8 +73,50 @@ def test_a_list_of_what_is_wrong_is_told_as_that():
 
 def test_what_was_skipped_is_said_once_a_reason():
     rows = [result(f"delivery.{name}", "skipped", cause="needs a warehouse") for name in "ab"]
-    text = as_table(outcome(result("step1.a"), *rows), PLAIN)
+    text = as_table(outcome(result("step1.a"), *rows), PLAIN, every=True)
     assert "skipped   delivery.a, delivery.b: needs a warehouse" in text
+
+
+def test_what_was_left_out_is_one_line():
+    deep = [result(f"delivery.d{n}", "skipped", cause=NOT_ASKED) for n in range(10)]
+    rest = [result(f"step3.t{n}", "skipped", cause="there is no topic") for n in range(20)]
+    text = as_table(outcome(result("step1.a"), *deep, *rest), PLAIN)
+    assert "left out  10 that need a warehouse (--deep), 20 that do not apply; --all lists them" in text
+    assert "step3.t1" not in text
+
+
+def test_many_blocked_checks_are_counted():
+    rows = [result(f"step4.c{n}", "failed", needs=["step1.a"]) for n in range(35)]
+    text = as_table(outcome(result("step1.a", "failed"), *rows), PLAIN)
+    assert "  blocks    35 of step4 (--all names them)" in text
+    assert len(text.splitlines()) < 24
+    assert "step4.c34" in as_table(outcome(result("step1.a", "failed"), *rows), PLAIN, every=True)
+
+
+def first_things(word, **more):
+    names = ("step1.policy-exists", "step1.role-exists", "step2.integration-exists")
+    return [result(name, word, remedy="invoke step1-aws", **more) for name in names]
+
+
+def test_where_nothing_is_set_up_one_sentence_says_so():
+    rows = [result(f"step4.c{n}", "failed", needs=["step2.integration-exists"]) for n in range(90)]
+    text = as_table(outcome(*first_things("failed"), *rows), PLAIN)
+    assert "not set up: there is no policy and no role and no storage integration" in text
+    assert "  remedy    invoke up" in text
+    assert len(text.splitlines()) < 12
+    assert "root cause: step1.policy-exists" in as_table(outcome(*first_things("failed")), PLAIN, every=True)
+
+
+def test_one_thing_that_is_gone_is_a_root_cause():
+    rows = [*first_things("failed")[:1], *first_things("passed")[1:]]
+    assert "root cause: step1.policy-exists" in as_table(outcome(*rows), PLAIN)
+    made = [*first_things("failed"), result("step4.pipe-exists", stream="events")]
+    assert "not set up" not in as_table(outcome(*made), PLAIN)
+
+
+def test_what_only_the_other_administrator_sees_says_nothing_of_it():
+    rows = [*first_things("failed")[:2], replace(first_things("unknown")[2], elsewhere=True)]
+    assert "not set up: there is no policy and no role of the names" in as_table(outcome(*rows), PLAIN)
 
 
 def rows_of(text):

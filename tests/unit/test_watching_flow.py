@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from runbook.facts.rhythm import Silence
 from runbook.watching import flow
 from runbook.watching.causes import Cause, Seen
 from runbook.watching.flow import Flow, judged, word
-from runbook.watching.rhythm import Silence
 from runbook.watching.rounds import KEEP_ARRIVING, _one_of_two
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook.watching.rhythm import HOUR, Rhythm, silence
+from runbook.facts.rhythm import HOUR, Rhythm, silence
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -101,6 +101,75 @@ def policy_denies_all_but_listing(at: Installation) -> None:
     set_policy(at, document)
 
 
+@fault("policy")
+def objects_without_a_star(at: Installation) -> None:
+    document = policy_document(at)
+    folders = [f"{at.settings.aws.bucket_arn}/{stream.prefix}" for stream in at.settings.streams]
+    _statement(document, "ReadObjects")["Resource"] = folders
+    set_policy(at, document)
+
+
+@fault("policy")
+def listing_allowed_on_objects(at: Installation) -> None:
+    document = policy_document(at)
+    _statement(document, "ListFolders")["Resource"] = f"{at.settings.aws.bucket_arn}/*"
+    set_policy(at, document)
+
+
+@fault("policy")
+def policy_misses_the_events(at: Installation) -> None:
+    document, gone = policy_document(at), at.stream("events").prefix
+    row = _statement(document, "ReadObjects")
+    row["Resource"] = [name for name in row["Resource"] if gone not in name]  # type: ignore[attr-defined]
+    set_policy(at, document)
+
+
+@fault("policy")
+def policy_denies_listing(at: Installation) -> None:
+    document = policy_document(at)
+    document["Statement"].append({"Sid": "No", "Effect": "Deny", "Action": "s3:List*", "Resource": "*"})
+    set_policy(at, document)
+
+
+@fault("policy")
+def policy_under_a_tag_condition(at: Installation) -> None:
+    document = policy_document(at)
+    for row in document["Statement"]:
+        row.setdefault("Condition", {})["StringEquals"] = {"aws:PrincipalTag/team": "data"}
+    set_policy(at, document)
+
+
+@fault("policy")
+def policy_allows_deleting(at: Installation) -> None:
+    document = policy_document(at)
+    _statement(document, "ReadObjects")["Action"] = [READ, "s3:GetObjectVersion", "s3:DeleteObject"]
+    set_policy(at, document)
+
+
+@fault("policy")
+def policy_allows_everything_on_the_bucket(at: Installation) -> None:
+    document, arn = policy_document(at), at.settings.aws.bucket_arn
+    row = {"Sid": "All", "Effect": "Allow", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
+    document["Statement"].append(row)
+    set_policy(at, document)
+
+
+@fault("trust")
+def external_id_cut_short(at: Installation) -> None:
+    trust = trust_document(at)
+    asked = trust["Statement"][0]["Condition"]["StringEquals"]
+    asked["sts:ExternalId"] = asked["sts:ExternalId"][:-1]
+    set_trust(at, trust)
+
+
+@fault("trust")
+def external_id_in_small_letters(at: Installation) -> None:
+    trust = trust_document(at)
+    asked = trust["Statement"][0]["Condition"]["StringEquals"]
+    asked["sts:ExternalId"] = asked["sts:ExternalId"].lower()
+    set_trust(at, trust)
+
+
 @fault("trust")
 def trust_of_snowflakes_account(at: Installation) -> None:
     trust = trust_document(at)

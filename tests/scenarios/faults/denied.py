@@ -30,6 +30,15 @@ def boundary_leaves_s3_out(at: Installation) -> Iterator[None]:
     iam.delete_policy(PolicyArn=arn)
 
 
+def _bounded(at: Installation, row: object) -> Iterator[None]:
+    iam, role = at.aws("iam"), at.settings.aws.role_name
+    arn = _policy(at, "edge", row)
+    iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=arn)
+    yield
+    iam.delete_role_permissions_boundary(RoleName=role)
+    iam.delete_policy(PolicyArn=arn)
+
+
 @fault("role")
 def inline_policy_denies(at: Installation) -> Iterator[None]:
     iam, role = at.aws("iam"), at.settings.aws.role_name
@@ -120,6 +129,60 @@ def trust_excepts_others(at: Installation) -> Iterator[None]:
     set_trust(at, before)
 
 
+@fault("bucket-policy")
+def bucket_policy_denies_listing(at: Installation) -> Iterator[None]:
+    yield from _bucket_policy(
+        at, Sid="NobodyLists", Action="s3:ListBucket", Principal={"AWS": at.settings.aws.role_arn}
+    )
+
+
+@fault("bucket-policy")
+def bucket_policy_denies_one_folder(at: Installation) -> Iterator[None]:
+    folder = f"arn:aws:s3:::{at.settings.aws.bucket}/{at.stream('events').prefix}*"
+    yield from _bucket_policy(at, Sid="NotThese", Action="s3:GetObject", Resource=folder)
+
+
+@fault("role")
+def boundary_lists_only(at: Installation) -> Iterator[None]:
+    yield from _bounded(at, {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"})
+
+
+@fault("role")
+def boundary_of_another_bucket(at: Installation) -> Iterator[None]:
+    yield from _bounded(at, {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::another/*"})
+
+
+@fault("role")
+def inline_policy_denies_all_but_another_bucket(at: Installation) -> Iterator[None]:
+    iam, role = at.aws("iam"), at.settings.aws.role_name
+    row = {"Sid": "OnlyThere", "Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::another/*"}
+    iam.put_role_policy(RoleName=role, PolicyName="only-there", PolicyDocument=_document(row))
+    yield
+    iam.delete_role_policy(RoleName=role, PolicyName="only-there")
+
+
+def _trust_under(at: Installation, **condition: object) -> Iterator[None]:
+    before, trust = trust_document(at), trust_document(at)
+    trust["Statement"][0]["Condition"].update(condition)
+    set_trust(at, trust)
+    yield
+    set_trust(at, before)
+
+
+@fault("trust")
+def trust_asks_for_a_second_factor(at: Installation) -> Iterator[None]:
+    yield from _trust_under(at, Bool={"aws:MultiFactorAuthPresent": "true"})
+
+
+@fault("trust")
+def trust_asks_for_an_organisation(at: Installation) -> Iterator[None]:
+    before, trust = trust_document(at), trust_document(at)
+    trust["Statement"][0]["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = "o-1234567890"
+    set_trust(at, trust)
+    yield
+    set_trust(at, before)
+
+
 @fault("trust")
 def trust_asks_for_an_address(at: Installation) -> Iterator[None]:
     before, trust = trust_document(at), trust_document(at)
@@ -206,6 +269,25 @@ def key_policy_leaves_the_role_out(at: Installation) -> Iterator[None]:
     kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=_document(mine))
     yield
     kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=before)
+
+
+@fault("key", "policy", "file")
+def key_alias_moved(at: Installation) -> Iterator[None]:
+    """The bucket names its key by an alias, which somebody moved to a new key."""
+    kms, alias = at.aws("kms"), "alias/lake"
+    old, new = (str(kms.create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
+    kms.create_alias(AliasName=alias, TargetKeyId=old)
+    chosen = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": alias}
+    at.aws("s3").put_bucket_encryption(
+        Bucket=at.settings.aws.bucket,
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]},
+    )
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = old
+    at.run("step1-aws")
+    kms.update_alias(AliasName=alias, TargetKeyId=new)
+    yield
+    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = new
+    at.run("step1-aws")
 
 
 # ---- settings that describe another installation

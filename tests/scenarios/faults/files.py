@@ -194,6 +194,15 @@ def some_rows_deleted(at: Installation) -> None:
 
 
 @fault("file")
+def rows_deleted_by_a_retention_job(at: Installation) -> None:
+    """By the events' own time, as such jobs do: rows of several files go, and not all of each."""
+    for number in range(2):
+        at.put("events", f"mixed-{number}.gz", gzip.compress(_event(1 + number) + LINE))
+    at.settle()
+    at.sql(f"DELETE FROM {TABLE} WHERE collector_tstamp < '2026-11-21'")
+
+
+@fault("file")
 def same_name_again_after_16_days(at: Installation) -> None:
     at.put("events", "again.gz", _gz(2))
     at.settle()
@@ -286,6 +295,139 @@ def no_files(at: Installation) -> Iterator[None]:
     at.put("events_bad", "there.gz", gzip.compress(b'{"a": 1}\n'))
     yield
     at.put("events", "there.gz", _gz())
+    at.settle()
+
+
+def _event_line(*more: bytes, fields: int = 131) -> bytes:
+    row = [b"app"] + [b""] * (fields - 1)
+    row[3], row[6] = b"2026-11-20 12:00:00.000", b"00000000-0000-4000-8000-000000000001"
+    row[2], row[5] = row[3], b"page_view"
+    return b"\t".join([*row, *more]) + b"\n"
+
+
+NAMES = b"\t".join([b"app_id", b"platform", b"etl_tstamp", b"collector_tstamp"] + [b"more"] * 127) + b"\n"
+
+
+def _swapped(line: bytes) -> bytes:
+    """The event's id where its time belongs, and the time where the id does."""
+    row = line.split(b"\t")
+    row[3], row[6] = row[6], row[3]
+    return b"\t".join(row)
+
+
+def _holds(name: str, body: bytes, *, stream: str = "events") -> None:
+    """The newest file holds something else; by hand its producer writes it again as it should be."""
+    file = f"{name}.gz"
+
+    def breaks(at: Installation) -> Iterator[None]:
+        at.put(stream, file, body)
+        at.settle()
+        yield
+        at.advance(**LATE)
+        at.put(stream, file, _gz() if stream == "events" else gzip.compress(b'{"a": 1}\n'))
+
+    breaks.__name__ = name
+    fault("file")(breaks)
+
+
+_holds("zip_in_the_events_folder", b"PK\x03\x04" + b"x" * 200 + b"\n")
+_holds("parquet_in_the_events_folder", b"PAR1" + b"x" * 200 + b"\nPAR1")
+_holds("parquet_packed_in_the_events_folder", gzip.compress(b"PAR1" + b"x" * 200 + b"\n"))
+_holds("lzo_in_the_events_folder", bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40 + b"\n")
+_holds("web_page_in_the_events_folder", b"<html>denied</html>\n")
+_holds("error_document_in_the_events_folder", b'<?xml version="1.0"?><Error>Denied</Error>\n')
+_holds("bad_rows_in_the_events_folder", gzip.compress(b'{"schema": "iglu:x", "data": {}}\n' * 3))
+_holds("header_line_in_the_file", gzip.compress(NAMES + _event_line()))
+_holds("commas_instead_of_tabs", gzip.compress(_event_line().replace(b"\t", b",")))
+_holds("fields_missing", gzip.compress(_event_line(fields=60)))
+_holds("fields_too_many", gzip.compress(_event_line(b"one more")))
+_holds("two_events_in_one_line", gzip.compress(_event_line().rstrip(b"\n") + b"\t" + _event_line()))
+_holds("tab_inside_a_field", gzip.compress(b"\t" + _event_line()))
+_holds("fields_in_another_order", gzip.compress(_swapped(_event_line())))
+_holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
+_holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
+_holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
+
+
+@fault("file")
+def events_of_an_older_snowplow(at: Installation) -> Iterator[None]:
+    key = at.put("events", "old.gz", gzip.compress(_event_line(fields=123)))
+    at.settle()
+    yield
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}'")
+
+
+def _among_the_rows(name: str, body: bytes) -> None:
+    """The same in a file that is not among the newest: only the table's rows tell."""
+
+    def breaks(at: Installation) -> Iterator[None]:
+        at.put("events", f"{name}.gz", body)
+        at.settle()
+        for number in range(3):
+            at.advance(minutes=1)
+            at.put("events", f"later-{number}.gz", _gz())
+        at.settle()
+        yield
+        at.advance(**LATE)
+        at.put("events", f"{name}.gz", _gz())
+
+    breaks.__name__ = name
+    fault("file")(breaks)
+
+
+_among_the_rows("rows_of_a_web_page", b"<html>denied</html>\n")
+_among_the_rows("rows_of_a_header", gzip.compress(NAMES + _event_line()))
+_among_the_rows("rows_of_commas", gzip.compress(_event_line().replace(b"\t", b",")))
+_among_the_rows("rows_of_lzo", bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40 + b"\n")
+_among_the_rows("rows_with_a_tab_inside", gzip.compress(b"\t" + _event_line()))
+_among_the_rows("rows_in_another_order", gzip.compress(_swapped(_event_line())))
+_among_the_rows("rows_of_parquet", b"PAR1" + b"x" * 200 + b"\n")
+_among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
+
+
+def _falls_silent(at: Installation, files: int, every: float, quiet: float) -> None:
+    for number in range(files):
+        at.put("events", f"{number}.gz", _gz())
+        at.advance(hours=every)
+    at.settle()
+    at.advance(hours=quiet)
+
+
+@fault("file")
+def nothing_since_yesterday(at: Installation) -> Iterator[None]:
+    _falls_silent(at, 4, 1, 26)
+    yield
+    at.put("events", "again.gz", _gz())
+    at.settle()
+
+
+@fault("file")
+def nothing_for_days_after_weeks(at: Installation) -> Iterator[None]:
+    _falls_silent(at, 31, 12, 48)
+    yield
+    at.put("events", "again.gz", _gz())
+    at.settle()
+
+
+@fault("file")
+def producer_writes_into_another_folder(at: Installation) -> Iterator[None]:
+    _falls_silent(at, 3, 1, 1)
+    s3, bucket, other = at.aws("s3"), at.settings.aws.bucket, "snowplow/enriched/good/"
+    for number in range(4):
+        s3.put_object(Bucket=bucket, Key=f"{other}{number}.gz", Body=_gz())
+        at.advance(hours=12)
+    yield
+    at.put("events", "back.gz", _gz())
+    at.settle()
+
+
+@fault("file")
+def later_than_a_person_said(at: Installation) -> Iterator[None]:
+    at.environment["INVOKE_STREAMS_EVENTS_BAD_FILES_ARRIVE_WITHIN_HOURS"] = "1"
+    at.advance(hours=2)
+    yield
+    at.put("events_bad", "again.gz", gzip.compress(b'{"a": 1}\n'))
     at.settle()
 
 

@@ -27,12 +27,13 @@ class Line:
     observed: str
     expected: str
     cause: str
+    remedy: str
     blocked: tuple[str, ...]
 
     @property
     def evidence(self) -> tuple[str, ...]:
         """What tells it from every other fault."""
-        return (self.check, self.streams, self.observed, self.cause)
+        return (self.check, self.streams, self.observed, self.cause, self.remedy)
 
     def __str__(self) -> str:
         shown = (f"`{self.fault}`", f"`{self.check}`", self.streams, self.observed, self.expected, self.cause)
@@ -52,6 +53,7 @@ def seen(fault: str, at: Installation, found: Mapping[str, Any]) -> Line:
         _without_names(failed[0]["observed"], at),
         _without_names(failed[0]["expected"], at),
         _without_names(failed[0]["cause"], at),
+        _without_names(failed[0]["remedy"], at),
         tuple(blocked),
     )
 

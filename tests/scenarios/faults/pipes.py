@@ -100,6 +100,8 @@ def _says(name: str, *changes: tuple[str, str]) -> None:
 
 _says("pipe_with_a_pattern", ("ON_ERROR", "PATTERN = '.*[.]csv' ON_ERROR"))
 _says("pipe_reads_a_part", (f"FROM @{STAGE}", f"FROM @{STAGE}/2026/"))
+_says("pipe_skips_files_from_ten_errors", ("ON_ERROR = SKIP_FILE", "ON_ERROR = SKIP_FILE_10"))
+_says("pipe_writes_a_constant", ("    $2,\n    $3,", "    'web',\n    $3,"))
 _says("pipe_continues_on_error", ("ON_ERROR = SKIP_FILE", "ON_ERROR = CONTINUE"))
 _says(
     "pipe_asks_an_early_clock",
@@ -210,6 +212,12 @@ def _paused(name: str, what: str) -> None:
 
 _paused("schema_paused", "SCHEMA RAW.SNOWPLOW")
 _paused("account_paused", "ACCOUNT")
+
+
+@fault("pause", "pipe")
+def pipe_paused_for_fifteen_days(at: Installation) -> None:
+    at.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_BAD_PIPE SET PIPE_EXECUTION_PAUSED = TRUE")
+    at.advance(days=15)
 
 
 # ---- roles and the integration

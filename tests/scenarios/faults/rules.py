@@ -68,6 +68,36 @@ def rule_for_put_only(at: Installation) -> None:
 
 
 @fault("rule")
+def rule_for_copies_only(at: Installation) -> None:
+    _change(at, Events=["s3:ObjectCreated:Copy"])
+
+
+@fault("rule")
+def rule_for_uploads_in_parts_only(at: Installation) -> None:
+    _change(at, Events=["s3:ObjectCreated:CompleteMultipartUpload"])
+
+
+@fault("rule")
+def rule_for_restored_files_only(at: Installation) -> None:
+    _change(at, Events=["s3:ObjectRestore:Completed"])
+
+
+@fault("rule")
+def rule_with_a_suffix_in_capitals(at: Installation) -> None:
+    _change(at, Filter=_filter(at.stream("events").prefix, ".GZ"))
+
+
+@fault("rule")
+def rule_with_a_slash_in_front(at: Installation) -> None:
+    _change(at, Filter=_filter(f"/{at.stream('events').prefix}"))
+
+
+@fault("rule")
+def rule_with_a_typing_error(at: Installation) -> None:
+    _change(at, Filter=_filter(at.stream("events").prefix.replace("stream", "strem")))
+
+
+@fault("rule")
 def rule_for_removals(at: Installation) -> None:
     _change(at, Events=["s3:ObjectRemoved:*"])
 

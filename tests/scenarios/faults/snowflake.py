@@ -132,6 +132,17 @@ _drifts("format_unquotes", "SNOWPLOW_TSV", "FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"
 _drifts("format_trims", "SNOWPLOW_TSV", "TRIM_SPACE = TRUE")
 _drifts("format_unpacks_nothing", "SNOWPLOW_TSV", "COMPRESSION = NONE")
 _drifts("format_of_another_encoding", "SNOWPLOW_TSV", "ENCODING = 'ISO88591'")
+_drifts("format_keeps_blank_lines", "SNOWPLOW_TSV", "SKIP_BLANK_LINES = FALSE")
+_drifts("format_escapes", "SNOWPLOW_TSV", "ESCAPE = '\\\\'")
+_drifts("format_keeps_empty_fields", "SNOWPLOW_TSV", "EMPTY_FIELD_AS_NULL = FALSE")
+_drifts("format_counts_no_columns", "SNOWPLOW_TSV", "ERROR_ON_COLUMN_COUNT_MISMATCH = FALSE")
+_drifts("format_reads_records_across_lines", "SNOWPLOW_TSV", "MULTI_LINE = TRUE")
+_drifts("format_keeps_the_byte_order_mark", "SNOWPLOW_TSV", "SKIP_BYTE_ORDER_MARK = FALSE")
+_drifts("format_ends_records_otherwise", "SNOWPLOW_TSV", "RECORD_DELIMITER = '\\r\\n'")
+_drifts("format_unpacks_gzip_alone", "SNOWPLOW_TSV", "COMPRESSION = GZIP")
+_drifts("bad_rows_format_fails_on_bad_bytes", "SNOWPLOW_BAD_JSON", "REPLACE_INVALID_CHARACTERS = FALSE")
+_drifts("bad_rows_format_unpacks_nothing", "SNOWPLOW_BAD_JSON", "COMPRESSION = NONE")
+_drifts("bad_rows_format_keeps_the_byte_order_mark", "SNOWPLOW_BAD_JSON", "SKIP_BYTE_ORDER_MARK = FALSE")
 _drifts("format_strips_the_outer_array", "SNOWPLOW_BAD_JSON", "STRIP_OUTER_ARRAY = TRUE")
 
 
@@ -140,6 +151,15 @@ def table_lacks_a_column(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER TABLE {TABLE} DROP COLUMN mkt_clickid")
     yield
     at.sql(f"ALTER TABLE {TABLE} ADD COLUMN mkt_clickid VARCHAR")
+
+
+@fault("table")
+def column_renamed(at: Installation) -> Iterator[None]:
+    at.sql(f"ALTER TABLE {TABLE} RENAME COLUMN mkt_clickid TO click")
+    at.sql(f"ALTER TABLE {TABLE} RENAME COLUMN page_url TO url")
+    yield
+    at.sql(f"ALTER TABLE {TABLE} RENAME COLUMN click TO mkt_clickid")
+    at.sql(f"ALTER TABLE {TABLE} RENAME COLUMN url TO page_url")
 
 
 @fault("table")

@@ -1,5 +1,6 @@
 """Broken on an installation whose events go through an SNS topic."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from tests.scenarios.conftest import Installation
 from tests.scenarios.faults.fault import fault, notifications, set_notifications
 
 NAME = "files"
+LINE = gzip.compress(b"app" + b"\t" * 130 + b"\n")
 
 
 def made(at: Installation) -> None:
@@ -76,6 +78,36 @@ def subscription_deleted(at: Installation) -> Iterator[None]:
         sns.unsubscribe(SubscriptionArn=one["SubscriptionArn"])
     yield
     _pipes_made_anew(at)
+
+
+def _key(at: Installation, name: str) -> None:
+    at.aws("sns").set_topic_attributes(TopicArn=_arn(at), AttributeName="KmsMasterKeyId", AttributeValue=name)
+
+
+@fault("topic", shape="topic")
+def topic_encrypted_with_the_key_of_aws(at: Installation) -> Iterator[None]:
+    _key(at, "alias/aws/sns")
+    yield
+    _key(at, "")
+
+
+@fault("topic", shape="topic")
+def topic_encrypted_and_a_file_arrives(at: Installation) -> Iterator[None]:
+    aws = at.settings.aws
+    _key(at, f"arn:aws:kms:{aws.region}:{aws.account_id}:alias/aws/sns")
+    at.put("events", "meanwhile.gz", LINE)
+    at.settle()
+    at.advance(minutes=20)
+    yield
+    _key(at, "")
+
+
+@fault("topic", shape="topic")
+def topic_encrypted_with_a_key_that_leaves_s3_out(at: Installation) -> Iterator[None]:
+    arn = str(at.aws("kms").create_key()["KeyMetadata"]["Arn"])
+    _key(at, arn)
+    yield
+    _key(at, "")
 
 
 @fault("rule", shape="topic")

@@ -1,0 +1,35 @@
+"""Somebody's rule whose target is gone: S3 refuses the whole document while it stands. Pure functions.
+
+S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and the
+document can be written without asking again: the other rule stays as it was, and goes on reaching nobody.
+*Recorded:* LocalStack's snapshots of AWS (ArgumentName1, ArgumentName2, …). Source:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+UNVALIDATED = "Unable to validate the following destination configurations"
+_NAMED = re.compile(r"ArgumentName\d*=(arn:[^;\s]+)")
+_TARGETS = ("QueueArn", "TopicArn", "LambdaFunctionArn")
+
+
+def of_others_alone(message: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The targets S3 cannot validate, if each is of a rule that stays as it was, and of none that is new."""
+    named = sorted(set(_NAMED.findall(message))) if UNVALIDATED in message else []
+    old = [row for _, row in _rules(before)]
+    new = [row for _, row in _rules(after) if row not in old]
+    written = {_target(row) for row in new}
+    kept = {_target(row) for row in old if row not in new}
+    return named if named and not written & set(named) and set(named) <= kept else []
+
+
+def _rules(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for kind, rows in document.items():
+        if isinstance(rows, list):
+            yield from ((kind, row) for row in rows)
+
+
+def _target(row: Mapping[str, Any]) -> str:
+    return next((str(row[name]) for name in _TARGETS if name in row), "")

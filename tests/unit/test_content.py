@@ -1,0 +1,92 @@
+"""What a file's first bytes tell, and that the beginning of a right file is never called wrong."""
+
+import bz2
+import gzip
+import json
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.facts.content import older, wrong_in
+from tests.unit.test_taking_back import SETTINGS
+
+EVENTS, BAD = SETTINGS.streams
+NAMES = ["app_id", "platform", "etl_tstamp", "collector_tstamp", "dvce_created_tstamp", "event", "event_id"]
+
+
+def event(count=131, **values):
+    fields = [""] * count
+    for at, value in {3: "2026-11-20 12:00:00.000", 6: str(uuid.UUID(int=7)), **values}.items():
+        fields[int(str(at).removeprefix("f"))] = value
+    return "\t".join(fields).encode() + b"\n"
+
+
+PACKINGS = [bytes, gzip.compress, bz2.compress]
+
+
+@pytest.mark.parametrize("packed", PACKINGS)
+@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event()])  # fmt: skip  # noqa: E501
+def test_events_are_right_however_they_are_packed(packed, plain):
+    assert wrong_in(packed(plain), EVENTS) == ""
+    assert older(packed(plain), EVENTS) == ""
+
+
+@pytest.mark.parametrize("plain", [b'{"schema": "iglu:x"}\n', b' {"a": 1}{"b": 2}', b"[1]"])
+def test_documents_are_right_among_bad_rows(plain):
+    assert wrong_in(gzip.compress(plain), BAD) == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (gzip.compress(gzip.compress(event())), "it is packed twice"),
+        (b"PK\x03\x04" + b"x" * 100, "it is a zip archive"),
+        (b"PAR1" + b"x" * 100, "it is Parquet"),
+        (gzip.compress(b"PAR1" + b"x" * 100), "it holds Parquet"),
+        (bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40, "it is LZO"),
+        (b"<html>denied</html>\n", "it holds a web page or an XML document"),
+        (b'<?xml version="1.0"?><Error/>', "it holds a web page or an XML document"),
+        (gzip.compress(b'{"schema": "iglu:x"}\n'), "it holds JSON"),
+        (gzip.compress("\t".join(NAMES + [""] * 124).encode() + b"\n"), "its first line is a header"),
+        (gzip.compress(event().replace(b"\t", b",")), "its first line has 1 of 131 fields"),
+        (gzip.compress(event(60)), "its first line has 60 of 131 fields"),
+        (gzip.compress(event(132)), "its first line has 132 fields, more than 131"),
+        (
+            gzip.compress(event().rstrip(b"\n") + b"\t" + event()),
+            "its first line has 262 fields, more than 131",
+        ),
+        (gzip.compress(event(f6="page_view")), "the fields of its first line are not in their places"),
+    ],
+)
+def test_what_no_pipe_of_ours_reads_is_named(body, said):
+    assert wrong_in(body, EVENTS) == said
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (gzip.compress(event()), "it holds enriched events"),
+        (gzip.compress(b"plain words\n"), "it does not hold JSON"),
+        (gzip.compress(gzip.compress(b"{}")), "it is packed twice"),
+    ],
+)
+def test_what_are_no_bad_rows_is_named(body, said):
+    assert wrong_in(body, BAD) == said
+
+
+def test_an_older_event_is_told_as_that():
+    assert wrong_in(gzip.compress(event(123)), EVENTS) == ""
+    assert older(gzip.compress(event(123)), EVENTS) == "its first line has 123 of 131 fields"
+    assert older(gzip.compress(b"{}"), BAD) == ""
+
+
+@given(st.integers(0, 600), st.sampled_from(PACKINGS))
+def test_a_beginning_that_is_cut_off_anywhere_is_not_called_wrong(length, packed):
+    assert wrong_in(packed(event(f20="x" * 500))[:length], EVENTS) == ""
+
+
+@given(st.binary(max_size=300), st.sampled_from([EVENTS, BAD]))
+def test_any_bytes_end_in_a_sentence(first, stream):
+    assert json.dumps(wrong_in(first, stream) + older(first, stream)).isprintable()
