@@ -222,7 +222,8 @@ class _Watcher:
         told = f"; told: {', '.join(causes)}" if causes else ""
         text = f"{self.settings.target} {found.verdict}{named}{told}"
         if self.asked.once:
-            say(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")
+            tell = note if self.asked.format and not self.asked.output else say
+            tell(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")
         else:
             self.tell_once("state", text)
 

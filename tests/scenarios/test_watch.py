@@ -301,6 +301,10 @@ def test_sns_and_pagerduty_and_teams(new_installation: Callable[..., Installatio
     assert "test of `invoke watch --test-message`" in got["Messages"][0]["Body"]
 
 
+BY_ITSELF = ("sqs:ReceiveMessage", "LOGOUT")
+"""The pipe's own reading of its queue, and the good-bye of the round before."""
+
+
 @pytest.mark.slow
 def test_a_rounds_requests_do_not_grow_with_files(
     new_installation: Callable[..., Installation], told: Receiver
@@ -314,7 +318,7 @@ def test_a_rounds_requests_do_not_grow_with_files(
         watched.round(None)
         after = installation.control("GET", f"/requests?since={before}")["requests"]
         ours = [row for row in after if row["cloud"] == "snowflake" or "assumed-role" not in row["caller"]]
-        return dict(Counter(row["operation"] for row in ours))
+        return dict(Counter(row["operation"] for row in ours if row["operation"] not in BY_ITSELF))
 
     watched.put("2026-01-01-0.gz")
     installation.settle()
