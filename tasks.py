@@ -309,6 +309,42 @@ def watch(
     )
 
 
+@task(
+    positional=["key"],
+    help={
+        "key": "the file's key, its s3:// URL, or with --pattern a regular expression for whole keys",
+        "pattern": "KEY is a regular expression, as in backfill",
+        "stream": STREAM,
+        "max_files": "with --pattern: explain at most so many files, the oldest first (default: 20)",
+        "format": TABLE_OR_JSON,
+        "debug": DEBUG,
+    },
+)
+def explain(
+    c: Context,
+    key: str,
+    pattern: bool = False,
+    stream: str | None = None,
+    max_files: int = 20,
+    format: str = "table",
+    debug: bool = False,
+) -> None:
+    """What became of a file: versions, announcements, every load, its rows, a verdict, what to do.
+
+    Exit code 0: nothing of it is missing. 1: something is.
+    """
+    run(
+        c,
+        "explain",
+        key=key,
+        pattern=pattern,
+        stream=stream,
+        max_files=max_files,
+        output_format=format,
+        debug=debug,
+    )
+
+
 @task(help=SWITCH_HELP)
 def refresh(
     c: Context, stream: str | None = None, dry_run: bool = False, yes: bool = False, debug: bool = False
@@ -605,6 +641,7 @@ namespace = Collection(
     plan,
     verify,
     status,
+    explain,
     refresh,
     backfill,
     replace_pipe,

@@ -25,7 +25,7 @@ WITHOUT_TARGET = ("sql", "runs", "report")
 """Commands that contact nobody, and need no sandbox."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "report", "runs", "sql")
+ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "sql")
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 

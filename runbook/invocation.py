@@ -26,6 +26,7 @@ TASKS = (
     "plan",
     "verify",
     "status",
+    "explain",
     "refresh",
     "backfill",
     "replace-pipe",

@@ -109,6 +109,8 @@ def _changes(run: Run, found: Replacement, predicted: BackfillPlan | None) -> li
     changes: list[SqlChange | AwsChange] = []
     after = found
     if found.why:
+        level = statements.level(found.stream, found.pipe, note)
+        changes += [level] if level else []
         if not found.is_stopped:
             changes.append(statements.hold(found.stream, found.pipe, note))
         changes.append(statements.create(found.stream, found.pipe, note, found.definition))

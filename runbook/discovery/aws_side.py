@@ -101,7 +101,7 @@ def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:
     if rule.kind != "TopicConfigurations":
         return False
     topic = facts.topic(rule.target)
-    return topic is not None and channel in topic.queues
+    return topic is not None and topic.reaches(channel)
 
 
 def _role(facts: Facts, found: Described) -> None:

@@ -21,7 +21,8 @@ AGAIN = "`invoke handoff`"
 
 UserArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:user/[A-Za-z0-9_+=,.@/-]+$")]
 RoleArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:iam::[0-9]{12}:role/[\x21-\x7e]+$")]
-QueueArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")]
+ChannelArn = Annotated[str, Field(pattern=r"^arn:[a-z-]+:(sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$")]
+"""A pipe's notification channel: its queue, or its topic where it has one."""
 ExternalId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)]
 
 
@@ -45,7 +46,7 @@ class FromSnowflake(_Part):
 
     iam_user_arn: UserArn
     external_id: ExternalId
-    notification_channels: dict[str, QueueArn] = Field(default_factory=dict)
+    notification_channels: dict[str, ChannelArn] = Field(default_factory=dict)
 
 
 class Handoff(BaseModel):

@@ -221,6 +221,7 @@ class Replacing:
             raise AssertionError("a replacement without a note")
         note = found.note if found.is_stopped else replace(found.note, begun=self.run.facts().now)
         begun = note.begun
+        self._try_the_level(found, note)
         if not found.is_stopped:
             self._make(statements.hold(self.stream, found.pipe, note))
             self._wait_for_quiet(found)
@@ -246,6 +247,22 @@ class Replacing:
                 f"Snowflake does not take the new COPY of {self.stream.pipe}",
                 why=f"{error}; the pipe is as it was",
                 remedy="correct the statement in sql/step4_snowflake, or what it needs, and run it again",
+            ) from None
+
+    def _try_the_level(self, found: Replacement, note: Note) -> None:
+        """Raises Refused where LOG_EVENT_LEVEL could not be given back. Writes what is there already."""
+        change = statements.level(self.stream, found.pipe, note)
+        if change is None:
+            return
+        try:
+            self._make(change)
+        except SqlFailed as error:
+            owner = found.pipe.owner
+            raise Refused(
+                f"{self.stream.pipe} has a {statements.EVENT_LEVEL} that {owner} may not set",
+                why=f"{error}; a new pipe would lose it. Nothing was changed",
+                remedy=f"GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE {owner}, as ACCOUNTADMIN; or take it "
+                f"off: ALTER PIPE {self.stream.pipe.sql} UNSET {statements.EVENT_LEVEL}",
             ) from None
 
     def _stop_where_another_run_is_at_it(self, found: Replacement, begun: datetime) -> None:

@@ -26,6 +26,23 @@ def hold(stream: Stream, pipe: Pipe, note: Note) -> SqlChange:
     return _by_owner(stream, pipe, statement, "pause the pipe; its comment notes what it will lose")
 
 
+EVENT_LEVEL = "LOG_EVENT_LEVEL"
+
+
+def level(stream: Stream, pipe: Pipe, note: Note) -> SqlChange | None:
+    """The pipe's LOG_EVENT_LEVEL as it is; None without one of its own.
+
+    Setting it needs MODIFY LOG EVENT LEVEL on the account, of the owner too: where that is missing, the
+    replacement stops here, and not when the level is to be given back to the new pipe.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
+    """
+    value = note.belongings.parameters.get(EVENT_LEVEL)
+    if value is None:
+        return None
+    statement = f"ALTER PIPE {stream.pipe.sql} SET {EVENT_LEVEL} = {value.sql}"
+    return _by_owner(stream, pipe, statement, f"{EVENT_LEVEL} as it is: it can be given back")
+
+
 def create(stream: Stream, pipe: Pipe, note: Note, definition: str) -> SqlChange:
     """The new pipe in the old one's place, with the note; it runs at once."""
     kept = {name: value for name, value in note.belongings.options.items() if name != "AWS_SNS_TOPIC"}

@@ -7,6 +7,7 @@ from runbook.facts.whose import role_is_for_us
 from runbook.plan import AwsChange, Before, Change
 from runbook.policies.documents import Document, same, statements, text
 from runbook.policies.held import Role
+from runbook.settings import Stream
 from runbook.steps.step3_aws import read_before
 from runbook.wanted.trust import nobody
 
@@ -57,7 +58,19 @@ def _topic(facts: Facts, arn: str) -> Iterator[Change]:
 def _channels(facts: Facts, arn: str) -> frozenset[str]:
     """The queues of our pipes on a topic."""
     streams = [stream for stream in facts.settings.streams if stream.sns_topic == arn]
-    return frozenset(facts.channel(stream) or "" for stream in streams)
+    return frozenset(_queue(facts, stream) for stream in streams)
+
+
+def _queue(facts: Facts, stream: Stream) -> str:
+    """The pipe's queue, which only its status tells where its channel is the topic.
+
+    Source: https://docs.snowflake.com/en/user-guide/multi-location-resilience-data-pipelines-setup-validate
+    """
+    channel = facts.channel(stream) or ""
+    if ":sns:" not in channel:
+        return channel
+    status = facts.pipe_status(stream)
+    return str(status.document.get("notificationChannelName", "")) if status else ""
 
 
 def trust(role: Role) -> Document:

@@ -207,8 +207,8 @@ def _figure(title: str, series: Series) -> str:
 
 
 def _svg(title: str, series: Series) -> str:
-    import pygal  # type: ignore[import-untyped,unused-ignore]
-    from pygal.style import Style  # type: ignore[import-untyped,unused-ignore]
+    import pygal
+    from pygal.style import Style
 
     style = Style(
         background="transparent",

@@ -145,6 +145,8 @@ class Control:
         account.pipes.latency_s = faults.number("pipe_latency_s")
         account.pipes.replaced_pipe_s = faults.number("replaced_pipe_s")
         account.history.truncate_keeps_pipe_loads = bool(faults.number("truncate_keeps_pipe_loads"))
+        account.history.rollback_keeps_copies = bool(faults.number("rollback_keeps_copies"))
+        account.bucket.gone_is_denied = bool(faults.number("gone_file_is_denied"))
         account.pipes.channels.new_each_time = bool(faults.number("new_queue_each_time"))
         return faults.as_json()
 

@@ -43,7 +43,12 @@ def test_a_changed_copy_comes_live_with_everything_else_as_it_was(healthy: Insta
     by_hand(healthy)
     healthy.sql("CREATE ROLE WATCHER")
     healthy.sql(f"GRANT MONITOR ON PIPE {PIPE} TO ROLE WATCHER WITH GRANT OPTION", "SNOWPLOW_LOADER")
-    healthy.sql(f"ALTER PIPE {PIPE} SET LOG_EVENT_LEVEL = 'ERROR'", "SNOWPLOW_LOADER")
+    healthy.sql(f"ALTER PIPE {PIPE} SET LOG_EVENT_LEVEL = 'ERROR'", "ACCOUNTADMIN")
+    so_far = requests_so_far(healthy)
+    said = " ".join(replace_pipe(healthy, expect=Refused.exit_code).split())
+    assert "GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE SNOWPLOW_LOADER" in said
+    assert not any("CREATE OR REPLACE" in str(row) for row in healthy.writes_since(so_far))
+    healthy.sql("GRANT MODIFY LOG EVENT LEVEL ON ACCOUNT TO ROLE SNOWPLOW_LOADER", "ACCOUNTADMIN")
     keys = put(healthy, "loaded-1.gz", "loaded-2.gz")
     healthy.settle()
     healthy.advance(minutes=1)

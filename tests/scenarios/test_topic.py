@@ -85,7 +85,7 @@ def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> 
     )
 
     def arrives(name: str) -> None:
-        before.put("events", name, gzip.compress(b"\t".join([b"x"] * 131) + b"\n"))
+        before.put("events", name, gzip.compress(b"\t".join([name.encode()] * 131) + b"\n"))
         before.settle()
 
     before.run("up")

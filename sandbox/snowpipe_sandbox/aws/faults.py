@@ -21,6 +21,8 @@ _NUMBERS = (
     "pipe_latency_s",
     "replaced_pipe_s",
     "truncate_keeps_pipe_loads",
+    "rollback_keeps_copies",
+    "gone_file_is_denied",
 )
 _NOTIFICATIONS = {"drop", "duplicate", "delay_s", "reorder", "activation_s"}
 

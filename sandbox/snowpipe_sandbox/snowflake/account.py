@@ -15,7 +15,7 @@ from typing import Any
 from snowpipe_sandbox.clock import Clock
 from snowpipe_sandbox.requests import RequestLog
 from snowpipe_sandbox.snowflake.bucket import BucketReader
-from snowpipe_sandbox.snowflake.catalog import Catalog, Warehouse
+from snowpipe_sandbox.snowflake.catalog import Catalog, User, Warehouse
 from snowpipe_sandbox.snowflake.engine import Engine
 from snowpipe_sandbox.snowflake.history import LoadHistory
 from snowpipe_sandbox.snowflake.locks import TableLocks
@@ -63,6 +63,8 @@ class Account:
         self.organization: str = organization.upper()
         self.user = self.name
         self.password = password
+        self.users: dict[str, User] = {}
+        """Users by name, without the one that signs in."""
         self.sign_ins = SignIns(self.name, self.organization, self.user, password, clock.now)
         self.aws = aws
         self.clock = clock

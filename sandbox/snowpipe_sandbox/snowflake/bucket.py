@@ -67,6 +67,11 @@ class BucketReader:
         self._regions: dict[str, str] = {}
         self.credential_cache_s: float = 0.0
         """How long a role's temporary credentials are reused; up to 3600 on real accounts (sources §1.1)."""
+        self.gone_is_denied = False
+        """Say of a file that is gone what Snowflake says too at times: that access to it is denied.
+
+        Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts
+        """
 
     # -- whose keys --------------------------------------------------------------------------------------
 
@@ -240,6 +245,11 @@ class RoleSession:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def delete(self, file: StagedFile) -> None:
+        """Delete one object. Raises 091003."""
+        with self.calls() as s3:
+            s3.delete_object(Bucket=file.bucket, Key=file.key)
+
     def head(self, bucket: str, key: str) -> StagedFile | None:
         """One object's size, ETag and time; None if it is not there, or may not be read."""
         try:
@@ -267,6 +277,8 @@ class RoleSession:
             with self.calls(raw=True) as s3:
                 answer = s3.get_object(Bucket=file.bucket, Key=file.key)
         except ClientError as refused:
+            if self._reader.gone_is_denied and not _is_kept(refused):
+                raise load_errors.access_denied(file.key) from None
             raise _unreadable(file, refused) from None
         except BotoCoreError as broken:
             raise load_errors.FileError(str(broken), 91003) from None
@@ -278,6 +290,11 @@ class RoleSession:
             answer["LastModified"].astimezone(UTC),
         )
         return found, answer["Body"]
+
+
+def _is_kept(refused: ClientError) -> bool:
+    """Is the object there, as far as S3 told?"""
+    return refused.response.get("Error", {}).get("Code") != "NoSuchKey"
 
 
 _KMS = re.compile(r"kms[:.]", re.IGNORECASE)

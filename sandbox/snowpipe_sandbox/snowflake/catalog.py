@@ -59,6 +59,22 @@ class Warehouse:
     owner: str
     created_on: datetime
     comment: str = ""
+    statement_timeout_s: int = 0
+    """STATEMENT_TIMEOUT_IN_SECONDS; 0: the session's counts."""
+
+
+@dataclass(slots=True)
+class User:
+    """A user nobody signs in as; ``properties`` as they were written, without passwords."""
+
+    name: str
+    owner: str
+    created_on: datetime
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, given: dict[str, Any]) -> None:
+        """Set properties; of a password only that there is one."""
+        self.properties |= {name: "" if name == "PASSWORD" else str(value) for name, value in given.items()}
 
 
 @dataclass(slots=True)
@@ -138,6 +154,8 @@ class Stage(SchemaObject):
     file_format: FormatOptions | int | None = None
     directory: Directory | None = None
     region: str | None = None
+    on_error: str | None = None
+    """ON_ERROR of COPY_OPTIONS."""
     own: Integration | None = None
     """What reaches the bucket for a stage with credentials: no integration of the account."""
 
@@ -212,7 +230,7 @@ class Pipe(SchemaObject):
     """A pipe. ``definition`` is the COPY text as written; ``paused`` None means "as the schema says".
 
     ``owner_changed``: ownership was transferred and SYSTEM$PIPE_FORCE_RESUME not yet called.
-    ``cloned``: made by cloning its schema; stopped until forced.
+    ``cloned``: made by cloning its schema; stopped until it is resumed.
     """
 
     definition: str

@@ -100,6 +100,9 @@ def _unconverted(target: Target, value: Any) -> Problem:
         return load_errors.json_error(json_reader.detail_of(str(value)))
     if base == "BINARY":
         return f"The following string is not a legal hex-encoded value: '{value}'", 100115, "22000"
+    if target.document:
+        shown = {"NUMBER": "FIXED", "FLOAT": "REAL"}.get(base, base)
+        return f"Failed to cast variant value {value} to {shown}", 100071, "22000"
     what, code, sql_state = _KINDS[base]
     return f"{what} '{value}' is not recognized", code, sql_state
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import engine, errors, load_errors
+from snowpipe_sandbox.snowflake import engine, errors, load_errors, values
 from snowpipe_sandbox.snowflake.catalog import TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type
@@ -67,6 +67,16 @@ MACROS = (
         json_extract(document, '$."' || replace(name, '"', '\"') || '"')""",
     """CREATE MACRO IF NOT EXISTS load_alike(document, name) AS load_same(
         document, list_filter(json_keys(document), k -> upper(k) = upper(name))[1])""",
+    # A number in a document is seconds, whatever its size: see values.py.
+    """CREATE MACRO IF NOT EXISTS load_is_seconds(x) AS
+        json_type(x) IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE', 'DECIMAL')""",
+    f"""CREATE MACRO IF NOT EXISTS load_seconds(n) AS CASE
+        WHEN abs(n) < {values.LAST_SECOND} THEN make_timestamp(CAST(n * 1000000 AS BIGINT))
+        WHEN n > 0 THEN CAST('infinity' AS TIMESTAMP) ELSE CAST('-infinity' AS TIMESTAMP) END""",
+    """CREATE MACRO IF NOT EXISTS load_trimmed(x) AS
+        CASE WHEN json_type(x) = 'VARCHAR' THEN to_json(trim(x ->> '$')) ELSE x END""",
+    """CREATE MACRO IF NOT EXISTS load_unless(x, texts) AS
+        CASE WHEN list_contains(texts, x ->> '$') THEN NULL ELSE x END""",
     """CREATE MACRO IF NOT EXISTS load_binary(x) AS
         CASE WHEN regexp_full_match(x, '([0-9A-Fa-f]{2})*') THEN unhex(x) END""",
 )
@@ -108,6 +118,10 @@ def convert(
     elif type_ == "JSON":
         text = f"({raw} ->> '$')"
         converted = _FROM_TEXT[base](text, wanted)
+        if base.startswith("TIMESTAMP"):
+            seconds = f"load_seconds(TRY_CAST({text} AS DECIMAL(38, 6)))"
+            seconds += "" if base == "TIMESTAMP_NTZ" else " AT TIME ZONE 'UTC'"
+            converted = f"CASE WHEN load_is_seconds({raw}) THEN {seconds} ELSE {converted} END"
         raw = f"(CASE WHEN json_type({raw}) <> 'NULL' THEN {raw} END)"
     elif type_ == wanted:
         return raw, None

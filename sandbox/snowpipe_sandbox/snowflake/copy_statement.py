@@ -122,7 +122,7 @@ def parse_copy(text: str) -> CopyStatement:
 
 
 def parse_list(text: str) -> tuple[StageReference, str | None]:
-    """The stage and the PATTERN of ``LIST @stage[/path] [PATTERN = '…']``. Raises 001003."""
+    """The stage and the PATTERN of ``LIST`` or ``REMOVE @stage[/path] [PATTERN = '…']``. Raises 001003."""
     return _Parser(text).listing()
 
 
@@ -138,6 +138,17 @@ def for_pipe(statement: CopyStatement) -> CopyStatement:
     if statement.on_error == ABORT_STATEMENT:
         raise errors.invalid_value("ABORT_STATEMENT", "ON_ERROR")
     return statement
+
+
+def on_error_of(value: str, written: str = "") -> OnError:
+    """ON_ERROR's value. Raises 001008 for another one, with the text that was written."""
+    match = _ON_ERROR.fullmatch(value.upper())
+    if match is not None:
+        return OnError("SKIP_FILE", None if match[1] is None else int(match[1]), percent=bool(match[2]))
+    known = {"CONTINUE": CONTINUE, "ABORT_STATEMENT": ABORT_STATEMENT}
+    if value.upper() not in known:
+        raise errors.invalid_value(written or value, "ON_ERROR")
+    return known[value.upper()]
 
 
 _STAGE = re.compile(r"""@[^\s()',;"]*(?:"(?:[^"]|"")*"[^\s()',;"]*)*""")
@@ -214,7 +225,7 @@ class _Parser:
             raise SnowflakeError(
                 2029,
                 "42601",
-                "SQL compilation error:\nMATCH_BY_COLUMN_NAME is not supported with a COPY transformation.",
+                "SQL compilation error:\nmatch_by_column_name is not supported with copy transform.",
             )
         if self.found.get("include_metadata") and not self.found.get("match_by_column_name"):
             raise SnowflakeError(
@@ -222,7 +233,7 @@ class _Parser:
             )
 
     def listing(self) -> tuple[StageReference, str | None]:
-        self.tokens.one_of("LIST", "LS")
+        self.tokens.one_of("LIST", "LS", "REMOVE", "RM")
         stage = self._stage()
         while not self.tokens.at_end:
             self.tokens.expect("PATTERN", "=")
@@ -242,6 +253,8 @@ class _Parser:
 
     def _stage(self) -> StageReference:
         """A stage reference: its path is plain text, so it is read from the text and not from tokens."""
+        if self.tokens.sees("TABLE", "("):
+            raise errors.not_emulated("a COPY from a table function, as of a streaming pipe")
         start = self.tokens.next.start
         quoted_stage = _QUOTED_STAGE.match(self.text, start)
         if quoted_stage is not None:
@@ -277,6 +290,8 @@ class _Parser:
                 raise self.tokens.error()
         select = self.text[start : self.tokens.next.start].strip()
         self.tokens.expect("FROM")
+        if self.tokens.sees("TABLE", "("):
+            raise errors.not_emulated("a COPY from a table function")
         if self.tokens.next.value != "@" and not self.tokens.next.text.startswith("'@"):
             raise only_simple_select()
         stage = self._stage()
@@ -354,15 +369,7 @@ class _Parser:
 
     def on_error(self) -> None:
         token = self.tokens.next
-        value = str(self._value()).upper()
-        match = _ON_ERROR.fullmatch(value)
-        if match is not None:
-            number = None if match[1] is None else int(match[1])
-            self.found["on_error"] = OnError("SKIP_FILE", number, percent=bool(match[2]))
-        elif value in ("CONTINUE", "ABORT_STATEMENT"):
-            self.found["on_error"] = CONTINUE if value == "CONTINUE" else ABORT_STATEMENT
-        else:
-            raise errors.invalid_value(token.text, "ON_ERROR")
+        self.found["on_error"] = on_error_of(str(self._value()), token.text)
 
     def size_limit(self) -> None:
         number = self.tokens.number()
@@ -377,8 +384,9 @@ class _Parser:
         self.found["validation_mode"] = value
 
     def purge(self) -> None:
-        if self.tokens.boolean():
-            raise errors.not_emulated("PURGE = TRUE")
+        self.found["purge"] = self.tokens.boolean()
+        if not self.found["purge"]:
+            self.written.remove("PURGE")
 
     def enforce_length(self) -> None:
         self.found["truncate_columns"] = not self.tokens.boolean()

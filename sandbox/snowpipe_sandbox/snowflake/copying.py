@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -20,7 +21,7 @@ import duckdb
 
 from snowpipe_sandbox.snowflake import conversions, errors, load_errors, resolve
 from snowpipe_sandbox.snowflake import projection as projections
-from snowpipe_sandbox.snowflake.bucket import RoleSession
+from snowpipe_sandbox.snowflake.bucket import RoleSession, StagedFile
 from snowpipe_sandbox.snowflake.catalog import FileFormat, Integration, Stage, Table
 from snowpipe_sandbox.snowflake.copy_statement import (
     ABORT_STATEMENT,
@@ -30,6 +31,7 @@ from snowpipe_sandbox.snowflake.copy_statement import (
     OnError,
     StageReference,
     for_pipe,
+    on_error_of,
     parse_copy,
     parse_list,
     parse_stage,
@@ -136,13 +138,20 @@ def compile_statement(
     plan = LoadPlan(
         projection=projection,
         options=options,
-        on_error=statement.on_error or default_on_error,
+        on_error=statement.on_error or _of_the_stage(stage, default_on_error) or default_on_error,
         table=duckdb_name(table.full_name),
         table_name=table.name,
         column_names=[column.name for column in columns],
+        timezone=timezone,
     )
     prefix = statement.stage.prefix(stage.path)
     return Compiled(statement, stage, integration, table, identity, named, plan, prefix, pattern, compiled_at)
+
+
+def _of_the_stage(stage: Stage, default: OnError) -> OnError | None:
+    """ON_ERROR of the stage's COPY_OPTIONS, which a statement's own is preferred to; a pipe never aborts."""
+    own = None if stage.on_error is None else on_error_of(stage.on_error)
+    return None if own == ABORT_STATEMENT and default == SKIP_FILE else own
 
 
 def compile_copy(
@@ -245,7 +254,16 @@ class _Copy:
                 load.close()
                 reading.close()
         self._remember(load)
+        if self.compiled.statement.purge:
+            loaded = [one.file for one in load.files if one.status == "LOADED"]
+            self.session.after_commit(lambda: self._purge(loaded))
         return self._output(load, chosen)
+
+    def _purge(self, loaded: list[StagedFile]) -> None:
+        """PURGE: what was loaded is deleted; a refusal is no error [copy-into-table]."""
+        for file in loaded:
+            with suppress(SnowflakeError):
+                self.role.delete(file)
 
     def _remember(self, load: Load) -> None:
         """Put the load into the histories once it is committed."""
@@ -257,6 +275,8 @@ class _Copy:
             history.copied(table.id, loaded)
             history.record(attempts)
 
+        if history.rollback_keeps_copies:
+            self.session.at_end(lambda: history.copied(table.id, loaded))
         self.session.after_commit(remember)
 
     def _output(self, load: Load, chosen: Chosen) -> Result:
@@ -362,6 +382,7 @@ def _validate(account: Account, session: Session, compiled: Compiled, role: Role
         compiled.plan.table,
         compiled.plan.table_name,
         compiled.plan.column_names,
+        compiled.plan.timezone,
     )
     reading = account.engine.cursor(session.parameters.timezone)
     load = Load(plan, reading, role.open, account.clock.now)
@@ -397,6 +418,26 @@ def _rejected(load: Load, chosen: Chosen, prefix: str) -> list[tuple[Any, ...]]:
 
 
 # -- LIST -----------------------------------------------------------------------------------------------
+
+REMOVED_COLUMNS = [Column("name"), Column("result")]
+
+
+def remove(account: Account, context: Context, text: str) -> Result:
+    """REMOVE @stage[/path] [PATTERN = '…']: deletes what LIST of the same would show. Raises as LIST.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/remove.
+    """
+    reference, pattern = parse_list(text)
+    matching = java_pattern(pattern)
+    stage, integration = resolve.stage_for_use(account, context, reference.parts)
+    role = account.bucket.reach(integration)
+    removed = []
+    for file in list(role.list(stage.bucket, reference.prefix(stage.path))):
+        if matching is None or matching.fullmatch(file.key):
+            role.delete(file)
+            removed.append((file.url.removeprefix(f"s3://{stage.bucket}/"), "removed"))
+    return Result(REMOVED_COLUMNS, removed)
+
 
 LIST_COLUMNS = [Column("name"), Column("size", "FIXED"), Column("md5"), Column("last_modified")]
 

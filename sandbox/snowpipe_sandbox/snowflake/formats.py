@@ -17,7 +17,7 @@ from snowpipe_sandbox.snowflake.errors import SnowflakeError
 Kind = Literal["string", "character", "delimiter", "boolean", "integer", "list", "word"]
 NONE = "NONE"
 
-NOT_EMULATED_TYPES = ("AVRO", "ORC", "PARQUET", "XML", "CUSTOM")
+NOT_EMULATED_TYPES = ("AVRO", "ORC", "XML", "CUSTOM")
 
 COMPRESSIONS = ("AUTO", "GZIP", "BZ2", "ZSTD", "DEFLATE", "RAW_DEFLATE", "NONE")
 COMPRESSIONS_NOT_EMULATED = ("BROTLI", "LZO", "SNAPPY")
@@ -124,9 +124,22 @@ JSON_OPTIONS: tuple[Option, ...] = (
     Option("MULTI_LINE", "boolean", default=True),
 )
 
+PARQUET_OPTIONS: tuple[Option, ...] = (
+    Option("TRIM_SPACE", "boolean", default=False),
+    Option("NULL_IF", "list", default=("\\N",)),
+    Option("COMPRESSION", "word", default="AUTO"),
+    Option("SNAPPY_COMPRESSION", "boolean", default=True),
+    Option("BINARY_AS_TEXT", "boolean", default=True),
+    Option("USE_LOGICAL_TYPE", "boolean", default=False),
+    Option("USE_VECTORIZED_SCANNER", "boolean", default=False),
+    Option("REPLACE_INVALID_CHARACTERS", "boolean", default=False),
+)
+"""COMPRESSION is of the blocks inside, and read from the file itself."""
+
 OPTIONS: dict[str, dict[str, Option]] = {
     "CSV": {option.name: option for option in CSV_OPTIONS},
     "JSON": {option.name: option for option in JSON_OPTIONS},
+    "PARQUET": {option.name: option for option in PARQUET_OPTIONS},
 }
 
 
@@ -134,7 +147,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
 class FormatOptions:
     """The options of one file format: what was written; everything else is the type's default.
 
-    ``type`` is CSV or JSON. Values in ``written`` are typed: str, bool, int or a tuple of str.
+    ``type`` is CSV, JSON or PARQUET. Values in ``written`` are typed: str, bool, int or a tuple of str.
     """
 
     type: str = "CSV"
@@ -202,8 +215,19 @@ def _checked(type_: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if name not in known:
             raise errors.invalid_property(name, f"FILE_FORMAT({type_})")
+        if type_ == "PARQUET" and name == "COMPRESSION":
+            checked[name] = _parquet_compression(value)
+            continue
         checked[name] = _typed(known[name], value)
     return checked
+
+
+def _parquet_compression(value: Any) -> str:
+    """AUTO, SNAPPY, NONE or LZO. Raises SnowflakeError 001008 for another one."""
+    word = str(value).upper()
+    if word not in ("AUTO", "SNAPPY", "NONE", "LZO"):
+        raise errors.invalid_value(word, "COMPRESSION")
+    return word
 
 
 def _typed(option: Option, value: Any) -> Any:
@@ -291,10 +315,11 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
 
 def _without_conflicts(options: FormatOptions) -> FormatOptions:
     """The same options, or SnowflakeError where two of them exclude each other."""
+    if options.type == "PARQUET":
+        return options
     if options.type != "CSV":
-        for name in ("ENABLE_OCTAL", "STRIP_NULL_VALUES", "TRIM_SPACE"):
-            if options[name]:
-                raise errors.not_emulated(f"{name} = TRUE in a JSON file format")
+        if options["ENABLE_OCTAL"]:
+            raise errors.not_emulated("ENABLE_OCTAL = TRUE in a JSON file format")
         return options
     if not options["VALIDATE_UTF8"]:
         raise errors.not_emulated("VALIDATE_UTF8 = FALSE")

@@ -147,6 +147,8 @@ class LoadHistory:
         self._in_progress: dict[tuple[int, int, str], Attempt] = {}
         self.account_usage_lag_s: float = ACCOUNT_USAGE_LAG_S
         """How late ACCOUNT_USAGE views are, in the tenant's seconds."""
+        self.rollback_keeps_copies = False
+        """The table remembers a COPY that was undone: which of the two is so is on no public page."""
         self.truncate_keeps_pipe_loads = False
         """As before BCR-2305: TRUNCATE hides what COPY loaded, and not what a pipe did."""
 

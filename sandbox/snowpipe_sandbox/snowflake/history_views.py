@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 FUNCTION_RANGE = timedelta(days=14)
 USAGE_DEFAULT_RANGE = timedelta(minutes=10)
+USAGE_STEPS = (
+    (timedelta(hours=12), timedelta(minutes=5)),
+    (timedelta(days=7), timedelta(hours=1)),
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CREDITS_PER_GB = 0.0037
 LOAD_HISTORY_ROWS = 10_000
 LOAD_HISTORY_LAG = timedelta(minutes=90)
@@ -281,41 +286,63 @@ def pipe_usage_history(
     end: datetime | None = None,
     pipe_name: Name | None = None,
 ) -> Result:
-    """INFORMATION_SCHEMA.PIPE_USAGE_HISTORY by the hour; the last ten minutes unless a range is given."""
+    """INFORMATION_SCHEMA.PIPE_USAGE_HISTORY; the last ten minutes unless a range is given.
+
+    The page says that rows are of 5 minutes, an hour or a day by the length of the range, and that all pipes
+    share one without a name; where one length ends and the next begins is made up (source:
+    https://docs.snowflake.com/en/sql-reference/functions/pipe_usage_history).
+    """
     now = account.clock.now()
     until = end or now
     since = max(start or until - USAGE_DEFAULT_RANGE, now - FUNCTION_RANGE)
-    rows = [row[1:] for row in _usage(account.history.attempts(), since, until, pipe_name)]
-    return Result(PIPE_USAGE_HISTORY, rows)
+    length = until - since
+    every = next((step for most, step in USAGE_STEPS if length <= most), timedelta(days=1))
+    found = [row[1:] for row in _usage(account.history.attempts(), since, until, pipe_name, every)]
+    return Result(PIPE_USAGE_HISTORY, found if pipe_name is not None else _of_all_pipes(found))
+
+
+def _of_all_pipes(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of one span added up, in one without a pipe's name."""
+    spans: dict[tuple[datetime, datetime], list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        spans[row[0], row[1]].append(row[3:])
+    return [
+        (*span, None, *(sum(column) for column in zip(*used, strict=True)))
+        for span, used in sorted(spans.items())
+    ]
 
 
 def account_pipe_usage_history(account: Account) -> Result:
     """SNOWFLAKE.ACCOUNT_USAGE.PIPE_USAGE_HISTORY by the hour, a year, up to three hours late."""
     lag = min(PIPE_USAGE_LAG, timedelta(seconds=account.history.account_usage_lag_s))
     now = account.clock.now()
-    used = _usage(account.history.attempts(), now - ACCOUNT_USAGE_KEPT, now - lag, None)
+    used = _usage(account.history.attempts(), now - ACCOUNT_USAGE_KEPT, now - lag, None, timedelta(hours=1))
     rows = [(id_, name, start, end, *rest) for id_, start, end, name, *rest in used]
     return Result(ACCOUNT_PIPE_USAGE_HISTORY, rows)
 
 
 def _usage(
-    attempts: Sequence[Attempt], since: datetime, until: datetime, pipe_name: Name | None
+    attempts: Sequence[Attempt],
+    since: datetime,
+    until: datetime,
+    pipe_name: Name | None,
+    every: timedelta,
 ) -> list[tuple[Any, ...]]:
-    """(pipe id, hour, its end, pipe name, credits, bytes inserted, files, bytes billed)."""
+    """(pipe id, start of a span, its end, pipe name, credits, bytes inserted, files, bytes billed)."""
     hours: dict[tuple[int, Name, datetime], list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         pipe = attempt.pipe
         if pipe is None or attempt.status not in ("Loaded", "Partially loaded"):
             continue
         if since <= attempt.ended_at <= until and pipe_name in (None, pipe.name):
-            hour = attempt.ended_at.replace(minute=0, second=0, microsecond=0)
+            hour = attempt.ended_at - (attempt.ended_at - _EPOCH) % every
             hours[pipe.id, pipe.name, hour].append(attempt)
     rows = []
     for (pipe_id, name, hour), loaded in sorted(hours.items(), key=lambda item: item[0]):
         billed = sum(attempt.bytes_read for attempt in loaded)
         credits_used = billed / 1024**3 * CREDITS_PER_GB
         inserted = sum(attempt.file_size for attempt in loaded)
-        start, end = max(hour, since), min(hour + timedelta(hours=1), until)
+        start, end = max(hour, since), min(hour + every, until)
         rows.append((pipe_id, start, end, str(name), credits_used, inserted, len(loaded), billed))
     return rows
 

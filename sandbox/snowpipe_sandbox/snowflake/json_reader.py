@@ -191,7 +191,7 @@ class _Reader:
             broken = text.encode("utf-8", "surrogateescape")
             rows.errors.append(place.error(load_errors.invalid_utf8(broken), 1, "parsing"))
         else:
-            rows.documents.append(text)
+            rows.documents.append(_without_nulls(text) if self.options["STRIP_NULL_VALUES"] else text)
             rows.places.append(place)
         self.row_number += 1
         at.advance(end)
@@ -257,6 +257,29 @@ def _is_valid(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def _without_nulls(text: str) -> str:
+    """The document without members and elements that are null (STRIP_NULL_VALUES); numbers as written."""
+    document = json.loads(text, parse_float=_Number, parse_int=_Number, strict=False)
+    return _stripped(document)
+
+
+def _stripped(value: Any) -> str:
+    if isinstance(value, dict):
+        members = (
+            f"{json.dumps(name)}:{_stripped(each)}" for name, each in value.items() if each is not None
+        )
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_stripped(each) for each in value if each is not None) + "]"
+    return str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")

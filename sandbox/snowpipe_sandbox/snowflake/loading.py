@@ -22,7 +22,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from snowpipe_sandbox.snowflake import compression, conversion_errors, csv_reader, json_reader, load_errors
+from snowpipe_sandbox.snowflake import (
+    compression,
+    conversion_errors,
+    csv_reader,
+    header_reader,
+    json_reader,
+    load_errors,
+    parquet_reader,
+)
 from snowpipe_sandbox.snowflake.bucket import StagedFile
 from snowpipe_sandbox.snowflake.copy_statement import OnError
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -118,6 +126,7 @@ class LoadPlan:
     """The target as DuckDB names it, quoted."""
     table_name: str
     column_names: list[str]
+    timezone: str = "UTC"
 
 
 @dataclass(slots=True)
@@ -213,12 +222,20 @@ class Load:
     def _chunks(self, load: FileLoad) -> Iterator[Chunk]:
         plan = self.plan
         load.file, source = self.open_file(load.file)
+        if plan.options.type == "PARQUET":
+            load.bytes_read = load.file.size
+            with source:
+                yield from parquet_reader.read(source, plan.options, plan.timezone)
+            return
         with source:
             blocks = _counted(compression.blocks(source, load.file.key, plan.options["COMPRESSION"]), load)
             if plan.options.type == "JSON":
                 yield from json_reader.read(blocks, plan.options)
+                return
+            projection = plan.projection
+            if projection.matched:
+                yield from header_reader.read(blocks, plan.options, projection.expected)
             else:
-                projection = plan.projection
                 yield from csv_reader.read(blocks, plan.options, projection.wanted, projection.expected)
 
     def _add(self, number: int, chunk: Chunk) -> None:

@@ -52,12 +52,24 @@ def owner_changed_error(pipe: Pipe) -> SnowflakeError:
     )
 
 
+def cloned_error(pipe: Pipe) -> SnowflakeError:
+    """A cloned pipe is stopped already, and cannot be paused; SET … = FALSE resumes it.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts (STOPPED_CLONED).
+    """
+    return SnowflakeError(
+        3196, "55000", f"Pipe {pipe.full_name} cannot be paused: it was cloned and is stopped."
+    )
+
+
 def set_paused(account: Account, pipe: Pipe, *, paused: bool | None) -> None:
     """ALTER PIPE … SET or UNSET PIPE_EXECUTION_PAUSED. Raises where only SYSTEM$PIPE_FORCE_RESUME resumes.
 
     Hold ``account.lock``.
     """
     catalog, now = account.catalog, account.now()
+    if pipe.cloned and paused:
+        raise cloned_error(pipe)
     before = pipe.paused
     was_paused = catalog.pipe_is_paused(pipe)
     pipe.paused = paused
@@ -70,6 +82,8 @@ def set_paused(account: Account, pipe: Pipe, *, paused: bool | None) -> None:
         if problem is not None:
             pipe.paused = before
             raise problem
+    if paused is False:
+        pipe.cloned = False
     note(catalog, now)
 
 

@@ -276,6 +276,10 @@ def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
         return None
     if functions.name_of(node.this) == "RESULT_SCAN":
         return result_scan(session, functions.constant(session, node.this.expressions[0]))
+    if functions.name_of(node.this) in views.UNQUALIFIED:
+        arguments = _keyword_arguments(session, node.this)
+        session.require_warehouse()
+        return views.table_function(session, None, functions.name_of(node.this), arguments)
     raise errors.not_emulated(f"TABLE({node.this.sql(dialect='snowflake')[:60]})")
 
 

@@ -42,6 +42,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
         "CREATE INTEGRATION",
         "CREATE ROLE",
         "CREATE STORAGE INTEGRATION",
+        "CREATE USER",
         "CREATE WAREHOUSE",
         "EXECUTE MANAGED TASK",
         "EXECUTE TASK",
@@ -76,15 +77,37 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
 }
 """What may be granted on each kind of object, OWNERSHIP aside; ALL means these."""
 
-BESIDE = {"STAGE": ("READ", "WRITE")}
-"""What may be granted too, and ALL does not mean here: an internal stage's privileges, which Snowflake
-takes on an external stage too: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3."""
+BESIDE = {
+    "ACCOUNT": ("APPLY MASKING POLICY", "APPLY ROW ACCESS POLICY", "CREATE SHARE", "IMPORT SHARE"),
+    "SCHEMA": (
+        "ADD SEARCH OPTIMIZATION",
+        "CREATE ALERT",
+        "CREATE DYNAMIC TABLE",
+        "CREATE EXTERNAL TABLE",
+        "CREATE FUNCTION",
+        "CREATE MASKING POLICY",
+        "CREATE MATERIALIZED VIEW",
+        "CREATE PROCEDURE",
+        "CREATE ROW ACCESS POLICY",
+        "CREATE SECRET",
+        "CREATE SEQUENCE",
+        "CREATE TAG",
+        "CREATE TEMPORARY TABLE",
+    ),
+    "STAGE": ("READ", "WRITE"),
+    "TABLE": ("APPLYBUDGET", "EVOLVE SCHEMA", "REBUILD"),
+    "WAREHOUSE": ("APPLYBUDGET",),
+}
+"""What may be granted too, and ALL does not mean here: of objects the sandbox does not have, and an internal
+stage's privileges, which Snowflake takes on an external stage too. Sources:
+https://docs.snowflake.com/en/user-guide/security-access-control-privileges,
+https://docs.snowflake.com/en/user-guide/data-load-snowpipe-auto-s3."""
 
 SYSTEM_GRANTS = {
     "ACCOUNTADMIN": PRIVILEGES["ACCOUNT"],
     "SYSADMIN": ("CREATE DATABASE", "CREATE WAREHOUSE"),
     "SECURITYADMIN": ("MANAGE GRANTS",),
-    "USERADMIN": ("CREATE ROLE",),
+    "USERADMIN": ("CREATE ROLE", "CREATE USER"),
 }
 SYSTEM_HIERARCHY = {"ACCOUNTADMIN": {"SYSADMIN", "SECURITYADMIN"}, "SECURITYADMIN": {"USERADMIN"}}
 

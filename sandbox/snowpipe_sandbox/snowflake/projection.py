@@ -71,6 +71,8 @@ class Target:
     """SQL that is true where the conversion fails, or None where it cannot."""
     counts: bool = False
     """Does it draw from a sequence? Then it is computed only where it is written."""
+    document: bool = False
+    """Is what it converts a VARIANT?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Projection:
     source: str
     metadata: frozenset[str]
     fallible: bool
+    matched: bool = False
+    """Do fields go to the columns of their names?"""
 
     def insert(self, table: str) -> str:
         """INSERT INTO the table from ``batch``."""
@@ -135,7 +139,9 @@ def compile_copy(
     metadata: set[str] = set()
     if statement.match_by_column_name is not None:
         targets = [column for column in targets if column.identity is None]
-        sources, expected = _matched(statement, targets, options, metadata), None
+        sources = _matched(statement, targets, options, metadata)
+        counted = options.type == "CSV" and options["ERROR_ON_COLUMN_COUNT_MISMATCH"]
+        expected = len(columns) if counted else None
     elif statement.select is None:
         sources, expected = _plain(statement, targets, options)
     else:
@@ -149,11 +155,12 @@ def compile_copy(
                 f"{len(targets)} but got {len(sources)}",
             )
     wanted = max([source.highest_field for source in sources] + [1])
-    if statement.select is None and expected is not None:
+    matched = statement.match_by_column_name is not None
+    if statement.select is None and expected is not None and not matched:
         wanted = expected
     sources += _defaults(columns, targets, now)
     filled = [*targets, *(c for c in columns if c not in targets and c.shown_default is not None)]
-    from_ = _from(wanted, options, metadata)
+    from_ = _from(wanted, metadata, documents=matched or options.type != "CSV")
     types = _types(cursor, sources, from_, wanted, metadata, [source.text for source in sources])
     made = [
         _target(column, positions[column.name], source, type_, statement, options)
@@ -170,6 +177,7 @@ def compile_copy(
         source=from_,
         metadata=frozenset(metadata),
         fallible=fallible,
+        matched=matched,
     )
 
 
@@ -229,13 +237,15 @@ def _plain(
 def _matched(
     statement: CopyStatement, targets: Sequence[TableColumn], options: FormatOptions, metadata: set[str]
 ) -> list[_Source]:
-    """A document's members to the columns of their names; NULL for a column without one.
+    """A document's members, or a CSV file's fields, to the columns of their names; NULL for the others.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table (MATCH_BY_COLUMN_NAME,
     INCLUDE_METADATA). Raises 000904 for a column or METADATA$ name nobody knows.
     """
-    if options.type != "JSON":
-        raise errors.not_emulated(f"MATCH_BY_COLUMN_NAME with {options.type} files")
+    if options.type == "CSV" and not options["PARSE_HEADER"]:
+        raise errors.not_emulated(
+            "MATCH_BY_COLUMN_NAME with CSV files whose format has no PARSE_HEADER = TRUE"
+        )
     filled = statement.include_metadata
     unknown = set(filled) - {column.name for column in targets} | (set(filled.values()) - set(METADATA))
     if unknown:
@@ -245,13 +255,28 @@ def _matched(
     return [
         _Source(METADATA[filled[column.name]])
         if column.name in filled
-        else _Source(f"{macro}(c1, {exp.Literal.string(column.name).sql('duckdb')})", 1, 1, text=column.name)
+        else _Source(_cleaned(f"{macro}(c1, {_literal(column.name)})", options), 1, 1, text=column.name)
         for column in targets
     ]
 
 
-def _from(wanted: int, options: FormatOptions, metadata: set[str]) -> str:
+def _literal(text: str) -> str:
+    return exp.Literal.string(text).sql("duckdb")
+
+
+def _cleaned(member: str, options: FormatOptions) -> str:
+    """TRIM_SPACE and NULL_IF, which documents know under MATCH_BY_COLUMN_NAME only [create-file-format]."""
     if options.type == "CSV":
+        return f"({member} ->> '$')"
+    if options["TRIM_SPACE"]:
+        member = f"load_trimmed({member})"
+    if options["NULL_IF"]:
+        member = f"load_unless({member}, [{', '.join(_literal(text) for text in options['NULL_IF'])}])"
+    return member
+
+
+def _from(wanted: int, metadata: set[str], *, documents: bool) -> str:
+    if not documents:
         return "batch"
     others = "".join(f", {name}" for name in sorted(metadata))
     # a document's other columns do not exist
@@ -361,6 +386,8 @@ def _name_fields(holder: exp.Expression, statement: CopyStatement, options: Form
 
 def _name_metadata(column: exp.Column, metadata: set[str]) -> None:
     name = column.name if column.this.args.get("quoted") else column.name.upper()
+    if name == "NEXTVAL" and column.table:
+        raise errors.not_emulated("sequences")
     if column.this.args.get("quoted") and name.startswith("c") and name[1:].isdigit():
         return
     if name not in METADATA:
@@ -456,4 +483,4 @@ def _target(
     if source.counts:
         return Target(column, position, None, "NULL", raw, None, counts=True)
     converted, fails = conversions.convert(column, raw, type_, statement, options)
-    return Target(column, position, source.field, raw, converted, fails)
+    return Target(column, position, source.field, raw, converted, fails, document=type_ == "JSON")

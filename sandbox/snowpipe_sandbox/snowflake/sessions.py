@@ -41,6 +41,8 @@ class Session:
         self.closed = False
         self.in_transaction = False
         self.query_ids: list[str] = []
+        self.variables: dict[str, Any] = {}
+        """By SET: ``$name`` in a statement."""
         self.lock = threading.RLock()
         self._duck: Any = None
         self._timezone = ""
@@ -71,6 +73,9 @@ class Session:
         limit = int(
             settings.get("STATEMENT_TIMEOUT_IN_SECONDS", self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"])
         )
+        warehouse = self.account.catalog.warehouses.get(self.warehouse or "")
+        if warehouse is not None and warehouse.statement_timeout_s:  # the lower of the two counts
+            limit = min(limit or warehouse.statement_timeout_s, warehouse.statement_timeout_s)
         default = SESSION["STATEMENT_TIMEOUT_IN_SECONDS"].default
         timeout_s = None if limit in (0, int(default)) else float(limit)
         return Query(self, text, self.account.now(), timeout_s, settings)

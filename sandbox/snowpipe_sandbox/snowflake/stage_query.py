@@ -6,7 +6,8 @@ Source: https://docs.snowflake.com/en/user-guide/querying-stage.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -19,6 +20,7 @@ from snowpipe_sandbox.snowflake import (
     json_reader,
     load_errors,
     names,
+    parquet_reader,
     relations,
     resolve,
 )
@@ -26,6 +28,7 @@ from snowpipe_sandbox.snowflake.bucket import RoleSession, StagedFile
 from snowpipe_sandbox.snowflake.copy_statement import FormatClause, parse_stage
 from snowpipe_sandbox.snowflake.formats import FormatOptions
 from snowpipe_sandbox.snowflake.result import Column, Result
+from snowpipe_sandbox.snowflake.rows import Chunk
 
 if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
@@ -73,7 +76,7 @@ def rows(session: Session, table: exp.Table, fields: int) -> Result:
         file for file in role.list(stage.bucket, prefix) if pattern is None or pattern.fullmatch(file.key)
     ]
     parts = [_records(session, role, file, options, fields) for file in found]
-    kind = "VARIANT" if options.type == "JSON" else "TEXT"
+    kind = "TEXT" if options.type == "CSV" else "VARIANT"
     columns = [Column(f"${n}", kind if n == 1 else "TEXT") for n in range(1, fields + 1)]
     columns += [Column("METADATA$FILENAME"), Column("METADATA$FILE_ROW_NUMBER", "FIXED")]
     columns += [Column("METADATA$FILE_CONTENT_KEY"), Column("METADATA$FILE_LAST_MODIFIED", "TIMESTAMP_NTZ")]
@@ -102,12 +105,7 @@ def _records(
         raise errors.SnowflakeError(refused.code, refused.sql_state, refused.message) from None
     modified = file.last_modified.replace(tzinfo=None)
     with source:
-        blocks = compression.blocks(source, file.key, options["COMPRESSION"])
-        chunks = (
-            json_reader.read(blocks, options)
-            if options.type == "JSON"
-            else csv_reader.read(blocks, options, fields, None)
-        )
+        chunks = _chunks(session, source, file, options, fields)
         for chunk in chunks:
             session.check_canceled()
             if chunk.errors:
@@ -117,6 +115,22 @@ def _records(
             for number, row in zip(chunk.row_numbers, zip(*texts, strict=True), strict=True):
                 made.append((*row, file.key, number, file.etag, modified, session.account.now()))
     return made
+
+
+def _chunks(
+    session: Session, source: IO[bytes], file: StagedFile, options: FormatOptions, fields: int
+) -> Iterator[Chunk]:
+    try:
+        if options.type == "PARQUET":
+            yield from parquet_reader.read(source, options, session.parameters.timezone)
+            return
+        blocks = compression.blocks(source, file.key, options["COMPRESSION"])
+        if options.type == "JSON":
+            yield from json_reader.read(blocks, options)
+        else:
+            yield from csv_reader.read(blocks, options, fields, None)
+    except load_errors.FileError as broken:
+        raise errors.SnowflakeError(broken.code, broken.sql_state, broken.message) from None
 
 
 def _of_width(table: Any, fields: int) -> Any:

@@ -22,6 +22,7 @@ from snowpipe_sandbox.snowflake.commands import (
     scripting,
     session_commands,
     showing,
+    variables,
 )
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar.tokens import Token, Tokens, split_statements, tokenize
@@ -48,27 +49,27 @@ COMMANDS: dict[str, Command] = {
     "COPY": loading.copy,
     "LIST": loading.list_files,
     "LS": loading.list_files,
+    "REMOVE": loading.remove,
+    "RM": loading.remove,
     "BEGIN": session_commands.begin,
     "START": session_commands.begin,
     "COMMIT": session_commands.commit,
     "ROLLBACK": session_commands.rollback,
     "EXECUTE": scripting.execute,
+    "COMMENT": altering.comment,
+    "SET": variables.set_,
+    "UNSET": variables.unset,
     "TRUNCATE": lambda session, tokens: _table_statement(session, tokens.text),
 }
 """Statements with a grammar of our own, by their first word."""
 
 KNOWN_ELSEWHERE = {
     "CALL",
-    "COMMENT",
     "DECLARE",
     "EXPLAIN",
     "GET",
     "PUT",
-    "REMOVE",
-    "RM",
-    "SET",
     "UNDROP",
-    "UNSET",
     "LET",
     "FOR",
     "IF",
@@ -108,6 +109,8 @@ def run(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Resu
 def _run_one(session: Session, text: str, bindings: Sequence[exp.Expression]) -> Result:
     first = leading(text, 1)[0]
     word = first.value if first.kind in ("word", "symbol") else ""
+    if word not in ("SET", "UNSET"):
+        text = variables.substituted(session, text)
     if word in PLAIN:
         return plain_sql.run(session, text, bindings)
     if word in COMMANDS:

@@ -267,7 +267,9 @@ def identity_sql(identity: Identity) -> str:
 def default_sql(default: str) -> str:
     """A column's default for DuckDB; the current time is the tenant's clock's."""
     expression = plain_sql.one_statement(f"SELECT {default}").selects[0]
-    if expression.find(exp.Column):
+    if column := expression.find(exp.Column):
+        if column.name.upper() == "NEXTVAL":
+            raise errors.not_emulated("sequences")
         raise errors.invalid_identifier(default)
     for node in list(expression.walk()):
         if isinstance(node, exp.CurrentTimestamp | exp.Localtimestamp):

@@ -7,7 +7,7 @@ TABLES, COLUMNS and SCHEMATA: https://docs.snowflake.com/en/sql-reference/info-s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
 
 HISTORY_DAYS = 14
+USAGE_DAYS = 15
 ACCOUNT_PIPES_LAG = timedelta(hours=3)
 TYPES = {"N": "FIXED", "L": "TIMESTAMP_LTZ", "T": "TEXT", "Z": "TIMESTAMP_NTZ", "B": "BOOLEAN"}
 
@@ -251,8 +252,14 @@ def table_function(session: Session, database: str | None, name: str, arguments:
     return maker(session, database, arguments)
 
 
+UNQUALIFIED = ("VALIDATE_PIPE_LOAD",)
+"""Public worksheets call it without INFORMATION_SCHEMA; of the others the pages say that it is needed."""
+
+
 def moment(session: Session, value: Any, name: str) -> datetime:
-    """A time argument as aware UTC; without a zone it is in the session's. Raises 001008."""
+    """A time argument as aware UTC; without a zone in the session's, a date at its start. Raises 001008."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -273,12 +280,14 @@ def _range(session: Session, arguments: Mapping[str, Any], start: str, end: str)
     first = moment(session, arguments[start], start)
     last = moment(session, arguments[end], end) if arguments.get(end) is not None else now
     if first < now - timedelta(days=HISTORY_DAYS, seconds=60):
-        raise errors.SnowflakeError(
-            2125,
-            "22023",
-            f"Cannot retrieve data from more than {HISTORY_DAYS} days ago: {start} is outside the range.",
-        )
+        raise _too_long_ago(HISTORY_DAYS, start)
     return first, last
+
+
+def _too_long_ago(days: int, name: str) -> errors.SnowflakeError:
+    return errors.SnowflakeError(
+        2125, "22023", f"Cannot retrieve data from more than {days} days ago: {name} is outside the range."
+    )
 
 
 def missing_argument(name: str) -> errors.SnowflakeError:
@@ -340,6 +349,8 @@ def _pipe_usage(session: Session, _database: str, arguments: Mapping[str, Any]) 
     end = arguments.get("DATE_RANGE_END")
     last = now if end is None else moment(session, end, "DATE_RANGE_END")
     first = last - timedelta(minutes=10) if start is None else moment(session, start, "DATE_RANGE_START")
+    if first < now - timedelta(days=USAGE_DAYS):
+        raise _too_long_ago(USAGE_DAYS, "DATE_RANGE_START")
     name = _named_pipe(session, arguments).full_name if arguments.get("PIPE_NAME") else None
     return history_views.pipe_usage_history(session.account, first, last, name)
 

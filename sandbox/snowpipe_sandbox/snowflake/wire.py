@@ -145,13 +145,19 @@ class Wire:
         )
         session.client = f"{data.get('CLIENT_APP_ID', '')} {data.get('CLIENT_APP_VERSION', '')}".strip()
         session_commands.enter(session, asked)
+        missing = session_commands.missing(session, asked)
+        wanted = (data.get("SESSION_PARAMETERS") or {}).get("CLIENT_VALIDATE_DEFAULT_PARAMETERS")
+        if missing and str(wanted).upper() == "TRUE":
+            return refused("390201", f"The requested {missing[0]} does not exist or not authorized.")
         with self._lock:
             self._sessions = {token: each for token, each in self._sessions.items() if not each.closed}
             self._sessions[session.token] = session
         account.sessions.add(session)
-        return success(self._login_answer(session))
+        return success(self._login_answer(session, asked))
 
-    def _login_answer(self, session: Session) -> dict[str, Any]:
+    def _login_answer(self, session: Session, asked: Mapping[str, str]) -> dict[str, Any]:
+        """The session, with the names that were asked for, whether they are there or not (*observed*)."""
+        named = {key: session_commands.stored(asked.get(key)) for key in session_commands.NAMES}
         return {
             "token": session.token,
             "masterToken": session.master_token,
@@ -167,9 +173,9 @@ class Wire:
             "sessionId": int(session.id),
             "parameters": _parameters(session),
             "sessionInfo": {
-                "databaseName": session.database,
-                "schemaName": session.schema,
-                "warehouseName": session.warehouse,
+                "databaseName": session.database or named["databaseName"],
+                "schemaName": session.schema or named["schemaName"],
+                "warehouseName": session.warehouse or named["warehouse"],
                 "roleName": session.role,
             },
             "idToken": None,

@@ -118,10 +118,10 @@ class World:
         external_id = external_id or self.account.catalog.integrations["I"].external_id
         self.iam.update_assume_role_policy(RoleName="snowflake", PolicyDocument=self._trust(external_id))
 
-    def permit(self, prefix="", without=()):
+    def permit(self, prefix="", without=(), more=()):
         statements_ = [
             {"Effect": "Allow", "Action": action, "Resource": resource.format(bucket=self.bucket)}
-            for action, resource in ROLE_POLICY
+            for action, resource in [*ROLE_POLICY, *((one, "arn:aws:s3:::{bucket}/*") for one in more)]
             if action not in without
         ]
         document = json.dumps({"Version": "2012-10-17", "Statement": statements_})

@@ -146,6 +146,43 @@ def test_a_stages_own_keys_are_tried_when_its_bucket_is(t: Any, tenant: Any) -> 
     assert made["SecretAccessKey"] not in logged
 
 
+def test_users_are_there_by_name(t: Any) -> None:
+    """https://docs.snowflake.com/en/sql-reference/sql/create-user."""
+    t("CREATE USER IF NOT EXISTS loader_user PASSWORD = 'x' DEFAULT_ROLE = LOADER DEFAULT_WAREHOUSE = WH "
+      "MUST_CHANGE_PASSWORD = FALSE COMMENT = 'loads'")  # fmt: skip
+    t("CREATE ROLE loader")
+    t("GRANT ROLE loader TO USER loader_user")
+    t("ALTER USER loader_user SET RSA_PUBLIC_KEY = 'MIIB' DEFAULT_NAMESPACE = RAW.S")
+    (shown,) = t.dicts("SHOW USERS LIKE 'LOADER%'")
+    assert (shown["name"], shown["default_role"], shown["comment"]) == ("LOADER_USER", "LOADER", "loads")
+    assert (shown["has_rsa_public_key"], shown["has_password"]) == ("true", "true")
+    assert "x" not in shown.values()
+    t("DROP USER loader_user")
+    assert t("SHOW USERS LIKE 'LOADER%'") == []
+    t("DROP USER IF EXISTS loader_user")
+
+
+def test_comment_on(t: Any) -> None:
+    """https://docs.snowflake.com/en/sql-reference/sql/comment."""
+    t("CREATE SCHEMA IF NOT EXISTS RAW.S")
+    t("CREATE TABLE RAW.S.C (A INT)")
+    t("COMMENT ON TABLE RAW.S.C IS 'it''s a table'")
+    t("COMMENT IF EXISTS ON PIPE RAW.S.NOPE IS 'x'")
+    (row,) = t("SHOW TABLES LIKE 'C' IN SCHEMA RAW.S")
+    assert "it's a table" in row
+
+
+def test_session_variables(t: Any) -> None:
+    """https://docs.snowflake.com/en/sql-reference/session-variables."""
+    t("SET who = 'ANALYST'")
+    t("SET (n, text) = (1 + 1, 'it''s')")
+    t("CREATE ROLE IDENTIFIER($who)")
+    assert t("SELECT $n * 2, $text, '$n' -- $nobody") == [(4, "it's", "$n")]
+    t("UNSET n")
+    with pytest.raises(Exception, match=r"Session variable '\$N' does not exist"):
+        t("SELECT $n")
+
+
 def test_an_internal_stage_is_there_and_its_files_are_not(t: Any) -> None:
     t("CREATE STAGE IT FILE_FORMAT = (TYPE = CSV)")
     row = next(row for row in t.dicts("SHOW STAGES") if row["name"] == "IT")

@@ -29,15 +29,19 @@ def test_a_cloned_table_has_the_rows_and_forgets_what_was_loaded(running: Any) -
     assert running.rows() == 2
 
 
-def test_a_cloned_pipe_is_stopped_and_gets_no_notifications_until_it_is_forced(running: Any) -> None:
+@pytest.mark.parametrize("resume", [FORCE, "ALTER PIPE RAW.COPY.P SET PIPE_EXECUTION_PAUSED = FALSE"])
+def test_a_cloned_pipe_is_stopped_and_gets_no_notifications_until_it_is_resumed(
+    running: Any, resume: str
+) -> None:
     running.sql(CLONE)
     assert running.status("RAW.COPY.P")["executionState"] == "STOPPED_CLONED"
-    running.sql("ALTER PIPE RAW.COPY.P SET PIPE_EXECUTION_PAUSED = FALSE")
+    with pytest.raises(Exception, match="cannot be paused"):
+        running.sql("ALTER PIPE RAW.COPY.P SET PIPE_EXECUTION_PAUSED = TRUE")
     assert running.status("RAW.COPY.P")["executionState"] == "STOPPED_CLONED"
     running.put("before.tsv")
     running.settle()
     assert (running.rows(), rows_of(running, "COPY")) == (1, 0)
-    running.sql(FORCE)
+    running.sql(resume)
     assert running.status("RAW.COPY.P")["executionState"] == "RUNNING"
     running.settle()
     assert running.rows() == 1  # what it was not told of is not queued either

@@ -540,7 +540,9 @@ def test_22_a_pipe_paused_for_more_than_14_days_resumes_only_by_force(running: A
 def test_22_after_a_change_of_owner_the_pipe_resumes_only_by_force(running: Any) -> None:
     running.sql("CREATE ROLE NEW_OWNER")
     transfer = "GRANT OWNERSHIP ON PIPE RAW.SNOWPLOW.P TO ROLE NEW_OWNER"
-    assert "running" in running.sql.error(transfer).raw_msg
+    assert running.sql.error(transfer).raw_msg == (
+        "Pipe P not in paused state. To pause pipe run ALTER PIPE P SET PIPE_EXECUTION_PAUSED=true"
+    )
     running.sql.run(
         "ALTER PIPE RAW.SNOWPLOW.P SET PIPE_EXECUTION_PAUSED = TRUE",
         transfer,

@@ -42,6 +42,11 @@ def test_strip_outer_array():
     assert read(data, STRIP_OUTER_ARRAY=True)[0] == ['{"a":1}', '{"a":2}', "3"]
 
 
+def test_nulls_are_stripped():
+    data = b'{"a": null, "b": 1.50, "c": [null, 3, {"d": null}], "e": "\\u00fc"}'
+    assert read(data, STRIP_NULL_VALUES=True)[0] == ['{"b":1.50,"c":[3,{}],"e":"\u00fc"}']
+
+
 def test_duplicate_keys_are_an_error_unless_allowed():
     _, (error,), _ = read(b'{"a":1,"a":"x"}\n')
     assert error.message == 'Error parsing JSON: duplicate object attribute "a"'
@@ -146,7 +151,9 @@ class TestOptions:
             ({"TRIM_SPACE": "maybe"}, 1008),
             ({"ESCAPE": "ab"}, 1008),
             ({"COMPRESSION": "ZIP"}, 1008),
-            ({"TYPE": "PARQUET"}, 2),
+            ({"TYPE": "ORC"}, 2),
+            ({"TYPE": "PARQUET", "COMPRESSION": "GZIP"}, 1008),
+            ({"TYPE": "PARQUET", "STRIP_OUTER_ARRAY": True}, 1420),
             ({"COMPRESSION": "BROTLI"}, 2),
             ({"PARSE_HEADER": True, "SKIP_HEADER": 1}, 2029),
             ({"FIELD_DELIMITER": "\n"}, 2029),

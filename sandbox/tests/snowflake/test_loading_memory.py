@@ -3,6 +3,8 @@
 Four files, one for each column of the table, meet one action, also when 7, 14 and 64 days have passed.
 """
 
+from datetime import timedelta
+
 import pytest
 from loading_rig import World
 
@@ -192,6 +194,19 @@ def test_a_file_loaded_in_a_transaction_that_is_undone_was_never_loaded(world):
     assert world.copy("COPY INTO T FROM @ST")["a.csv"]["status"] == "LOADED"
 
 
+def test_or_it_was_for_no_page_says_which(world):
+    world.sql("CREATE TABLE T (A NUMBER, B VARCHAR)")
+    world.stage()
+    world.put("in/a.csv", GOOD)
+    world.account.history.rollback_keeps_copies = True
+    world.sql("BEGIN")
+    world.sql("COPY INTO T FROM @ST")
+    world.sql("ROLLBACK")
+    assert world.history() == {}
+    assert world.copy("COPY INTO T FROM @ST") == "Copy executed with 0 files processed."
+    assert world.copy("COPY INTO T FROM @ST FORCE = TRUE")["a.csv"]["status"] == "LOADED"
+
+
 class TestHistories:
     def test_copy_history_has_its_21_columns(self, world):
         prepare(world)
@@ -294,7 +309,22 @@ class TestHistories:
     def test_pipe_usage_history(self, world):
         prepare(world)
         (row,) = world.dicts("SELECT * FROM TABLE(D.INFORMATION_SCHEMA.PIPE_USAGE_HISTORY())")
-        assert (row["PIPE_NAME"], row["FILES_INSERTED"], row["BYTES_INSERTED"]) == ("D.S.P", 1, len(GOOD))
+        assert (row["PIPE_NAME"], row["FILES_INSERTED"], row["BYTES_INSERTED"]) == (None, 1, len(GOOD))
+        assert row["END_TIME"] - row["START_TIME"] <= timedelta(minutes=5)
+        days = (
+            "DATE_RANGE_START => DATEADD('day', -14, CURRENT_DATE()), "
+            "DATE_RANGE_END => DATEADD('day', 1, CURRENT_DATE())"
+        )
+        (row,) = world.dicts(
+            f"SELECT * FROM TABLE(D.INFORMATION_SCHEMA.PIPE_USAGE_HISTORY({days}, PIPE_NAME => 'D.S.P'))"
+        )
+        assert (row["PIPE_NAME"], row["FILES_INSERTED"]) == ("D.S.P", 1)
+        assert row["END_TIME"] - row["START_TIME"] == timedelta(days=1)
+        with pytest.raises(Exception, match="more than 15 days ago"):
+            world.sql(
+                "SELECT * FROM TABLE(D.INFORMATION_SCHEMA.PIPE_USAGE_HISTORY("
+                "DATE_RANGE_START => DATEADD('day', -16, CURRENT_DATE())))"
+            )
 
     def test_validate_pipe_load_names_rejected_records(self, world):
         prepare(world)
@@ -303,6 +333,7 @@ class TestHistories:
             "START_TIME => DATEADD(hour, -1, CURRENT_TIMESTAMP())))"
         )
         (row,) = world.dicts(call)
+        assert world.dicts(call.replace("D.INFORMATION_SCHEMA.", "")) == [row]
         assert (row["ERROR"], row["FILE"], row["LINE"], row["CODE"], row["REJECTED_RECORD"]) == (
             "Numeric value 'x' is not recognized",
             f"in/{FAILED}",

@@ -145,7 +145,15 @@ class TestAnEventsWay:
         piped.settle()
         assert count(piped) == 2
 
-    def test_a_file_gone_before_it_is_loaded_has_failed(self, piped):
+    @pytest.mark.parametrize(
+        ("denied", "message"),
+        [
+            (False, "Remote file 'in/gone.csv' was not found."),
+            (True, "Failed to access remote file: access denied."),
+        ],
+    )
+    def test_a_file_gone_before_it_is_loaded_has_failed(self, piped, denied, message):
+        piped.account.bucket.gone_is_denied = denied
         piped.sql("ALTER PIPE P SET PIPE_EXECUTION_PAUSED = TRUE")
         piped.put("in/gone.csv", GOOD)
         piped.settle()
@@ -154,7 +162,7 @@ class TestAnEventsWay:
         piped.settle()
         (row,) = piped.history()["gone.csv"]
         assert row["STATUS"] == "Load failed"
-        assert row["FIRST_ERROR_MESSAGE"].startswith("Remote file 'in/gone.csv' was not found.")
+        assert row["FIRST_ERROR_MESSAGE"].startswith(message)
 
     def test_many_small_files_are_loaded_once_each(self, piped):
         with ThreadPoolExecutor(4) as pool:
@@ -383,6 +391,16 @@ class TestStopping:
 
 
 class TestStalling:
+    def test_a_renamed_stage_stops_its_pipe(self, world):
+        """What it is called then is not documented: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage."""
+        world.pipe("COPY INTO D.S.T FROM @D.S.ST")
+        world.notify()
+        world.sql("ALTER STAGE ST RENAME TO ST2")
+        world.put("in/a.csv", GOOD)
+        world.settle()
+        assert world.status()["executionState"] != "RUNNING"
+        assert count(world) == 0
+
     def test_a_dropped_column_stalls_until_it_is_back(self, world):
         world.pipe("COPY INTO D.S.T (A, B) FROM (SELECT $1, $2 FROM @D.S.ST)")
         world.notify()

@@ -74,7 +74,9 @@ def test_through_a_topic_to_the_table(world, topic, raw):
     piped(world, topic)
     (one,) = subscriptions(topic)
     shown = world.dicts("SHOW PIPES")[0]
-    assert one["Endpoint"] == shown["notification_channel"] == world.status()["notificationChannelName"]
+    assert one["Endpoint"] == world.status()["notificationChannelName"]
+    assert shown["notification_channel"] == topic.arn
+    assert world.dicts("DESC PIPE P")[0]["notification_channel"] == topic.arn
     assert one["Owner"] == world.account.aws.account_id
     world.sql(f"CREATE PIPE DIRECT AUTO_INGEST = TRUE AS {COPY}")
     assert world.dicts("SHOW PIPES LIKE 'DIRECT'")[0]["notification_channel"] != one["Endpoint"]

@@ -27,6 +27,55 @@ def test_members_go_to_the_columns_of_their_names(world):
     assert world.sql('SELECT ID, "Name" FROM S ORDER BY ID') == [(2, None), (None, "x")]
 
 
+def test_trim_and_null_if_of_documents_count_by_name_only(world):
+    world.stage(file_format="TYPE = JSON TRIM_SPACE = TRUE NULL_IF = ('NA')")
+    world.put("in/a.json", '{"a": " x ", "b": "NA"}')
+    world.sql("CREATE TABLE M (A VARCHAR, B VARCHAR)")
+    world.sql("COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")
+    world.sql("COPY INTO M FROM (SELECT $1:a, $1:b FROM @ST) FORCE = TRUE")
+    assert sorted(world.sql("SELECT A, B FROM M"), key=str) == [(" x ", "NA"), ("x", None)]
+
+
+def test_purge_deletes_what_was_loaded_where_it_may(world):
+    world.stage(file_format="TYPE = CSV")
+    world.put("in/good.csv", "1\n")
+    world.put("in/bad.csv", "x\n")
+    world.sql("CREATE TABLE M (A INT)")
+    world.sql("COPY INTO M FROM @ST PURGE = TRUE ON_ERROR = CONTINUE")
+    assert len(world.sql("LIST @ST")) == 2  # the role may not delete, and that is no error
+    world.permit(more=["s3:DeleteObject"])
+    world.sql("COPY INTO M FROM @ST PURGE = TRUE ON_ERROR = CONTINUE FORCE = TRUE")
+    assert [row[0].rpartition("/")[2] for row in world.sql("LIST @ST")] == ["bad.csv"]
+    with pytest.raises(SnowflakeError, match="PURGE is not supported in a pipe definition"):
+        world.pipe("COPY INTO M FROM @ST PURGE = TRUE")
+
+
+def test_remove_deletes_the_files_of_a_path(world):
+    world.stage()
+    for key in ("in/a/1.csv", "in/a/2.txt", "in/b/1.csv"):
+        world.put(key, "1\n")
+    with pytest.raises(SnowflakeError, match="Access Denied"):
+        world.sql("REMOVE @ST/a/")
+    world.permit(more=["s3:DeleteObject"])
+    assert world.sql("RM @ST/a/ PATTERN = '.*csv'") == [("in/a/1.csv", "removed")]
+    assert world.sql("REMOVE @ST/a/") == [("in/a/2.txt", "removed")]
+    assert len(world.sql("LIST @ST")) == 1
+
+
+def test_a_stages_own_on_error_counts_where_the_copy_says_nothing(world):
+    world.sql(
+        f"CREATE STAGE ST URL = 's3://{world.bucket}/in/' STORAGE_INTEGRATION = I "
+        "FILE_FORMAT = (TYPE = CSV) COPY_OPTIONS = (ON_ERROR = 'CONTINUE')"
+    )
+    world.put("in/a.csv", "1\nx\n")
+    world.sql("CREATE TABLE M (A INT)")
+    assert world.copy("COPY INTO M FROM @ST")["a.csv"]["rows_loaded"] == 1
+    with pytest.raises(SnowflakeError, match="Numeric value"):
+        world.sql("COPY INTO M FROM @ST FORCE = TRUE ON_ERROR = ABORT_STATEMENT")
+    described = {row[1]: row[3] for row in world.sql("DESC STAGE ST") if row[0] == "STAGE_COPY_OPTIONS"}
+    assert described["ON_ERROR"] == "CONTINUE"
+
+
 def test_what_excludes_or_needs_matching_by_name(world):
     world.stage(file_format="TYPE = JSON")
     world.sql("CREATE TABLE M (ID INT, F VARCHAR)")
@@ -43,6 +92,30 @@ def test_what_excludes_or_needs_matching_by_name(world):
         with pytest.raises(SnowflakeError) as caught:
             world.sql(copy)
         assert caught.value.errno == errno, copy
+
+
+def test_fields_of_a_csv_file_go_to_the_columns_of_its_header(world):
+    header = "TYPE = CSV PARSE_HEADER = TRUE FIELD_OPTIONALLY_ENCLOSED_BY = '\"'"
+    world.stage(file_format=f"{header} ERROR_ON_COLUMN_COUNT_MISMATCH = FALSE")
+    world.put("in/a.csv", 'Name,"id",more\n"x, y",1,z\n,2,\n')
+    world.put("in/b.csv", "id\nno\n3\n")
+    world.sql("CREATE TABLE M (ID INT, NAME VARCHAR, F VARCHAR, R INT)")
+    found = world.copy(
+        "COPY INTO M FROM @ST MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = CONTINUE "
+        "INCLUDE_METADATA = (F = METADATA$FILENAME, R = METADATA$FILE_ROW_NUMBER)"
+    )
+    assert world.sql("SELECT ID, NAME, F, R FROM M ORDER BY ID") == [
+        (1, "x, y", "in/a.csv", 1),
+        (2, None, "in/a.csv", 2),
+        (3, None, "in/b.csv", 2),
+    ]
+    assert found["b.csv"]["first_error"] == "Numeric value 'no' is not recognized"
+    world.stage("COUNTED", file_format=header)
+    world.sql("CREATE TABLE N (ID INT, NAME VARCHAR)")
+    row = world.copy(
+        "COPY INTO N FROM @COUNTED/a MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = CONTINUE"
+    )
+    assert row["a.csv"]["first_error"].startswith("Number of columns in file (3) does not match")
 
 
 def test_a_pipe_matches_by_name(world):

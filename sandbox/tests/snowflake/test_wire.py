@@ -27,6 +27,17 @@ def test_wrong_password_role_or_account_cannot_log_in(tenant: Any) -> None:
         assert caught.value.errno == errno
 
 
+@pytest.mark.parametrize("what", ["database", "schema", "warehouse"])
+def test_names_of_a_login_are_echoed_and_checked_where_the_client_asks(tenant: Any, what: str) -> None:
+    unchecked = tenant.connect(**{what: "NOPE"})
+    assert getattr(unchecked, what) == "NOPE"
+    assert unchecked.cursor().execute(f"SELECT CURRENT_{what.upper()}()").fetchone() == (None,)
+    with pytest.raises(snowflake.connector.errors.DatabaseError) as caught:
+        tenant.connect(validate_default_parameters=True, **{what: "NOPE"})
+    assert caught.value.errno == 390201
+    assert f"The requested {what} does not exist or not authorized." in str(caught.value)
+
+
 def test_the_account_may_be_named_with_its_organization(tenant: Any) -> None:
     described = tenant.described["snowflake"]
     connection = tenant.connect(account=f"{described['organization']}-{described['account']}")

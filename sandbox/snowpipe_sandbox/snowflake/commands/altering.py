@@ -49,6 +49,26 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
 DONE = "Statement executed successfully."
 
 
+def comment(session: Session, tokens: Tokens) -> Result:
+    """COMMENT [IF EXISTS] ON kind name IS '…', as the ALTER … SET COMMENT that it stands for.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/comment.
+    """
+    tokens.expect("COMMENT")
+    if_exists = "IF EXISTS " if tokens.take("IF", "EXISTS") else ""
+    tokens.expect("ON")
+    kinds = [words for words, _ in KINDS if words[0] not in ("ACCOUNT", "USER")]
+    kind = next((words for words in [*kinds, ("TABLE",), ("VIEW",)] if tokens.take(*words)), None)
+    if kind is None:
+        raise errors.not_emulated(f"COMMENT ON {tokens.next.value}")
+    name = tokens.until("IS")
+    tokens.expect("IS")
+    written = tokens.next.text
+    tokens.string()
+    tokens.end()
+    return alter(session, Tokens(f"ALTER {' '.join(kind)} {if_exists}{name} SET COMMENT = {written}"))
+
+
 def alter(session: Session, tokens: Tokens) -> Result:
     """ALTER of any kind; with IF EXISTS what is missing (or not visible) is no error."""
     tokens.expect("ALTER")

@@ -34,7 +34,7 @@ WAREHOUSE_OPTIONS: dict[str, options.Reader] = {
     "MIN_CLUSTER_COUNT": options.value,
     "MAX_CLUSTER_COUNT": options.value,
     "SCALING_POLICY": options.word,
-    "STATEMENT_TIMEOUT_IN_SECONDS": options.refused("STATEMENT_TIMEOUT_IN_SECONDS of a warehouse"),
+    "STATEMENT_TIMEOUT_IN_SECONDS": lambda tokens: tokens.integer(),
     "COMMENT": options.string,
 }
 RESERVED = ("MEMORY", "SYSTEM", "TEMP", "SNOWFLAKE")
@@ -349,9 +349,11 @@ def create_warehouse(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if existing is not None:
             account.privileges.require_ownership(session.role, existing)
             account.privileges.forget(existing)
-        account.catalog.warehouses[name] = Warehouse(
+        made = Warehouse(
             account.catalog.next_id(), name, session.role, account.now(), given.get("COMMENT", "")
         )
+        made.statement_timeout_s = given.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)
+        account.catalog.warehouses[name] = made
         session.warehouse = name
     return result.status(f"Warehouse {name} successfully created.")
 
@@ -382,6 +384,8 @@ def alter_warehouse(session: Session, tokens: Tokens) -> Result:
         found = _warehouse(session, name, "MODIFY")
         if "COMMENT" in {*given, *unset}:
             found.comment = given.get("COMMENT", "")
+        if "STATEMENT_TIMEOUT_IN_SECONDS" in {*given, *unset}:
+            found.statement_timeout_s = given.get("STATEMENT_TIMEOUT_IN_SECONDS", 0)
     return result.status(DONE)
 
 

@@ -19,6 +19,7 @@ from snowpipe_sandbox.snowflake.commands import (
     stages,
     streams,
     tasks,
+    users,
 )
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.privileges import Owned, kind_of
@@ -68,6 +69,7 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
     (("SCHEMA",), containers.create_schema),
     (("WAREHOUSE",), containers.create_warehouse),
     (("ROLE",), roles.create),
+    (("USER",), users.create),
 ]
 OR_ALTER = ("STAGE", "FILE", "PIPE", "DATABASE", "SCHEMA", "ROLE", "WAREHOUSE")
 TABLE_WORDS = ("TABLE", "TRANSIENT", "VIEW")

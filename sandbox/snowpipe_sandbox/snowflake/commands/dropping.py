@@ -17,6 +17,7 @@ from snowpipe_sandbox.snowflake.commands import (
     stages,
     streams,
     tasks,
+    users,
 )
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
@@ -41,6 +42,7 @@ KINDS: list[tuple[tuple[str, ...], Dropper]] = [
     (("SCHEMA",), containers.drop_schema),
     (("WAREHOUSE",), containers.drop_warehouse),
     (("ROLE",), roles.drop),
+    (("USER",), users.drop),
 ]
 ALREADY = "Drop statement executed successfully ({name} already dropped)."
 

@@ -24,6 +24,11 @@ def copy(session: Session, tokens: Tokens) -> Result:
     return copying.run(session.account, session, statement)
 
 
+def remove(session: Session, tokens: Tokens) -> Result:
+    """REMOVE @stage[/path] [PATTERN = '…']."""
+    return copying.remove(session.account, session, tokens.text)
+
+
 def list_files(session: Session, tokens: Tokens) -> Result:
     """LIST @stage[/path] [PATTERN = '…']."""
     return copying.list_stage(session.account, session, tokens.text)

@@ -49,14 +49,17 @@ def transfer(session: Session, obj: Owned, role: str, mode: str) -> None:
 
 
 def _check_pipe_transfer(session: Session, pipe: Pipe) -> None:
-    """The pipe is paused, and the granting role may insert into its table (sources: Snowflake §4.1)."""
+    """The pipe is paused, and the granting role may insert into its table (sources: Snowflake §4.1).
+
+    The first text: https://github.com/snowflakedb/terraform-provider-snowflake (grants_integration_test.go).
+    """
     account = session.account
     if not account.catalog.pipe_is_paused(pipe):
         raise SnowflakeError(
             3193,
             "55000",
-            f"Cannot transfer ownership of pipe {pipe.full_name}: it is running. Pause it first with ALTER "
-            "PIPE … SET PIPE_EXECUTION_PAUSED = TRUE.",
+            f"Pipe {pipe.name} not in paused state. To pause pipe run ALTER PIPE {pipe.name} SET "
+            "PIPE_EXECUTION_PAUSED=true",
         )
     table = account.catalog.pipe_table(pipe)
     if table is not None and not account.privileges.has(session.role, "INSERT", table):

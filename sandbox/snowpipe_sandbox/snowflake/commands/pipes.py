@@ -264,10 +264,14 @@ def _event_level(text: str) -> str:
 def _may_alter(session: Session, pipe: Pipe, given: set[str], unset: list[str]) -> None:
     """SET PIPE_EXECUTION_PAUSED needs OPERATE, everything else, UNSET of it too, OWNERSHIP. Raises 3001.
 
-    Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe (usage notes)
+    LOG_EVENT_LEVEL needs OPERATE and MODIFY LOG EVENT LEVEL on the account, of the pipe's owner too. Source:
+    https://docs.snowflake.com/en/sql-reference/sql/alter-pipe (access control, usage notes)
     """
     privileges = session.account.privileges
-    if given == {"PIPE_EXECUTION_PAUSED"} and not unset:
+    changed = given | set(unset)
+    if "LOG_EVENT_LEVEL" in changed:
+        privileges.require_on_account(session.role, "MODIFY LOG EVENT LEVEL")
+    if given == {"PIPE_EXECUTION_PAUSED"} and not unset or changed == {"LOG_EVENT_LEVEL"}:
         privileges.require(session.role, pipe, "OPERATE")
     else:
         privileges.require_ownership(session.role, pipe)
@@ -349,7 +353,12 @@ SHOWN = [
 
 
 def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
-    """A row of SHOW PIPES, which DESC PIPE gives too."""
+    """A row of SHOW PIPES, which DESC PIPE gives too.
+
+    With AWS_SNS_TOPIC the notification channel is the topic's ARN; the queue stands in SYSTEM$PIPE_STATUS.
+    Sources: https://github.com/snowflakedb/terraform-provider-snowflake (pkg/resources/pipe.go),
+    https://docs.snowflake.com/en/user-guide/multi-location-resilience-data-pipelines-setup-validate.
+    """
     return (
         pipe.created_on,
         pipe.name,
@@ -357,7 +366,7 @@ def show_row(session: Session, pipe: Pipe) -> tuple[Any, ...]:
         pipe.schema,
         pipe.definition,
         pipe.owner,
-        pipe.notification_channel,
+        pipe.aws_sns_topic or pipe.notification_channel,
         pipe.comment or None,
         None,
         pipe.copy.pattern,

@@ -41,6 +41,8 @@ def change(session: Session, tokens: Tokens, word: str) -> Result | None:
     if not manages(session) and not (role.owner and privileges.holds_role(session.role, role.owner)):
         raise errors.insufficient_privileges("role", role.name)
     if to_user:
+        if grantee in session.account.users:
+            return result.status(DONE)
         if grantee != session.account.user:
             raise errors.does_not_exist("User", quoted(grantee))
         change = privileges.user_roles.add if word == "TO" else privileges.user_roles.discard

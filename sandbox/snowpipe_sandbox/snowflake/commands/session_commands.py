@@ -42,6 +42,20 @@ def enter(session: Session, asked: Mapping[str, str]) -> None:
                 )
 
 
+NAMES = {"databaseName": "database", "schemaName": "schema", "warehouse": "warehouse"}
+
+
+def missing(session: Session, asked: Mapping[str, str]) -> list[str]:
+    """What the login asks for and the session did not get: "database", "schema", "warehouse".
+
+    A client that validates its defaults is refused with 390201 then. Sources:
+    https://github.com/apache/arrow-adbc (number, texts),
+    https://docs.snowflake.com/en/sql-reference/parameters (CLIENT_VALIDATE_DEFAULT_PARAMETERS).
+    """
+    got = {"database": session.database, "schema": session.schema, "warehouse": session.warehouse}
+    return [what for key, what in NAMES.items() if asked.get(key) and got[what] != stored(asked[key])]
+
+
 def _default_schema(session: Session, database: str) -> str | None:
     """PUBLIC, if the role may use it."""
     return "PUBLIC" if session.account.privileges.may_reach(session.role, database, "PUBLIC") else None

@@ -19,6 +19,7 @@ from snowpipe_sandbox.snowflake.commands import (
     stages,
     streams,
     tasks,
+    users,
 )
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.result import Column, Result
@@ -428,6 +429,12 @@ WAREHOUSES_SHOWN = [
 ]
 
 
+def _users(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    shown = [CREATED_ON, *result.texts(*users.SHOWN)]
+    return shown, [row for row in users.rows(session) if wanted.passes(row[1])][: wanted.limit]
+
+
 def _warehouses(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
     rows = [
@@ -543,4 +550,5 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("DATABASES",), _databases),
     (("ROLES",), _roles),
     (("WAREHOUSES",), _warehouses),
+    (("USERS",), _users),
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from snowpipe_sandbox.snowflake import directory, errors, formats, resolve, result
 from snowpipe_sandbox.snowflake.aws_client import Keys
 from snowpipe_sandbox.snowflake.catalog import STAGE_WAS_ALTERED, Integration, Stage
+from snowpipe_sandbox.snowflake.copy_statement import on_error_of
 from snowpipe_sandbox.snowflake.directory import Directory
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.formats import FormatOptions
@@ -60,6 +61,16 @@ def _encryption(tokens: Tokens) -> dict[str, Any]:
     return found
 
 
+def _copy_options(tokens: Tokens) -> str | None:
+    """COPY_OPTIONS = ( ON_ERROR = … ), which CREATE STAGE's page has no longer; the others are refused."""
+    found = options.free(tokens)
+    if set(found) - {"ON_ERROR"}:
+        raise errors.not_emulated(f"COPY_OPTIONS with {min(set(found) - {'ON_ERROR'})}")
+    if "ON_ERROR" in found:
+        on_error_of(str(found["ON_ERROR"]))
+    return str(found["ON_ERROR"]).upper() if found else None
+
+
 OPTIONS: dict[str, options.Reader] = {
     "URL": options.location,
     "STORAGE_INTEGRATION": lambda tokens: options.name(tokens)[-1],
@@ -69,7 +80,7 @@ OPTIONS: dict[str, options.Reader] = {
     "USE_PRIVATELINK_ENDPOINT": options.only("USE_PRIVATELINK_ENDPOINT", "FALSE"),
     "DIRECTORY": _directory,
     "FILE_FORMAT": options.file_format,
-    "COPY_OPTIONS": options.refused("COPY_OPTIONS"),
+    "COPY_OPTIONS": _copy_options,
     "COMMENT": options.string,
 }
 
@@ -104,6 +115,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             integration.name if integration and not own else None,
             _format(session, given.get("FILE_FORMAT"), None),
             comment=given.get("COMMENT", ""),
+            on_error=given.get("COPY_OPTIONS"),
             own=own,
             directory=_directory_table(given, url, existing if mode.or_alter else None, mode),
         )
@@ -311,6 +323,7 @@ def _set(session: Session, stage: Stage, given: Mapping[str, Any]) -> None:
                 pipe.stage_url = STAGE_WAS_ALTERED
     stage.url, stage.file_format = url, file_format
     stage.comment = given.get("COMMENT", stage.comment)
+    stage.on_error = given.get("COPY_OPTIONS", stage.on_error)
 
 
 def _set_directory(stage: Stage, given: Mapping[str, Any]) -> None:
@@ -359,6 +372,9 @@ def describe(session: Session, tokens: Tokens) -> Result:
         stage = _find(session, parts)
         account.privileges.require(session.role, stage, "USAGE")
         rows = [*_format_rows(session, stage), *COPY_OPTION_ROWS]
+        if stage.on_error is not None:
+            at = rows.index(COPY_OPTION_ROWS[0])
+            rows[at] = (*COPY_OPTION_ROWS[0][:3], stage.on_error, COPY_OPTION_ROWS[0][4])
         known = stage.directory
     refreshed = known.refreshed_on if known else None
     key_id = stage.own.keys.access_key_id if stage.own is not None and stage.own.keys else ""
