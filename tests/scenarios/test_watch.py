@@ -1,6 +1,7 @@
 """`invoke watch` as somebody's scheduler runs it: told once when it breaks, once when it is well again."""
 
 import gzip
+import json
 import shutil
 import signal
 import socket
@@ -283,8 +284,17 @@ def test_sns_and_pagerduty_and_teams(new_installation: Callable[..., Installatio
     installation.run("up")
     topic = installation.aws("sns").create_topic(Name="watch")["TopicArn"]
     queue = installation.aws("sqs").create_queue(QueueName="watch")["QueueUrl"]
-    arn = installation.aws("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
-    installation.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+    found = installation.aws("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    arn = found["Attributes"]["QueueArn"]
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    installation.aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    installation.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     watched = Watched(installation, told, "teams")
     installation.environment["PAGERDUTY_KEY"] = "0123456789abcdef0123456789abcdef"
     watched.write(
