@@ -4,9 +4,11 @@ Plots are pygal's, as SVG in the page, without its scripts; their colours are th
 follow light and dark. Each plot has its numbers beside it as a table, for whoever does not see it.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from runbook.settings import Settings
@@ -206,11 +208,19 @@ def _figure(title: str, series: Series) -> str:
     )
 
 
-def _svg(title: str, series: Series) -> str:
+def _pygal() -> Any:
+    """The library, without the finder that it puts before everybody's imports, which warns of each."""
+    before = list(sys.meta_path)
     import pygal
-    from pygal.style import Style
+    import pygal.style
 
-    style = Style(
+    sys.meta_path[:] = before
+    return pygal
+
+
+def _svg(title: str, series: Series) -> str:
+    pygal = _pygal()
+    style = pygal.style.Style(
         background="transparent",
         plot_background="transparent",
         foreground="var(--ink)",
