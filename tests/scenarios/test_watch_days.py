@@ -93,7 +93,7 @@ class Days:
         self.expected.append(("new", check))
         assert self.causes() == self.expected, name
         (cause,) = [each for each in self.told.of("webhook")[-1]["new"] if each["id"] == check]
-        self.at.run(*cause["remedy"].split()[1:], "--yes")
+        self.at.run(*cause["remedy"].split()[1:])
         self.at.run("refresh", "--yes", expect=None)
         for _ in range(2):
             self.look()
