@@ -19,12 +19,11 @@ from tests.scenarios.test_watch import EVENT, Watched
 BY_COMMAND = (
     "pipe-paused",
     "rule-deleted",
-    "trust-overwritten",
+    "external-id-wrong",
     "policy-deleted",
     "loader-lacks-insert",
     "integration-disabled",
     "policy-detached",
-    "external-id-wrong",
     "rule-for-another-folder",
     "list-not-allowed",
     "role-deleted",
@@ -32,6 +31,7 @@ BY_COMMAND = (
     "integration-names-another-role",
     "document-overwritten",
     "get-object-not-allowed",
+    "trust-overwritten",  # last: what it leaves stands before our statement
 )
 """Faults that stop data and that the printed remedy, a command, mends."""
 STEP = timedelta(hours=2)
