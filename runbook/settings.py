@@ -428,6 +428,16 @@ class Settings(_Model):
         return self
 
     @model_validator(mode="after")
+    def _watched_streams_exist(self) -> "Settings":
+        for name in self.watch.limits.quiet_hours:
+            if name not in self.stream_settings:
+                raise ValueError(f"watch.limits.quiet_hours.{name}: there is no stream of that name")
+        for number, waiver in enumerate(self.waivers):
+            if waiver.stream is not None and waiver.stream not in self.stream_settings:
+                raise ValueError(f"waivers.{number}.stream: there is no stream {waiver.stream!r}")
+        return self
+
+    @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
         for name, stream in self.stream_settings.items():
             if stream.sns_topic and stream.sns_topic.split(":")[3] != self.aws.region:

@@ -15,10 +15,12 @@ from runbook.facts import Facts
 from runbook.rights.judged import Finding, Word, aws_findings, policy, reading_findings, snowflake_findings
 from runbook.rights.needs import COMMANDS
 from runbook.running import running
+from runbook.settings import Identifier
 from runbook.steps import STEPS
 from runbook.terminal import Style, say, say_as_is, say_json, wrapped
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+USES = ("USAGE", "OWNERSHIP")
 MOST_SKEW = timedelta(minutes=5)
 BOTH = ("aws", "snowflake")
 OTHER_SIDE = "what the other administrator may do"
@@ -33,7 +35,7 @@ SHOWN: dict[Word, tuple[str, str]] = {
 def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int:
     """Settings, identities, rights, regions, clocks and versions. Only reads.
 
-    The exit code is about the five steps: 1 when something is missing, 3 when some checks could not tell. What
+    does a cloud count that only the other administrator has credentials for.
     only a command beside them needs is told too; not everybody who runs the steps is to take them back. Nor
     does a cloud count that only the other administrator has credentials of.
     """
@@ -69,6 +71,7 @@ def _examined(facts: Facts) -> Iterator[Finding]:
         yield from (found := snowflake_findings(facts))
         if not any(row.word == "missing" and row.what.startswith("USE ROLE") for row in found):
             yield from reading_findings(facts)  # without the roles nothing is seen, and that is said
+        yield from _error_integrations(facts)
         yield _clock("snowflake", facts.now)
     yield Finding(None, "here", _versions(), "held")
 
@@ -101,6 +104,30 @@ def _bucket(facts: Facts) -> Iterator[Finding]:
         word: Word = "held" if region == bucket.region else "missing"
         why = "" if word == "held" else "S3 only notifies queues of the bucket's own region"
         yield Finding(5, "aws", f"the queue of {stream.pipe.sql} is in {region}", word, why)
+
+
+def _error_integrations(facts: Facts) -> Iterator[Finding]:
+    """Where Snowflake pushes the errors of a pipe, if anywhere; it stops in silence without its right.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-errors-sns
+    """
+    for stream in facts.settings.streams:
+        try:
+            pipe = facts.pipe(stream)
+            if pipe is None or not pipe.error_integration:
+                continue
+            held = facts.reach_of(Identifier(pipe.owner)) or frozenset()
+        except CannotTell:
+            continue  # said as a right
+        name = Identifier(pipe.error_integration)
+        has = any(g.on == "INTEGRATION" and g.name == name and g.privilege in USES for g in held)
+        what = f"errors of {stream.pipe.sql} are pushed through {name}"
+        if has:
+            yield Finding(None, "snowflake", what, "held")
+        else:
+            why = f"its owner {pipe.owner} may not use that, and nothing is pushed"
+            grant = f"GRANT USAGE ON INTEGRATION {name.sql} TO ROLE {Identifier(pipe.owner).sql};"
+            yield Finding(None, "snowflake", what, "missing", why, grant)
 
 
 def _aws_time(facts: Facts) -> datetime:

@@ -147,15 +147,28 @@ class _Watcher:
             self.tell(problem)
         with _ended_by_signals(self.ending):
             try:
-                found = self.round()
-                self.tell_waivers(found)
-                while not self.asked.once and not self.ending.wait(pause):
+                if self.asked.once:
+                    found = self.round()
+                    self.tell_waivers(found)
+                    return found.exit_code
+                self.tell_waivers(self.first_round())
+                while not self.ending.wait(pause):
                     self.round_that_never_raises()
+                return 0
             finally:
                 self.sessions.end()
                 if self.endpoint:
                     self.endpoint.close()
-        return found.exit_code if self.asked.once else 0
+
+    def first_round(self) -> Round | None:
+        """The first round of a process that goes on: only wrong settings, or another account, end it."""
+        try:
+            return self.round()
+        except SettingsWrong:
+            raise
+        except RunbookError as error:
+            self.tell_once("round", str(error))
+            return None
 
     def tell(self, text: str) -> None:
         """A line for the log: with its time, redacted."""
@@ -169,8 +182,10 @@ class _Watcher:
             if text:
                 self.tell(text)
 
-    def tell_waivers(self, found: Round) -> None:
+    def tell_waivers(self, found: Round | None) -> None:
         """What became of the settings' waivers."""
+        if found is None:
+            return
         known = {row.id for row in found.outcome.results} | set(rounds.OWN)
         today = found.at.date()
         for each in waivers.ended(self.settings.waivers, today):
@@ -222,7 +237,8 @@ class _Watcher:
         told = f"; sent: {', '.join(causes)}" if causes else ""
         text = f"{self.settings.target} {found.verdict}{named}{told}"
         if self.asked.once:
-            say(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")
+            tell = note if self.asked.format and not self.asked.output else say
+            tell(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")
         else:
             self.tell_once("state", text)
 

@@ -94,6 +94,7 @@ class Pipe:
     created_on: datetime
     invalid_reason: str | None
     comment: str = ""
+    error_integration: str | None = None
 
 
 @dataclass(frozen=True)
@@ -377,6 +378,7 @@ def pipes(reader: Reader) -> dict[str, Pipe]:
             created_on=utc(row["created_on"]),
             invalid_reason=row["invalid_reason"] or None,
             comment=str(row["comment"] or ""),
+            error_integration=row.get("error_integration") or None,
         )
         for row in _in_schema(reader, "PIPES")
         if row["owner"]

@@ -129,7 +129,7 @@ def _send(
     tell: Callable[[str], None],
 ) -> None:
     try:
-        way.send(message)
+        _try(way, message)
     except NotDelivered as error:
         why = redacted(str(error))
         failures = history.change(partial(_failed, route=way.name, message=message.id, why=why, now=now))
@@ -146,6 +146,16 @@ def _sent(db: sqlite3.Connection, way: Way, message: Message, told: dict[str, Ca
         "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' WHERE name = ?",
         (json.dumps(as_told(told)), iso(now), way.name),
     )
+
+
+def _try(way: Way, message: Message) -> None:
+    """Send it; raises NotDelivered also for a mistake in a route, which keeps no other from being told."""
+    try:
+        way.send(message)
+    except NotDelivered:
+        raise
+    except Exception as error:  # noqa: BLE001 (a library of a route raises what it likes)
+        raise NotDelivered(f"{type(error).__name__}: {error}") from None
 
 
 def _failed(db: sqlite3.Connection, route: str, message: str, why: str, now: datetime) -> int:
@@ -165,7 +175,7 @@ def send_test(ways: Iterable[Way], target: str, now: datetime) -> dict[str, str]
     answers = {}
     for way in ways:
         try:
-            way.send(Message(uuid4().hex, target, "test", now))
+            _try(way, Message(uuid4().hex, target, "test", now))
             answers[way.name] = ""
         except NotDelivered as error:
             answers[way.name] = redacted(str(error))

@@ -5,7 +5,6 @@ follow light and dark. Each plot has its numbers beside it as a table, for whoev
 """
 
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -80,11 +79,7 @@ def _at(moment: datetime) -> str:
     return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M} UTC</time>'
 
 
-WORDS = {
-    "healthy": "All is well.",
-    "broken": "Something is broken.",
-    "unknown": "Some checks could not tell.",
-}
+WORDS = {"healthy": "All is well.", "broken": "Something is broken.", "unknown": "Some checks could not tell."}
 
 
 def _state(past: Past, now: datetime) -> str:
@@ -213,21 +208,19 @@ def _figure(title: str, series: Series) -> str:
     )
 
 
-def _pygal() -> tuple[Any, Any]:
-    """The module and its Style, without the import hook it leaves behind, which modern Python warns of."""
+def _pygal() -> Any:
+    """The library, without the finder that it puts before everybody's imports, which warns of each."""
     before = list(sys.meta_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)
-        import pygal
-        from pygal.style import Style
-    sys.meta_path[:] = [each for each in sys.meta_path if each in before]
-    return pygal, Style
+    import pygal
+    import pygal.style
+
+    sys.meta_path[:] = before
+    return pygal
 
 
 def _svg(title: str, series: Series) -> str:
-    pygal, style_of = _pygal()
-
-    style = style_of(
+    pygal = _pygal()
+    style = pygal.style.Style(
         background="transparent",
         plot_background="transparent",
         foreground="var(--ink)",

@@ -340,15 +340,9 @@ def publish(clouds: Any, topic: str, message: Message) -> None:
 
     told = message.as_json()
     subject = told["title"].encode("ascii", "replace").decode()[:SNS_SUBJECT]
-    attributes = {
-        "kind": {"DataType": "String", "StringValue": message.kind},
-        "id": {"DataType": "String", "StringValue": message.id},
-        "target": {"DataType": "String", "StringValue": message.target},
-    }
+    text = f"{told['text']}\n\n{message.id}"
     try:
-        clouds.aws("sns").publish(
-            TopicArn=topic, Subject=subject, Message=told["text"], MessageAttributes=attributes
-        )
+        clouds.aws("sns").publish(TopicArn=topic, Subject=subject, Message=text)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         raise NotDelivered(one_line(str(error)), is_final=code in ("NotFound", "InvalidParameter")) from None

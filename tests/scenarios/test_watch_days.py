@@ -19,12 +19,11 @@ from tests.scenarios.test_watch import EVENT, Watched
 BY_COMMAND = (
     "pipe-paused",
     "rule-deleted",
-    "trust-overwritten",
+    "external-id-wrong",
     "policy-deleted",
     "loader-lacks-insert",
     "integration-disabled",
     "policy-detached",
-    "external-id-wrong",
     "rule-for-another-folder",
     "list-not-allowed",
     "role-deleted",
@@ -32,6 +31,7 @@ BY_COMMAND = (
     "integration-names-another-role",
     "document-overwritten",
     "get-object-not-allowed",
+    "trust-overwritten",  # last: what it leaves stands before our statement
 )
 """Faults that stop data and that the printed remedy, a command, mends."""
 STEP = timedelta(hours=2)
@@ -93,7 +93,7 @@ class Days:
         self.expected.append(("new", check))
         assert self.causes() == self.expected, name
         (cause,) = [each for each in self.told.of("webhook")[-1]["new"] if each["id"] == check]
-        self.at.run(*cause["remedy"].split()[1:], "--yes")
+        self.at.run(*cause["remedy"].split()[1:])
         self.at.run("refresh", "--yes", expect=None)
         for _ in range(2):
             self.look()

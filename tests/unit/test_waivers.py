@@ -78,6 +78,10 @@ def test_sentences() -> None:
         ({"check": "step4.paused", "until": "2026-12-31"}, "waivers.0.reason"),
         ({"check": "everything", "until": "2026-12-31", "reason": "moving"}, "waivers.0.check"),
         ({"check": "step4.paused", "until": "never", "reason": "moving"}, "waivers.0.until"),
+        (
+            {"check": "step4.paused", "until": "2026-12-31", "reason": "moving", "stream": "evnts"},
+            "waivers.0.stream",
+        ),
     ],
 )
 def test_a_waiver_that_says_too_little_is_refused(waiver: dict[str, str], key: str) -> None:

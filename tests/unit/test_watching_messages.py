@@ -243,6 +243,18 @@ def test_killed_while_sending(watcher: Watcher, how: str) -> None:
     assert len(watcher.route.taken) == (1 if how == "before" else 2)
 
 
+def test_a_mistake_in_a_route_is_a_message_that_was_not_taken(watcher: Watcher) -> None:
+    watcher.route.trouble = KeyError("a library's own")
+    for _ in range(3):
+        watcher.round(CHECKS[2])
+    assert "did not take a message: KeyError" in watcher.log[0]
+    watcher.route.trouble = None
+    for _ in range(3):
+        watcher.round(CHECKS[2])
+    assert watcher.route.kinds == ["broken"]
+    assert not watcher.route.taken[0].repeated
+
+
 def test_killed_between_two_rounds_nothing_is_sent_twice(watcher: Watcher) -> None:
     for _ in range(9):  # each round of this watcher is a process of its own
         watcher.round(CHECKS[2])

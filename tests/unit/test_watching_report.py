@@ -3,21 +3,27 @@
 import html.parser
 import json
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runbook.commands.report import span_of
+from runbook.commands.report import report, span_of
+from runbook.commands.status import status
 from runbook.errors import SettingsWrong
 from runbook.settings import Settings
 from runbook.watching.causes import Cause
 from runbook.watching.history import History, iso, read_only
 from runbook.watching.past import Past
 from runbook.watching.report import page
+from tests.unit.conftest import written
 
-pytest.importorskip("pygal", reason="pygal is not installed (the extra report)")
+pytestmark = pytest.mark.skipif(
+    find_spec("pygal") is None, reason="pygal is not installed (the extra report)"
+)
 
 NOW = datetime(2026, 3, 9, 8, tzinfo=UTC)
 EVIL = '<script>alert(1)</script> "quoted" & <b>'
@@ -165,3 +171,32 @@ def test_a_span_that_is_none(text: str) -> None:
 
 def test_a_span() -> None:
     assert (span_of("36h"), span_of("2w")) == (timedelta(hours=36), timedelta(days=14))
+
+
+def test_the_command_writes_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path))
+    with pytest.raises(SettingsWrong, match="Nothing is known of the past of sandbox"):
+        report(written(), since="7d", output=None)
+    (tmp_path / "watch" / "sandbox").mkdir(parents=True)
+    filled(tmp_path / "watch" / "sandbox" / "history.sqlite").close()
+    assert report(written(), since="1000w", output=str(tmp_path / "report.html")) == 0
+    assert "step1.role-exists" in (tmp_path / "report.html").read_text()
+
+
+def test_status_tells_what_was_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path))
+    (tmp_path / "watch" / "sandbox").mkdir(parents=True)
+    filled(tmp_path / "watch" / "sandbox" / "history.sqlite").close()
+    assert status(written(), output_format="json", since="1000w") == 0
+    (first, _) = json.loads(capsys.readouterr().out)
+    assert (first["stream"], first["incidents"]) == ("events", 2)
+    assert status(written(), output_format="table", since="1000w") == 0
+    assert "step4.pipe-is-not-paused (events): the pipe is paused" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_nobody_elses_imports_are_touched(text: str) -> None:
+    assert [type(each).__name__ for each in sys.meta_path if "pygal" in type(each).__module__] == []
