@@ -172,7 +172,7 @@ def _document(statement: dict[str, Any]) -> str:
 def _reason(said: str) -> str:
     """The line of an output that says why."""
     lines = [line.strip(" │|╭╰─") for line in said.splitlines() if line.strip(" │|╭╰─")]
-    telling = [line for line in lines if re.search(r"not emulated|Unsupported|Error|error|[0-9]{6} \(", line)]
+    telling = [line for line in lines if re.search(r"not emulated|invalid identifier|[0-9]{6} \(", line)]
     return (telling or lines or ["nothing was said"])[-1][:160]
 
 
@@ -260,6 +260,7 @@ def _cli() -> dict[str, Case]:
 def _schemachange() -> dict[str, Case]:
     deploy = (
         *("schemachange", "deploy", "--root-folder", "migrations", "--connection-name", "sandbox"),
+        *("--connections-file-path", "connections.toml"),
         *("--change-history-table", "CHANGES.PUBLIC.HISTORY", "--create-change-history-table"),
     )
 
@@ -268,6 +269,8 @@ def _schemachange() -> dict[str, Case]:
         named = {"V1.0.0__schema.sql": first, "V1.1.0__pipe.sql": last, "R__again.sql": PIPELINE[:1]}
         for name, statements in named.items():
             place.write(f"migrations/{name}", ";\n".join(statements).format(bucket=place.bucket) + ";\n")
+        home = Path(place.environment["SNOWFLAKE_HOME"]) / "connections.toml"
+        place.write("connections.toml", home.read_text())
         _python_sql(place, "CREATE DATABASE IF NOT EXISTS CHANGES")
         place.run(*deploy)
 
