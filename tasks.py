@@ -247,10 +247,102 @@ def verify(
     )
 
 
-@task(help={"format": TABLE_OR_JSON, "debug": DEBUG})
-def status(c: Context, format: str = "table", debug: bool = False) -> None:
+@task(
+    help={
+        "since": "what `invoke watch` saw since then (36h, 7d, 2w) instead; contacts nobody",
+        "format": TABLE_OR_JSON,
+        "debug": DEBUG,
+    }
+)
+def status(c: Context, since: str = "", format: str = "table", debug: bool = False) -> None:
     """Where the files and rows of every stream are."""
-    run(c, "status", output_format=format, debug=debug)
+    run(c, "status", since=since, output_format=format, debug=debug)
+
+
+@task(
+    help={
+        "since": "how far it looks back: 36h, 7d, 2w (default: 7d)",
+        "output": "the file to write (default: standard output)",
+        "debug": DEBUG,
+    }
+)
+def report(c: Context, since: str = "7d", output: str = "", debug: bool = False) -> None:
+    """What `invoke watch` saw, as one HTML page with plots; contacts nobody."""
+    run(c, "report", since=since, output=output or None, debug=debug)
+
+
+@task(
+    help={
+        "once": "one round, for a scheduler; exit code as verify's",
+        "every": "seconds between rounds, or 90s, 5m, 1h (default: watch.every_minutes of the settings)",
+        "test_message": "send one message to every route, and look at nothing",
+        "format": "write the round's figures: prometheus or json (default: none)",
+        "output": "the file of the figures, replaced whole each round (default: standard output)",
+        "listen": "HOST:PORT where Prometheus scrapes the figures, such as 127.0.0.1:9142",
+        "debug": DEBUG,
+    }
+)
+def watch(
+    c: Context,
+    once: bool = False,
+    every: str = "",
+    test_message: bool = False,
+    format: str = "",
+    output: str = "",
+    listen: str = "",
+    debug: bool = False,
+) -> None:
+    """Look again and again, remember, and tell people what broke and what is well again.
+
+    Whom it tells is in the environment file: docs/watch.md. Ends cleanly on SIGTERM.
+    """
+    run(
+        c,
+        "watch",
+        once=once,
+        every=every,
+        test_message=test_message,
+        output_format=format,
+        output=output or None,
+        listen=listen,
+        debug=debug,
+    )
+
+
+@task(
+    positional=["key"],
+    help={
+        "key": "the file's key, its s3:// URL, or with --pattern a regular expression for whole keys",
+        "pattern": "KEY is a regular expression, as in backfill",
+        "stream": STREAM,
+        "max_files": "with --pattern: explain at most so many files, the oldest first (default: 20)",
+        "format": TABLE_OR_JSON,
+        "debug": DEBUG,
+    },
+)
+def explain(
+    c: Context,
+    key: str,
+    pattern: bool = False,
+    stream: str | None = None,
+    max_files: int = 20,
+    format: str = "table",
+    debug: bool = False,
+) -> None:
+    """What became of a file: versions, announcements, every load, its rows, a verdict, what to do.
+
+    Exit code 0: nothing of it is missing. 1: something is.
+    """
+    run(
+        c,
+        "explain",
+        key=key,
+        pattern=pattern,
+        stream=stream,
+        max_files=max_files,
+        output_format=format,
+        debug=debug,
+    )
 
 
 @task(help=SWITCH_HELP)
@@ -549,6 +641,7 @@ namespace = Collection(
     plan,
     verify,
     status,
+    explain,
     refresh,
     backfill,
     replace_pipe,
@@ -556,6 +649,8 @@ namespace = Collection(
     resume,
     handoff,
     tfvars,
+    watch,
+    report,
     runs,
     sql,
     demo,

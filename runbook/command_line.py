@@ -26,9 +26,22 @@ OF_SHELL_COMMANDS = {"command-timeout", "echo", "hide", "prompt-for-sudo-passwor
 """Invoke's own switches for the shell commands a task runs; only lint runs any."""
 ALIKE = ("--dry-run", "--yes", "--stream")
 """Flags that must follow every task of a line that changes something, or none of them."""
-READING = ("plan", "check", "doctor", "verify", "status", "runs", "sql", "lint", "sandbox.status")
+READING = (
+    "plan",
+    "check",
+    "doctor",
+    "verify",
+    "status",
+    "explain",
+    "watch",
+    "report",
+    "runs",
+    "sql",
+    "lint",
+    "sandbox.status",
+)
 FORMATS = ("table", "json", "junit", "tap", "nagios", "prometheus")
-REQUIRED = {"backfill": "--pattern", "replace-pipe": "--stream", "check": "--pipe"}
+REQUIRED = {"backfill": "--pattern", "replace-pipe": "--stream", "check": "--pipe", "explain": "--key"}
 
 
 @dataclass
@@ -67,7 +80,7 @@ def checked(program: Any, collection: Any) -> None:
     taken = deepcopy(collection).to_contexts()  # Invoke takes each help text out of the task as it reads it
     contexts = {name: context for context in taken for name in _names(context)}
     if helped := _asks_for_help(words, contexts):
-        words[:] = [helped, "--help"]
+        core["help"].value, words[:] = helped, []  # as if it stood before: a task's own words may be missing
         return
     _no_such_help(core["help"].value, core["list"].value, contexts, collection)
     own = program.initial_context
@@ -139,13 +152,16 @@ def _once(one: Called, flag: str) -> None:
 
 def _pairs(words: Sequence[str], contexts: dict[str, Any], own: Any) -> Iterator[tuple[str, Any]]:
     """Each task with None, and each flag with its value; raises SettingsWrong for what is neither."""
-    task, rest = "", list(words)
+    task, rest, places = "", list(words), list[Any]()
     while rest:
         word = rest.pop(0)
+        if not word.startswith("-") and places:
+            yield f"--{places.pop(0).name}", word
+            continue
         if not word.startswith("-"):
             if word not in contexts:
                 raise _no_task(word, contexts, after=task)
-            task = word
+            task, places = word, list(contexts[word].positional_args)
             yield word, None
             continue
         flag, has_value, value = word.partition("=")
@@ -226,15 +242,21 @@ def _is_whole(one: Called) -> None:
     """Raises SettingsWrong where a flag that a task needs is missing."""
     needed = REQUIRED.get(one.task)
     if needed and not one.given.get(needed):
+        is_word = needed.removeprefix("--") in {each.name for each in one.context.positional_args}
         raise SettingsWrong(
-            f"{needed} is missing",
+            f"{needed.removeprefix('--').upper() if is_word else needed} is missing",
             where=f"invoke {one.task}",
-            remedy=f"invoke {one.task} {needed} {_example(one.task)}",
+            remedy=f"invoke {one.task} {'' if is_word else f'{needed} '}{_example(one.task)}",
         )
 
 
 def _example(task: str) -> str:
-    return {"backfill": "'.*/2026-01-.*'", "replace-pipe": "events", "check": "DATABASE.SCHEMA.PIPE"}[task]
+    return {
+        "backfill": "'.*/2026-01-.*'",
+        "replace-pipe": "events",
+        "check": "DATABASE.SCHEMA.PIPE",
+        "explain": "s3://BUCKET/KEY",
+    }[task]
 
 
 def _all_alike(line: Sequence[Called]) -> None:

@@ -26,6 +26,7 @@ TASKS = (
     "plan",
     "verify",
     "status",
+    "explain",
     "refresh",
     "backfill",
     "replace-pipe",
@@ -35,6 +36,8 @@ TASKS = (
     "tfvars",
     "runs",
     "sql",
+    "watch",
+    "report",
 )
 """The tasks that read the settings; the sandbox's own, demo and lint have no target to choose."""
 

@@ -55,6 +55,14 @@ _BY_ITSELF = (
 """What is looked for, where a part of it is there in lower case: most text has none, and may be long."""
 
 
+_HELD: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """Look for this one too: a variable whose name does not say that it holds a secret."""
+    _HELD.add(secret)
+
+
 def redacted(text: str) -> str:
     """The text without secrets: those of this process' environment and files, and what looks like one."""
     lower = text.lower()
@@ -69,6 +77,7 @@ def redacted(text: str) -> str:
 
 def _known() -> Iterator[str]:
     """Every secret this process may come across, as it is kept."""
+    yield from _HELD
     for name, value in os.environ.items():
         yield from _of(name, value)
         if name == "SNOWFLAKE_CONNECTIONS":

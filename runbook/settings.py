@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from runbook.errors import SettingsWrong
+from runbook.watch_settings import Waiver, Watch
 
 SANDBOX = "sandbox"
 SANDBOX_ACCOUNT_ID = "111122223333"
@@ -394,6 +395,8 @@ class Settings(_Model):
     checks: Checks = Checks()
     handoff: Place | None = None
     made_by: Literal["runbook", "others"] = "runbook"
+    watch: Watch = Field(default=Watch(), exclude=True)  # whom to tell changes nothing of the installation
+    waivers: tuple[Waiver, ...] = Field(default=(), exclude=True)
 
     @property
     def is_ours(self) -> bool:
@@ -597,7 +600,7 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
             )
 
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by")
+SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers")
 
 
 def read(

@@ -30,9 +30,13 @@ class Style:
 
     @classmethod
     def of(cls, stream: TextIO | None) -> "Style":
-        """Colour on a terminal unless NO_COLOR is set (https://no-color.org); a closed stream has none."""
-        terminal = stream is not None and stream.isatty()
-        colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        """Colour on a terminal, never with NO_COLOR, always with FORCE_COLOR; a closed stream has none.
+
+        Sources: https://no-color.org, https://force-color.org (NO_COLOR counts where both are set).
+        """
+        is_terminal = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+        forced = stream is not None and bool(os.environ.get("FORCE_COLOR"))
+        colour = (is_terminal or forced) and not os.environ.get("NO_COLOR")
         return cls(colour, min(shutil.get_terminal_size((80, 24)).columns, 140))
 
     def paint(self, text: str, colour: str) -> str:

@@ -123,6 +123,17 @@ class Reader:
         """Whether a side refused the sign-in, which is final for this run: waiting changes nothing."""
         return bool(self._final)
 
+    @property
+    def trouble(self) -> dict[str, CannotTell]:
+        """The sides that could not be asked, or gave no answer, and why; not those that others see."""
+        found: dict[str, CannotTell] = {}
+        for known in (self._final, self.closed, self._silent):
+            for whom, why in known.items():
+                side = whom if whom == "snowflake" else "aws"
+                if not isinstance(why, NoCredentials):
+                    found.setdefault(side, why)
+        return found
+
     def aws(self, service: str, operation: str, **parameters: Any) -> Row:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):

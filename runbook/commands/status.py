@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from runbook import settings as reading
+from runbook.commands.report import past_of
 from runbook.facts import Facts
 from runbook.facts.delivery import LOADED, failed
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing
@@ -13,15 +15,17 @@ from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.running import known, running
-from runbook.settings import Stream
+from runbook.settings import Settings, Stream
 from runbook.terminal import Style, say, say_json, table, wrapped
 
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
 
 
-def status(config: Mapping[str, Any], *, output_format: str) -> int:
-    """Where the files and rows of every stream are. Only reads."""
+def status(config: Mapping[str, Any], *, output_format: str, since: str = "") -> int:
+    """Where the files and rows of every stream are; with ``since``, what was watched. Only reads."""
     known(output_format, ("table", "json"))
+    if since:
+        return _watched(reading.read(config), since, output_format)
     with running(config, "status", sides=("snowflake",), quiet=True) as run:
         facts = run.facts()
         facts.look(deep=True, steps=(4,))
@@ -35,6 +39,27 @@ def status(config: Mapping[str, Any], *, output_format: str) -> int:
             if row.doubt:
                 say(wrapped(f"{row.stream}: ", row.doubt, style))
         say(f"target {run.settings.target}")
+    return 0
+
+
+def _watched(settings: Settings, since: str, output_format: str) -> int:
+    """The streams over a span of time, from the history of `invoke watch`. Contacts nobody."""
+    past, _ = past_of(settings, since)
+    trends = [past.trend(stream.name) for stream in settings.streams]
+    if output_format == "json":
+        say_json([trend.as_json() for trend in trends])
+        return 0
+    style = Style.of(sys.stdout)
+    say(table([trend.as_row() for trend in trends], style))
+    for each in past.incidents():
+        lasted = f"until {each.ended:%m-%d %H:%M}" if each.ended else "and lasts"
+        where = f" ({', '.join(each.cause.streams)})" if each.cause.streams else ""
+        say(
+            wrapped(
+                f"{each.since:%m-%d %H:%M} {lasted}: ", f"{each.cause.key}{where}: {each.cause.why}", style
+            )
+        )
+    say(f"target {settings.target}, since {past.since:%Y-%m-%d %H:%M} UTC")
     return 0
 
 

@@ -14,12 +14,14 @@ from runbook.clouds.network import one_line
 from runbook.commands.handoff import tell_stale
 from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.running import Run, running, write_output
+from runbook.settings import Settings
 from runbook.terminal import Style, note, say_as_is, wrapped
 from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
 from runbook.verify.outcome import Outcome, untold
 from runbook.verify.tell import as_table
+from runbook.verify.waivers import ended, idle, with_waivers
 
 STEPS = (1, 2, 3, 4, 5)
 
@@ -117,10 +119,21 @@ def verify(
         outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
         if canary:
             outcome = _with_canary(run, outcome, stream, wait)
-        outcome = replace(outcome, strict=strict)
+        outcome = replace(waived(outcome, run.settings), strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def waived(outcome: Outcome, settings: Settings) -> Outcome:
+    """The outcome with what the settings waive as advice; says which waivers have ended, or waive nothing."""
+    today = outcome.started_at.date()
+    known = {row.id for row in outcome.results}
+    told = ended(settings.waivers, today)
+    told += idle((each for each in settings.waivers if not each.check.startswith("watch.")), known)
+    for each in told if known else ():
+        note(wrapped("waiver: ", each, Style.of(sys.stderr)))
+    return with_waivers(outcome, settings.waivers, today)
 
 
 def in_every_format(formats: list[str], output: str | None, target: str, action: Callable[[], int]) -> int:

@@ -35,8 +35,15 @@ WIDTH = 48  # reads under way at once: what is independent is asked in one round
 class Facts:
     """The facts of one moment. Made anew to observe again; reading one never changes anything."""
 
-    def __init__(self, reader: Reader, *, adopt: bool = False) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        adopt: bool = False,
+        listing: Callable[[Reader, Stream], snowflake.Listing | None] = snowflake.listing,
+    ) -> None:
         self.reader = reader
+        self._listing = listing  # whoever looks often reads only the end of a folder
         self.settings: Settings = reader.settings
         self.adopt = adopt
         self._found: dict[Hashable, Future[Any]] = {}
@@ -44,7 +51,7 @@ class Facts:
 
     def afresh(self) -> "Facts":
         """The same questions, asked again."""
-        return Facts(self.reader, adopt=self.adopt)
+        return Facts(self.reader, adopt=self.adopt, listing=self._listing)
 
     @property
     def role(self) -> Role | None:
@@ -309,7 +316,7 @@ class Facts:
 
     def listing(self, stream: Stream) -> snowflake.Listing | None:
         """The files under the stream's stage."""
-        return self._once(("listing", stream.name), lambda: snowflake.listing(self.reader, stream))
+        return self._once(("listing", stream.name), lambda: self._listing(self.reader, stream))
 
     def loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
         """The last 14 days of loads into the stream's table."""

@@ -23,16 +23,20 @@ PAGES = 32  # of a listing, kept together
 ALREADY = timedelta(hours=1)  # how much of a history that was read is read again
 
 
-def surveyed(facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None]) -> Store:
+def surveyed(
+    facts: Facts, asked: Asked, stream: Stream, told: Callable[[int], None], *, below: str = ""
+) -> Store:
     """Every file of the stream and all that is known of them; ``told`` hears how many files are listed.
 
-    As values; where there is more than those are for, from the beginning again in DuckDB. Raises Blocked
-    when stage, pipe or table is not there, CannotTell when one may not be read.
+    Only keys that begin with ``below``, where it is given. As values; where there is more than those are for,
+    from the beginning again in DuckDB. Raises Blocked when stage, pipe or table is not there, CannotTell when
+    one may not be read.
     """
+    below = below or stream.prefix
     try:
-        return _filled(Plain(of_no_file(facts, stream)), facts, asked, told)
+        return _filled(Plain(of_no_file(facts, stream)), facts, asked, below, told)
     except TooMany:
-        return _filled(_on_disk(of_no_file(facts, stream)), facts, asked, told)
+        return _filled(_on_disk(of_no_file(facts, stream)), facts, asked, below, told)
 
 
 def _on_disk(evidence: Evidence) -> Store:
@@ -65,10 +69,10 @@ def of_values(asked: Asked, files: Sequence[StagedFile], evidence: Evidence) -> 
     return OnDisk.of(asked, files, evidence)
 
 
-def _filled(store: Store, facts: Facts, asked: Asked, told: Callable[[int], None]) -> Store:
+def _filled(store: Store, facts: Facts, asked: Asked, below: str, told: Callable[[int], None]) -> Store:
     """The files first: what is loaded while they are listed is in the histories, which are read then."""
     try:
-        _list(facts, asked, store, told)
+        _list(facts, asked, store, below, told)
         read_histories(facts, store)
     except BaseException:
         store.close()
@@ -150,25 +154,30 @@ def of_no_file(facts: Facts, stream: Stream) -> Evidence:
 # -- the files ---------------------------------------------------------------------------------------------
 
 
-def _list(facts: Facts, asked: Asked, store: Store, told: Callable[[int], None]) -> None:
+def _list(facts: Facts, asked: Asked, store: Store, below: str, told: Callable[[int], None]) -> None:
     """By key ranges with the caller's AWS credentials, else through the stage with Snowflake's role."""
     stream = store.evidence.stream
     try:
         facts.reader.confirm(snowflake=False)
-        fetch = pages.of_bucket(facts.reader, stream.bucket, stream.prefix, connections=ranges.WIDTH)
-        listed = ranges.pages(fetch, stream.prefix)
+        fetch = pages.of_bucket(facts.reader, stream.bucket, below, connections=ranges.WIDTH)
+        listed = ranges.pages(fetch, below)
         while some := list(islice(listed, PAGES)):
             store.add_pages(some, asked)
             told(sum(len(page.keys) for page in some))
     except (AwsFailed, CannotTell) as error:
         note(f"{stream.name}: listed through the stage, not with AWS credentials: {error}")
         store.forget_files()
-        _list_the_stage(facts, asked, store, told)
+        _list_the_stage(facts, asked, store, below, told)
 
 
-def _list_the_stage(facts: Facts, asked: Asked, store: Store, told: Callable[[int], None]) -> None:
+def _list_the_stage(
+    facts: Facts, asked: Asked, store: Store, below: str, told: Callable[[int], None]
+) -> None:
     stream = store.evidence.stream
     try:
+        if below != stream.prefix:
+            store.add_files(snowflake.listed_below(facts.reader, stream, below), asked)
+            return
         for batch in facts.reader.batches(snowflake.list_statement(stream)):
             rows = batch if isinstance(batch, list) else batch.to_pylist()
             store.add_files([snowflake.listed_file(row, stream) for row in rows], asked)

@@ -48,6 +48,7 @@ BUCKET_ACTIONS: dict[int | str, tuple[str, ...]] = {
     5: ("s3:ListBucket", "s3:GetBucketNotification", "s3:PutBucketNotification"),
     "down": ("s3:GetBucketNotification", "s3:PutBucketNotification"),
     "backfill": ("s3:ListBucket",),
+    "explain": ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketNotification"),
     "replace-pipe": ("s3:ListBucket", "s3:GetBucketNotification", "s3:PutBucketNotification"),
 }
 OBJECT_ACTIONS: dict[int | str, tuple[str, ...]] = {
@@ -62,7 +63,7 @@ PARAMETER_ACTIONS: dict[int | str, tuple[str, ...]] = {
     3: ("ssm:GetParameter", "ssm:PutParameter"),
     "down": ("ssm:GetParameter", "ssm:DeleteParameter"),
 }
-COMMANDS = ("backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
+COMMANDS = ("explain", "backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
 """The commands that need rights of their own, beside those of the steps."""
 
 

@@ -37,10 +37,11 @@ NEEDS = {
     "backfill": "--pattern .*",
     "replace-pipe": "--stream events",
     "check": "--pipe A.B.C",
+    "explain": "s3://bucket/key.gz",
     "sql": "--step 2",
 }
 CONTACTS_NOBODY = ("runs", "sql")
-ONLY_READ = ("plan", "check", "doctor", "verify", "status", "runs", "sql")
+ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "runs", "sql")
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 

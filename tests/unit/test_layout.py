@@ -107,13 +107,17 @@ def command_fault(line: str) -> str:
     words = shlex.split(line, comments=True)[1:]
     while words[:1] in (["-f"], ["--list"], ["--help"]):
         words = words[1:] if words[0] == "--list" else words[2:]
-    task = ""
+    task, places = "", list[str]()
     while words:
         word = words.pop(0).rstrip(";")
         if not word.startswith("-"):
+            if places:
+                places.pop()
+                continue
             task = word
             if task not in TASKS:
                 return f"no task {task}"
+            places = list(TASKS[task].positional)
             continue
         flags = {flag: arg for arg in TASKS[task].get_arguments() for flag in as_flags(arg)} if task else {}
         if word not in flags:

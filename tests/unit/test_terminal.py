@@ -34,3 +34,27 @@ def test_what_the_stream_cannot_write_is_written_as_in_json(monkeypatch, encodin
     say(json.dumps("é😀", ensure_ascii=False))
     text = stream.buffer.getvalue().decode(encoding)
     assert (text.strip(), json.loads(text)) == (f'"{written}"', "é😀")
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_terminal", "colour"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, True, False),
+    ],
+)
+def test_colour_is_a_terminals_unless_a_variable_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], is_terminal: bool, colour: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    assert Style.of(stream).colour is colour

@@ -1,0 +1,66 @@
+"""`invoke report`: the past of a target as one HTML file, from the history of `invoke watch`."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runbook import settings as reading
+from runbook.commands.watch import place
+from runbook.errors import SettingsWrong
+from runbook.running import write_output
+from runbook.settings import Settings
+from runbook.terminal import note, say_as_is
+from runbook.watching.history import read_only, when
+from runbook.watching.past import Past
+from runbook.watching.report import page
+
+UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def report(config: Mapping[str, Any], *, since: str, output: str | None) -> int:
+    """The page of the last days. Contacts nobody. Raises SettingsWrong where nothing was watched yet."""
+    settings = reading.read(config)
+    past, now = past_of(settings, since)
+    try:
+        text = page(past, settings, now)
+    except ModuleNotFoundError as error:
+        if error.name != "pygal":
+            raise
+        raise SettingsWrong(
+            "pygal is not installed",
+            why="the report's plots are drawn by it",
+            remedy="pip install 'snowpipe-runbook[report]'",
+        ) from None
+    write_output(text, output, say_as_is)
+    if output:
+        note(f"target {settings.target}: {output} is written")
+    return 0
+
+
+def past_of(settings: Settings, since: str) -> tuple[Past, datetime]:
+    """The history of a target since then, and its time now; raises SettingsWrong where there is none."""
+    span = span_of(since)
+    path = place(settings) / "history.sqlite"
+    db = read_only(path)
+    if db is None:
+        raise SettingsWrong(
+            f"Nothing is known of the past of {settings.target}",
+            where=str(path),
+            why="There is no history of this version",
+            remedy="invoke watch --once, or --every 5m, writes one",
+        )
+    row = db.execute("SELECT MAX(at) FROM round").fetchone()
+    ahead = db.execute("SELECT value FROM note WHERE key = 'clock_ahead_s'").fetchone()
+    now = datetime.now(UTC) + timedelta(seconds=float(ahead[0]) if ahead else 0)
+    last = when(row[0]) if row and row[0] else now
+    now = max(now, last).replace(microsecond=0)
+    return Past(db, now - span), now
+
+
+def span_of(text: str) -> timedelta:
+    """A span such as ``36h``, ``7d`` or ``2w``; raises SettingsWrong for anything else."""
+    found = re.fullmatch(r"(\d+)([hdw])", text)
+    if not found or not int(found[1]) or int(found[1]) > 1000:
+        raise SettingsWrong(f"--since {text} is not a span of time", remedy="--since 36h, 7d or 2w")
+    return int(found[1]) * UNITS[found[2]]

@@ -1,0 +1,45 @@
+"""One watcher a target on this machine: a lock that the system takes back when its holder dies."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook import private
+from runbook.errors import Refused, SettingsWrong
+
+
+@contextmanager
+def alone(path: Path, target: str) -> Iterator[None]:
+    """Hold the target's lock; raises Refused where another watcher does."""
+    try:
+        private.folder(path.parent)
+        with private.opened(path, "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Refused(
+                    f"Another watcher of {target} is running",
+                    why=f"It holds {path}{_who(path)}",
+                    remedy="let it be, or end it first: two would tell everything twice",
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+    except OSError as error:
+        raise SettingsWrong(
+            "The watcher's lock cannot be kept",
+            where=str(path),
+            why=error.strerror or str(error),
+            remedy="make the folder writable, or set RUNBOOK_HOME to one that is",
+        ) from None
+
+
+def _who(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {text})" if text.isdigit() else ""

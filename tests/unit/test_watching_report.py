@@ -1,0 +1,167 @@
+"""The report: whole, by itself, and nobody's script in it."""
+
+import html.parser
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.commands.report import span_of
+from runbook.errors import SettingsWrong
+from runbook.settings import Settings
+from runbook.watching.causes import Cause
+from runbook.watching.history import History, iso, read_only
+from runbook.watching.past import Past
+from runbook.watching.report import page
+
+pytest.importorskip("pygal", reason="pygal is not installed (the extra report)")
+
+NOW = datetime(2026, 3, 9, 8, tzinfo=UTC)
+EVIL = '<script>alert(1)</script> "quoted" & <b>'
+
+
+def filled(path: Path, *, days: int = 7) -> History:
+    """A week of rounds, with a fault that is over and one that lasts."""
+    history = History(path, durable=False)
+    summary = json.dumps({"words": {"events": "flowing", "events_bad": "quiet"}})
+    over = Cause(
+        "step4.pipe-is-not-paused",
+        ("events",),
+        "The pipe is not paused.",
+        "the pipe is paused",
+        "invoke resume",
+    )
+    lasts = Cause("step1.role-exists", (), "The role exists.", EVIL, "invoke step1-aws step3-aws")
+
+    def work(db: Any) -> None:
+        for hour in range(24 * days):
+            at = NOW - timedelta(hours=hour)
+            db.execute(
+                "INSERT INTO round VALUES (?, 1, ?, 0, ?)",
+                (iso(at), "broken" if hour < 9 else "healthy", summary),
+            )
+            for stream in ("events", "events_bad"):
+                db.execute(
+                    "INSERT INTO arrival VALUES (?, ?, ?, ?)", (stream, iso(at), hour % 7, 1000 * hour)
+                )
+                figures = {
+                    "table_rows": 1000.0 * (24 * days - hour),
+                    "pending_files": hour % 5,
+                    "load_latency_seconds": 60.0 + hour,
+                    "newest_row_timestamp_seconds": at.timestamp() - 120,
+                }
+                for name, value in figures.items():
+                    db.execute("INSERT INTO figure VALUES (?, ?, ?, ?)", (iso(at), stream, name, value))
+        columns = "key, streams, document, since, red, well, confirmed, ended"
+        insert = f"INSERT INTO cause ({columns}) VALUES (?, ?, ?, ?, 2, 0, ?, ?)"
+        for cause, begin, end in ((over, 50, 40), (lasts, 9, None)):
+            since = iso(NOW - timedelta(hours=begin))
+            ended = None if end is None else iso(NOW - timedelta(hours=end))
+            document = json.dumps(cause.as_json())
+            db.execute(insert, (cause.key, json.dumps(cause.streams), document, since, since, ended))
+
+    history.change(work)
+    return history
+
+
+@pytest.fixture
+def text(tmp_path: Path, settings: Settings) -> str:
+    history = filled(tmp_path / "h.sqlite")
+    return page(Past(history.db, NOW - timedelta(days=7)), settings, NOW)
+
+
+class Outline(html.parser.HTMLParser):
+    """Tags, attributes and text of a page; a tag that is closed wrongly is noted."""
+
+    VOID = ("meta", "br", "!doctype")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def test_it_is_whole_and_by_itself(text: str) -> None:
+    outline = Outline()
+    outline.feed(text)
+    assert (outline.open, outline.wrong) == ([], [])
+    assert "script" not in [tag for tag, _ in outline.tags]
+    for tag, attributes in outline.tags:
+        assert not {"src", "srcset", "onclick", "onload"} & attributes.keys(), (tag, attributes)
+        assert not re.match(r"https?:|//", attributes.get("href") or "#"), (tag, attributes)
+    assert not re.search(r"@import|url\(", text)
+    assert text.count("<svg") >= 4
+
+
+def test_what_comes_from_outside_is_text(text: str) -> None:
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_state_causes_and_remedies_come_first(text: str) -> None:
+    body = text[text.index("<main>") :]
+    assert body.index("1 cause told and not over") < body.index("step1.role-exists")
+    assert body.index("step1.role-exists") < body.index("step4.pipe-is-not-paused")
+    assert "invoke step1-aws step3-aws" in body
+    assert "and lasts" in body
+
+
+def test_whoever_does_not_see_it_is_read_it(text: str) -> None:
+    outline = Outline()
+    outline.feed(text)
+    plots = [attributes for tag, attributes in outline.tags if tag == "svg"]
+    assert all(attributes.get("role") == "img" and attributes.get("aria-label") for attributes in plots)
+    assert [attributes["lang"] for tag, attributes in outline.tags if tag == "html"] == ["en"]
+    headings = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert headings[0] == 1
+    assert set(headings[1:]) == {2}
+    assert text.count("The same in numbers") == len(plots)
+
+
+def test_a_history_without_a_round(tmp_path: Path, settings: Settings) -> None:
+    history = History(tmp_path / "h.sqlite", durable=False)
+    found = page(Past(history.db, NOW - timedelta(days=7)), settings, NOW)
+    assert "Nothing was watched yet" in found
+
+
+def test_a_watcher_that_is_silent_is_said(tmp_path: Path, settings: Settings) -> None:
+    history = filled(tmp_path / "h.sqlite")
+    found = page(Past(history.db, NOW), settings, NOW + timedelta(hours=30))
+    assert "30 hours ago: is anybody watching?" in found
+
+
+def test_trends(tmp_path: Path) -> None:
+    filled(tmp_path / "h.sqlite").close()
+    db = read_only(tmp_path / "h.sqlite")
+    assert db is not None
+    trend = Past(db, NOW - timedelta(days=1)).trend("events")
+    assert trend.rows == 24 * 1000
+    assert trend.files == sum(hour % 7 for hour in range(25))
+    assert trend.latency_p50_s == pytest.approx(72, abs=2)
+    assert (trend.most_pending, trend.incidents) == (4, 1)
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "0d", "7 d", "99999d", "-1d"])
+def test_a_span_that_is_none(text: str) -> None:
+    with pytest.raises(SettingsWrong):
+        span_of(text)
+
+
+def test_a_span() -> None:
+    assert (span_of("36h"), span_of("2w")) == (timedelta(hours=36), timedelta(days=14))

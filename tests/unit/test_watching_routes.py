@@ -1,0 +1,204 @@
+"""Each route's document is what its vendor documents, and what cannot be used is one sentence."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email import message_from_string
+from typing import Any
+
+import pytest
+
+from runbook.watch_settings import Route
+from runbook.watching import delivery, routes
+from runbook.watching.causes import Cause
+from runbook.watching.messages import Message
+from runbook.watching.routes import KINDS, NotDelivered, Unusable
+from tests.scenarios.receivers import Receiver, receiver
+
+AT = datetime(2026, 3, 2, 8, 10, tzinfo=UTC)
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def cause(number: int = 0, why: str = "the pipe is paused", streams: tuple[str, ...] = ("events",)) -> Cause:
+    return Cause(
+        f"step4.check-{number}",
+        streams,
+        "The pipe is not paused.",
+        why,
+        "invoke resume --stream events",
+        "docs/runbook.md#paused",
+        ("delivery.queue-is-worked-off",),
+        since=AT,
+    )
+
+
+NASTY = "<!channel> & <https://evil|x> *b* _i_ `c` \u202e\x07 " + "é😀" * 3000
+MESSAGES = {
+    "broken": Message("0a1b", "prod", "broken", AT, new=(cause(),)),
+    "well": Message("0a1b", "prod", "well", AT, ended=(cause(),)),
+    "changed": Message("0a1b", "prod", "changed", AT, new=(cause(1),), ended=(cause(2),), open=(cause(3),)),
+    "reminder": Message("0a1b", "prod", "reminder", AT, open=(cause(), cause(1))),
+    "test": Message("0a1b", "prod", "test", AT),
+    "hundred": Message("0a1b", "prod", "broken", AT, new=tuple(map(cause, range(100)))),
+    "nasty": Message("0a1b", "prod", "broken", AT, new=(cause(0, NASTY), cause(1, NASTY)), repeated=True),
+    "ten nasty": Message("0a1b", "prod", "broken", AT, new=tuple(cause(n, NASTY) for n in range(10))),
+    "nothing known": Message("0a1b", "prod", "broken", AT, new=(Cause("watch.x", (), "", ""),)),
+}
+
+
+@pytest.fixture
+def told() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+def _way(kind: str, told: Receiver, monkeypatch: pytest.MonkeyPatch, **more: Any) -> routes.Way:
+    secret = KEY if kind == "pagerduty" else told.url(kind)
+    monkeypatch.setenv("THE_ADDRESS", secret)
+    if kind == "pagerduty":
+        more["url"] = told.url("pagerduty")
+    route = Route(kind=kind, secret_from="THE_ADDRESS", **more)
+    return routes.Way("team", kind, KINDS[kind](route, None))
+
+
+@pytest.mark.parametrize("kind", ["webhook", "slack", "teams", "pagerduty"])
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_vendor_takes_it(kind: str, name: str, told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    _way(kind, told, monkeypatch).send(MESSAGES[name])
+    assert told.refused == []
+    assert told.of(kind)
+
+
+def test_pagerduty_triggers_and_resolves_under_one_key(
+    told: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = _way("pagerduty", told, monkeypatch)
+    way.send(MESSAGES["broken"])
+    way.send(MESSAGES["well"])
+    events = [(row["event_action"], row["dedup_key"]) for row in told.of("pagerduty")]
+    assert events == [
+        ("trigger", "snowpipe-runbook/prod/step4.check-0"),
+        ("resolve", "snowpipe-runbook/prod/step4.check-0"),
+    ]
+
+
+def test_a_message_sent_again_carries_the_same_key(told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = _way("webhook", told, monkeypatch)
+    for _ in range(2):
+        way.send(MESSAGES["broken"])
+    assert [row["key"] for row in told.taken] == ["0a1b", "0a1b"]
+
+
+def test_nobody_is_called_to_a_channel_by_a_files_name(
+    told: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _way("slack", told, monkeypatch).send(MESSAGES["nasty"])
+    sections = [block["text"]["text"] for block in told.of("slack")[0]["blocks"][1:]]
+    assert "<!channel>" not in "".join(sections)
+    assert "&lt;!channel&gt;" in "".join(sections)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_final"), [(400, True), (404, True), (410, True), (429, False), (503, False), (302, False)]
+)
+def test_an_answer_that_is_no_delivery(
+    answer: int, is_final: bool, told: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.answer = answer
+    with pytest.raises(NotDelivered, match=f"HTTP {answer}") as raised:
+        _way("slack", told, monkeypatch).send(MESSAGES["broken"])
+    assert raised.value.is_final == is_final
+    assert "pl4nted" not in str(raised.value)
+
+
+def test_nobody_there(told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = _way("slack", told, monkeypatch)
+    monkeypatch.setenv("THE_ADDRESS", "http://127.0.0.1:9/services/pl4ntedS3cretInTheUrl")
+    way = routes.Way("team", "slack", KINDS["slack"](Route(kind="slack", secret_from="THE_ADDRESS"), None))
+    with pytest.raises(NotDelivered) as raised:
+        way.send(MESSAGES["broken"])
+    assert "pl4nted" not in str(raised.value)
+    assert delivery.send_test([way], "prod", AT)["team"]
+
+
+@pytest.mark.parametrize(
+    ("route", "sentence"),
+    [
+        ({"kind": "pigeon"}, "there is no kind 'pigeon'"),
+        ({"kind": "slack"}, "secret_from names no variable"),
+        (
+            {"kind": "slack", "secret_from": "NOT_SET_AT_ALL"},
+            "the variable NOT_SET_AT_ALL with its URL is not set",
+        ),
+        ({"kind": "slack", "secret_from": "NO_URL"}, "what the variable NO_URL holds is not a URL"),
+        ({"kind": "email", "to": ["a@example.com"]}, "host is missing"),
+        ({"kind": "sns"}, "topic_arn is missing"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(
+    route: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_URL", "pl4nted-S3cret")
+    with pytest.raises(Unusable, match=sentence) as raised:
+        routes._sender(Route.model_validate(route), None)
+    assert "pl4nted" not in str(raised.value)
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """As much of RFC 5321 as a client needs to hand over a mail."""
+
+    taken: list[tuple[str, list[str], str]]
+
+    def handle(self) -> None:
+        self.say("220 mailbox")
+        sender, to = "", []
+        while line := self.rfile.readline().decode().strip():
+            verb = line.upper()
+            if verb.startswith("MAIL FROM:"):
+                sender = line[10:].strip("<>").split(">")[0]
+            elif verb.startswith("RCPT TO:"):
+                to.append(line[8:].strip("<>"))
+            elif verb == "DATA":
+                self.say("354 go on")
+                body = ""
+                while (row := self.rfile.readline().decode()) != ".\r\n":
+                    body += row
+                self.server.taken.append((sender, to, body))  # type: ignore[attr-defined]
+            elif verb == "QUIT":
+                self.say("221 bye")
+                return
+            self.say("250 ok")
+
+    def say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+def test_mail() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
+        server.taken = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        route = Route(
+            kind="email",
+            host="127.0.0.1",
+            port=server.server_address[1],
+            security="none",
+            sender="runbook@example.com",
+            to=("a@example.com", "b@example.com"),
+        )
+        KINDS["email"](route, None)(MESSAGES["changed"])
+        KINDS["email"](route, None)(MESSAGES["nasty"])
+        server.shutdown()
+        sender, to, body = server.taken[0]  # type: ignore[attr-defined]
+    mail = message_from_string(body)
+    assert (sender, to) == ("runbook@example.com", ["a@example.com", "b@example.com"])
+    assert mail["Message-ID"] == "<0a1b@snowpipe-runbook.invalid>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["Subject"] == MESSAGES["changed"].title
+    assert "invoke resume --stream events" in body
+
+
+def test_the_titles_fit_a_telephone() -> None:
+    for message in MESSAGES.values():
+        assert len(message.title) <= 150, message.title
+        assert message.title.startswith("Snowpipe prod: ")
