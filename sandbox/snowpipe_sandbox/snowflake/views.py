@@ -47,8 +47,11 @@ TABLES = columns(
 COLUMNS = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:N COLUMN_DEFAULT IS_NULLABLE "
     "DATA_TYPE CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N "
-    "IS_IDENTITY IDENTITY_START IDENTITY_INCREMENT IDENTITY_ORDERED COMMENT"
+    "IS_IDENTITY IDENTITY_START IDENTITY_INCREMENT IDENTITY_ORDERED COMMENT "
+    "IDENTITY_GENERATION IDENTITY_MAXIMUM IDENTITY_MINIMUM IDENTITY_CYCLE DATA_TYPE_ALIAS"
 )
+"""The last five are not applicable, or empty, and SQLAlchemy asks for them:
+https://docs.snowflake.com/en/sql-reference/info-schema/columns."""
 SCHEMATA = columns("CATALOG_NAME SCHEMA_NAME SCHEMA_OWNER CREATED:L LAST_ALTERED:L COMMENT")
 
 USAGE_VIEWER, OBJECT_VIEWER = "SNOWFLAKE.USAGE_VIEWER", "SNOWFLAKE.OBJECT_VIEWER"
@@ -136,6 +139,7 @@ def _columns(session: Session, database: str) -> Result:
                     str(identity.step) if identity else None,
                     ("YES" if identity.ordered else "NO") if identity else None,
                     column.comment,
+                    *([None] * 5),
                 )
             )
     return Result(COLUMNS, rows)
