@@ -79,7 +79,11 @@ def _at(moment: datetime) -> str:
     return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M} UTC</time>'
 
 
-WORDS = {"healthy": "All is well.", "broken": "Something is broken.", "unknown": "Some checks could not tell."}
+WORDS = {
+    "healthy": "All is well.",
+    "broken": "Something is broken.",
+    "unknown": "Some checks could not tell.",
+}
 
 
 def _state(past: Past, now: datetime) -> str:
