@@ -35,7 +35,7 @@ SHOWN: dict[Word, tuple[str, str]] = {
 def doctor(config: Mapping[str, Any], *, output_format: str, every: bool) -> int:
     """Settings, identities, rights, regions, clocks and versions. Only reads.
 
-    The exit code is about the five steps: 1 when something is missing, 3 when some checks could not tell. What
+    The exit code is about the five steps: 1 when something is missing, 3 when a check could not tell. What
     only a command beside them needs is told too; not everybody who runs the steps is to take them back. Nor
     does a cloud count that only the other administrator has credentials of.
     """

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from tests.scenarios.conftest import Installation, kill
 from tests.scenarios.test_two_people import alone_on_snowflake
@@ -15,10 +16,15 @@ TABLE = "RAW.SNOWPLOW.EVENTS"
 PIPE = "RAW.SNOWPLOW.EVENTS_PIPE"
 
 
+def event_id(name: str, row: int) -> str:
+    """The id of a row of a file: Enrich lets none pass that is not a UUID."""
+    return str(uuid5(NAMESPACE_URL, f"{name}-{row}"))
+
+
 def event(name: str, row: int) -> bytes:
     """One well-formed event of 131 fields, its event_id its own."""
     fields = [""] * 131
-    fields[0], fields[6] = "web", f"{name}-{row}"
+    fields[0], fields[6] = "web", event_id(name, row)
     return "\t".join(fields).encode()
 
 
