@@ -243,7 +243,7 @@ def _refuse_repetitions(file: Path) -> None:
             line = key.start_mark.line + 1
             if key.value in lines:
                 raise SettingsWrong(
-                    f"{key.value} stands twice",
+                    f"The key {key.value} stands twice",
                     where=f"{file}, lines {lines[key.value]} and {line}",
                     why="Only one of the two would count",
                     remedy="make one of the two",

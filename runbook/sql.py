@@ -34,7 +34,9 @@ _PIECE = re.compile(
     r"|[^;'\"$/\-A-Za-z_]+|.",
     re.DOTALL,
 )
-_WHOLE = re.compile(rf"--[^\n]*|/\*.*?\*/|{LITERAL}|\"(?:[^\"]|\"\")*\"|\$\$.*?\$\$", re.DOTALL)
+_WHOLE = re.compile(
+    rf"--[^\n]*|/\*.*?\*/|{LITERAL}|\"(?:[^\"]|\"\")*\"|[A-Za-z_][\w$]*|\$\$.*?\$\$", re.DOTALL
+)
 _CONSTANT = re.compile(rf"{LITERAL}|-?[0-9]+(?:\.[0-9]+)?|{NAME}(?:\.{NAME}){{0,2}}", re.DOTALL)
 _OPEN = re.compile(r"['\"]|/\*|//|\$\$")
 

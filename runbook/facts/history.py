@@ -139,8 +139,8 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
-    Where a field that Enrich always fills holds something else, all stand in the wrong places: a header line,
-    a tab inside a field, another order. Sources:
+    Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
+    line, a tab inside a field, another order. One of them alone may be odd in a sound event. Sources:
     https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
     https://docs.snowplow.io/docs/fundamentals/canonical-event/
     """
@@ -150,15 +150,15 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     patterns += [("app_id", f"%{COMMAS}%"), ("app_id", f"{BINARY * 3}%")]
     patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
     found = [f"{column} LIKE {literal(each)}" for column, each in patterns]
-    found += [
-        f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items() if column.upper() in columns
-    ]
+    if {column.upper() for column in ALWAYS} <= set(columns):
+        unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
+        found.append(f"({' AND '.join(unmet)})")
     return f"COUNT_IF({' OR '.join(found)})"
 
 
 ALWAYS = {
     "event_id": "________-____-____-____-____________",
-    "collector_tstamp": "____-__-__ __:__:__%",
+    "collector_tstamp": "____-__-__%",
 }
 """What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
 COMMAS, BINARY = "," * 8, "\x01"

@@ -69,6 +69,7 @@ class Session:
             (r"SELECT SYSTEM\$PIPE_FORCE_RESUME\(", self._force),
             (r"SHOW PARAMETERS (LIKE .*)?IN PIPE ", self._parameters),
             (r"SHOW GRANTS ON PIPE ", self._grants),
+            (r"SHOW GRANTS TO ROLE ", self._held),
             (r"SELECT GET_DDL\('PIPE', ", self._ddl),
             (r"LIST @", self._list),
             (r"LIST '@[^/]*/(.*)'$", self._list_below),
@@ -191,6 +192,9 @@ class Session:
     def _columns(self, *_: Any) -> Answer:
         extra = ["_FILE", "_FILE_ROW", "_LOADED_AT"] if self.has_file else []
         return Answer("name type", [(name, "VARCHAR") for name in ["EVENT_ID", *extra]])
+
+    def _held(self, *_: Any) -> Answer:
+        return Answer("privilege granted_on name", [("INSERT", "TABLE", self.stream.table.sql)])
 
     def _tables(self, *_: Any) -> Answer:
         return Answer("created_on name", [(self.world.table.created_on, str(self.stream.table.name))])
@@ -485,7 +489,7 @@ class ModelClouds(Clouds):
         self, settings: Settings, stream: Stream, world: World, turn: Callable[[str, Any, bool], None]
     ) -> None:
         super().__init__(settings, run_id="model", command="model")
-        self.open = lambda: Connection(Session(world, stream), turn)
+        self.opened = lambda: Connection(Session(world, stream), turn)
         self.has_file = True
         self._sessions: dict[str, Connection] = {}
         self._bucket = Bucket(world, settings, stream, lambda call: turn(call, None, True))
@@ -499,7 +503,7 @@ class ModelClouds(Clouds):
 
     def snowflake(self, purpose: str) -> Any:
         if purpose not in self._sessions:
-            self._sessions[purpose] = self.open()
+            self._sessions[purpose] = self.opened()
             self._sessions[purpose].session.has_file = self.has_file
         return self._sessions[purpose]
 

@@ -18,13 +18,13 @@ def settings() -> Settings:
     return read(copy.deepcopy(DEFAULTS))
 
 
-def refresh_everything(wanted: frozenset[str], others: Iterable[str]) -> tuple[list[str], frozenset[str]]:
+def refresh_everything(prefixes: list[str], wanted: Iterable[str]) -> list[str]:
     """REFRESH without looking at what else it takes."""
-    return [os.path.commonprefix(sorted(wanted))], frozenset()  # noqa: RUF071 (of keys, not of folders)
+    return [os.path.commonprefix(sorted(wanted))]  # noqa: RUF071 (of keys, not of folders)
 
 
 WORSE: dict[str, tuple[object, str, object]] = {
-    "REFRESH without looking": (planning, "exact_prefixes", refresh_everything),
+    "REFRESH without looking": (planning, "whole_names", refresh_everything),
     "COPY of files whose event may come": (Evidence, "is_young", lambda self, file: False),
     "nothing is half-way": (Evidence, "may_be_half_way", lambda self, file: False),
     "a new pipe knows what the old one loaded": (Evidence, "pipe_knows", lambda self, file: True),

@@ -183,7 +183,7 @@ def test_what_stands_twice_in_an_environment_file_is_refused(
     file.write_text(file.read_text() + more)
     code, text = terminal.types(f"-f {file} pause")
     assert (code, terminal.nobody) == (2, True)
-    assert f"{what} stands twice ({file}, lines {lines})" in text
+    assert f"The key {what} stands twice ({file}, lines {lines})" in text
 
 
 @pytest.mark.parametrize("names", [("RUNBOOK_SANDBOX_GIVEN",), ("RUNBOOK_SANDBOX",)])

@@ -349,6 +349,7 @@ LOOKED_AT: dict[str, set[str]] = {
     # names that were written by .sql before, or quoted here
     "runbook/facts/belongings.py:_parameters": {"pipe"},
     "runbook/facts/history.py:read": {"name"},
+    "runbook/facts/rights.py:inherits": {"left.pop().replace('\"', '\"\"')"},
     "runbook/facts/rights.py:held_by": {"left.pop().replace('\"', '\"\"')"},
 }
 """Where a function alone does not show that a part was written as SQL: looked at, and why it is."""

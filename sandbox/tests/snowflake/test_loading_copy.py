@@ -235,7 +235,6 @@ class TestCompiling:
             ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE = CSV FOO = 1)", 1420),
             ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE = ORC)", 2),
             ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE = PARQUET)", 2019),
-            ("COPY INTO T FROM @ST PURGE = TRUE", 2),
             ("COPY INTO T FROM @ST MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", 2),
             ("COPY INTO T FROM 's3://bucket/x'", 2),
             ("COPY INTO T FROM @~/x", 2),
