@@ -34,9 +34,11 @@ _PIECE = re.compile(
     r"|[^;'\"$/\-A-Za-z_]+|.",
     re.DOTALL,
 )
-_WHOLE = re.compile(
-    rf"--[^\n]*|/\*.*?\*/|{LITERAL}|\"(?:[^\"]|\"\")*\"|[A-Za-z_][\w$]*|\$\$.*?\$\$", re.DOTALL
+_WHOLE = tuple(
+    re.compile(rf"--[^\n]*|/\*.*?\*/|{LITERAL}|\"(?:[^\"]|\"\")*\"|{word}\$\$.*?\$\$", re.DOTALL)
+    for word in ("", r"[A-Za-z_][\w$]*|")
 )
+"""What has a beginning and an end; two dollar signs after a word belong to the word, or begin a literal."""
 _CONSTANT = re.compile(rf"{LITERAL}|-?[0-9]+(?:\.[0-9]+)?|{NAME}(?:\.{NAME}){{0,2}}", re.DOTALL)
 _OPEN = re.compile(r"['\"]|/\*|//|\$\$")
 
@@ -136,7 +138,7 @@ def one_statement(text: str) -> str:
     literal, name or comment without an end, which would take in what is added.
     """
     alone = statements(text)
-    if len(alone) != 1 or _OPEN.search(_WHOLE.sub(" ", text)):
+    if len(alone) != 1 or any(_OPEN.search(whole.sub(" ", text)) for whole in _WHOLE):
         raise ValueError("it is not one whole statement")
     return alone[0]
 
