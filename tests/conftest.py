@@ -1,6 +1,9 @@
-"""What holds for every test: the longer runs are asked for."""
+"""What holds for every test: the longer runs are asked for, and a short one repeats itself."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeats", derandomize=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,6 +13,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-faults", metavar="FILE", help="write what every fault shows, as a matrix (with -n 0)"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run that judges a change draws the same examples each time; the longer one looks for others."""
+    if not config.getoption("--run-slow"):
+        settings.load_profile("repeats")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

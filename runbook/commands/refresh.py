@@ -138,7 +138,11 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
         return RefreshPlan((), 0)
     ledger = Ledger(evidence(facts, stream), listing.files)
     queued = tuple(file for file in unknown if file.modified > oldest)
-    half_way = [file for file in ledger.of(Kind.IN_FLIGHT) if ledger.evidence.may_be_half_way(file)]
+    half_way = [
+        file
+        for file in ledger.of(Kind.IN_FLIGHT)
+        if ledger.evidence.may_be_half_way(file) and not ledger.evidence.loads(file.key)
+    ]
     missing = (*ledger.of(*WITHOUT_A_TRACE), *half_way)
     recent = tuple(file for file in missing if file.modified > oldest)
     older = [file for file in unknown if file.modified <= oldest and ledger.verdicts[file.key].is_missing]

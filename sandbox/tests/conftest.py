@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 from snowpipe_sandbox.server import Sandbox
 
 
@@ -21,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addoption(
             "--run-slow", action="store_true", help="also the longer runs of tests with a short one"
         )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("repeats", derandomize=True)
+    if not config.getoption("--run-slow"):
+        settings.load_profile("repeats")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
