@@ -146,9 +146,8 @@ class translated_aws:  # noqa: N801
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if kind is None:
+        if not isinstance(error, Exception):  # nothing went wrong, or a person ends it
             return
-        assert error is not None
         told = sign_in_aws.not_signed_in(error, self.operation) or sign_in_aws.not_aws(
             error, self.service, self.operation
         )

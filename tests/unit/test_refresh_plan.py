@@ -1,14 +1,12 @@
 """What `invoke refresh` plans, and what it refuses."""
 
-from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from runbook.commands.refresh import refresh_plan
 from runbook.errors import Refused
-from runbook.facts.snowflake import Listing, Load, StagedFile
+from runbook.facts.snowflake import Listing, StagedFile
 from tests.unit.observed import NOW
 
 
@@ -29,22 +27,6 @@ def test_a_refresh_that_would_load_other_files_too_is_refused(settings, known):
     stream = settings.streams[0]
     with pytest.raises(Refused, match=r"1 file without the suffix \.gz .*note\.txt"):
         refresh_plan(known(staged(stream, "a.gz", days=1), staged(stream, "note.txt", days=1)), stream)
-
-
-def test_a_file_that_is_being_loaded_is_not_queued(settings, found, facts):
-    """Another one that nothing loads brings the command to work; the pipe was made just now."""
-    stream = settings.streams[0]
-    files = staged(stream, "loading.gz", seconds=90), staged(stream, "silent.gz", seconds=80)
-    under_way = Load(files[0].key, "LOAD_IN_PROGRESS", NOW, 0, 3, 0, "", None)
-    pipe = replace(found["pipes"][stream.pipe.name], created_on=NOW - timedelta(minutes=1))
-    known = {
-        **found,
-        "pipes": {**found["pipes"], stream.pipe.name: pipe},
-        ("listing", stream.name): Listing(files),
-        ("loads", stream.name): (under_way,),
-    }
-    with suppress(Refused):
-        assert files[0] not in refresh_plan(facts(known), stream).files
 
 
 def test_other_files_that_refresh_does_not_reach_are_no_matter(settings, known):

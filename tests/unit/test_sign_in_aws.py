@@ -187,6 +187,18 @@ def test_an_answer_of_awss_is_its_own(
         reader.aws("iam", "GetRole", RoleName="any")
 
 
+def test_a_person_who_ends_it_while_credentials_are_read_is_no_error_of_awss(
+    settings: Settings, here: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("AWS_PROFILE", "static")
+    monkeypatch.setattr("botocore.credentials.ReadOnlyCredentials", ended)
+    with pytest.raises(KeyboardInterrupt):
+        Reader(Clouds(settings, run_id="r", command="plan")).aws("iam", "GetRole", RoleName="any")
+
+
 def test_a_session_that_ends_in_the_middle_is_told_and_nobody_is_asked_again(
     settings: Settings, here: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
