@@ -366,7 +366,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
         at.settle()
         for number in range(3):
             at.advance(minutes=1)
-            at.put("events", f"later-{number}.gz", _gz())
+            at.put("events", f"later-than-{name}-{number}.gz", _gz())
         at.settle()
         yield
         at.advance(**LATE)
