@@ -1,6 +1,8 @@
 """Broken on the way: files that were never announced, cannot be read, came twice, or are no files of ours."""
 
 import gzip
+import io
+import tarfile
 from collections.abc import Iterator
 
 from tests.scenarios.conftest import Installation
@@ -289,6 +291,19 @@ def half_of_the_files_of_another_suffix(at: Installation) -> Iterator[None]:
 
 
 @fault("file")
+def files_of_another_suffix_since_today(at: Installation) -> Iterator[None]:
+    s3, bucket = at.aws("s3"), at.settings.aws.bucket
+    for number in range(12):
+        at.put("events", f"{number}-until-today.gz", _gz())
+        at.advance(hours=23)
+    keys = [at.put("events", f"{number}-since-today.zst", b"packed otherwise") for number in range(3)]
+    at.settle()
+    yield
+    for key in keys:
+        s3.delete_object(Bucket=bucket, Key=key)
+
+
+@fault("file")
 def no_files(at: Installation) -> Iterator[None]:
     at.environment["INVOKE_CHECKS_FILES_ARRIVE_WITHIN_HOURS"] = "2"
     at.advance(hours=3)
@@ -313,6 +328,14 @@ def _swapped(line: bytes) -> bytes:
     row = line.split(b"\t")
     row[3], row[6] = row[6], row[3]
     return b"\t".join(row)
+
+
+def _tar(content: bytes) -> bytes:
+    body, info = io.BytesIO(), tarfile.TarInfo("events.tsv")
+    info.size = len(content)
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        archive.addfile(info, io.BytesIO(content))
+    return body.getvalue()
 
 
 def _holds(name: str, body: bytes, *, stream: str = "events") -> None:
@@ -344,6 +367,11 @@ _holds("fields_too_many", gzip.compress(_event_line(b"one more")))
 _holds("two_events_in_one_line", gzip.compress(_event_line().rstrip(b"\n") + b"\t" + _event_line()))
 _holds("tab_inside_a_field", gzip.compress(b"\t" + _event_line()))
 _holds("fields_in_another_order", gzip.compress(_swapped(_event_line())))
+_holds("tar_in_the_events_folder", gzip.compress(_tar(_event_line())))
+_holds("utf_16_in_the_events_folder", gzip.compress(_event_line().decode().encode("utf-16")))
+_holds("words_in_the_events_folder", gzip.compress(b"Access denied"))
+_holds("json_among_the_events", gzip.compress(_event_line() * 3 + b'{"schema": "iglu:x"}\n'))
+_holds("last_line_cut_short", gzip.compress(_event_line() * 3 + _event_line()[:60]))
 _holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
 _holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
 _holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
