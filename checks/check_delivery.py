@@ -272,7 +272,7 @@ def check_no_file_repeats_another(facts: Facts, ledger: Ledger, stream: Stream) 
 
 @check(
     remedy=(
-        "load it anew, its old rows go",
+        "load it again, which removes its old rows",
         invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
     ),
     see="changed-files",
@@ -288,7 +288,7 @@ def check_no_file_changed_since_it_was_loaded(ledger: Ledger, stream: Stream) ->
 
 @check(
     remedy=(
-        "load it anew, its old rows go",
+        "load it again, which removes its old rows",
         invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
     ),
     see="rows",

@@ -78,7 +78,7 @@ def check_policy_is_read_only(facts: Facts, policy: Policy, settings: Settings) 
 def check_role_exists(facts: Facts) -> None:
     """The role exists.
 
-    A role made anew denies everybody, so its trust policy comes with it.
+    A recreated role denies everybody, so its trust policy comes with it.
     """
     assert facts.role is not None, "no role of that name can be found"
 

@@ -122,7 +122,7 @@ def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
 
 
 @check(
-    remedy="except the role from that condition, or have it let Snowflake in",
+    remedy="except the role from that condition, or have it allow Snowflake",
     see="denied",
     needs=(*RIGHT_FROM_HERE,),
 )
