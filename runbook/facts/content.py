@@ -12,6 +12,7 @@ import re
 import zlib
 from contextlib import suppress
 
+from runbook.facts.history import EVENT_NAMES
 from runbook.settings import Stream
 
 FIELDS = 131
@@ -34,6 +35,7 @@ _FOREIGN = {
 _TAR_AT, _TAR = 257, b"ustar"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAMES = frozenset(name.encode() for name in EVENT_NAMES)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
 _MARKUP = re.compile(rb"\s*<(!|\?|html|head|body|error)", re.IGNORECASE)
 
@@ -120,11 +122,23 @@ def _of_fields(fields: list[bytes]) -> str:
         return "its first line is a header"
     if len(fields) < FIRST_FIELDS:
         return f"its first line has {len(fields)} of {FIELDS} fields"
-    if (fields[6] and not _EVENT_ID.fullmatch(fields[6])) or (fields[3] and not _MOMENT.fullmatch(fields[3])):
+    if _is_out_of_place(fields):
         return "the fields of its first line are not in their places"
     if len(fields) > FIELDS:
         return f"its first line has {len(fields)} fields, more than {FIELDS}"
     return ""
+
+
+def _is_out_of_place(fields: list[bytes]) -> bool:
+    """Whether both fields that Enrich always fills hold something else, or kind and id are one place off.
+
+    A sound event may have one odd field.
+    """
+    odd_id, odd_time = (
+        bool(field) and not sign.fullmatch(field)
+        for field, sign in ((fields[6], _EVENT_ID), (fields[3], _MOMENT))
+    )
+    return (odd_id and odd_time) or fields[6] in _NAMES or bool(_EVENT_ID.fullmatch(fields[5]))
 
 
 def _of_bad_rows(plain: bytes) -> str:

@@ -140,7 +140,8 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
     Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
-    line, a tab inside a field, another order. One of them alone may be odd in a sound event. Sources:
+    line, a tab inside a field, another order. One of them alone may be odd in a sound event; but an event's
+    kind where its id belongs, or the other way round, is one place off. Sources:
     https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
     https://docs.snowplow.io/docs/fundamentals/canonical-event/
     """
@@ -153,6 +154,9 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     if {column.upper() for column in ALWAYS} <= set(columns):
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
+    if {"EVENT", "EVENT_ID"} <= set(columns):
+        names = ", ".join(map(literal, EVENT_NAMES))
+        found += [f"event_id IN ({names})", f"event LIKE {literal(ALWAYS['event_id'])}"]
     return f"COUNT_IF({' OR '.join(found)})"
 
 
@@ -161,6 +165,7 @@ ALWAYS = {
     "collector_tstamp": "____-__-__%",
 }
 """What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
+EVENT_NAMES = ("page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item")
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 

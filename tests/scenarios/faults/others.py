@@ -76,8 +76,10 @@ def _handed_over(at: Installation, thing: str, statement: str, back: str, step: 
     user = at.sql("SELECT CURRENT_USER()")[0][0]
     at.sql("CREATE ROLE PLATFORM")
     at.sql(f'GRANT ROLE PLATFORM TO USER "{user}"')
+    for place in ("DATABASE RAW", "SCHEMA RAW.SNOWPLOW"):
+        at.sql(f"GRANT USAGE ON {place} TO ROLE PLATFORM")
     at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE PLATFORM COPY CURRENT GRANTS")
-    at.sql(statement)
+    at.sql(statement, "PLATFORM")
     yield
     at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE {back} COPY CURRENT GRANTS")
     at.run(step)
@@ -111,6 +113,7 @@ def stage_put_on_another_integration_by_its_new_owner(at: Installation) -> Itera
         f"STORAGE_AWS_ROLE_ARN = '{at.settings.aws.role_arn}' "
         f"STORAGE_ALLOWED_LOCATIONS = ('s3://{at.settings.aws.bucket}/')"
     )
+    at.sql("GRANT USAGE ON INTEGRATION OTHER_S3 TO ROLE PUBLIC")
     statement = f"ALTER STAGE {STAGE} SET STORAGE_INTEGRATION = OTHER_S3"
     yield from _handed_over(at, f"STAGE {STAGE}", statement, "SYSADMIN", "step4-snowflake")
 
