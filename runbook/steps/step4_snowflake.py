@@ -73,7 +73,7 @@ def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[
     for grant in wanted:
         if lacked := missing_grants(held, (grant,)):
             found += lacked
-            if grant.on in ("STAGE", "FILE FORMAT", "TABLE"):
+            if grant.on != "PIPE" and not facts.may_hand_on(grant, facts.settings.snowflake.owner_role):
                 _refuse_another_owners(
                     facts, grant.on, grant.name, f"{role} lacks {lacked[0]}", to="grant it"
                 )
