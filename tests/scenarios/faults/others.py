@@ -197,6 +197,11 @@ def stage_moved_to_another_schema(at: Installation) -> None:
     at.sql("ALTER STAGE RAW.SNOWPLOW.BAD_ROWS_STAGE RENAME TO RAW.OTHER.BAD_ROWS_STAGE")
 
 
+@fault("stage", "pipe", "stops")
+def stage_renamed(at: Installation) -> None:
+    at.sql(f"ALTER STAGE {STAGE} RENAME TO {STAGE}_OLD")
+
+
 @fault("schema", "stage", "pipe", "table", "format", "stops")
 def schema_made_anew(at: Installation) -> Iterator[None]:
     at.sql("DROP SCHEMA RAW.SNOWPLOW")
