@@ -44,6 +44,9 @@ def _roles(facts: Facts) -> Iterator[str]:
 def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Change]:
     settings = facts.settings
     if have is None:
+        name, admin = settings.snowflake.integration.sql, settings.snowflake.admin_role
+        hidden = f"{admin} cannot see it"
+        refuse_another_owners(facts, "INTEGRATION", name, admin, why=hidden, number=2, to="grant USAGE on it")
         yield _file("20_integration.sql", settings, "the integration does not exist")
         return
     _right_provider(settings, have)
