@@ -157,6 +157,7 @@ def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
     if {"EVENT", "EVENT_ID"} <= set(columns):
         names = ", ".join(map(literal, EVENT_NAMES))
         found += [f"event_id IN ({names})", f"event LIKE {literal(ALWAYS['event_id'])}"]
+        found.append(f"(event_id IS NULL AND app_id LIKE {literal(A_TIME_INSIDE)})")
     return f"COUNT_IF({' OR '.join(found)})"
 
 
@@ -165,6 +166,8 @@ ALWAYS = {
     "collector_tstamp": "____-__-__%",
 }
 """What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
+A_TIME_INSIDE = "%____-__-__ __:__:__%"
+"""In ``app_id``, of a row without an id: the whole line, between other signs than tabs."""
 EVENT_NAMES = ("page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item")
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"

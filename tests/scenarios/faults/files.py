@@ -443,6 +443,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
 _among_the_rows("rows_of_a_web_page", b"<html>denied</html>\n")
 _among_the_rows("rows_of_a_header", gzip.compress(NAMES + _event_line()))
 _among_the_rows("rows_of_commas", gzip.compress(_event_line().replace(b"\t", b",")))
+_among_the_rows("rows_between_pipes", gzip.compress(_event_line().replace(b"\t", b"|")))
 _among_the_rows("rows_of_lzo", bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40 + b"\n")
 _among_the_rows("rows_with_a_tab_inside", gzip.compress(b"\t" + _event_line()))
 _among_the_rows("rows_in_another_order", gzip.compress(_swapped(_event_line())))
