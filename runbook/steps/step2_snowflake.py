@@ -64,7 +64,8 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
         why.append("its comment does not name the schema it serves")
     if why:
         admin = settings.snowflake.admin_role
-        refuse_another_owners(facts, "INTEGRATION", have.name.sql, admin, why="; ".join(why), number=2)
+        name = settings.snowflake.integration.sql
+        refuse_another_owners(facts, "INTEGRATION", name, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
 

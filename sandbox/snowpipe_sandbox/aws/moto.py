@@ -68,7 +68,7 @@ def _of_any_characters(self: RegexConverter, url_map: Any, *items: Any) -> None:
 
 
 moto.iam.models.random_resource_id = _unique_id
-RegexConverter.__init__ = _of_any_characters  # type: ignore[method-assign]
+RegexConverter.__init__ = _of_any_characters
 # Judged before a call comes here, by everything they say: moto denies whatever the condition of a Deny, and
 # knows no wildcard in a trust policy's actions.
 FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
