@@ -16,7 +16,7 @@ from runbook import command_line as line
 from runbook import interrupts
 from runbook.errors import RunbookError
 
-# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
+# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it again
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 # a short flag would mean something else in each task, and a word without a flag is most often a slip

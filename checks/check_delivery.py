@@ -121,7 +121,7 @@ def check_queue_is_worked_off(
 def check_newest_file_reached_the_pipe(
     facts: Facts, listing: Listing, pipe: Pipe, pipe_status: PipeStatus, stream: Stream
 ) -> None:
-    """The pipe has heard of the newest file: files do not stop reaching it while they go on arriving."""
+    """The pipe was notified of the newest file: files do not stop reaching it while they go on arriving."""
     files = Listing() if listing.error else listing
     found = unheard(stream, files, pipe_status, pipe, facts.now, facts.settings.checks)
     assert found == [], "it was never announced, though everything on the way is right"
