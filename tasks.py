@@ -497,6 +497,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 @task(
     help={
         "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes (default: lists them, and asks)",
+        "all": "every pipe that one file can hold; the others are named, with the reason",
         "connection": "a named connection of connections.toml (default: the settings' own)",
         "name": "what commands will call the place (default: after the pipe)",
         "output": "the environment file to write (default: environments/NAME.yaml); - prints it",
@@ -507,6 +508,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 def discover(
     c: Context,
     pipe: str = "",
+    all: bool = False,
     connection: str = "",
     name: str = "",
     output: str = "",
@@ -522,6 +524,7 @@ def discover(
         c,
         "discover",
         pipe=pipe,
+        every=all,
         connection=connection or None,
         name=name or None,
         output=output or None,
