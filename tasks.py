@@ -575,6 +575,15 @@ def tfvars(c: Context, output: str = TFVARS, debug: bool = False) -> None:
     run(c, "tfvars", output=output, debug=debug)
 
 
+@task(help={"schema": "print the JSON schema of an environment file instead, for an editor", "debug": DEBUG})
+def settings(c: Context, schema: bool = False, debug: bool = False) -> None:
+    """The settings as they are read, defaults and all; contacts nobody.
+
+    What is wrong in the environment file or in a variable is refused with the key's name.
+    """
+    run(c, "settings", schema=schema, debug=debug)
+
+
 @task(help={"step": "2 or 4 (required)", "debug": DEBUG})
 def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     """Print a Snowflake step's statements as they would run, for a worksheet."""
@@ -655,6 +664,7 @@ namespace = Collection(
     watch,
     report,
     runs,
+    settings,
     sql,
     demo,
     lint,

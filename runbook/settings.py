@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -184,9 +185,36 @@ def _qualified_or_none(text: object) -> QualifiedName | None:
     return text if text is None or isinstance(text, QualifiedName) else QualifiedName.parse(str(text))
 
 
-Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
-Suffix = Annotated[str, AfterValidator(_suffix)]
-Place = Annotated[str, AfterValidator(_place)]
+# WithJsonSchema: the same rules for an editor, as far as a pattern can say them (settings_schema.py)
+_NAME = r'[A-Za-z_][A-Za-z0-9_$]{0,254}|"([^"\x00-\x1f\x7f-\x9f\u2028\u2029]|""){1,255}"'
+_FOLDER = r"^(?!/)(?!.*//)(?!.*\$\{)[^,*?\\\x00-\x1f\x7f]+/$"
+_TAG = r"""^[^\x00-\x1f\x7f!"#$%&'()*,;<>?\[\]\\^`{|}~]*$"""
+_TAGS = {
+    "type": "object",
+    "propertyNames": {
+        "pattern": _TAG,
+        "minLength": 1,
+        "maxLength": 128,
+        "not": {"pattern": "^[Aa][Ww][Ss]:"},
+    },
+    "additionalProperties": {"type": "string", "pattern": _TAG, "maxLength": 256},
+    "maxProperties": MOST_TAGS,
+}
+Name = Annotated[
+    Identifier,
+    BeforeValidator(Identifier.parse),
+    WithJsonSchema({"type": "string", "pattern": f"^({_NAME})$"}),
+]
+Suffix = Annotated[
+    str, AfterValidator(_suffix), WithJsonSchema({"type": "string", "pattern": r"^[^*?/\x00-\x1f\x7f]*$"})
+]
+Place = Annotated[
+    str,
+    AfterValidator(_place),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^(ssm:[A-Za-z0-9_.\-/]{1,1011}|(?!ssm:)[^\x00-\x1f\x7f]+)$"}
+    ),
+]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
 StreamKind = Literal["enriched", "bad_rows"]
 
@@ -210,7 +238,9 @@ class Aws(_Model):
         default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
     )
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
-    tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(default_factory=dict)
+    tags: Annotated[dict[str, str], AfterValidator(_tags), WithJsonSchema(_TAGS)] = Field(
+        default_factory=dict
+    )
     managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
     share_role: bool = False
 
@@ -279,7 +309,11 @@ class Found(_Model):
     path: str = Field(default="", pattern=r"^[^\x00-\x1f]*$")
     statement: str = Field(min_length=1)
     pattern: Annotated[str, AfterValidator(_pattern)] = ""
-    file_format: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
+    file_format: Annotated[
+        QualifiedName | None,
+        BeforeValidator(_qualified_or_none),
+        WithJsonSchema({"type": ["string", "null"], "pattern": rf"^({_NAME})(\.({_NAME})){{2}}$"}),
+    ] = None
     """None where the COPY states its options itself."""
     format: dict[str, str] = Field(default_factory=dict)
     """The named file format's options that decide what is lost."""
@@ -295,7 +329,7 @@ class StreamSettings(_Model):
     enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
     found: Found | None = None  # first: what was found may read a part of a folder, or the whole bucket
     kind: StreamKind
-    prefix: str
+    prefix: Annotated[str, WithJsonSchema({"type": "string", "pattern": _FOLDER, "maxLength": 900})]
     suffix: Suffix = ".gz"
     table: Name
     stage: Name

@@ -73,14 +73,17 @@ def test_the_settings_own_connection_may_be_named(shared: Installation) -> None:
 def test_every_stream_that_can_be_served_goes_into_one_file_and_the_others_have_their_reason(
     healthy: Installation, tmp_path: Path
 ) -> None:
-    at, stage = healthy, "STORAGE_INTEGRATION = SNOWPLOW_S3 URL = 's3://{}/snowplow/enriched/stream/other/'"
+    at, url = healthy, f"URL = 's3://{healthy.settings.aws.bucket}/snowplow/enriched/stream/other/'"
     copy = "AUTO_INGEST = TRUE AS COPY INTO RAW.OTHER.T FROM @RAW.OTHER.{} FILE_FORMAT = (TYPE = CSV)"
-    keys = "URL = 's3://elsewhere/x/' CREDENTIALS = (AWS_KEY_ID = 'AKIAX' AWS_SECRET_KEY = 'y')"
+    aws = at.tenant["aws"]
+    keys = (
+        f"CREDENTIALS = (AWS_KEY_ID = '{aws['access_key_id']}' AWS_SECRET_KEY = '{aws['secret_access_key']}')"
+    )
     for statement in (
         "CREATE SCHEMA RAW.OTHER",
         "CREATE TABLE RAW.OTHER.T (C VARCHAR)",
-        f"CREATE STAGE RAW.OTHER.S {stage.format(at.settings.aws.bucket)}",
-        f"CREATE STAGE RAW.OTHER.KEYS {keys}",
+        f"CREATE STAGE RAW.OTHER.S STORAGE_INTEGRATION = SNOWPLOW_S3 {url}",
+        f"CREATE STAGE RAW.OTHER.KEYS {url} {keys}",
         f"CREATE PIPE RAW.OTHER.P {copy.format('S')}",
         f"CREATE PIPE RAW.OTHER.BY_KEYS {copy.format('KEYS')}",
         "CREATE PIPE RAW.OTHER.BY_HAND AS COPY INTO RAW.OTHER.T FROM @RAW.OTHER.S FILE_FORMAT = (TYPE = CSV)",
