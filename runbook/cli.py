@@ -90,7 +90,8 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
             return 0
         if isinstance(error, ModuleNotFoundError):
             raise SettingsWrong(
-                f"The package {error.name} is not installed", remedy="pip install -e '.[scale]'"
+                f"The package {error.name} is not installed",
+                remedy=f"pip install {error.name}, in the runbook's environment",
             ) from error
         wrong = SettingsWrong(
             "The settings or the command line cannot be read",

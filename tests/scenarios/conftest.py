@@ -43,6 +43,7 @@ NIGHTLY = {
     "test_down",
     "test_foreign_objects",
     "test_healthy_shapes",
+    "test_installed",
     "test_interrupted_everywhere",
     "test_leases",
     "test_model",

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -116,13 +117,13 @@ def test_every_example_in_the_documents_is_right() -> None:
     example = yaml.safe_load((ROOT / "environments" / "example.yaml").read_text())
     found = 0
     for page in sorted((ROOT / "docs").rglob("*.md")):
-        for block in re.findall(rf"(?:^|\n\n)((?:    (?:{sections}):.*\n)(?:    .*\n)*)", page.read_text()):
-            document = yaml.safe_load(re.sub("(?m)^    ", "", block))
+        for block in re.findall(rf"(?:^|\n\n)( {{4,}}(?:{sections}):.*\n(?: {{4,}}.*\n)*)", page.read_text()):
+            document = yaml.safe_load(textwrap.dedent(block))
             whole = {**example, **document}
             whole |= {key: {**example[key], **document.get(key, {})} for key in ("aws", "snowflake")}
             assert marked(whole) == [], page.name
             found += 1
-    assert found >= 4
+    assert found >= 9
 
 
 NAME = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12)
