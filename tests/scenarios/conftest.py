@@ -40,6 +40,7 @@ NIGHTLY = {
     "test_cannot_tell",
     "test_discover",
     "test_doctor",
+    "test_documented_changes",
     "test_down",
     "test_foreign_objects",
     "test_healthy_shapes",
