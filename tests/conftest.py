@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("checks")  # before a test imports them: what they compare is told
+
 settings.register_profile("repeats", derandomize=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from runbook import settings as reading
-from runbook.settings_schema import text
+from runbook.settings.schema import text
 from runbook.terminal import note, say_as_is
 
 

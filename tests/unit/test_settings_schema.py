@@ -18,10 +18,10 @@ from jsonschema import Draft7Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from runbook import settings_schema
 from runbook.discovery.written import written as discovered
 from runbook.errors import SettingsWrong
 from runbook.settings import read
+from runbook.settings import schema as settings_schema
 from tests.unit.conftest import written
 from tests.unit.test_discovery import DEFAULTS, described
 from tests.unit.test_settings import LIVE, SECRETS, WRONG
@@ -65,7 +65,7 @@ def marked(document: Any) -> list[str]:
 
 def test_the_file_is_what_the_models_say() -> None:
     assert (ROOT / "environment.schema.json").read_text() == settings_schema.text(), (
-        "python -m runbook.settings_schema > environment.schema.json"
+        "python -m runbook.settings.schema > environment.schema.json"
     )
     Draft7Validator.check_schema(SCHEMA)
 

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 from invoke.config import Config
 
-from runbook.settings import SANDBOX, Settings
+from runbook.settings.model import Settings
+from runbook.settings.names import SANDBOX
 from runbook.shipped import DEFAULTS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors' YAML plug-ins read best
