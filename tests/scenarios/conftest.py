@@ -38,6 +38,7 @@ NIGHTLY = {
     "test_backfill_killed",
     "test_canary",
     "test_cannot_tell",
+    "test_ci_jobs",
     "test_discover",
     "test_doctor",
     "test_documented_changes",
