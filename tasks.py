@@ -497,6 +497,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 @task(
     help={
         "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes (default: lists them, and asks)",
+        "all": "every pipe that one file can hold; the others are named, with the reason",
         "connection": "a named connection of connections.toml (default: the settings' own)",
         "name": "what commands will call the place (default: after the pipe)",
         "output": "the environment file to write (default: environments/NAME.yaml); - prints it",
@@ -507,6 +508,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 def discover(
     c: Context,
     pipe: str = "",
+    all: bool = False,
     connection: str = "",
     name: str = "",
     output: str = "",
@@ -522,6 +524,7 @@ def discover(
         c,
         "discover",
         pipe=pipe,
+        every=all,
         connection=connection or None,
         name=name or None,
         output=output or None,
@@ -570,6 +573,15 @@ def check(
 def tfvars(c: Context, output: str = TFVARS, debug: bool = False) -> None:
     """What the Terraform module of the AWS side takes: terraform.tfvars.json."""
     run(c, "tfvars", output=output, debug=debug)
+
+
+@task(help={"schema": "print the JSON schema of an environment file instead, for an editor", "debug": DEBUG})
+def settings(c: Context, schema: bool = False, debug: bool = False) -> None:
+    """The settings as they are read, defaults and all; contacts nobody.
+
+    What is wrong in the environment file or in a variable is refused with the key's name.
+    """
+    run(c, "settings", schema=schema, debug=debug)
 
 
 @task(help={"step": "2 or 4 (required)", "debug": DEBUG})
@@ -652,6 +664,7 @@ namespace = Collection(
     watch,
     report,
     runs,
+    settings,
     sql,
     demo,
     lint,
