@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     r"""
       (?P<blank> \s+ | --[^\n]* | //[^\n]* | /\*.*?(?:\*/|\Z) )
     | (?P<text> '(?:[^'\\]|''|\\.)*' | \$\$.*?\$\$ )
-    | (?P<stage> @ (?:"(?:[^"]|"")*" | [\w$.%~])+ (?:/[^\s),;'"]*)? )
+    | (?P<stage> @ (?:"(?:[^"]|"")*" | [\w$.%~])+ (?:/[^\s),;']*)? )
     | (?P<name> "(?:[^"]|"")*" | [A-Za-z_][\w$]* )
     | (?P<number> \d[\w.]* )
     | (?P<sign> => | . )
@@ -39,6 +39,7 @@ _TOKEN = re.compile(
 )
 _PART = re.compile(r'"((?:[^"]|"")*)"|([A-Za-z_][\w$]*)')
 _STAGE = re.compile(r'@((?:"(?:[^"]|"")*"|[\w$.])+)(?:/(.*))?', re.DOTALL)
+_QUOTED = r'"(?:[^"]|"")*"'
 _MOST_PARTS = 3
 
 
@@ -103,23 +104,25 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     sources = [_source(word) for word in _behind_from(words)]
     given = dict(_options(words))
     form = given.get("FILE_FORMAT", ())
-    stated = {name: _value(value) for name, value in _options(_inside(form))} if form else {}
-    name = stated.pop("FORMAT_NAME", "") or ("" if not form or form[0].says("(") else _value(form))
+    within = dict(_options(_inside(form)))
+    name = _value(within.pop("FORMAT_NAME", () if not form or form[0].says("(") else form))
+    stated = {option: _plain(value) for option, value in within.items()}
     stage, path = sources[0] if sources else ("", "")
     doubts = [
         "it names no table" if not (table := _table(words)) else "",
         "it reads from no stage" if not stage else "",
         "it reads from more than one place" if len(sources) > 1 else "",
+        f"the stage's name goes on behind @{stage}" if _goes_on(words) else "",
         f"{name!r} is not the name of a file format" if name and not _named(name) else "",
         f"{stage!r} is not the name of a stage" if stage and not _named(stage) else "",
     ]
-    on_error = _value(given.get("ON_ERROR", ()))
+    on_error = _plain(given.get("ON_ERROR", ()))
     return CopyStatement(
         table=_qualified(table, database, schema),
         stage=_qualified(stage, database, schema),
         path=path,
         file_format=_qualified(name, database, schema),
-        pattern=_value(given.get("PATTERN", ())),
+        pattern=_plain(given.get("PATTERN", ())),
         on_error=on_error.upper() or "SKIP_FILE",
         clocks=tuple(clock for clock in EARLY_CLOCKS if any(word.says(clock) for word in words)),
         options=stated,
@@ -160,6 +163,16 @@ def _is_stage(word: Token) -> bool:
     return word.kind == "stage" or (word.kind == "text" and word.text.startswith("'@"))
 
 
+def _goes_on(words: list[Token]) -> bool:
+    """Whether a stage's name or path goes on where this does not read on: ``@a . b``, ``@a/"b c"/``."""
+    for word, after in zip(words, [*words[1:], Token("sign", ";")], strict=True):
+        if word.kind == "stage" and ('"' in word.text.partition("/")[2] or after.says(".")):
+            return True
+        if word.kind == "stage" and word.text.upper() == "@IDENTIFIER" and after.says("("):
+            return True
+    return False
+
+
 def _source(word: Token) -> tuple[str, str]:
     """Stage and path of a source; nothing for one that is no stage."""
     found = _STAGE.fullmatch(_unquoted(word.text)) if _is_stage(word) else None
@@ -198,8 +211,16 @@ def _value(value: tuple[Token, ...]) -> str:
         return ""
     if value[0].kind == "text":
         return _unquoted(value[0].text)
+    if value[0].says("("):
+        return "".join(word.text for word in (*value, Token("sign", ")")))
     name = _name_at(list(value))
     return f"{name}%" if len(value) > 1 and value[1].text == "%" else name or value[0].text
+
+
+def _plain(value: tuple[Token, ...]) -> str:
+    """A value that is no name: double quotes are a string's there (``FIELD_DELIMITER = ","``)."""
+    text = _value(value)
+    return text[1:-1].replace('""', '"') if re.fullmatch(_QUOTED, text, re.DOTALL) else text
 
 
 def _unquoted(text: str) -> str:
@@ -216,7 +237,8 @@ def _unquoted(text: str) -> str:
 
 def _named(name: str) -> list[Identifier]:
     parts = _PART.findall(name)
-    whole = re.fullmatch(rf"{_PART.pattern}(?:\.(?:{_PART.pattern}))*", name)
+    part = f"(?:{_PART.pattern})"
+    whole = re.fullmatch(rf"{part}(?:\.{part})*", name)
     if not whole or len(parts) > _MOST_PARTS:
         return []
     return [Identifier(quoted.replace('""', '"') if quoted else bare.upper()) for quoted, bare in parts]

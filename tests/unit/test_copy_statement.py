@@ -41,6 +41,12 @@ def shown(text):
         ("COPY INTO T -- FROM @old PATTERN = 'x'\nFROM /* @older */ @ST // ON_ERROR = CONTINUE\n", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
         ("COPY INTO T FROM (SELECT a.on_error = 'x', IFF(pattern = 'p', 1, 2) FROM @ST a)", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
         ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE=CSV FIELD_DELIMITER=',' NULL_IF=('a', 'b')) ON_ERROR = ABORT_STATEMENT", ("D.S.T", "D.S.ST", "", "None", "", "ABORT_STATEMENT")),
+        ('COPY INTO "D1"."s 1"."T" FROM @"D1"."s.1"."St"/p/ FILE_FORMAT = "D1"."S1"."f"', ('D1."s 1".T', 'D1."s.1"."St"', "p/", 'D1.S1."f"', "", "SKIP_FILE")),
+        ('COPY INTO T FROM @A."s".ST', ("D.S.T", 'A."s".ST', "", "None", "", "SKIP_FILE")),
+        ("COPY INTO T FROM '@\"A\".\"s\".\"st\"/a b/' FILE_FORMAT = (FORMAT_NAME = \"A\".B.\"c\")", ("D.S.T", 'A."s"."st"', "a b/", 'A.B."c"', "", "SKIP_FILE")),
+        ("COPY INTO T FROM (SELECT $1 FROM '@\"A\".\"B\".\"C\"/p/' (FILE_FORMAT => \"f\") t)", ("D.S.T", "A.B.C", "p/", 'D.S."f"', "", "SKIP_FILE")),
+        ('COPY INTO T FROM @ST PATTERN = ".*[.]gz" ON_ERROR = "CONTINUE"', ("D.S.T", "D.S.ST", "", "None", ".*[.]gz", "CONTINUE")),
+        ("COPY INTO T FROM @ST INCLUDE_METADATA = (F = METADATA$FILENAME) MATCH_BY_COLUMN_NAME = 'CASE_INSENSITIVE', FILE_FORMAT = (TYPE = PARQUET)", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
     ],
 )  # fmt: skip
 def test_what_a_copy_says(text, found):
@@ -60,12 +66,25 @@ def test_a_clock_in_a_string_or_a_comment_is_none():
         ("COPY INTO T FROM 's3://b/x'", "it reads from no stage"),
         ("COPY INTO T FROM @~/x", "'' is"),
         ("COPY INTO T FROM (SELECT $1 FROM @A JOIN @B)", "it reads from more than one place"),
+        ("COPY INTO T FROM @A . B . C", "the stage's name goes on behind @A"),
+        ('COPY INTO T FROM @A/"b c"/', "the stage's name goes on behind @A"),
+        ("COPY INTO T FROM @IDENTIFIER('a.b.c')", "the stage's name goes on"),
         ("SELECT 1", "it names no table; it reads from no stage"),
     ],
 )
 def test_what_is_not_understood_is_said(text, doubt):
     found = read(text, D, S).doubt
     assert found.startswith(doubt) or (doubt == "'' is" and found)
+
+
+def test_options_are_read_whatever_quotes_they_have():
+    said = "FILE_FORMAT = (TYPE = \"CSV\", FIELD_DELIMITER = \",\" NULL_IF = ('', 'NULL') SKIP_HEADER = 1)"
+    assert read(f"COPY INTO T FROM @ST {said}", D, S).options == {
+        "TYPE": "CSV",
+        "FIELD_DELIMITER": ",",
+        "NULL_IF": "('','NULL')",
+        "SKIP_HEADER": "1",
+    }
 
 
 @pytest.mark.parametrize(
