@@ -311,7 +311,7 @@ def check_loader_has_its_rights(
     See: docs/runbook.md#loader-rights
     """
     role = settings.snowflake.loader_role
-    missing = lacking(facts, role, loader_grants_held, loader_grants(settings, stream))
+    missing = lacking(facts, role, loader_grants_held, loader_grants(stream))
     status = facts.pipe_status(stream) if missing else None
     replaced = bool(status and status.is_stopped_for_good)
     why = "what was replaced has lost its grants" if replaced else "the pipe's owner lacks a privilege"

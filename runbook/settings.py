@@ -283,6 +283,10 @@ class Found(_Model):
     """None where the COPY states its options itself."""
     format: dict[str, str] = Field(default_factory=dict)
     """The named file format's options that decide what is lost."""
+    table: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
+    """Where the table is, if not in the settings' database and schema; so are stage and pipe."""
+    stage: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
+    pipe: Annotated[QualifiedName | None, BeforeValidator(_qualified_or_none)] = None
 
 
 Hours = Annotated[int, Field(ge=1)] | Literal["never"] | None
@@ -581,9 +585,9 @@ class Settings(_Model):
             suffix=row.suffix,
             url=f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}",
             bucket=self.aws.bucket,
-            table=self.qualified(row.table),
-            stage=self.qualified(row.stage),
-            pipe=self.qualified(row.pipe),
+            table=(row.found and row.found.table) or self.qualified(row.table),
+            stage=(row.found and row.found.stage) or self.qualified(row.stage),
+            pipe=(row.found and row.found.pipe) or self.qualified(row.pipe),
             file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
@@ -603,18 +607,28 @@ def _is_removed(stream: object) -> bool:
 
 
 def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:
-    """Refuse two streams that would load each other's files or share an object."""
-    if stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix):
+    """Refuse two streams that would load each other's files or share an object.
+
+    What others made may load a file into two tables, or two folders into one.
+    """
+    overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
+    both_found = stream.found is not None and other.found is not None
+    if overlap and (not both_found or _full(stream, "table") == _full(other, "table")):
         raise ValueError(
             f"streams.{name}.prefix and streams.{other_name}.prefix overlap "
             f"({stream.prefix!r}, {other.prefix!r}): both pipes would load the same files"
         )
-    shared = ("stage",) if stream.found and other.found else ()  # each reads a path of its own of it
+    shared = ("stage", "table") if both_found else ()
     for part in (each for each in ("table", "stage", "pipe") if each not in shared):
-        if getattr(stream, part) == getattr(other, part):
+        if _full(stream, part) == _full(other, part):
             raise ValueError(
                 f"streams.{name}.{part} and streams.{other_name}.{part} are both {getattr(other, part)}"
             )
+
+
+def _full(stream: StreamSettings, part: str) -> object:
+    """The name of a stream's table, stage or pipe; qualified where it is not in the settings' schema."""
+    return (stream.found and getattr(stream.found, part)) or getattr(stream, part)
 
 
 SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers")

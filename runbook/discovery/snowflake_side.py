@@ -10,7 +10,7 @@ from runbook.clouds.network import one_line
 from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
-from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
@@ -177,23 +177,13 @@ def _beside(
 
 def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     """Why one file of settings cannot say this pipe beside those taken already."""
-    first = taken[0].name
-    if (found.name.database, found.name.schema) != (first.database, first.schema) or not _at_home(found):
-        return "it, its stage or its table is in another schema: discover it into a file of its own"
     if found.owner != taken[0].owner:
         return f"it is owned by {found.owner}: discover it into a file of its own"
     for other in taken:
-        if found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix):
-            return f"it reads the same folder as {other.name}"
-        if found.table == other.table:
-            return f"it writes the same table as {other.name}"
+        overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
+        if overlap and found.table == other.table:
+            return f"it reads the same folder into the same table as {other.name}"
     return ""
-
-
-def _at_home(pipe: FoundPipe) -> bool:
-    """Whether stage and table are in the pipe's schema, as the settings can say it."""
-    home = (pipe.name.database, pipe.name.schema)
-    return all((name.database, name.schema) == home for name in (pipe.stage_name, pipe.table))
 
 
 def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
@@ -215,12 +205,6 @@ def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
 
 def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
     """Both sides' names, as far as Snowflake says them."""
-    if not _at_home(pipe):
-        raise Refused(
-            f"The pipe {pipe.name} reads {pipe.stage_name} and writes {pipe.table}",
-            why="the settings name one schema for pipe, stage and table",
-            remedy="verify and backfill do not serve such a pipe yet",
-        )
     role = _ROLE.fullmatch(integration.get("STORAGE_AWS_ROLE_ARN", ""))
     if role is None:
         raise Refused(
@@ -278,6 +262,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     if file_format:
         as_found["file_format"] = file_format.sql
         as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
+    as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
         "kind": kind,
@@ -296,6 +281,13 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
             "emptied as it goes (keeps_rows: true where that is wrong)"
         )
     found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
+
+
+def _elsewhere(pipe: FoundPipe, found: Described) -> dict[str, str]:
+    """The full names of pipe, stage and table that are not in the settings' database and schema."""
+    home = (found.snowflake["database"], found.snowflake["schema"])
+    names = {"table": pipe.table, "stage": pipe.stage_name, "pipe": pipe.name}
+    return {part: name.sql for part, name in names.items() if (name.database.sql, name.schema.sql) != home}
 
 
 def _on_stage(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
@@ -365,8 +357,11 @@ def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Ite
     )
     if copy.on_error != "SKIP_FILE":
         yield f"ON_ERROR = {copy.on_error}: rows that cannot be read are lost without a word"
-    if copy.pattern:
-        yield "its COPY has a PATTERN: backfill does not load the files of such a pipe"
+    if copy.pattern and not is_read_alike(copy.pattern):
+        yield (
+            "its COPY has a PATTERN that Snowflake may read otherwise than it is read here: backfill does "
+            "not load the files of such a pipe"
+        )
     if copy.clocks:
         yield f"{', '.join(copy.clocks)} in its COPY is the time it was compiled, up to hours before the load"
     if copy.path and not copy.path.endswith("/"):

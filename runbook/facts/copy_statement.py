@@ -45,11 +45,12 @@ _MOST_PARTS = 3
 
 @dataclass(frozen=True)
 class Token:
-    """One word, string or sign; ``depth``: how many brackets it is in."""
+    """One word, string or sign; ``depth``: how many brackets it is in; ``at``: where it begins and ends."""
 
     kind: str
     text: str
     depth: int = 0
+    at: tuple[int, int] = (0, 0)
 
     def says(self, *words: str) -> bool:
         """Whether it is one of these words or signs, in whatever case; what is quoted never is."""
@@ -64,7 +65,7 @@ def tokens(text: str) -> list[Token]:
         if kind == "blank":
             continue
         depth -= part == ")"
-        found.append(Token(kind, part, depth))
+        found.append(Token(kind, part, depth, match.span()))
         depth += part == "("
     return found
 
@@ -129,6 +130,36 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
         states_on_error=bool(on_error),
         doubt="; ".join(filter(None, doubts)),
     )
+
+
+# what Java's regular expressions, which Snowflake's PATTERN takes, and Python's do not read alike
+_READ_OTHERWISE = re.compile(r"\(\?|[*+?}][?+]|\\(?![dwsDWS])\w|\[\[|&&")
+
+
+def is_read_alike(pattern: str) -> bool:
+    """Whether a PATTERN surely means here what it means to Snowflake."""
+    return _READ_OTHERWISE.search(pattern) is None
+
+
+def without_pattern(text: str) -> str:
+    """The statement without its PATTERN, which a COPY with FILES matches otherwise than a pipe does.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+    """
+    words = tokens(text)
+    for number, (name, sign) in enumerate(pairwise(words)):
+        if not (name.says("PATTERN") and sign.says("=", "=>")) or _in_a_select(words, number):
+            continue
+        first, last = number, min(number + 2, len(words) - 1)
+        before, after = words[first - 1], words[last + 1] if last + 1 < len(words) else Token("sign", ";")
+        if after.says(","):
+            last += 1
+        elif before.says(","):
+            first -= 1
+        elif before.says("(") and after.says(")"):
+            first, last = first - 1, last + 1
+        return f"{text[: words[first].at[0]].rstrip()} {text[words[last].at[1] :].lstrip()}".strip()
+    return text
 
 
 def _table(words: list[Token]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import read
+from runbook.facts.copy_statement import is_read_alike, read, without_pattern
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
@@ -100,6 +100,35 @@ def test_a_copy_that_states_no_format_reads_by_the_stages(form, states, kind):
     copy = read(f"COPY INTO T FROM @ST {form}", D, S)
     assert copy.states_a_format is states
     assert copy.options.get("TYPE") == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("COPY INTO T FROM @ST PATTERN = '.*' ON_ERROR = CONTINUE", "COPY INTO T FROM @ST ON_ERROR = CONTINUE"),
+        ("COPY INTO T FROM @ST\nPATTERN='a b'", "COPY INTO T FROM @ST"),
+        ("COPY INTO T FROM @ST (FILE_FORMAT => f, PATTERN => 'x')", "COPY INTO T FROM @ST (FILE_FORMAT => f )"),
+        ("COPY INTO T FROM (SELECT $1 FROM @ST (PATTERN => 'x', FILE_FORMAT => f) t)", "COPY INTO T FROM (SELECT $1 FROM @ST ( FILE_FORMAT => f) t)"),
+        ("COPY INTO T FROM (SELECT $1 FROM @ST (PATTERN => 'x') t)", "COPY INTO T FROM (SELECT $1 FROM @ST t)"),
+        ("COPY INTO T FROM @ST PATTERN = 'x', FORCE = TRUE", "COPY INTO T FROM @ST FORCE = TRUE"),
+        ("COPY INTO T FROM (SELECT pattern = 'p' FROM @ST)", "COPY INTO T FROM (SELECT pattern = 'p' FROM @ST)"),
+        ("COPY INTO T FROM @ST -- PATTERN = 'x'\n", "COPY INTO T FROM @ST -- PATTERN = 'x'\n"),
+    ],
+)  # fmt: skip
+def test_the_statement_without_its_pattern(text, without):
+    assert without_pattern(text) == without
+
+
+@pytest.mark.parametrize("pattern", [".*", ".*[.]gz", r".*\.csv", "a|b", "(x|y)+[0-9]{2}", r"\d+_\w*", ""])
+def test_a_plain_pattern_is_read_alike(pattern):
+    assert is_read_alike(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?i)a", ".*?", "a++", r"(a)\1", r"\p{L}", r"\Qa\E", "[a-z&&[b]]", "[[:alpha:]]"]
+)
+def test_what_java_and_python_read_otherwise_is_said(pattern):
+    assert not is_read_alike(pattern)
 
 
 texts = st.text(st.sampled_from("ab@'\"\\/*-\n$(),=;.%x~ "), max_size=30)

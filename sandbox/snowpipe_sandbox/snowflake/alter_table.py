@@ -37,6 +37,7 @@ def alter(session: Session, statement: exp.Alter) -> Result:
     session.account.locks.acquire(session, table.id)
     try:
         _apply(session, table, statement)
+        table.altered_on = table.ddl_on = session.account.now()
     finally:
         session.account.locks.release(session)
     session.account.pipes.wake_all()

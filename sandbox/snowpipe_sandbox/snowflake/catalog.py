@@ -223,6 +223,9 @@ class Table(SchemaObject):
     columns: list[TableColumn] = field(default_factory=list)
     kind: str = "TABLE"
     transient: bool = False
+    altered_on: datetime | None = None
+    """When its rows or its columns last changed; None: when it was made."""
+    ddl_on: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -344,6 +344,7 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
     try:
         sql = f"DELETE FROM {duckdb_name(found.full_name)}"
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
+        found.altered_on = session.account.now()
         session.after_commit(lambda: session.account.history.truncate_table(found.id))
     finally:
         if not session.in_transaction:

@@ -225,6 +225,20 @@ def test_information_schema_shows_what_the_role_may_see(t: Any) -> None:
     assert rows == [("T",)]
 
 
+def test_a_table_says_when_it_was_last_altered(t: Any) -> None:
+    """LAST_ALTERED also by a change of rows, LAST_DDL only by one of the table (info-schema/tables)."""
+    asked = "SELECT CREATED, LAST_ALTERED, LAST_DDL FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'A'"
+    t("CREATE TABLE A (N INT)")
+    ((made, altered, changed),) = t(asked)
+    assert made == altered == changed
+    t("INSERT INTO A VALUES (1)")
+    ((_, rows_changed, changed),) = t(asked)
+    assert rows_changed > made == changed
+    t("ALTER TABLE A ADD COLUMN M INT")
+    ((_, altered, changed),) = t(asked)
+    assert altered == changed > rows_changed
+
+
 def test_several_system_relations_in_one_statement_each_keep_their_own_rows(t: Any) -> None:
     t.run("CREATE SCHEMA IF NOT EXISTS RAW.OTHER")
     for _ in range(20):
