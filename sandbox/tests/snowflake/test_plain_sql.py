@@ -291,3 +291,28 @@ def test_a_database_and_schema_are_needed_for_unqualified_names(session_of: Any)
     fresh = session_of()
     assert fresh.errno("SELECT * FROM T") == 90105
     assert fresh.errno("USE DATABASE NOPE") == 2043
+
+
+def test_keys_are_kept_and_shown(t: Any) -> None:
+    """Informational, as https://docs.snowflake.com/en/sql-reference/sql/create-table-constraint says."""
+    t.run(
+        "CREATE TABLE K (A INT, B INT UNIQUE, C INT, CONSTRAINT MY_KEY PRIMARY KEY (C, A))",
+        "ALTER TABLE K RENAME COLUMN A TO A2",
+        "CREATE TABLE K2 (A INT PRIMARY KEY)",
+        "INSERT INTO K2 VALUES (1), (1)",
+    )
+    rows = t("SHOW PRIMARY KEYS IN TABLE K")
+    assert [row[1:7] for row in rows] == [
+        ("RAW", "PUBLIC", "K", "C", 1, "MY_KEY"),
+        ("RAW", "PUBLIC", "K", "A2", 2, "MY_KEY"),
+    ]
+    ((*_, column, place, name, _rely, _comment),) = t("SHOW /* a tool */ UNIQUE KEYS IN TABLE RAW.PUBLIC.K")
+    assert (column, place, name.startswith("SYS_CONSTRAINT_")) == ("B", 1, True)
+    assert {row[3] for row in t("SHOW PRIMARY KEYS IN SCHEMA RAW.PUBLIC")} == {"K", "K2"}
+    assert {row[3] for row in t("SHOW PRIMARY KEYS IN ACCOUNT")} == {"K", "K2"}
+    described = {row[0]: (row[3], row[5], row[6]) for row in t("DESC TABLE K")}
+    assert described == {"A2": ("N", "Y", "N"), "B": ("Y", "N", "Y"), "C": ("N", "Y", "N")}
+    assert t("SHOW IMPORTED KEYS IN TABLE K") == []
+    assert t("SHOW INDEXES IN TABLE K") == []
+    t("CREATE TABLE K3 (A INT REFERENCES K2 (A))")
+    assert "not emulated" in str(t.error("SHOW IMPORTED KEYS IN SCHEMA RAW.PUBLIC"))
