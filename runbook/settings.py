@@ -180,6 +180,14 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
+def joined(stage_url: str, path: str) -> str:
+    """What a COPY reads: the stage's URL and the path behind it, with one slash between them.
+
+    Stages without a last slash are common, and load what lies in the folder.
+    """
+    return f"{stage_url}/{path}" if path and not stage_url.endswith("/") else stage_url + path
+
+
 def _qualified_or_none(text: object) -> QualifiedName | None:
     return text if text is None or isinstance(text, QualifiedName) else QualifiedName.parse(str(text))
 
@@ -360,7 +368,8 @@ class Stream:
 
     def name_of(self, key: str) -> str:
         """An object's key as COPY and REFRESH name it: behind stage and path, glued to them as plain text."""
-        return f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(self.stage_url + self.path)
+        read = joined(self.stage_url, self.path)
+        return f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(read)
 
     def takes(self, key: str) -> bool:
         """Whether the pipe is meant to load the object: by suffix, by PATTERN, and no empty folder mark.
@@ -470,7 +479,7 @@ class Settings(_Model):
                 continue
             if self.is_ours:
                 raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
-            read = row.found.stage_url + row.found.path
+            read = joined(row.found.stage_url, row.found.path)
             url = f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}"
             if url not in (read, f"{read}/"):
                 raise ValueError(f"streams.{name}.prefix is not what the pipe reads, {read}")

@@ -12,7 +12,7 @@ from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
-from runbook.settings import Identifier, QualifiedName
+from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
 from runbook.wanted import pipeline
 
@@ -47,7 +47,7 @@ class FoundPipe:
     @property
     def prefix(self) -> str:
         """What the keys begin with that the pipe reads: a path ends where it says, also in mid name."""
-        prefix = _parts(self.url)[2] + self.copy.path
+        prefix = _parts(joined(self.url, self.copy.path))[2]
         return prefix if self.copy.path or prefix.endswith("/") or not prefix else f"{prefix}/"
 
 

@@ -499,15 +499,16 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
     name = reader.settings.snowflake.integration
 
     def read() -> Entry | None:
+        places = [_folder_and_file(stream, key) for stream, key in files]
         calls = [
-            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(stream.url)}, "
-            f"{literal(key.removeprefix(stream.prefix))}, 'read') AS answer_{number}"
-            for number, (stream, key) in enumerate(files)
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(folder)}, "
+            f"{literal(file)}, 'read') AS answer_{number}"
+            for number, (folder, file) in enumerate(places)
         ]
         row = reader.sql(f"SELECT {', '.join(calls)}")[0]
         answers = [
-            _entry(json.loads(row[f"answer_{number}"]), f"{stream.url}{key.removeprefix(stream.prefix)}")
-            for number, (stream, key) in enumerate(files)
+            _entry(json.loads(row[f"answer_{number}"]), f"{folder}{file}")
+            for number, (folder, file) in enumerate(places)
         ]
         refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
         return refused or (
@@ -515,6 +516,14 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
         )
 
     return ask(read, "Whether Snowflake may read", f"USAGE on integration {name}") if files else None
+
+
+def _folder_and_file(stream: Stream, key: str) -> tuple[str, str]:
+    """A folder's URL and a file in it: what the pipe reads may end in mid name, a folder does not."""
+    if stream.url.endswith("/"):
+        return stream.url, key.removeprefix(stream.prefix)
+    folder, slash, file = key.rpartition("/")
+    return f"{stream.url.removesuffix(stream.prefix)}{folder}{slash}", file
 
 
 def _entry(answer: dict[str, Any], url: str) -> Entry:

@@ -456,3 +456,18 @@ def test_others_pipes_may_share_a_folder_or_a_table_but_not_both() -> None:
     assert len(_others(a={}, b=south).streams) == 2
     with pytest.raises(SettingsWrong, match="overlap"):
         _others(a={}, b={"found": {}})
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "prefix"),
+    [
+        ("s3://snowplow-sandbox/in/", "events/", "in/events/"),
+        ("s3://snowplow-sandbox/in", "events/", "in/events/"),
+        ("s3://snowplow-sandbox/in", "events", "in/events"),
+        ("s3://snowplow-sandbox/in/", "ev", "in/ev"),
+    ],
+)
+def test_one_slash_stands_between_a_stage_and_the_path_behind_it(url: str, path: str, prefix: str) -> None:
+    stream = _others(p={"prefix": prefix, "found": {"stage_url": url, "path": path}}).streams[0]
+    assert stream.url == f"s3://snowplow-sandbox/{prefix}"
+    assert stream.name_of(f"{prefix}/a.gz") == "/a.gz"
