@@ -1,7 +1,7 @@
 """Every answer of both clouds that a verdict used, kept in a file, and given again without either cloud.
 
-A question is a call with its parameters, or a statement with its binds; an answer is what it brought, or how it
-failed. Files' contents are not among the answers: what was found in them is (:meth:`Tape.kept`).
+A question is a call with its parameters, or a statement with its binds; an answer is what it brought, or how
+it failed. What files hold is not among the answers, only what was found in them.
 """
 
 import base64
@@ -111,25 +111,27 @@ def _key(question: Question) -> str:
 
 def packed(value: Any) -> Any:
     """A value as JSON takes it: what JSON has no type for is an object with one key that begins with $."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str):
-        return str(value)
     if isinstance(value, Mapping):
         rows = {str(key): packed(inner) for key, inner in value.items() if key != METADATA}
         if METADATA in value:
             rows[METADATA] = _metadata(value[METADATA])
         return {"$map": rows} if any(key.startswith("$") for key in rows) else rows
-    if isinstance(value, tuple):
-        return {"$tuple": [packed(each) for each in value]}
     if isinstance(value, list):
         return [packed(each) for each in value]
+    if isinstance(value, str):
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float) else _packed(value)
+
+
+def _packed(value: Any) -> dict[str, Any]:
+    if isinstance(value, tuple):
+        return {"$tuple": [packed(each) for each in value]}
     if isinstance(value, set | frozenset):
         return {"$set": sorted((packed(each) for each in value), key=json.dumps)}
     if isinstance(value, bytes | bytearray):
         return {"$bytes": base64.b64encode(value).decode()}
     for name, kind in _KINDS.items():
-        if type(value) is kind or (name == "datetime" and isinstance(value, datetime)):
+        if isinstance(value, kind):
             return {f"${name}": str(value) if kind is Decimal else value.isoformat()}
     raise TypeError(f"{type(value).__name__} cannot be recorded")
 
@@ -143,6 +145,7 @@ def _metadata(found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# a datetime is a date too, and stands first
 _KINDS: dict[str, Any] = {"datetime": datetime, "date": date, "time": time, "decimal": Decimal}
 
 

@@ -428,7 +428,13 @@ class Facts:
 
         def read() -> tuple[Glimpse, ...]:
             listing = self.listing(stream)
-            return glimpses(self.reader, stream, listing) if listing and not listing.error else ()
+            if not listing or listing.error:
+                return ()
+            rows = self.reader.kept(
+                ("glimpses", stream.name),
+                lambda: [(one.key, one.wrong, one.older) for one in glimpses(self.reader, stream, listing)],
+            )
+            return tuple(Glimpse(*row) for row in rows)
 
         return self._once(("glimpses", stream.name), read)
 

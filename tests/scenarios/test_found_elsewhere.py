@@ -67,7 +67,7 @@ def test_every_pipe_is_found_verified_and_filled(installation: Installation, fil
     installation.control("DELETE", "/faults")
     installation.control("POST", "/clock", {"advance_s": 7200})
     red = {row["stream"] for row in _verified(installation, file) if row["id"].startswith("delivery.")}
-    assert red == {"orders", "customers", "regions_2"}
+    assert red == {"orders", "customers", "regions"}
     refreshing = installation.run("-f", str(file), "refresh", "--dry-run").stdout
     assert refreshing.count("REFRESH PREFIX") == 3
     installation.run("-f", str(file), "backfill", "--pattern", ".*", "--yes")

@@ -68,6 +68,9 @@ class FakeReader:
         self.slept.append(seconds)
         self.clock += seconds
 
+    def kept(self, _question: Any, ask: Callable[[], Any]) -> Any:
+        return ask()
+
     def aws(self, service: str, operation: str, **parameters: Any) -> Any:
         return self._answer(f"{service}:{operation}", parameters)
 
