@@ -1,4 +1,4 @@
-"""What is recorded is told again: the same answers, the same failures, in the same order, and nobody is asked."""
+"""What is recorded is told again: the same answers and failures, in the same order, and nobody is asked."""
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
