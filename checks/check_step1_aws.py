@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from checks.conftest import advice, mended_by, unless_the_settings_are_wrong, unless_without_integration
 from runbook.errors import Absent
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -39,6 +39,7 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
     Remedy: invoke step1-aws
     See: docs/runbook.md#policy
     """
+    unless_without_integration(facts)
     if not settings.is_ours and facts.role is None:  # ours is judged without looking at the role
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
@@ -89,6 +90,7 @@ def check_role_exists(facts: Facts) -> None:
     Remedy: invoke step1-aws step3-aws
     See: docs/runbook.md#role
     """
+    unless_without_integration(facts)
     assert facts.role is not None, "no role of that name can be found"
 
 
@@ -191,6 +193,7 @@ def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> 
     Remedy: set aws.kms_key_arn to that key in the settings, then run: invoke step1-aws
     See: docs/runbook.md#key
     """
+    unless_without_integration(facts)
     named, arn = settings.aws.kms_key_arn, facts.bucket_key_arn
     if arn is None:
         pytest.skip("new files are encrypted by S3 itself")
@@ -219,6 +222,7 @@ def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> 
     Remedy: let the role kms:Decrypt in the key's policy
     See: docs/runbook.md#key
     """
+    unless_without_integration(facts)
     if facts.key is None:
         pytest.skip("there is no key to judge")
     assert key_refuses(facts.key, settings) == [], "without the key's own policy IAM's is worth nothing"

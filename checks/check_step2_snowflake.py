@@ -2,7 +2,13 @@
 
 import pytest
 
-from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
+from checks.conftest import (
+    OTHERS,
+    advice,
+    lacking,
+    unless_the_settings_are_wrong,
+    unless_without_integration,
+)
 from runbook.facts import Facts
 from runbook.facts.snowflake import StorageIntegration
 from runbook.settings import Settings
@@ -45,6 +51,7 @@ def check_integration_exists(facts: Facts) -> None:
     Remedy: invoke step2-snowflake step3-aws step4-snowflake
     See: docs/runbook.md#integration
     """
+    unless_without_integration(facts)
     assert facts.integration is not None, "no integration of that name can be seen"
 
 

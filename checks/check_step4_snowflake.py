@@ -146,7 +146,9 @@ def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: Stora
 
 
 @pytest.mark.needs("step2.integration-exists", "step4.stage-is-not-orphaned")
-def check_stage_uses_the_integration(stage: Stage, settings: Settings) -> None:
+def check_stage_uses_the_integration(
+    stage: Stage, integration: StorageIntegration, settings: Settings
+) -> None:
     """The stage reads through the storage integration of step 2.
 
     Remedy: invoke step4-snowflake

@@ -272,6 +272,8 @@ class Snowflake(_Model):
     schema_name: Name = Field(alias="schema")
     integration: Name
     share_integration: bool = False
+    without_integration: bool = False
+    """The stages that others made have none: keys are written into them, or the bucket is public."""
     admin_role: Name = Identifier("ACCOUNTADMIN")
     owner_role: Name = Identifier("SYSADMIN")
     loader_role: Name
@@ -476,6 +478,8 @@ class Settings(_Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
+                if self.snowflake.without_integration:
+                    raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
                 continue
             if self.is_ours:
                 raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
@@ -577,7 +581,7 @@ class Settings(_Model):
         """
         written = self.model_dump(mode="json", by_alias=True)
         written["snowflake"].pop("connection")
-        for section, key in (("aws", "share_role"), ("snowflake", "share_integration")):
+        for section, key in _LATER_SETTINGS:
             if not written[section][key]:
                 written[section].pop(key)  # a handoff of a former version goes on to fit
         return {name: _digest(written[name])[:8] for name in ("aws", "snowflake", "streams")}
@@ -605,6 +609,14 @@ class Settings(_Model):
             found=row.found,
             account=self.snowflake.account.upper(),
         )
+
+
+_LATER_SETTINGS = (
+    ("aws", "share_role"),
+    ("snowflake", "share_integration"),
+    ("snowflake", "without_integration"),
+)
+"""Those that a handoff of a former version does not know."""
 
 
 def _digest(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook import settings as reading
 from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import AwsFailed
 from runbook.clouds.reader import Reader
 from runbook.discovery import aws_side, snowflake_side
 from runbook.discovery.described import Described
@@ -152,12 +153,23 @@ def _looked(
     def as_settings() -> Settings:
         return reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
 
+    found.aws["account_id"] = clouds.settings.aws.account_id
     pipes = snowflake_side.looked(reader, wanted, found, as_settings)
+    if found.snowflake.get("without_integration"):
+        found.aws["account_id"] = _whose_credentials(reader) or found.aws["account_id"]
     # the AWS clients are made for the bucket's region, which Snowflake's queue has just told
     clouds.settings = as_settings()
     aws_side.looked(Facts(Reader(clouds)), pipes, found)
     as_settings()
     return found
+
+
+def _whose_credentials(reader: Reader) -> str:
+    """The account of the AWS credentials here: where Snowflake assumes no role, nothing else names one."""
+    try:
+        return str(reader.aws("sts", "GetCallerIdentity")["Account"])
+    except (AwsFailed, CannotTell):
+        return ""
 
 
 def _wanted(pipe: str) -> QualifiedName:

@@ -74,8 +74,11 @@ def looked(
             missing_right=f"MONITOR on pipe {wanted}",
         )
     first = _pipe(wanted, pipes[wanted], by_name)
-    integration = _integration(reader, first)
-    _describe(reader, first, integration, found)
+    _describe(reader, first, found)
+    if first.stage["storage_integration"]:
+        _describe_role(first, _integration(reader, first), found)
+    else:
+        _without_integration(first, found)
     taken = [first]
     for name in sorted(set(pipes) - {wanted}, key=str):
         beside = _beside(name, pipes[name], by_name, taken)
@@ -151,12 +154,6 @@ def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> Fo
     )
     if not _URL.fullmatch(found.url):
         raise Refused(f"The stage {copy.stage} is not on S3 ({found.url or 'internal'})")
-    if not found.stage["storage_integration"]:
-        raise Refused(
-            f"The stage {copy.stage} has no storage integration",
-            why="Snowflake signs in to AWS with keys written into the stage, and nobody can look at those",
-            remedy="give the stage a storage integration; docs/runbook.md#integration",
-        )
     return found
 
 
@@ -203,15 +200,32 @@ def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
     return {str(row["property"]): str(row["property_value"] or "") for row in rows}
 
 
-def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
-    """Both sides' names, as far as Snowflake says them."""
+def _describe_role(pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
+    """The integration, and the role it assumes."""
     role = _ROLE.fullmatch(integration.get("STORAGE_AWS_ROLE_ARN", ""))
     if role is None:
         raise Refused(
             "The integration names no role",
             why=f"STORAGE_AWS_ROLE_ARN is {integration.get('STORAGE_AWS_ROLE_ARN', '')!r}",
         )
-    found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3], "bucket": pipe.bucket}
+    found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3]}
+    found.snowflake["integration"] = Identifier(str(pipe.stage["storage_integration"])).sql
+
+
+def _without_integration(pipe: FoundPipe, found: Described) -> None:
+    """Snowflake assumes no role: what it may is in keys that stand in the stage, or the bucket is public."""
+    found.snowflake["without_integration"] = True
+    by_keys = str(pipe.stage.get("has_credentials") or "").upper() == "Y"
+    by = "keys that are written into it, which nobody can look at" if by_keys else "nothing (a public bucket)"
+    found.differs.append(
+        f"the stage {pipe.stage_name} has no storage integration: Snowflake reads by {by}, so roles and "
+        "policies are not judged; a storage integration is safer"
+    )
+
+
+def _describe(reader: Reader, pipe: FoundPipe, found: Described) -> None:
+    """Both sides' names, as far as the pipe and its stage say them."""
+    found.aws["bucket"] = pipe.bucket
     if channel := _CHANNEL.fullmatch(pipe.channel):
         found.aws["region"] = channel[1]  # S3 notifies what is in its own region alone
     else:
@@ -219,7 +233,6 @@ def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], foun
     found.snowflake |= {
         "database": pipe.name.database.sql,
         "schema": pipe.name.schema.sql,
-        "integration": Identifier(str(pipe.stage["storage_integration"])).sql,
         "owner_role": Identifier(_owner(reader, pipe) or pipe.owner).sql,
         "loader_role": Identifier(pipe.owner).sql,
         "operator_role": Identifier(pipe.owner).sql,

@@ -199,6 +199,8 @@ class Facts:
     @property
     def integration(self) -> snowflake.StorageIntegration | None:
         """The storage integration."""
+        if self.settings.snowflake.without_integration:
+            return None
         return self._once("integration", lambda: snowflake.integration(self.reader))
 
     @property
@@ -260,6 +262,8 @@ class Facts:
     @property
     def entry(self) -> snowflake.Entry | None:
         """Whether Snowflake gets into the bucket."""
+        if self.settings.snowflake.without_integration:
+            return None
         return self._once("entry", lambda: snowflake.entry(self.reader))
 
     @property

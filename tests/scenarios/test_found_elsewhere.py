@@ -90,6 +90,43 @@ def test_files_older_than_a_refresh_reaches_are_copied_by_name(
     assert _counts(installation) == {"ORDERS": 3, "CUSTOMERS": 2, "REGIONS": 3}
 
 
+def test_a_stage_with_keys_of_its_own_is_served_without_a_role(
+    installation: Installation, tmp_path: Path
+) -> None:
+    at, aws = installation, installation.tenant["aws"]
+    keys = f"AWS_KEY_ID = '{aws['access_key_id']}' AWS_SECRET_KEY = '{aws['secret_access_key']}'"
+    for statement in (
+        "CREATE DATABASE KEYS",
+        "CREATE TABLE KEYS.PUBLIC.T (A VARCHAR)",
+        f"CREATE STAGE KEYS.PUBLIC.ST URL = 's3://{aws['bucket']}/k' CREDENTIALS = ({keys})",
+        "CREATE PIPE KEYS.PUBLIC.P AUTO_INGEST = TRUE AS COPY INTO KEYS.PUBLIC.T FROM @KEYS.PUBLIC.ST",
+    ):
+        at.sql(statement)
+    queue = str(at.sql("SHOW PIPES IN SCHEMA KEYS.PUBLIC")[0][6])
+    rule = {"QueueArn": queue, "Events": ["s3:ObjectCreated:*"]}
+    at.aws("s3").put_bucket_notification_configuration(
+        Bucket=aws["bucket"], NotificationConfiguration={"QueueConfigurations": [rule]}
+    )
+    _put(at, {"k/1.csv": "a\n"})
+    at.settle()
+    file = tmp_path / "found.yaml"
+    at.run("discover", "--pipe", "KEYS.PUBLIC.P", "--name", "sandbox", "--output", str(file))
+    text = " ".join(file.read_text().replace("#", " ").split())
+    assert "has no storage integration: Snowflake reads by keys" in text
+    assert aws["secret_access_key"] not in text
+    assert _verified(at, file) == []
+    at.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+    _put(at, {"k/2.csv": "b\n"})
+    at.settle()
+    at.control("DELETE", "/faults")
+    at.control("POST", "/clock", {"advance_s": 7200})
+    assert "delivery.files-are-loaded" in {row["id"] for row in _verified(at, file)}
+    at.run("-f", str(file), "backfill", "--pattern", ".*", "--yes")
+    at.settle()
+    assert at.sql("SELECT COUNT(*) FROM KEYS.PUBLIC.T") == [(2,)]
+    assert _verified(at, file) == []
+
+
 def _counts(at: Installation) -> dict[str, int]:
     tables = ("HOME.LAND.ORDERS", "HOME.LAND.CUSTOMERS", "HOME.PUBLIC.REGIONS")
     return {name.split(".")[-1]: at.sql(f"SELECT COUNT(*) FROM {name}")[0][0] for name in tables}
