@@ -103,7 +103,7 @@ class Player:
 
 
 def _key(question: Question) -> str:
-    return json.dumps(packed(question), sort_keys=True, ensure_ascii=False)
+    return json.dumps([packed(part) for part in question], sort_keys=True, ensure_ascii=False)
 
 
 # -- answers as JSON and back --------------------------------------------------------------------------

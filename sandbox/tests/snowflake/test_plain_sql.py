@@ -316,3 +316,13 @@ def test_keys_are_kept_and_shown(t: Any) -> None:
     assert t("SHOW INDEXES IN TABLE K") == []
     t("CREATE TABLE K3 (A INT REFERENCES K2 (A))")
     assert "not emulated" in str(t.error("SHOW IMPORTED KEYS IN SCHEMA RAW.PUBLIC"))
+
+
+def test_what_a_schema_and_a_database_hold(t: Any) -> None:
+    t.run(
+        "CREATE SCHEMA RAW.MORE", "CREATE TABLE RAW.MORE.B (A INT)", "CREATE VIEW RAW.MORE.A AS SELECT 1 AS N"
+    )
+    assert [row[1:] for row in t("DESC SCHEMA RAW.MORE")] == [("A", "VIEW"), ("B", "TABLE")]
+    names = [row[1:] for row in t("DESCRIBE DATABASE RAW")]
+    assert names == [(each, "SCHEMA") for each in ("INFORMATION_SCHEMA", "MORE", "PUBLIC")]
+    assert t.errno("DESC SCHEMA RAW.NOPE") == 2043

@@ -282,11 +282,11 @@ def _schemas(session: Session, tokens: Tokens) -> Rows:
         elif not tokens.take("DATABASE") or tokens.next.kind in ("word", "quoted"):
             database = resolve.database(session.account, session, tokens.identifier()).name
     wanted = _named(tokens, like)
-    rows = [_schema_row(session, each) for each in _schemas_of(session, database)]
+    rows = [_schema_row(session, each) for each in schemas_of(session, database)]
     return SCHEMAS_SHOWN, [row for row in rows if wanted.passes(row[1])][: wanted.limit]
 
 
-def _schemas_of(session: Session, database: str | None) -> list[Schema]:
+def schemas_of(session: Session, database: str | None) -> list[Schema]:
     """The schemas the role may see, by name, each database's INFORMATION_SCHEMA among them."""
     account = session.account
     found = [
