@@ -325,4 +325,4 @@ def test_what_a_schema_and_a_database_hold(t: Any) -> None:
     assert [row[1:] for row in t("DESC SCHEMA RAW.MORE")] == [("A", "VIEW"), ("B", "TABLE")]
     names = [row[1:] for row in t("DESCRIBE DATABASE RAW")]
     assert names == [(each, "SCHEMA") for each in ("INFORMATION_SCHEMA", "MORE", "PUBLIC")]
-    assert t.errno("DESC SCHEMA RAW.NOPE") == 2043
+    assert t.errno("DESC SCHEMA RAW.NOPE") == 2003
