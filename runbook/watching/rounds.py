@@ -224,7 +224,7 @@ def _untold(key: str, unknown: list[Result], since: datetime) -> Cause:
         (),
         "Every check has an answer.",
         f"{first.id} could not be checked: {first.cause}{more}",
-        first.remedy,
+        str(first.remedy),
         "docs/watch.md",
         since=since,
         sure=True,

@@ -21,7 +21,7 @@ from runbook import redaction
 from runbook.clouds.connections import APPLICATION
 from runbook.clouds.network import failure, one_line
 from runbook.settings import Settings
-from runbook.watch_settings import Route
+from runbook.settings.watch import Route
 from runbook.watching.history import clean
 from runbook.watching.messages import Message
 

@@ -6,9 +6,9 @@ import pytest
 
 from runbook.errors import SettingsWrong
 from runbook.settings import read
+from runbook.settings.watch import Waiver
 from runbook.verify.outcome import Outcome, Result
 from runbook.verify.waivers import ended, idle, with_waivers
-from runbook.watch_settings import Waiver
 from tests.unit.conftest import written
 
 TODAY = date(2026, 3, 2)
