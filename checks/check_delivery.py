@@ -337,7 +337,17 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     needs=("delivery.stage-can-be-listed",),
 )
 def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream: Stream) -> None:
-    """What arrives in the folder is what the stream loads: it ends in the stream's suffix."""
+    """What arrives in the folder is what the stream loads: it ends in the stream's suffix.
+
+    Several pipes of others may share a folder; then each file is one pipe's.
+    """
+    beside = [each for each in facts.settings.streams if each.found and each.name != stream.name]
+    files = tuple(
+        file
+        for file in listing.files
+        if not any(file.key.startswith(each.prefix) and each.takes(file.key) for each in beside)
+    )
+    listing = Listing(files, listing.error)
     found = strangers(stream, listing, facts.now) or half_strangers(stream, listing, facts.now)
     pattern = stream.found.pattern if stream.found else ""
     rejected = bool(pattern) and any(name.endswith(stream.suffix) for name in found)

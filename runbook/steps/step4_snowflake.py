@@ -58,7 +58,7 @@ def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
     if why := _stage(facts, stream):
         yield _named(facts, stream, "40_stage.sql", why)
     if missing := missing_grants(
-        facts.grants_to(facts.settings.snowflake.loader_role), loader_grants(facts.settings, stream)
+        facts.grants_to(facts.settings.snowflake.loader_role), loader_grants(stream)
     ):
         yield _named(
             facts,
