@@ -203,18 +203,16 @@ class Facts:
             return None
         return self._once("integration", lambda: snowflake.integration(self.reader))
 
-    @property
-    def integrations_other_owner(self) -> str:
-        """The role that owns the integration, where the admin role is surely not above it; else empty."""
+    def other_owner(self, kind: str, name: str, role: Identifier) -> str:
+        """The role that owns an object, where ``role`` is surely not above it; else empty."""
 
         def read() -> str:
-            admin = self.settings.snowflake.admin_role
             with suppress(CannotTell, SqlFailed):
-                owner = snowflake.integration_owner(self.reader)
-                return "" if not owner or inherits(self.reader, admin, owner) else owner
+                owner = snowflake.owner(self.reader, kind, name)
+                return "" if not owner or inherits(self.reader, role, owner) else owner
             return ""
 
-        return self._once("integrations_other_owner", read)
+        return self._once(("other owner", kind, name), read)
 
     @property
     def handoff(self) -> Handoff | None:

@@ -259,14 +259,13 @@ def integration(reader: Reader) -> StorageIntegration | None:
     return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
-def integration_owner(reader: Reader) -> str:
-    """The role that owns the integration; empty where we may not see it.
+def owner(reader: Reader, kind: str, name: str) -> str:
+    """The role that owns an object; empty where we may not see it.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
     """
-    name = reader.settings.snowflake.integration
-    statement = f"SHOW GRANTS ON INTEGRATION {name.sql}"
-    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on integration {name}")
+    statement = f"SHOW GRANTS ON {kind} {name}"
+    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on {kind.lower()} {name}")
     owners = (str(row["grantee_name"]) for row in rows or () if row["privilege"] == "OWNERSHIP")
     return next(owners, "")
 
