@@ -124,7 +124,7 @@ def check_queue_is_worked_off(
 def check_newest_file_reached_the_pipe(
     facts: Facts, listing: Listing, pipe: Pipe, pipe_status: PipeStatus, stream: Stream
 ) -> None:
-    """The pipe has heard of the newest file: files do not stop reaching it while they go on arriving."""
+    """The pipe was notified of the newest file: files do not stop reaching it while they go on arriving."""
     files = Listing() if listing.error else listing
     found = unheard(stream, files, pipe_status, pipe, facts.now, facts.settings.checks)
     assert found == [], "it was never announced, though everything on the way is right"
@@ -361,7 +361,17 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     needs=("delivery.stage-can-be-listed",),
 )
 def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream: Stream) -> None:
-    """What arrives in the folder is what the stream loads: it ends in the stream's suffix."""
+    """What arrives in the folder is what the stream loads: it ends in the stream's suffix.
+
+    Several pipes of others may share a folder; then each file is one pipe's.
+    """
+    beside = [each for each in facts.settings.streams if each.found and each.name != stream.name]
+    files = tuple(
+        file
+        for file in listing.files
+        if not any(file.key.startswith(each.prefix) and each.takes(file.key) for each in beside)
+    )
+    listing = Listing(files, listing.error)
     found = strangers(stream, listing, facts.now) or half_strangers(stream, listing, facts.now)
     pattern = stream.found.pattern if stream.found else ""
     rejected = bool(pattern) and any(name.endswith(stream.suffix) for name in found)

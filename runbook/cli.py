@@ -21,11 +21,11 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("sql", "runs", "report")
+WITHOUT_TARGET = ("settings", "sql", "runs", "report")
 """Commands that contact nobody, and need no sandbox."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "sql")
+ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "settings", "sql")
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
@@ -90,7 +90,8 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
             return 0
         if isinstance(error, ModuleNotFoundError):
             raise SettingsWrong(
-                f"The package {error.name} is not installed", remedy="pip install -e '.[scale]'"
+                f"The package {error.name} is not installed",
+                remedy=f"pip install {error.name}, in the runbook's environment",
             ) from error
         wrong = SettingsWrong(
             "The settings or the command line cannot be read",
@@ -155,9 +156,14 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     if command == "demo":
         if not is_sandbox:
             raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
-    elif is_sandbox and command not in WITHOUT_TARGET and _by_settings(settings, options):
+    elif is_sandbox and _asks_the_clouds(command, options) and _by_settings(settings, options):
         _function("sandbox", "enter")()
     return _function(module, module)(settings, **options)
+
+
+def _asks_the_clouds(command: str, options: Mapping[str, Any]) -> bool:
+    """Whether a command contacts anybody: not where it only tells again what was recorded."""
+    return command not in WITHOUT_TARGET and not options.get("replay")
 
 
 def _function(module: str, name: str) -> Callable[..., int]:

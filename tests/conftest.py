@@ -1,11 +1,16 @@
 """What holds for every test: the longer runs are asked for, and a short one repeats itself."""
 
+from typing import Any
+
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("checks")  # before a test imports them: what they compare is told
 
-settings.register_profile("repeats", derandomize=True)
+UNDER_LOAD: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""A busy machine is not a reason to fail."""
+settings.register_profile("repeats", derandomize=True, **UNDER_LOAD)
+settings.register_profile("looks", **UNDER_LOAD)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,14 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-faults", metavar="FILE", help="write what every fault shows, as a matrix (with -n 0)"
     )
+    parser.addoption(
+        "--write-command-line", action="store_true", help="write the table of docs/command-line.md again"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A run that judges a change draws the same examples each time; the longer one looks for others."""
     is_short = not config.getoption("--run-slow")
-    settings.register_profile("states", max_examples=config.getoption("--states"), derandomize=is_short)
-    if not config.getoption("--run-slow"):
-        settings.load_profile("repeats")
+    settings.load_profile("repeats" if is_short else "looks")
+    settings.register_profile("states", max_examples=config.getoption("--states"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -60,4 +60,5 @@ def _of(reader: Reader, stream: Stream, file: StagedFile) -> Glimpse | None:
     first = ask(read, f"What {file.key} holds")
     if not first:
         return None
-    return Glimpse(file.key, wrong_in(first, stream, is_whole=file.size == len(first)), older(first, stream))
+    wrong = wrong_in(first, stream, is_whole=file.size == len(first))
+    return Glimpse(file.key, wrong, older(first, stream))

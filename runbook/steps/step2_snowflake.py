@@ -43,8 +43,8 @@ def _roles(facts: Facts) -> Iterator[str]:
 
 def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Change]:
     settings = facts.settings
+    admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
     if have is None:
-        name, admin = settings.snowflake.integration.sql, settings.snowflake.admin_role
         hidden = f"{admin} cannot see it"
         refuse_another_owners(facts, "INTEGRATION", name, admin, why=hidden, number=2, to="grant USAGE on it")
         yield _file("20_integration.sql", settings, "the integration does not exist")
@@ -63,8 +63,6 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
-        admin = settings.snowflake.admin_role
-        name = settings.snowflake.integration.sql
         refuse_another_owners(facts, "INTEGRATION", name, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
@@ -149,7 +147,7 @@ def _theirs(facts: Facts, have: StorageIntegration) -> Iterator[Change]:
 
 
 def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:
-    """Another role that does not let Snowflake in yet would fail the files of the pipes that run."""
+    """Another role that Snowflake cannot assume yet would fail the files of the pipes that run."""
     if have.role_arn == facts.settings.aws.role_arn:
         return
     running = [

@@ -10,20 +10,16 @@ from collections.abc import Iterator
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.facts.snowflake import ORPHANED_STAGE
+from runbook.kinds import kind_of
 from runbook.plan import Change, SqlChange
 from runbook.settings import Identifier, Stream
 from runbook.sql import rendered
 from runbook.steps.owners import refuse_another_owners
 from runbook.wanted.grants import Grant, loader_grants, missing_grants, operator_grants
-from runbook.wanted.pipeline import FORMAT_OPTIONS, missing_columns, shape
+from runbook.wanted.pipeline import missing_columns, sql_file
 
 FOLDER = "step4_snowflake"
 STEP_3, TERRAFORM = "invoke step3-aws", "`invoke tfvars`, terraform -chdir=terraform apply"
-NUMBER = {
-    "file_format": {"enriched": 20, "bad_rows": 21},
-    "table": {"enriched": 30, "bad_rows": 31},
-    "pipe": {"enriched": 60, "bad_rows": 61},
-}
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -63,7 +59,7 @@ def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
             _refuse_another_owners(facts, "STAGE", stream.stage.sql, why)
         yield _named(facts, stream, "40_stage.sql", why)
     loader = facts.settings.snowflake.loader_role
-    if missing := _missing(facts, loader, loader_grants(facts.settings, stream)):
+    if missing := _missing(facts, loader, loader_grants(stream)):
         yield _named(facts, stream, "50_loader_rights.sql", f"{loader} lacks {_list(missing)}")
 
 
@@ -73,11 +69,22 @@ def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[
     for grant in wanted:
         if lacked := missing_grants(held, (grant,)):
             found += lacked
-            if grant.on != "PIPE" and not facts.may_hand_on(grant, facts.settings.snowflake.owner_role):
+            if _is_anothers_to_grant(facts, grant):
                 _refuse_another_owners(
                     facts, grant.on, grant.name, f"{role} lacks {lacked[0]}", to="grant it"
                 )
     return found
+
+
+def _is_anothers_to_grant(facts: Facts, grant: Grant) -> bool:
+    """Whether another role owns the object, and ours may not grant in its place; of a pipe it is no matter."""
+    owner_role = facts.settings.snowflake.owner_role
+    return (
+        grant.on != "PIPE"
+        and facts.schema_exists
+        and bool(facts.other_owner(grant.on, grant.name, owner_role))
+        and not facts.may_hand_on(grant, owner_role)
+    )
 
 
 def _refuse_another_owners(facts: Facts, kind: str, name: str, why: str, to: str = "alter it") -> None:
@@ -101,7 +108,7 @@ def _role_can_be_assumed(facts: Facts) -> None:
     """Snowflake refuses an auto-ingest pipe (3167) before step 3; say so before it does."""
     if facts.entry is not None and not facts.entry.succeeded:
         raise Blocked(
-            f"Snowflake does not get into the bucket yet, and creates no pipe before ({facts.entry.message})",
+            f"Snowflake cannot read the bucket yet, and creates no pipe before ({facts.entry.message})",
             by_step=3,
             remedy=STEP_3 if facts.settings.aws.managed_by == "runbook" else TERRAFORM,
         )
@@ -111,9 +118,7 @@ def _format(facts: Facts, stream: Stream) -> str:
     have = facts.file_format(stream)
     if have is None:
         return "the file format does not exist"
-    wrong = [
-        name for name, value in FORMAT_OPTIONS[stream.kind].items() if have.options.get(name, value) != value
-    ]
+    wrong = [name for name, value in kind_of(stream).FORMAT.items() if have.options.get(name, value) != value]
     return f"{', '.join(wrong)} of the file format differ" if wrong else ""
 
 
@@ -155,7 +160,7 @@ def _on_the_folder(facts: Facts, stream: Stream) -> None:
 
 
 def _file(facts: Facts, stream: Stream, what: str, why: str) -> SqlChange:
-    return _named(facts, stream, f"{NUMBER[what][stream.kind]}_{what}_{shape(stream)}.sql", why)
+    return _named(facts, stream, sql_file(stream, what).removeprefix(f"{FOLDER}/"), why)
 
 
 def _named(facts: Facts, stream: Stream, name: str, why: str) -> SqlChange:

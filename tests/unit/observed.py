@@ -24,11 +24,12 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
+from runbook.kinds import KINDS
 from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
 from runbook.wanted.permissions import permissions
-from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, pipe_definition
+from runbook.wanted.pipeline import columns, pipe_definition
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from runbook.wanted.trust import ours
 
@@ -67,6 +68,9 @@ class FakeReader:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.clock += seconds
+
+    def kept(self, _question: Any, ask: Callable[[], Any]) -> Any:
+        return ask()
 
     def aws(self, service: str, operation: str, **parameters: Any) -> Any:
         return self._answer(f"{service}:{operation}", parameters)
@@ -205,7 +209,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
         ("grants", snowflake.owner_role): usage
         | {Grant("USAGE", "ROLE", snowflake.loader_role), Grant("USAGE", "ROLE", snowflake.operator_role)},
         ("grants", snowflake.loader_role): usage.union(
-            *(loader_grants(settings, stream) for stream in settings.streams)
+            *(loader_grants(stream) for stream in settings.streams)
         ),
         ("grants", snowflake.operator_role): usage.union(
             *(operator_grants(settings, stream) for stream in settings.streams)
@@ -213,7 +217,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     }
     for stream in settings.streams:
         found |= {
-            ("format", stream.file_format): FileFormat(dict(FORMAT_OPTIONS[stream.kind])),
+            ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
             ("table", stream.name): Table(tuple((name, "VARCHAR") for name in columns(stream))),
             ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
             ("pause", stream.name): Pause(paused=False, level=""),

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.kinds import KINDS
 from runbook.settings import read
 from runbook.sql import template
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, missing_grants, operator_grants
-from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, missing_columns, pipe_definition, same_statement
+from runbook.wanted.pipeline import columns, missing_columns, pipe_definition, same_statement
 from tests.unit.conftest import written
 
 
@@ -68,13 +69,13 @@ def test_a_table_may_hold_more_than_the_pipe_writes(settings):
 @pytest.mark.parametrize(("kind", "number"), [("enriched", "20"), ("bad_rows", "21")])
 def test_every_option_that_is_compared_is_set_in_the_file(kind, number):
     text = template(f"step4_snowflake/{number}_file_format_{kind}.sql")
-    for name in FORMAT_OPTIONS[kind]:
+    for name in KINDS[kind].FORMAT:
         assert f"  {name} = " in text
 
 
 def test_a_right_that_is_held_or_owned_is_not_missing(settings):
     stream = settings.stream("events")
-    wanted = loader_grants(settings, stream)
+    wanted = loader_grants(stream)
     assert missing_grants(frozenset(wanted), wanted) == []
     owned = {Grant("OWNERSHIP", grant.on, grant.name) for grant in wanted}
     assert missing_grants(frozenset(owned), wanted) == []
@@ -101,7 +102,7 @@ def test_exactly_what_was_revoked_is_missing(data):
 def test_an_operator_needs_monitor_beside_operate(settings):
     """OPERATE does not show a pipe's status. Source: security-access-control-privileges"""
     stream = settings.stream("events")
-    more = set(operator_grants(settings, stream)) - set(loader_grants(settings, stream))
+    more = set(operator_grants(settings, stream)) - set(loader_grants(stream))
     assert more == {
         Grant("MONITOR", "PIPE", stream.pipe.sql),
         Grant("OPERATE", "PIPE", stream.pipe.sql),
