@@ -77,7 +77,7 @@ def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[
 
 
 def _is_anothers_to_grant(facts: Facts, grant: Grant) -> bool:
-    """Whether another role owns the object, and ours may not grant in its place; of a pipe it is no matter."""
+    """Whether another role owns the object, and ours may not grant in its place; pipes are the loader's."""
     owner_role = facts.settings.snowflake.owner_role
     return (
         grant.on != "PIPE"
