@@ -108,9 +108,10 @@ def failed(ledger: Ledger, listing: Listing) -> Findings:
 def is_refused(told: str) -> bool:
     """Whether a finding of ``failed`` is of a file that is there, and that Snowflake was not let read.
 
-    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts (access denied)
+    Snowflake says so in the words it has for a file that is gone. Source:
+    https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts
     """
-    return "access denied" in told.lower() and _GONE not in told
+    return ("access denied" in told.lower() or VANISHED_SAYS[0] in told) and _GONE not in told
 
 
 def _failure(ledger: Ledger, key: str) -> Load | None:

@@ -24,6 +24,7 @@ from runbook.facts.delivery import (
 )
 from runbook.facts.history import RowsOfFile, TableRows
 from runbook.facts.snowflake import Listing, Load, PipeStatus
+from runbook.ledger.findings import is_refused
 from tests.unit.observed import MADE, NOW, pipe, staged
 
 P = "snowplow/enriched/stream/"
@@ -341,3 +342,17 @@ def test_files_of_another_suffix_are_named_on_the_day_they_begin_to_come(stream,
     files += [staged(f"{P}last-{number}.gz", modified=NOW - DAY / 3) for number in range(6)]
     files += [staged(f"{P}{number}.zst", modified=NOW - HOUR * number) for number in range(others)]
     assert bool(half_strangers(stream, listed(*files), NOW)) == red
+
+
+@pytest.mark.parametrize(
+    ("told", "refused"),
+    [
+        ("a.gz: Failed to access remote file: access denied. Please check your credentials", True),
+        ("a.gz: Remote file 'a.gz' was not found. There are several potential causes.", True),
+        ("a.gz: gone from the bucket before it was loaded: Remote file 'a.gz' was not found.", False),
+        ("a.gz: Failed to access remote file: The operation is not valid (InvalidObjectState)", False),
+        ("a.gz: Invalid data encountered during decompression", False),
+    ],
+)
+def test_a_file_that_snowflake_was_not_let_read_is_told_from_one_that_is_gone(told, refused):
+    assert is_refused(told) == refused

@@ -154,7 +154,7 @@ def bucket_policy_denies_a_part_of_the_folder(at: Installation) -> Iterator[None
     row = {
         "Sid": "NotTheseYet",
         "Effect": "Deny",
-        "Principal": "*",
+        "Principal": {"AWS": aws.role_arn},
         "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{aws.bucket}/{prefix}part/*",
     }

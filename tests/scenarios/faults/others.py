@@ -210,38 +210,33 @@ def schema_made_anew(at: Installation) -> Iterator[None]:
     at.run("step4-snowflake", "step5-aws")
 
 
-def _owned_by_platform(at: Installation, thing: str, step: str, back: str = "SYSADMIN") -> Iterator[None]:
+def _owned_by_platform(at: Installation, thing: str) -> Iterator[None]:
     """It is handed over with all that was granted on it; by hand it is taken back, and the step grants."""
     at.sql("CREATE ROLE PLATFORM")
     at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE PLATFORM REVOKE CURRENT GRANTS")
     yield
-    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE {back} COPY CURRENT GRANTS")
-    at.run(step)
-
-
-@fault("integration", "roles")
-def integration_handed_over(at: Installation) -> Iterator[None]:
-    yield from _owned_by_platform(at, f"INTEGRATION {INTEGRATION}", "step2-snowflake", "ACCOUNTADMIN")
+    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE SYSADMIN COPY CURRENT GRANTS")
+    at.run("step4-snowflake")
 
 
 @fault("stage", "roles")
 def stage_handed_over(at: Installation) -> Iterator[None]:
-    yield from _owned_by_platform(at, f"STAGE {STAGE}", "step4-snowflake")
+    yield from _owned_by_platform(at, f"STAGE {STAGE}")
 
 
 @fault("table", "roles")
 def table_handed_over(at: Installation) -> Iterator[None]:
-    yield from _owned_by_platform(at, f"TABLE {TABLE}", "step4-snowflake")
+    yield from _owned_by_platform(at, f"TABLE {TABLE}")
 
 
 @fault("schema", "roles")
 def schema_handed_over(at: Installation) -> Iterator[None]:
-    yield from _owned_by_platform(at, "SCHEMA RAW.SNOWPLOW", "step4-snowflake")
+    yield from _owned_by_platform(at, "SCHEMA RAW.SNOWPLOW")
 
 
 @fault("schema", "roles")
 def database_handed_over(at: Installation) -> Iterator[None]:
-    yield from _owned_by_platform(at, "DATABASE RAW", "step4-snowflake")
+    yield from _owned_by_platform(at, "DATABASE RAW")
 
 
 @fault("pipe", "loader", "pause")
