@@ -243,9 +243,7 @@ def test_two_versions_side_by_side_and_nothing_left_after_uninstall(
         homes.append((home, own))
     said = []
     for home, own in homes:
-        (binary,) = (
-            home.rglob("bin*/snowpipe-runbook") if name == "uv" else [home / "pipx_bin_dir/snowpipe-runbook"]
-        )
+        binary = home / ("uv_tool_bin_dir" if name == "uv" else "pipx_bin_dir") / "snowpipe-runbook"
         said.append(ran(binary, "--version", env=own, cwd=tmp_path).stdout.split()[1])
         assert "step1-aws" in ran(binary, "--list", env=own, cwd=tmp_path).stdout
     assert said[0] == "0.0.9"
