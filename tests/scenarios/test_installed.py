@@ -154,6 +154,7 @@ def test_the_five_steps_from_an_empty_folder_with_one_environment_file(user: Use
         ("handoff", "--output", "-"),
         ("tfvars", "--output", "vars.json"),
         ("discover", "--all", "--output", "found.yaml"),
+        ("watch", "--once"),
     ):
         user.run(*target, *words)
     assert "pip install pygal" in " ".join(user.run(*target, "report", expect=2).split())
