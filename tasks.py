@@ -16,7 +16,7 @@ from runbook import command_line as line
 from runbook import interrupts
 from runbook.errors import RunbookError
 
-# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
+# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it again
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 # a short flag would mean something else in each task, and a word without a flag is most often a slip
@@ -209,6 +209,9 @@ def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool
         "format": FORMATS,
         "output": "the file of the format that names none",
         "all": "list every check, not only what did not pass",
+        "record": "also write this file: the verdict with every answer of both clouds that it stands on",
+        "replay": "tell such a file's verdict again; contacts nobody",
+        "plain": "with --record: replace no account, user, external ID or bucket in it",
         "debug": DEBUG,
     },
 )
@@ -224,6 +227,9 @@ def verify(
     wait: int = 0,
     output: str = "",
     all: bool = False,
+    record: str = "",
+    replay: str = "",
+    plain: bool = False,
     debug: bool = False,
 ) -> None:
     """Check everything; name the root cause and the command that mends it.
@@ -243,6 +249,9 @@ def verify(
         formats=format,
         output=output or None,
         every=all,
+        record=record or None,
+        replay=replay or None,
+        plain=plain,
         debug=debug,
     )
 

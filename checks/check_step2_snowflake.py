@@ -2,7 +2,13 @@
 
 import pytest
 
-from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
+from checks.conftest import (
+    OTHERS,
+    advice,
+    lacking,
+    unless_the_settings_are_wrong,
+    unless_without_integration,
+)
 from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.snowflake import StorageIntegration
@@ -15,7 +21,7 @@ from runbook.wanted.grants import Grant, integration_grants, missing_grants
 def check_roles_exist(facts: Facts, settings: Settings) -> None:
     """The loader's and the operator's roles exist.
 
-    A role made anew holds nothing, so its grants come with it.
+    A recreated role holds nothing, so its grants come with it.
     """
     wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
     assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
@@ -37,8 +43,9 @@ def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
 def check_integration_exists(facts: Facts) -> None:
     """The storage integration exists.
 
-    One made anew has another external ID, and no stage is on it yet: trust and stages come with it.
+    A recreated one has another external ID, and no stage is on it yet: trust and stages come with it.
     """
+    unless_without_integration(facts)
     assert facts.integration is not None, "no integration of that name can be seen"
 
 

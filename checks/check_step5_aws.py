@@ -30,7 +30,7 @@ from runbook.wanted.rules import (
 @check(
     remedy=(
         "DROP PIPE it",
-        invoke("step4-snowflake", "step5-aws", lead=" and make it anew: "),
+        invoke("step4-snowflake", "step5-aws", lead=" and create it again: "),
         "; or fan out by an SNS topic",
     ),
     see="queue-region",

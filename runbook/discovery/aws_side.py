@@ -40,7 +40,7 @@ def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
 
 
 class _noted:  # noqa: N801 (reads as a statement)
-    """What cannot be told is noted, with the right that is missing."""
+    """What is not known is noted, with the right that is missing."""
 
     def __init__(self, found: Described) -> None:
         self.found = found
@@ -106,6 +106,8 @@ def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:
 
 def _role(facts: Facts, found: Described) -> None:
     """What the role may beyond loading: no fault of this installation's, but worth knowing."""
+    if facts.settings.snowflake.without_integration:
+        return
     if facts.role is None or facts.policy is None:
         found.differs.append("the integration's role is not there, or holds no policy")
         return

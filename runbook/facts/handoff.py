@@ -42,7 +42,7 @@ class FromAws(_Part):
 
 
 class FromSnowflake(_Part):
-    """What the AWS administrator needs of Snowflake: whom to let in, and where S3 sends to."""
+    """What the AWS administrator needs of Snowflake: whom to trust, and where S3 sends to."""
 
     iam_user_arn: UserArn
     external_id: ExternalId
@@ -75,7 +75,11 @@ def stored(reader: Reader, place: str) -> Handoff | None:
 
     Raises CannotTell where it cannot be read or is none.
     """
-    found = _parameter(reader, place.removeprefix(SSM)) if place.startswith(SSM) else _file(Path(place))
+    found = (
+        _parameter(reader, place.removeprefix(SSM))
+        if place.startswith(SSM)
+        else reader.kept(("file", place), lambda: _file(Path(place)))
+    )
     if found is None:
         return None
     try:

@@ -248,6 +248,7 @@ class _Copy:
             try:
                 load.read(chosen.files, self.session.check_canceled)
                 load.write(writing, in_transaction=self.session.in_transaction)
+                self.compiled.table.altered_on = self.account.now()
             except duckdb.Error as broken:
                 raise _write_failed(broken, self.compiled) from None
             finally:
@@ -260,7 +261,7 @@ class _Copy:
         return self._output(load, chosen)
 
     def _purge(self, loaded: list[StagedFile]) -> None:
-        """PURGE: what was loaded is deleted; a refusal is no error [copy-into-table]."""
+        """PURGE: what was loaded is deleted; a refusal is not an error [copy-into-table]."""
         for file in loaded:
             with suppress(SnowflakeError):
                 self.role.delete(file)
