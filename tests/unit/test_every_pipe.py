@@ -21,7 +21,13 @@ class Account:
         self.stages: list[dict[str, Any]] = []
 
     def has(
-        self, schema: str, *names: str, bucket: str = "b", integration: str = "I", queue: str = "q"
+        self,
+        schema: str,
+        *names: str,
+        owner: str = "R",
+        bucket: str = "b",
+        integration: str | None = "I",
+        queue: str = "q",
     ) -> None:
         for name in names:
             place = {"database_name": "RAW", "schema_name": schema}
@@ -31,22 +37,28 @@ class Account:
             )
             definition = f"COPY INTO RAW.{schema}.T_{name} FROM @RAW.{schema}.S_{name} {TSV}"
             self.pipes.append(
-                {**place, "name": name, "definition": definition, "owner": "R", "notification_channel": queue}
+                {
+                    **place,
+                    "name": name,
+                    "definition": definition,
+                    "owner": owner,
+                    "notification_channel": queue,
+                }
             )
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         return {"SHOW PIPES IN ACCOUNT": self.pipes, "SHOW STAGES IN ACCOUNT": self.stages}[statement]
 
     def look(self, wanted: QualifiedName) -> tuple[Described, list[FoundPipe]]:
-        """As ``snowflake_side.looked`` takes the pipes beside: of the same schema, bucket and integration."""
+        """As ``snowflake_side.looked`` takes the pipes beside: of the same owner, bucket and integration."""
         stages = {name_of(row): row for row in self.stages}
         found = [pipe_of(name_of(row), row, stages) for row in self.pipes if row["notification_channel"]]
         (first,) = (pipe for pipe in found if pipe.name == wanted)
         alike = [
             pipe
             for pipe in found
-            if (pipe.name.schema, pipe.bucket, pipe.stage["storage_integration"])
-            == (wanted.schema, first.bucket, first.stage["storage_integration"])
+            if (pipe.owner, pipe.bucket, pipe.stage["storage_integration"])
+            == (first.owner, first.bucket, first.stage["storage_integration"])
         ]
         return Described("t"), [first, *(pipe for pipe in alike if pipe is not first)]
 
@@ -59,8 +71,9 @@ def account() -> Account:
 def test_the_installation_with_the_most_pipes_is_taken_and_each_other_pipe_has_its_reason(
     account: Account,
 ) -> None:
-    account.has("SMALL", "P")
+    account.has("SMALL", "P", owner="X")
     account.has("LARGE", "P", "Q")
+    account.has("LARGE", "KEYS", integration=None)
     account.has("LARGE", "FAR", bucket="c")
     account.has("LARGE", "OTHER", integration="J")
     account.has("LARGE", "BY_HAND", queue="")
@@ -69,14 +82,15 @@ def test_the_installation_with_the_most_pipes_is_taken_and_each_other_pipe_has_i
     assert [row.partition(" (")[0].partition(": discover")[0] for row in found.left_out] == [
         "RAW.LARGE.BY_HAND: it does not load by itself",
         "RAW.LARGE.FAR: its files are in another bucket",
+        "RAW.LARGE.KEYS: its stage has no integration",
         "RAW.LARGE.OTHER: its stage has another integration",
-        "RAW.SMALL.P: it is in another schema, or of another owner",
+        "RAW.SMALL.P: it is of another owner",
     ]
 
 
 def test_what_cannot_be_served_does_not_keep_the_rest_from_it(account: Account) -> None:
     account.has("LARGE", "P", "Q")
-    account.has("SMALL", "P")
+    account.has("SMALL", "P", owner="X")
 
     def look(wanted: QualifiedName) -> tuple[Described, list[FoundPipe]]:
         if wanted.schema == "LARGE":
