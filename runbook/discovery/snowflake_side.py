@@ -12,9 +12,9 @@ from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
+from runbook.kinds import KINDS
 from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
-from runbook.wanted import pipeline
 
 _URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)(?:/(.*))?")
 _CHANNEL = re.compile(r"arn:[a-z-]+:(?:sqs|sns):([a-z0-9-]+):[0-9]{12}:.+")
@@ -276,7 +276,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
         as_found["pattern"] = copy.pattern
     if file_format:
         as_found["file_format"] = file_format.sql
-        as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
+        as_found["format"] = {name: options.get(name, "") for name in KINDS[kind].FORMAT}
     as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
@@ -388,7 +388,7 @@ def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Ite
         yield "the file format is written on the stage; what is altered there is not watched"
     elif copy.file_format is None and not options:
         yield "its COPY states the format's options itself; they are watched as part of its text"
-    wanted = pipeline.FORMAT_OPTIONS[kind] if options else {}
+    wanted = KINDS[kind].FORMAT if options else {}
     for name, value in wanted.items():
         if options.get(name, "") != value:
             have = options.get(name, "")
