@@ -7,7 +7,7 @@ A kind is made by SQL files of its own in ``sql/step4_snowflake``: ``2N_file_for
 from collections.abc import Mapping
 from typing import Protocol
 
-from runbook.kinds import bad_rows, enriched
+from runbook.kinds import bad_rows, enriched, other
 from runbook.settings import Stream
 
 CANARY = enriched.CANARY
@@ -33,6 +33,10 @@ class Kind(Protocol):
         """SQL for what a row is known by; NULL for a row that has nothing."""
 
     @property
+    def CANARYS_COLUMNS(self) -> frozenset[str] | None:  # noqa: N802
+        """The columns a canary is found by; None where it could not be told from other rows."""
+
+    @property
     def CANARYS_ROW(self) -> str:  # noqa: N802
         """SQL that is true of a canary's row and of no other."""
 
@@ -53,7 +57,14 @@ class Kind(Protocol):
         """What shows that an older producer wrote it; else empty."""
 
 
-KINDS: dict[str, Kind] = {"enriched": enriched, "bad_rows": bad_rows}
+KINDS: dict[str, Kind] = {"enriched": enriched, "bad_rows": bad_rows, "other": other}
+
+
+def kind_read_by(file_type: str, columns: frozenset[str]) -> str:
+    """The kind of a stream that others made, by the type of its files and the columns of its table."""
+    if file_type == "CSV" and columns >= enriched.ALWAYS_THERE:
+        return "enriched"
+    return "bad_rows" if file_type == "JSON" and columns >= bad_rows.CANARYS_COLUMNS else "other"
 
 
 def kind_of(stream: Stream) -> Kind:

@@ -19,6 +19,7 @@ FORMAT = {
 }
 
 SCHEMA = f"iglu:{CANARY}/canary/jsonschema/1-0-0"
+CANARYS_COLUMNS = frozenset({"DOCUMENT"})
 CANARYS_ROW = f"document:schema::VARCHAR = {literal(SCHEMA)}"
 CANARYS_RUN = "document:data.run::VARCHAR"
 _PROCESSOR = "COALESCE(document:data:processor, document:detail:data:processor)"

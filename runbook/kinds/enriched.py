@@ -38,6 +38,7 @@ FIRST_FIELDS = 108
 
 CANARY = "snowpipe-runbook-canary"
 """How the name of a canary's file begins; its run follows (runbook.verify.canary)."""
+CANARYS_COLUMNS = frozenset({"APP_ID", "NAME_TRACKER"})
 CANARYS_ROW = f"app_id = {literal(CANARY)}"
 CANARYS_RUN = "name_tracker"
 MARK = "event_id || '|' || COALESCE(collector_tstamp, '') || '|' || COALESCE(etl_tstamp, '')"
@@ -48,6 +49,8 @@ ALWAYS = {
     "collector_tstamp": "____-__-__%",
 }
 """What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
+ALWAYS_THERE = frozenset({"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP"})
+"""The columns by which a table of somebody else's is taken for one of events."""
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
