@@ -109,17 +109,28 @@ def _read(path: Path) -> PastRun:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = tuple(json.loads(line) for line in (lines if _is_whole(lines[-1:]) else lines[:-1]))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
-    if not rows or not all(isinstance(row, dict) and "command" in row for row in rows):
+    if not rows or not all(_is_ours(row) for row in rows):
         raise _damaged(path, "a line of it is not a record of this program")
-    return PastRun(path.stem, rows)
+    found = PastRun(path.stem, rows)
+    try:
+        told(found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"a line of it is not as this program writes it: {error!r}") from None
+    return found
+
+
+def _is_ours(row: object) -> bool:
+    """Whether it is a line of a record: what else stands in it depends on the line."""
+    head = ("at", "command", "target", "settings")
+    return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in head)
 
 
 def _is_whole(last: list[str]) -> bool:
     try:
         json.loads("".join(last))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
