@@ -23,15 +23,15 @@ from runbook.clouds.tape import Player, packed, unpacked
 from runbook.errors import NotWritten, SettingsWrong
 from runbook.facts import Facts
 from runbook.redaction import redacted
-from runbook.settings import SECTIONS, Settings
+from runbook.settings import SECTIONS, SSM, Settings
 from runbook.verify.checking import check
 from runbook.verify.outcome import Outcome
 from runbook.verify.remedies import leading
 
 FORMAT = 1
 """Of the file; another one is refused."""
-LEFT_OUT = ("watch", "handoff")
-"""Sections that no verdict stands on, or that name a place here."""
+LEFT_OUT = ("watch",)
+"""Sections that no verdict stands on."""
 
 _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
 _AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
@@ -149,7 +149,9 @@ def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]
     for each in _external_ids(found):
         head, _, tail = each.rpartition("_")
         names[each] = f"{_renamed(head, people)}_{_digits(tail, len(tail))}"
-    return names | people | {settings.aws.bucket: "the-bucket"}
+    place = settings.handoff
+    files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
+    return names | people | files | {settings.aws.bucket: "the-bucket"}
 
 
 def _people(found: Mapping[str, Any]) -> set[str]:
