@@ -1,4 +1,4 @@
-"""Step 3, AWS: exactly Snowflake's user may assume the role, and it really gets in."""
+"""Step 3, AWS: exactly Snowflake's user may assume the role, and it really can."""
 
 import pytest
 
@@ -71,7 +71,7 @@ A_PATTERN = remedy("have the statement ask for exactly that ID, unless another i
     ),
 )
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
-    """Snowflake's user is let in with the integration's external ID, and by our statement only with it."""
+    """Snowflake's user may assume the role with the integration's external ID, by our statement only so."""
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
     with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):
@@ -115,7 +115,7 @@ def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> N
 
 @check(remedy="take that principal, or external ID, out of the role's trust policy", see="trust")
 def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
-    """Nobody gets in by a wildcard, by the account's own root or by the documented placeholder 0000."""
+    """Nobody may assume the role by a wildcard, the account's own root or the documented placeholder 0000."""
     found = open_to_others(role)
     with advice(only=not settings.is_ours and "*" not in found):
         assert found == [], "somebody other than Snowflake may assume the role"

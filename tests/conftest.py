@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-faults", metavar="FILE", help="write what every fault shows, as a matrix (with -n 0)"
     )
+    parser.addoption(
+        "--write-command-line", action="store_true", help="write the table of docs/command-line.md again"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

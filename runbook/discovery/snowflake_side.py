@@ -64,8 +64,8 @@ def looked(
         lambda: reader.sql("SHOW PIPES IN ACCOUNT"), "The account's pipes", f"MONITOR on pipe {wanted}"
     )
     stages = ask(lambda: reader.sql("SHOW STAGES IN ACCOUNT"), "The account's stages", "USAGE on its stage")
-    by_name = {_name(row): row for row in stages or ()}
-    pipes = {_name(row): row for row in rows or ()}
+    by_name = {name_of(row): row for row in stages or ()}
+    pipes = {name_of(row): row for row in rows or ()}
     if wanted not in pipes:
         raise CannotTell(
             f"There is no pipe {wanted}, or our role may not see it",
@@ -73,7 +73,7 @@ def looked(
             remedy=f"correct --pipe, or grant the role MONITOR on pipe {wanted}",
             missing_right=f"MONITOR on pipe {wanted}",
         )
-    first = _pipe(wanted, pipes[wanted], by_name)
+    first = pipe_of(wanted, pipes[wanted], by_name)
     _describe(reader, first, found)
     if first.stage["storage_integration"]:
         _describe_role(first, _integration(reader, first), found)
@@ -109,7 +109,7 @@ def auto_ingest(reader: Reader) -> list[Row]:
     found = []
     for row in rows or ():
         if row["notification_channel"]:
-            name = _name(row)
+            name = name_of(row)
             copy = read(str(row["definition"]), name.database, name.schema)
             found.append({"pipe": str(name), "stage": copy.stage, "table": copy.table, "owner": row["owner"]})
     return sorted(found, key=lambda row: str(row["pipe"]))
@@ -122,11 +122,13 @@ def _alike(wanted: QualifiedName, pipes: dict[QualifiedName, Row]) -> str:
     return f"; there is {', '.join(sorted(alike))}" if alike else ""
 
 
-def _name(row: Row) -> QualifiedName:
+def name_of(row: Row) -> QualifiedName:
+    """The full name of an object as a SHOW lists it."""
     return QualifiedName(*(Identifier(str(row[key])) for key in ("database_name", "schema_name", "name")))
 
 
-def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
+def pipe_of(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
+    """A pipe as SHOW PIPES lists it; raises Refused or CannotTell for one that cannot be served."""
     statement = str(row["definition"])
     copy = read(statement, name.database, name.schema)
     if copy.stage is None or copy.table is None or copy.doubt:
@@ -163,7 +165,7 @@ def _beside(
     """Another pipe as a further stream; or why it is none ("" for one that has nothing to do with ours)."""
     first = taken[0]
     try:
-        found = _pipe(name, row, stages)
+        found = pipe_of(name, row, stages)
     except (Refused, CannotTell):
         return ""
     integration = "storage_integration"

@@ -37,7 +37,7 @@ WIDTH = 48  # reads under way at once: what is independent is asked in one round
 
 
 class Facts:
-    """The facts of one moment. Made anew to observe again; reading one never changes anything."""
+    """The facts of one moment. Another is made to observe again; reading one never changes anything."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Facts:
 
     @property
     def other_pipes(self) -> tuple[OtherPipe, ...]:
-        """The account's pipes that are none of ours."""
+        """The account's pipes that are not ours."""
         return self._once("other_pipes", lambda: other_pipes(self.reader))
 
     @property
@@ -176,7 +176,7 @@ class Facts:
         return self._once("other_external_ids", find)
 
     def beside(self, stream: Stream) -> tuple[str, ...]:
-        """The folders beside the stream's that are no stream's; none where we may not look."""
+        """The folders beside the stream's that are not a stream's; none where we may not look."""
 
         def read() -> tuple[str, ...]:
             with suppress(CannotTell):
@@ -203,18 +203,16 @@ class Facts:
             return None
         return self._once("integration", lambda: snowflake.integration(self.reader))
 
-    @property
-    def integrations_other_owner(self) -> str:
-        """The role that owns the integration, where the admin role is surely not above it; else empty."""
+    def other_owner(self, kind: str, name: str, role: Identifier) -> str:
+        """The role that owns an object, where ``role`` is surely not above it; else empty."""
 
         def read() -> str:
-            admin = self.settings.snowflake.admin_role
             with suppress(CannotTell, SqlFailed):
-                owner = snowflake.integration_owner(self.reader)
-                return "" if not owner or inherits(self.reader, admin, owner) else owner
+                owner = snowflake.owner(self.reader, kind, name)
+                return "" if not owner or inherits(self.reader, role, owner) else owner
             return ""
 
-        return self._once("integrations_other_owner", read)
+        return self._once(("other owner", kind, name), read)
 
     @property
     def handoff(self) -> Handoff | None:
@@ -223,7 +221,7 @@ class Facts:
 
     @property
     def snowflakes_user(self) -> SnowflakesUser | None:
-        """Whom the trust policy lets in: as the integration says, or as it was handed over."""
+        """Whom the trust policy trusts: as the integration says, or as it was handed over."""
 
         def look() -> SnowflakesUser | None:
             return self.integration
@@ -268,7 +266,7 @@ class Facts:
 
     @property
     def reading(self) -> snowflake.Entry | None:
-        """Whether Snowflake may read the newest file of each stream; None where that cannot be told."""
+        """Whether Snowflake may read the newest file of each stream; None where that is not known."""
 
         def read() -> snowflake.Entry | None:
             have = self.integration
@@ -281,7 +279,7 @@ class Facts:
 
     @property
     def snowflake_reads(self) -> bool:
-        """Whether Snowflake lists every stream's folder and reads a file of each: then it is let in."""
+        """Whether Snowflake lists every stream's folder and reads a file of each: then it has access."""
         with suppress(RunbookError):
             entry, reading = self.entry, self.reading
             every = all(_newest(self.listing(stream)) for stream in self.settings.streams)
@@ -334,7 +332,7 @@ class Facts:
         return self._once(("table", stream.name), read)
 
     def is_a_view(self, stream: Stream) -> bool:
-        """Whether something has the table's name that is none."""
+        """Whether something that is not a table has the table's name."""
         with suppress(CannotTell):
             return self.table(stream) is None and snowflake.table(self.reader, stream) is not None
         return False

@@ -99,7 +99,7 @@ class Pipe:
 
 @dataclass(frozen=True)
 class PipeStatus:
-    """SYSTEM$PIPE_STATUS: any key may be missing, and a missing key is no fault."""
+    """SYSTEM$PIPE_STATUS: any key may be missing, and a missing key is not a fault."""
 
     document: dict[str, Any] = field(default_factory=dict)
 
@@ -259,14 +259,13 @@ def integration(reader: Reader) -> StorageIntegration | None:
     return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
-def integration_owner(reader: Reader) -> str:
-    """The role that owns the integration; empty where we may not see it.
+def owner(reader: Reader, kind: str, name: str) -> str:
+    """The role that owns an object; empty where we may not see it.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
     """
-    name = reader.settings.snowflake.integration
-    statement = f"SHOW GRANTS ON INTEGRATION {name.sql}"
-    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on integration {name}")
+    statement = f"SHOW GRANTS ON {kind} {name}"
+    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on {kind.lower()} {name}")
     owners = (str(row["grantee_name"]) for row in rows or () if row["privilege"] == "OWNERSHIP")
     return next(owners, "")
 
@@ -493,7 +492,7 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
     """Whether Snowflake may read one file of each stream; None where its answer does not say.
 
     Listing and reading are two rights, and reading may be denied alone. A file that is gone by now, or
-    archived, is no answer to that.
+    archived, is not an answer to that.
     Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
     """
     name = reader.settings.snowflake.integration

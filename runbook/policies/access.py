@@ -4,6 +4,7 @@ Judged by meaning, not by text: a hand-made policy that allows the same is as go
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from runbook.policies.documents import Document, as_list, statements
@@ -11,7 +12,9 @@ from runbook.policies.held import Role, SnowflakesUser, ids_asked_for
 from runbook.policies.judging import Asked, Held, Who, conditions, judged, like, principal, spoken_of, takes
 from runbook.settings import Settings
 
-PROBE = "2026-01-31/part-0001.gz"
+PROBE = "2026-01-31/part-0001"
+OTHER_PROBES = ("part-0001", "run=9/zz")
+"""A policy that a step made lets every name be read; others may know what their files are called."""
 NEEDED = ("s3:GetObject", "s3:ListBucket", "kms:Decrypt")
 WELCOME = ("s3:GetBucketLocation", "s3:GetObjectVersion")
 """Snowflake's page asks for these too; installations without them load.
@@ -29,9 +32,10 @@ def requests(settings: Settings) -> list[Asked]:
     aws, role = settings.aws, carried(settings)
     wanted = [Asked("s3:GetBucketLocation", aws.bucket_arn, role)]
     for stream in settings.streams:
-        objects = f"{aws.bucket_arn}/{stream.prefix}{PROBE}"
-        wanted.append(Asked("s3:GetObject", objects, role))
-        wanted.append(Asked("s3:GetObjectVersion", objects, role))
+        for name in (PROBE, *(OTHER_PROBES if settings.is_ours else ())):
+            objects = f"{aws.bucket_arn}/{stream.prefix}{name}{stream.suffix}"
+            wanted.append(Asked("s3:GetObject", objects, role))
+            wanted.append(Asked("s3:GetObjectVersion", objects, role))
         wanted.append(Asked("s3:ListBucket", aws.bucket_arn, {**role, "s3:prefix": stream.prefix}))
     if aws.kms_key_arn:
         wanted.append(decrypting(aws.kms_key_arn, settings))
@@ -85,11 +89,19 @@ def unreadable(
     document: Document, settings: Settings, actions: Iterable[str] = (*WELCOME, *NEEDED)
 ) -> list[str]:
     """Which of these the policy surely does not allow, as ``action on resource``."""
-    return [
-        str(asked).replace(PROBE, "") + _why(document, asked)
+    found = [
+        _shown(asked, settings) + _why(document, asked)
         for asked in requests(settings)
         if asked.action in actions and judged(document, asked) is False
     ]
+    return list(dict.fromkeys(found))
+
+
+def _shown(asked: Asked, settings: Settings) -> str:
+    """The request, of the whole folder."""
+    bucket = settings.aws.bucket_arn
+    folder = next((f for s in settings.streams if asked.resource.startswith(f := f"{bucket}/{s.prefix}")), "")
+    return str(replace(asked, resource=folder) if folder else asked)
 
 
 def _why(document: Document, asked: Asked) -> str:
@@ -209,7 +221,7 @@ def admits(role: Role, user: SnowflakesUser) -> bool:
 
 
 def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
-    """The external IDs by which Snowflake's user gets in, as far as they have to be the integration's.
+    """The external IDs by which Snowflake's user can assume the role, where they must be the integration's.
 
     Those of the statement a step wrote. Somebody else's may be for another integration of the same
     account; they count where no step wrote one, and none of them lets this integration in. Where the
@@ -234,7 +246,7 @@ def lets_in(asked: str, external_id: str) -> bool:
 def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
     """The Sids of somebody else's statements that let Snowflake's user in by no exact external ID.
 
-    Then whoever has an account on the same Snowflake deployment gets in who can make it ask.
+    Then whoever has an account on the same Snowflake deployment can assume the role who can make it ask.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
     return [
@@ -247,7 +259,7 @@ def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
 
 
 def is_open(external_id: str) -> bool:
-    """Whether a statement that asks for this lets in whatever external ID is brought."""
+    """Whether a statement that asks for this accepts whatever external ID is brought."""
     return external_id == "*" or external_id.partition(" ")[2] == "*"
 
 
@@ -261,7 +273,7 @@ def _letting_in(role: Role, user: SnowflakesUser) -> list[Document]:
 
 
 def open_to_others(role: Role) -> list[str]:
-    """Allow statements that let in more than one named principal is: wildcard, own root, 0000."""
+    """Allow statements that trust more than one named principal is: wildcard, own root, 0000."""
     _, partition, _, _, account, _ = role.arn.split(":", 5)
     own = {"*", account, f"arn:{partition}:iam::{account}:root"}
     found = []

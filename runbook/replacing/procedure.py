@@ -229,8 +229,9 @@ class Replacing:
             self._wait_for_quiet(found)
         self._alone()
         now = look(self.run.facts(), self.stream)
-        if not now.why or now.note is None:
-            return  # somebody else has replaced it meanwhile
+        is_another = now.pipe.created_on != found.pipe.created_on
+        if now.note is None or (is_another and not now.why):
+            return  # somebody else has replaced it meanwhile; a paused pipe does not say why it is to be
         try:
             note = witnessed(self.run.facts(), self.stream, now.note.no_later_than(note.since))
         except Refused:
@@ -389,8 +390,8 @@ def waited(note: Note, *, paused: bool) -> Asked:
 def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evidence:
     """The evidence where the old pipe is not half-way: it was paused and at rest before it was replaced.
 
-    Nor need what has just arrived be waited for: a file that the new pipe hears of by REFRESH and by its
-    event is loaded once, for it remembers the name. But a pipe before the old one may be at it still.
+    Nor need what has just arrived be waited for: a file that the new pipe learns of by REFRESH and its event
+    is loaded once, for it remembers the name. But a pipe before the old one may still be loading.
     What the note says was loaded is there as if the history still said so.
     """
     found = replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from runbook.errors import SettingsWrong
 from runbook.settings.names import (
@@ -18,7 +18,7 @@ from runbook.settings.names import (
     digest,
 )
 from runbook.settings.streams import Stream, StreamSettings, apart, joined
-from runbook.settings.values import Hours, IamName, Model, Name, Place, fits_a_tag, iam_tags
+from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
 from runbook.settings.watch import Waiver, Watch
 
 
@@ -35,7 +35,7 @@ class Aws(Model):
         default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
     )
     kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
-    tags: Annotated[dict[str, str], AfterValidator(iam_tags)] = Field(default_factory=dict)
+    tags: Tags = Field(default_factory=dict)
     managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
     share_role: bool = False
 

@@ -4,17 +4,18 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from runbook.settings.names import LONGEST_RULE_ID, MANAGED_BY, QualifiedName, digest
 from runbook.settings.values import (
+    FullName,
     Hours,
     Model,
     Name,
+    Prefix,
     StreamKind,
     Suffix,
     one_prefix,
-    qualified_or_none,
     readable_pattern,
 )
 
@@ -34,14 +35,14 @@ class Found(Model):
     path: str = Field(default="", pattern=r"^[^\x00-\x1f]*$")
     statement: str = Field(min_length=1)
     pattern: Annotated[str, AfterValidator(readable_pattern)] = ""
-    file_format: Annotated[QualifiedName | None, BeforeValidator(qualified_or_none)] = None
+    file_format: FullName = None
     """None where the COPY states its options itself."""
     format: dict[str, str] = Field(default_factory=dict)
     """The named file format's options that decide what is lost."""
-    table: Annotated[QualifiedName | None, BeforeValidator(qualified_or_none)] = None
+    table: FullName = None
     """Where the table is, if not in the settings' database and schema; so are stage and pipe."""
-    stage: Annotated[QualifiedName | None, BeforeValidator(qualified_or_none)] = None
-    pipe: Annotated[QualifiedName | None, BeforeValidator(qualified_or_none)] = None
+    stage: FullName = None
+    pipe: FullName = None
 
 
 class StreamSettings(Model):
@@ -50,7 +51,7 @@ class StreamSettings(Model):
     enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
     found: Found | None = None  # first: what was found may read a part of a folder, or the whole bucket
     kind: StreamKind
-    prefix: str
+    prefix: Prefix
     suffix: Suffix = ".gz"
     table: Name
     stage: Name

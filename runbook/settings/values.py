@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from runbook.settings.names import MANAGED_FOR, MOST_TAGS, SSM, Identifier, QualifiedName
 
@@ -89,9 +89,41 @@ def qualified_or_none(text: object) -> QualifiedName | None:
     return text if text is None or isinstance(text, QualifiedName) else QualifiedName.parse(str(text))
 
 
-Name = Annotated[Identifier, BeforeValidator(Identifier.parse)]
-Suffix = Annotated[str, AfterValidator(_suffix)]
-Place = Annotated[str, AfterValidator(_place)]
+def _for_editors(pattern: str, **more: object) -> WithJsonSchema:
+    """The same rule, as far as a pattern can say it: schema.py."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, **more})
+
+
+_NAME = r'[A-Za-z_][A-Za-z0-9_$]{0,254}|"([^"\x00-\x1f\x7f-\x9f\u2028\u2029]|""){1,255}"'
+_TAG = r"""^[^\x00-\x1f\x7f!"#$%&'()*,;<>?\[\]\\^`{|}~]*$"""
+_TAGS = WithJsonSchema(
+    {
+        "type": "object",
+        "propertyNames": {
+            "pattern": _TAG,
+            "minLength": 1,
+            "maxLength": 128,
+            "not": {"pattern": "^[Aa][Ww][Ss]:"},
+        },
+        "additionalProperties": {"type": "string", "pattern": _TAG, "maxLength": 256},
+        "maxProperties": MOST_TAGS,
+    }
+)
+Name = Annotated[Identifier, BeforeValidator(Identifier.parse), _for_editors(f"^({_NAME})$")]
+FullName = Annotated[
+    QualifiedName | None,
+    BeforeValidator(qualified_or_none),
+    WithJsonSchema({"type": ["string", "null"], "pattern": rf"^({_NAME})(\.({_NAME})){{2}}$"}),
+]
+Prefix = Annotated[str, _for_editors(r"^(?!/)(?!.*//)(?!.*\$\{)[^,*?\\\x00-\x1f\x7f]+/$", maxLength=900)]
+"""A folder; which of them is right depends on who made the stream (StreamSettings)."""
+Suffix = Annotated[str, AfterValidator(_suffix), _for_editors(r"^[^*?/\x00-\x1f\x7f]*$")]
+Place = Annotated[
+    str,
+    AfterValidator(_place),
+    _for_editors(r"^(ssm:[A-Za-z0-9_.\-/]{1,1011}|(?!ssm:)[^\x00-\x1f\x7f]+)$"),
+]
+Tags = Annotated[dict[str, str], AfterValidator(iam_tags), _TAGS]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
 StreamKind = Literal["enriched", "bad_rows"]
 

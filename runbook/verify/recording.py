@@ -111,7 +111,7 @@ def read(place: str) -> dict[str, Any]:
 def replayed(made: Mapping[str, Any]) -> Outcome:
     """The outcome that was recorded, found again from its answers; contacts nobody.
 
-    Raises SettingsWrong where its settings are no settings, CannotTell as the recorded run did.
+    Raises SettingsWrong where its settings are wrong, CannotTell as the recorded run did.
     """
     settings = reading.read(unpacked(made["settings"]), source="the recording")
     reader = Reader(Clouds(settings, run_id="replay", command="verify"), tape=Player(made["answers"]))

@@ -40,7 +40,7 @@ def _leading(row: Result, facts: Facts, refusals: dict[Step, Refused | None]) ->
 
 
 def _refusal(step: Step, facts: Facts) -> Refused | None:
-    """Why the step would refuse; None where it would not, or where that cannot be told. Only reads."""
+    """Why the step would refuse; None where it would not, or where that is not known. Only reads."""
     try:
         plan_step(step, facts)
     except Refused as error:

@@ -137,7 +137,7 @@ def _beside(observed: str, expected: str, style: Style) -> list[str]:
 
 
 def _by_cause(outcome: Outcome, word: Word) -> list[list[Result]]:
-    """What cannot be told, or was skipped, together where one thing is the reason."""
+    """What is not known, or was skipped, together where one thing is the reason."""
     found: dict[str, list[Result]] = {}
     for result in outcome.results:
         if result.outcome == word:

@@ -313,7 +313,7 @@ def _known_since(history: History, stream: str, oldest: datetime) -> None:
 
 
 def nobody_answers(history: History, settings: Settings, trouble: dict[str, CannotTell]) -> Round:
-    """The round in which neither cloud let us in."""
+    """The round in which neither cloud accepted the sign-in."""
     at = moment(history, None)
     outcome = replace(Outcome(settings.target, at, 0.0), results=())
     found = Round(at, outcome, (), (), is_deep=False, trouble=trouble)

@@ -272,7 +272,7 @@ def unescaped(text: str) -> str:
     r"""Octal (``\\101``) and hex (``\\x41`` / ``0x41``) forms of a delimiter or character.
 
     Snowflake takes them as two-character texts; an SQL literal's own escapes are gone by now. A cent is
-    ``\\xC2\\xA2``: the bytes of UTF-8. What is no escape stays as it is.
+    ``\\xC2\\xA2``: the bytes of UTF-8. What is not an escape stays as it is.
     """
     if re.fullmatch(r"0[xX](?:[0-9A-Fa-f]{2})+", text):
         return _text(text[2:])
