@@ -61,7 +61,9 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
         why.append("its comment does not name the schema it serves")
     if why:
         admin = settings.snowflake.admin_role
-        refuse_another_owners(facts, "INTEGRATION", settings.snowflake.integration.sql, admin, why="; ".join(why), number=2)
+        refuse_another_owners(
+            facts, "INTEGRATION", settings.snowflake.integration.sql, admin, why="; ".join(why), number=2
+        )
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
 

@@ -63,6 +63,8 @@ def recorded(
     }
     names = {} if plain else _other_names(found, reader.settings)
     made: dict[str, Any] = _renamed(found, names)
+    made["settings"]["target"] = reader.settings.target  # what a person calls it here
+    made["settings"]["snowflake"]["connection"] = reader.settings.snowflake.connection
     again = replayed(made)
     if again.results != outcome.results if plain else _verdict(again) != _verdict(outcome):
         remedy = "report it" if plain else "--plain, which replaces no name, or report it"
@@ -139,13 +141,11 @@ def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]
     """What is replaced by what: the same by the same, of the same shape."""
     text = json.dumps(found)
     accounts = {settings.aws.account_id, *_ACCOUNT.findall(text)}
-    names = {each: f"9{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
+    names = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
     names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
     people: dict[str, str] = {}
     for number, who in enumerate(sorted(_people(found)), 1):
         people |= {who.lower(): f"name{number}", who.upper(): f"NAME{number}", who: f"NAME{number}"}
-    for word in (settings.target, settings.snowflake.connection):  # what a person calls it here
-        people.pop(word, None)
     for each in _external_ids(found):
         head, _, tail = each.rpartition("_")
         names[each] = f"{_renamed(head, people)}_{_digits(tail, len(tail))}"
