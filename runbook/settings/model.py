@@ -179,6 +179,8 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
+                if row.kind == "other":
+                    raise ValueError(f"streams.{name}.kind: no step makes a stream of the kind other")
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
                 continue
@@ -291,6 +293,7 @@ class Settings(Model):
         formats = {
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
+            "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
         }
         return Stream(
             name=name,
