@@ -24,7 +24,7 @@ from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
-from runbook.facts.rights import inherits
+from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits
 from runbook.policies.documents import Document
 from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
@@ -213,6 +213,20 @@ class Facts:
             return ""
 
         return self._once(("other owner", kind, name), read)
+
+    def may_hand_on(self, grant: Grant, role: Identifier) -> bool:
+        """Whether ``role`` may grant this though another role owns the object.
+
+        With the grant option, with MANAGE GRANTS, or where the schema grants for the owners of what is in it.
+        Source: https://docs.snowflake.com/en/user-guide/security-access-control-configure
+        """
+        held = self._once(("held by", role), lambda: held_by(self.reader, role))
+        return (
+            role in GRANTS_EVERYTHING
+            or "MANAGE GRANTS on account" in held
+            or f"{grant.privilege} on {grant.on.lower()} {grant.name} {GRANT_OPTION}" in held
+            or self._once("schema is managed", lambda: snowflake.schema_is_managed(self.reader))
+        )
 
     @property
     def handoff(self) -> Handoff | None:

@@ -314,6 +314,24 @@ def schema_exists(reader: Reader) -> bool:
     return seen(found, reader, f"The schema {name}", "owner", f"USAGE on schema {name}") is not None
 
 
+def schema_is_managed(reader: Reader) -> bool:
+    """Whether the installation's schema has managed access: its owner grants, not those of its objects.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-schemas (options)
+    """
+    snowflake = reader.settings.snowflake
+    rows = ask(
+        lambda: reader.sql(f"SHOW SCHEMAS IN DATABASE {snowflake.database.sql}"),
+        f"The schemas of {snowflake.database}",
+        f"USAGE on database {snowflake.database}",
+    )
+    return any(
+        "MANAGED ACCESS" in str(row.get("options") or "")
+        for row in rows or ()
+        if row["name"] == snowflake.schema_name
+    )
+
+
 def file_format(reader: Reader, stream: Stream) -> FileFormat | None:
     """The stream's file format."""
 

@@ -43,7 +43,10 @@ def _roles(facts: Facts) -> Iterator[str]:
 
 def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Change]:
     settings = facts.settings
+    admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
     if have is None:
+        hidden = f"{admin} cannot see it"
+        refuse_another_owners(facts, "INTEGRATION", name, admin, why=hidden, number=2, to="grant USAGE on it")
         yield _file("20_integration.sql", settings, "the integration does not exist")
         return
     _right_provider(settings, have)
@@ -60,7 +63,6 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
-        admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
         refuse_another_owners(facts, "INTEGRATION", name, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)

@@ -72,11 +72,22 @@ def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[
     for grant in wanted:
         if lacked := missing_grants(held, (grant,)):
             found += lacked
-            if grant.on in ("STAGE", "FILE FORMAT", "TABLE"):
+            if _is_anothers_to_grant(facts, grant):
                 _refuse_another_owners(
                     facts, grant.on, grant.name, f"{role} lacks {lacked[0]}", to="grant it"
                 )
     return found
+
+
+def _is_anothers_to_grant(facts: Facts, grant: Grant) -> bool:
+    """Whether another role owns the object, and ours may not grant in its place; pipes are the loader's."""
+    owner_role = facts.settings.snowflake.owner_role
+    return (
+        grant.on != "PIPE"
+        and facts.schema_exists
+        and bool(facts.other_owner(grant.on, grant.name, owner_role))
+        and not facts.may_hand_on(grant, owner_role)
+    )
 
 
 def _refuse_another_owners(facts: Facts, kind: str, name: str, why: str, to: str = "alter it") -> None:

@@ -142,6 +142,10 @@ class Known(Facts):
     def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
         if isinstance(key, tuple) and key[0] == "other owner" and key not in self.known:
             return ""  # the role's own, or that of one below it
+        if isinstance(key, tuple) and key[0] == "held by" and key not in self.known:
+            return frozenset()
+        if key == "schema is managed" and key not in self.known:
+            return False
         if key in DERIVED and key not in self.known:
             return read()
         if key not in self.known:

@@ -38,7 +38,7 @@ PACKINGS = [bytes, packed, bz2.compress]
 
 
 @pytest.mark.parametrize("packed", PACKINGS)
-@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event()])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event(), event(f6="odd"), event(f3="odd")])  # fmt: skip  # noqa: E501
 def test_events_are_right_however_they_are_packed(packed, plain):
     assert wrong_in(packed(plain), EVENTS) == ""
     assert older(packed(plain), EVENTS) == ""
@@ -72,6 +72,14 @@ def test_documents_are_right_among_bad_rows(plain):
         (packed(tar()), "it holds a tar archive"),
         (packed(event() * 2 + b'{"schema": "iglu:x"}\n' + event()), "its line 3 has 1 of 131 fields"),
         (packed(event() + event().rstrip(b"\n") + event()), "its line 2 has 261 of 131 fields"),
+        (
+            packed(event(f6="no id", f3="no time")),
+            "the fields of its first line are not in their places",
+        ),
+        (
+            packed(event(f5=str(uuid.UUID(int=7)), f6="")),
+            "the fields of its first line are not in their places",
+        ),
         (packed(event(f6="page_view")), "the fields of its first line are not in their places"),
     ],
 )
