@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from runbook.errors import SettingsWrong
+from runbook.views_settings import Views
 from runbook.watch_settings import Waiver, Watch
 
 SANDBOX = "sandbox"
@@ -403,6 +404,7 @@ class Settings(_Model):
     made_by: Literal["runbook", "others"] = "runbook"
     watch: Watch = Field(default=Watch(), exclude=True)  # whom to tell changes nothing of the installation
     waivers: tuple[Waiver, ...] = Field(default=(), exclude=True)
+    views: Views = Field(default=Views(), exclude=True)  # on top of the installation, and no part of it
 
     @property
     def is_ours(self) -> bool:
@@ -436,6 +438,37 @@ class Settings(_Model):
             if waiver.stream is not None and waiver.stream not in self.stream_settings:
                 raise ValueError(f"waivers.{number}.stream: there is no stream {waiver.stream!r}")
         return self
+
+    @model_validator(mode="after")
+    def _views_beside_the_tables(self) -> "Settings":
+        if not self.views.enabled:
+            return self
+        for key in ("schema_name", "documented_schema"):
+            schema = getattr(self.views, key)
+            if schema and (self.views_database, schema) == (
+                self.snowflake.database,
+                self.snowflake.schema_name,
+            ):
+                raise ValueError(f"views.{key.removesuffix('_name')} is the tables' own schema, {schema}")
+        return self
+
+    @property
+    def views_database(self) -> Identifier:
+        """The database of the typed views."""
+        return Identifier.parse(self.views.database or self.snowflake.database)
+
+    def view(self, stream: "Stream", *, documented: bool = False) -> QualifiedName:
+        """The typed view on a stream's table, or the one with the documented table's columns."""
+        views = self.views
+        schema = views.documented_schema if documented else views.schema_name
+        name = views.events if stream.kind == "enriched" else views.events_bad
+        return QualifiedName(self.views_database, *map(Identifier.parse, (schema, name)))
+
+    @property
+    def viewed(self) -> tuple["Stream", ...]:
+        """The streams with a typed view: the first of each kind."""
+        kinds = {stream.kind: stream for stream in reversed(self.streams)}
+        return tuple(stream for stream in self.streams if kinds[stream.kind] is stream)
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
@@ -617,7 +650,7 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
             )
 
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers")
+SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers", "views")
 
 
 def read(

@@ -1,0 +1,13 @@
+"""Typed views on top of the raw tables: what Snowplow's own loaders would have made of the same events.
+
+    plan    what `invoke views` makes or changes: the schemas, and a view for each table
+    scan    `invoke views --scan`: which schemas the data has, and the environment file with them
+
+The statements are sql/views; what they are rendered with is runbook.wanted.views; docs/views.md tells the rest.
+"""
+
+from runbook.plan import VIEWS, Step
+from runbook.views import plan
+
+STEP = Step(VIEWS, "views", "snowflake", plan)
+"""Planned, applied and told like a step, and behind them all."""

@@ -1,0 +1,76 @@
+"""The section ``views`` of the settings: the typed views on top of the raw tables (`invoke views`).
+
+Off until ``enabled`` is set. Which schemas have a column is written here, so that a run is deterministic:
+given by a person, or found in the data by `invoke views --scan`.
+"""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from runbook.settings import Identifier
+
+_SCHEMA = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_-]+/[1-9][0-9]{0,3}")
+LONGEST_NAME = 255
+"""https://docs.snowflake.com/en/sql-reference/identifiers"""
+
+
+def _name(text: str) -> "Identifier":
+    from runbook.settings import Identifier  # the settings have this section, so they are read first
+
+    return Identifier.parse(text)
+
+
+def _schema(text: str) -> str:
+    """A schema as ``vendor/name/major``, of what a vendor and a name may hold.
+
+    Source: https://docs.snowplow.io/docs/fundamentals/schemas/ (self-describing JSON schemas)
+    """
+    if not _SCHEMA.fullmatch(text):
+        raise ValueError(f"{text!r} is not VENDOR/NAME/MAJOR, such as com.acme/checkout/1")
+    for kind in ("contexts", "unstruct_event"):
+        if len(column(kind, text)) > LONGEST_NAME:
+            raise ValueError(f"the column of {text!r} would have more than {LONGEST_NAME} characters")
+    return text
+
+
+def column(kind: str, schema: str) -> str:
+    """The column that Snowplow's loaders give a schema: ``contexts_com_acme_web_page_1``.
+
+    Dots and dashes become ``_``, a capital behind a small letter gets one before it, all is in small letters.
+    Source: https://github.com/snowplow/snowplow-scala-analytics-sdk (SnowplowEvent.transformSchema)
+    """
+    vendor, name, major = schema.split("/")
+    vendor = re.sub(r"[.-]", "_", vendor)
+    name = re.sub(r"([^A-Z_])([A-Z])", r"\1_\2", re.sub(r"[.-]", "_", name))
+    return f"{kind}_{vendor}_{name}_{major}".lower()
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Schema = Annotated[str, AfterValidator(_schema)]
+
+
+class Views(BaseModel):
+    """The views that `invoke views` makes, and the schemas that have a column in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    database: Name | None = None
+    schema_name: Name = Field(default="ATOMIC", alias="schema", validate_default=True)
+    events: Name = Field(default="EVENTS", validate_default=True)
+    events_bad: Name = Field(default="EVENTS_BAD", validate_default=True)
+    documented_schema: Name | None = None
+    """A schema for views of the documented tables' columns: ``uploaded_at`` and ``jsontext``."""
+    self_describing_events: tuple[Schema, ...] = ()
+    entities: tuple[Schema, ...] = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Views":
+        if self.events == self.events_bad:
+            raise ValueError(f"events and events_bad are both {self.events}")
+        if self.documented_schema == self.schema_name:
+            raise ValueError(f"schema and documented_schema are both {self.schema_name}")
+        return self
