@@ -414,6 +414,30 @@ def backfill(
 
 @task(
     help={
+        "dry_run": DRY_RUN,
+        "yes": YES_ONCE,
+        "scan": "find the schemas in the data, and write them into the environment file",
+        "days": "with --scan: how many days of events are read (default: 14)",
+        "debug": DEBUG,
+    }
+)
+def views(
+    c: Context,
+    dry_run: bool = False,
+    yes: bool = False,
+    scan: bool = False,
+    days: int = 14,
+    debug: bool = False,
+) -> None:
+    """Typed events on top of the raw tables, as Snowplow's loaders make them; off until views.enabled is set.
+
+    A column for each schema of the settings. Views hold no data; `invoke down` takes them back.
+    """
+    run(c, "views", dry_run=dry_run, yes=yes, scan=scan, days=days, debug=debug)
+
+
+@task(
+    help={
         **SWITCH_HELP,
         "stream": "the stream whose pipe is replaced (required)",
         "max_files": "refuse where more files than this wait to be loaded (default: 10000)",

@@ -650,7 +650,18 @@ def _apart(name: str, stream: StreamSettings, other_name: str, other: StreamSett
             )
 
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers", "views")
+SECTIONS = (
+    "target",
+    "aws",
+    "snowflake",
+    "streams",
+    "checks",
+    "handoff",
+    "made_by",
+    "watch",
+    "waivers",
+    "views",
+)
 
 
 def read(

@@ -7,7 +7,7 @@ given by a person, or found in the data by `invoke views --scan`.
 import re
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from runbook.settings import Identifier
@@ -48,8 +48,16 @@ def column(kind: str, schema: str) -> str:
     return f"{kind}_{vendor}_{name}_{major}".lower()
 
 
+def _several(value: object) -> object:
+    """A list; from a variable of the environment a text, its items divided by commas or blanks."""
+    return (
+        re.split(r"[,\s]+", value.strip(", \n")) if isinstance(value, str) and value.strip() else value or ()
+    )
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Schema = Annotated[str, AfterValidator(_schema)]
+Schemas = Annotated[tuple[Schema, ...], BeforeValidator(_several)]
 
 
 class Views(BaseModel):
@@ -64,8 +72,8 @@ class Views(BaseModel):
     events_bad: Name = Field(default="EVENTS_BAD", validate_default=True)
     documented_schema: Name | None = None
     """A schema for views of the documented tables' columns: ``uploaded_at`` and ``jsontext``."""
-    self_describing_events: tuple[Schema, ...] = ()
-    entities: tuple[Schema, ...] = ()
+    self_describing_events: Schemas = ()
+    entities: Schemas = ()
 
     @model_validator(mode="after")
     def _apart(self) -> "Views":

@@ -176,11 +176,7 @@ def stays(facts: Facts) -> Iterator[str]:
     for stream in settings.streams:
         if facts.table(stream) is not None:
             yield f"the table {stream.table.sql} with its rows"
-    for view in wanted(settings):
-        if (have := facts.view(view)) and not have.is_ours:
-            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
-    for schema in sorted({view.schema for view in wanted(settings) if facts.view_schema_exists(view)}):
-        yield f"the schema {schema} of the views"
+    yield from _views_that_stay(facts)
     for stream in settings.streams:
         for kind, found in (("pipe", facts.pipe(stream)), ("stage", facts.stage(stream))):
             name = getattr(stream, kind)
@@ -200,6 +196,15 @@ def stays(facts: Facts) -> Iterator[str]:
         elif role in facts.roles and role not in there:
             yield f"the role {role.sql}, with its grants: its comment is not this project's"
     yield from _stays_on_aws(facts)
+
+
+def _views_that_stay(facts: Facts) -> Iterator[str]:
+    views = wanted(facts.settings)
+    for view in views:
+        if (have := facts.view(view)) and not have.is_ours:
+            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
+    for schema in sorted({view.schema for view in views if facts.view_schema_exists(view)}):
+        yield f"the schema {schema} of the views"
 
 
 def _stays_on_aws(facts: Facts) -> Iterator[str]:

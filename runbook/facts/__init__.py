@@ -458,7 +458,9 @@ class Facts:
 
     def repeated_ids(self, stream: Stream) -> tuple[views.Found, ...]:
         """Events of the last days whose id came in several files."""
-        return self._once(("repeated", stream.name), lambda: views.repeated(self.reader, stream, self._lately))
+        return self._once(
+            ("repeated", stream.name), lambda: views.repeated(self.reader, stream, self._lately)
+        )
 
     def look(
         self, *, delivery: bool = True, deep: bool = False, steps: tuple[int, ...] = (1, 2, 3, 4, 5)

@@ -1,14 +1,14 @@
-"""What is seen of the typed views: that they are there, as they were made, and what is in the data under them.
+"""What is seen of the typed views: that they are there, as they were made, and what the data under them has.
 
-The statements over rows need a warehouse. They look at what was loaded in the last days only, once over the
-columns they name.
+The statements over rows need a warehouse. They read what was loaded in the last days, and the columns they
+name, once.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.clouds.failures import Row
+from runbook.clouds.failures import Row, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.facts.snowflake import ask
 from runbook.settings import Stream
@@ -68,11 +68,19 @@ def schema_is_there(reader: Reader, view: View) -> bool:
     return any(row["name"] == view.name.schema for row in rows or ())
 
 
-def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[str, Found]]:
-    """The schemas in the events loaded since then: ``event`` and ``entity``, each VENDOR/NAME/MAJOR. Only reads.
+def unreadable(reader: Reader, view: View) -> str:
+    """Why the view gives no rows where it is asked for one; empty where it can be read. Only reads."""
+    try:
+        reader.sql(f"SELECT * FROM {view.name.sql} LIMIT 1")
+    except SqlFailed as error:
+        return str(error)
+    return ""
 
-    What is not named as Snowplow names schemas (iglu:vendor/name/jsonschema/version) is left out: the check of
-    the JSON tells it.
+
+def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[str, Found]]:
+    """The schemas in the events loaded since: ``event`` and ``entity``, each VENDOR/NAME/MAJOR. Only reads.
+
+    What is not named as Snowplow names schemas (iglu:vendor/name/jsonschema/version) is left out.
     """
     parts = [
         _schemas_of(stream, since, "event", "unstruct_event", "TRY_PARSE_JSON(unstruct_event, 'd'):data", ""),
@@ -86,7 +94,9 @@ def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[s
         f"({' UNION ALL '.join(parts)}) AS seen WHERE schema LIKE 'iglu:%/%/jsonschema/%-%' "
         "GROUP BY kind, schema ORDER BY kind, schema"
     )
-    rows = ask(lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}")
+    rows = ask(
+        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
+    )
     return _by_major(rows or ())
 
 
@@ -134,12 +144,15 @@ def broken(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]
 
 def _counted(reader: Reader, stream: Stream, since: datetime, tests: dict[str, str]) -> tuple[Found, ...]:
     """For each test how many rows it is true of, and an example, in one pass over the table."""
+    place = "_file || '\\n' || _file_row::VARCHAR"
     columns = [
-        f"COUNT_IF({test}) AS n{number}, MIN(IFF({test}, _file || '\\n' || _file_row::VARCHAR, NULL)) AS x{number}"
+        f"COUNT_IF({test}) AS n{number}, MIN(IFF({test}, {place}, NULL)) AS x{number}"
         for number, test in enumerate(tests.values())
     ]
     statement = f"SELECT {', '.join(columns)} FROM {stream.table.sql} WHERE {_since(since)}"
-    rows = ask(lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}")
+    rows = ask(
+        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
+    )
     found = []
     for number, name in enumerate(tests):
         if rows and (count := int(rows[0][f"n{number}"] or 0)):
@@ -158,7 +171,9 @@ def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ..
         "SELECT TO_DATE(newest) AS day, COUNT(*) AS n, MIN(one || '\\n' || other) AS example FROM ids "
         "GROUP BY 1 ORDER BY 1"
     )
-    rows = ask(lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}")
+    rows = ask(
+        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
+    )
     return tuple(
         Found(f"{row['day']} {' and '.join(str(row['example']).split(chr(10)))}", int(row["n"]), "", 0)
         for row in rows or ()
@@ -167,4 +182,6 @@ def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ..
 
 def without_a_column(seen: dict[str, dict[str, Found]], given: dict[str, tuple[str, ...]]) -> list[Found]:
     """What the data has and the view has no column for: schemas that the settings do not name."""
-    return [found for kind, those in seen.items() for schema, found in those.items() if schema not in given[kind]]
+    return [
+        found for kind, those in seen.items() for schema, found in those.items() if schema not in given[kind]
+    ]

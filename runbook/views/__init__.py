@@ -3,7 +3,7 @@
     plan    what `invoke views` makes or changes: the schemas, and a view for each table
     scan    `invoke views --scan`: which schemas the data has, and the environment file with them
 
-The statements are sql/views; what they are rendered with is runbook.wanted.views; docs/views.md tells the rest.
+The statements are in sql/views, what they are rendered with in runbook.wanted.views.
 """
 
 from runbook.plan import VIEWS, Step

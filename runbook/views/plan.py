@@ -22,7 +22,9 @@ def plan(facts: Facts) -> Iterator[Change]:
     for view in views:
         if not facts.view_schema_exists(view) and view.schema not in made:
             made.add(view.schema)
-            yield SqlChange(SCHEMA, schema_sql(facts.settings, view), f"the schema {view.schema} does not exist")
+            yield SqlChange(
+                SCHEMA, schema_sql(facts.settings, view), f"the schema {view.schema} does not exist"
+            )
     for view in views:
         if why := _why(facts, view):
             yield SqlChange(view.file, view.sql, why)

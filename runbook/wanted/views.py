@@ -60,7 +60,9 @@ def _view(settings: Settings, stream: Stream, file: str, name: QualifiedName) ->
     plain = rendered(file, settings, stream, values)
     digest = hashlib.sha256(plain.encode()).hexdigest()[:12]
     comment = f"{_WHAT[file]}; definition {digest} (snowpipe-runbook)"
-    return View(name, stream, file, rendered(file, settings, stream, {**values, "view_comment": comment}), comment)
+    return View(
+        name, stream, file, rendered(file, settings, stream, {**values, "view_comment": comment}), comment
+    )
 
 
 def schema_sql(settings: Settings, view: View) -> str:
@@ -69,7 +71,7 @@ def schema_sql(settings: Settings, view: View) -> str:
 
 
 def schema_columns(settings: Settings) -> Columns:
-    """A column for every schema of the settings, self-describing events first, in the order of their names."""
+    """A column for every schema of the settings: self-describing events, then entities, by their names."""
     views = settings.views
     return Columns(
         [
@@ -93,7 +95,8 @@ def _event(name: str, schemas: list[str]) -> str:
 
 def _entities(name: str, schemas: list[str]) -> str:
     these = f"FILTER(_entities, e -> {_is_of('e', schemas)})"
-    whole = "OBJECT_INSERT(AS_OBJECT(e:data), '_schema_version', SPLIT_PART(e:schema::VARCHAR, '/', 4), TRUE)"
+    data = "COALESCE(AS_OBJECT(e:data), OBJECT_CONSTRUCT())"  # what is no object is lost, as with the loaders
+    whole = f"OBJECT_INSERT({data}, '_schema_version', SPLIT_PART(e:schema::VARCHAR, '/', 4), TRUE)"
     return f"IFF(ARRAY_SIZE({these}) > 0, TRANSFORM({these}, e -> {whole}), NULL) AS {name}"
 
 
@@ -102,7 +105,9 @@ def _is_of(what: str, schemas: list[str]) -> str:
     tests = []
     for schema in schemas:
         vendor, name, major = schema.split("/")
-        tests.append(f"STARTSWITH({what}:schema::VARCHAR, {literal(f'iglu:{vendor}/{name}/jsonschema/{major}-')})")
+        tests.append(
+            f"STARTSWITH({what}:schema::VARCHAR, {literal(f'iglu:{vendor}/{name}/jsonschema/{major}-')})"
+        )
     return " OR ".join(tests)
 
 

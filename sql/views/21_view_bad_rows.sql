@@ -25,6 +25,7 @@ SELECT
       failure:messages[0]:error:dataReports[0]:message::VARCHAR,
       failure:messages[0]:error:error::VARCHAR,
       failure:messages[0]:message:error::VARCHAR,
+      failure:messages[0]:message:expectation::VARCHAR,
       failure:messages[0]:error::VARCHAR,
       failure:messages[0]:message::VARCHAR,
       failure:messages[0]:expectation::VARCHAR,

@@ -13,6 +13,8 @@ https://docs.snowflake.com/en/sql-reference/functions/to_timestamp (a number is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import errors
@@ -22,7 +24,10 @@ TRIED = {
     "%Y-%m-%d %H:%M:%S": _SECONDS,
     "%Y-%m-%d %H:%M:%S.%f_nine": rf"{_SECONDS}[.][0-9]{{1,9}}",
 }
-"""The formats TRY_TO_TIMESTAMP_NTZ is emulated for, and what is written in them."""
+"""The formats TRY_TO_TIMESTAMP_NTZ is emulated for, and what is written in them.
+
+What Snowflake makes of the year 0000 is on no public page: NULL here, which is the unkind reading.
+"""
 
 
 def macros(home: str) -> str:
@@ -40,7 +45,8 @@ CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS CASE
 CREATE OR REPLACE MACRO {home}.main.sandbox_epoch(n, scale) AS
     {home}.main._fs_to_timestamp(n, scale) AT TIME ZONE 'UTC';
 CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, written) AS
-    CASE WHEN regexp_full_match(x, written) THEN TRY_CAST(left(x, 26) AS TIMESTAMP) END;
+    CASE WHEN regexp_full_match(x, written) AND left(x, 4) <> '0000'
+        THEN TRY_CAST(left(x, 26) AS TIMESTAMP) END;
 """
 
 
@@ -52,20 +58,32 @@ def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
 
 def functions(node: exp.Expression) -> exp.Expression:
     """FILTER, TRANSFORM, ARRAY_CAT, AS_ARRAY, AS_OBJECT, OBJECT_INSERT; times by a format or a number."""
-    if isinstance(node, exp.ArrayFilter | exp.Transform):
-        return _higher_order(node)
-    if isinstance(node, exp.ArrayConcat) and len(node.expressions) == 1:
-        return _call("sandbox_array_cat", node.this, node.expressions[0])
-    if isinstance(node, exp.ObjectInsert):
-        return _object_insert(node)
-    if isinstance(node, exp.StrToTime) and node.args.get("safe"):
-        return _tried(node)
-    if isinstance(node, exp.UnixToTime) and str(node.args.get("target_type")) in ZONED:
-        return _call("sandbox_epoch", node.this, node.args.get("scale") or exp.Literal.number(0))
-    named = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
-    if named in AS and len(node.expressions) == 1:
-        return _call("sandbox_as", node.expressions[0], exp.Literal.string(AS[named]))
+    for kind, made in MADE.items():
+        if isinstance(node, kind):
+            return made(node)
     return node
+
+
+def _array_cat(node: exp.ArrayConcat) -> exp.Expression:
+    return _call("sandbox_array_cat", node.this, node.expressions[0]) if len(node.expressions) == 1 else node
+
+
+def _of_a_number(node: exp.UnixToTime) -> exp.Expression:
+    if str(node.args.get("target_type")) not in ZONED:
+        return node
+    return _call("sandbox_epoch", node.this, node.args.get("scale") or exp.Literal.number(0))
+
+
+def _empty_object(node: exp.Struct) -> exp.Expression:
+    """OBJECT_CONSTRUCT(): fakesnow's own cannot stand in a lambda expression."""
+    return node if node.expressions else _call("json_object")
+
+
+def _as(node: exp.Anonymous) -> exp.Expression:
+    wanted = AS.get(str(node.this).upper())
+    if wanted is None or len(node.expressions) != 1:
+        return node
+    return _call("sandbox_as", node.expressions[0], exp.Literal.string(wanted))
 
 
 ZONED = {"TIMESTAMPLTZ", "TIMESTAMPTZ"}
@@ -93,6 +111,8 @@ def _object_insert(node: exp.ObjectInsert) -> exp.Expression:
 
 def _tried(node: exp.StrToTime) -> exp.Expression:
     """TRY_TO_TIMESTAMP_NTZ of a text in one of the formats of TRIED."""
+    if not node.args.get("safe"):
+        return node
     written = node.args["format"]
     wanted = str(node.args.get("target_type") or "")
     known = TRIED.get(str(written.this)) if isinstance(written, exp.Literal) else None
@@ -101,4 +121,14 @@ def _tried(node: exp.StrToTime) -> exp.Expression:
     return _call("sandbox_try_moment", node.this, exp.Literal.string(known))
 
 
+MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
+    exp.ArrayFilter: _higher_order,
+    exp.Transform: _higher_order,
+    exp.ArrayConcat: _array_cat,
+    exp.ObjectInsert: _object_insert,
+    exp.StrToTime: _tried,
+    exp.UnixToTime: _of_a_number,
+    exp.Anonymous: _as,
+    exp.Struct: _empty_object,
+}
 CHAIN = (functions,)
