@@ -1,4 +1,4 @@
-"""What is seen of the typed views: that they are there, as they were made, and what the data under them has.
+"""What is seen of the typed views: that they are there, as they were made, and what is in the data.
 
 The statements over rows need a warehouse. They read what was loaded in the last days, and the columns they
 name, once.

@@ -72,11 +72,11 @@ def rewritten(text: str, schemas: Mapping[str, list[str]]) -> str:
 
 
 def _end(lines: list[str], begin: int) -> int:
-    """The line behind the section: the first one that is not indented, its blank lines before it left out."""
+    """The line behind the section: the first one that is not indented, with what stands above it."""
     end = next(
         (number for number in range(begin + 1, len(lines)) if re.match(r"[^\s#]", lines[number])), len(lines)
     )
-    while end > begin + 1 and not lines[end - 1].strip():
+    while end > begin + 1 and re.match(r"(#|\s*$)", lines[end - 1]):
         end -= 1
     return end
 

@@ -1,7 +1,7 @@
 """What Snowplow's own analytics SDK (the package on PyPI) makes of an event, field by field.
 
-The reader that we did not write: the typed view is compared with it. It knows no types beyond JSON's, so money and
-times are compared as what its text says; and it refuses an event as a whole, so each field is read for itself.
+The reader that we did not write: the typed view is compared with it. It knows no types beyond JSON's, so
+money and times are compared as what the text says; it refuses whole events, so each field is read alone.
 """
 
 import json
@@ -36,7 +36,7 @@ class Difference:
 
 
 def schemas(text: str) -> Iterator[str]:
-    """VENDOR/NAME/MAJOR of what is in a JSON field, as the SDK takes a schema's address apart."""
+    """VENDOR/NAME/MAJOR of what is in a JSON field, as the SDK reads a schema."""
     for each in _inside(text):
         found = extract_schema(each["schema"])
         yield f"{found['vendor']}/{found['name']}/{found['version'].split('-')[0]}"
@@ -51,7 +51,7 @@ def _inside(text: str) -> list[dict[str, Any]]:
 
 
 def atomic(name: str, text: str) -> Any:
-    """The SDK's value of a field that is not JSON; None where it has none, an exception where it refuses it."""
+    """The SDK's value of a field that is not JSON; None where it has none. Raises where it refuses it."""
     if text == "":
         return None
     ((_, value),) = READ[name](name, text)

@@ -1,4 +1,4 @@
-"""Every line of the samples × every field: the typed view has what Snowplow's own analytics SDK reads there."""
+"""Every line of the samples × every field: the typed view has what Snowplow's own SDK reads there."""
 
 import gzip
 from collections import Counter
