@@ -16,7 +16,7 @@ from runbook import command_line as line
 from runbook import interrupts
 from runbook.errors import RunbookError
 
-# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it anew
+# Invoke keeps Python from writing what it compiled, and every command would compile and rewrite it again
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 
 # a short flag would mean something else in each task, and a word without a flag is most often a slip
@@ -521,6 +521,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 @task(
     help={
         "pipe": "DATABASE.SCHEMA.PIPE, one of the installation's pipes (default: lists them, and asks)",
+        "all": "every pipe that one file can hold; the others are named, with the reason",
         "connection": "a named connection of connections.toml (default: the settings' own)",
         "name": "what commands will call the place (default: after the pipe)",
         "output": "the environment file to write (default: environments/NAME.yaml); - prints it",
@@ -531,6 +532,7 @@ def runs(c: Context, show: str = "", diff: str = "", format: str = "table", debu
 def discover(
     c: Context,
     pipe: str = "",
+    all: bool = False,
     connection: str = "",
     name: str = "",
     output: str = "",
@@ -546,6 +548,7 @@ def discover(
         c,
         "discover",
         pipe=pipe,
+        every=all,
         connection=connection or None,
         name=name or None,
         output=output or None,
@@ -594,6 +597,15 @@ def check(
 def tfvars(c: Context, output: str = TFVARS, debug: bool = False) -> None:
     """What the Terraform module of the AWS side takes: terraform.tfvars.json."""
     run(c, "tfvars", output=output, debug=debug)
+
+
+@task(help={"schema": "print the JSON schema of an environment file instead, for an editor", "debug": DEBUG})
+def settings(c: Context, schema: bool = False, debug: bool = False) -> None:
+    """The settings as they are read, defaults and all; contacts nobody.
+
+    What is wrong in the environment file or in a variable is refused with the key's name.
+    """
+    run(c, "settings", schema=schema, debug=debug)
 
 
 @task(help={"step": "2 or 4 (required)", "debug": DEBUG})
@@ -676,6 +688,7 @@ namespace = Collection(
     watch,
     report,
     runs,
+    settings,
     sql,
     demo,
     lint,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from checks.conftest import OTHERS, advice, mended_by
+from runbook.claims import check
 from runbook.errors import Advised, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -24,6 +25,7 @@ from runbook.ledger.findings import (
     touched,
     twice,
 )
+from runbook.remedy import FILES, STREAM, invoke, remedy
 from runbook.settings import Settings, Stream
 
 THE_WAY = (
@@ -65,126 +67,157 @@ WHAT_IS_READ = (
 )
 
 
-UNLESS_THE_SAME = (
-    "nothing, if it was copied onto itself; for other content: "
-    "invoke backfill --stream STREAM --pattern KEY --reload-failed"
+UNLESS_THE_SAME = remedy(
+    "nothing, if it was copied onto itself",
+    invoke(
+        "backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead="; for other content: "
+    ),
 )
 
 
-@pytest.mark.needs(
-    "step3.snowflake-gets-in",
-    "step4.stage-is-not-orphaned",
-    "step4.stage-is-on-the-folder",
-    "step4.stage-uses-the-integration",
+@check(
+    remedy="find what denies s3:ListBucket on this folder, such as a condition in the bucket's policy",
+    see="snowflake-does-not-get-in",
+    needs=(
+        "step3.snowflake-gets-in",
+        "step4.stage-is-not-orphaned",
+        "step4.stage-is-on-the-folder",
+        "step4.stage-uses-the-integration",
+    ),
 )
 def check_stage_can_be_listed(listing: Listing) -> None:
-    """The stage lists its files.
-
-    Remedy: find what denies s3:ListBucket on this folder, such as a condition in the bucket's policy
-    See: docs/runbook.md#snowflake-does-not-get-in
-    """
+    """The stage lists its files."""
     assert str(listing.error or "listed") == "listed", (
         "Snowflake assumes the role, and still cannot list the stage"
     )
 
 
-@pytest.mark.needs(*THE_WAY)
+@check(
+    remedy=(
+        "look at `",
+        invoke("status"),
+        "` twice: if pending does not fall for an hour, ask Snowflake's support",
+    ),
+    see="late-files",
+    needs=(*THE_WAY,),
+)
 def check_queue_is_worked_off(
     facts: Facts, pipe_status: PipeStatus, settings: Settings, stream: Stream
 ) -> None:
-    """No announced file waits longer than checks.loaded_within_minutes.
-
-    Remedy: look at `invoke status` twice: if pending does not fall for an hour, ask Snowflake's support
-    See: docs/runbook.md#late-files
-    """
+    """No announced file waits longer than checks.loaded_within_minutes."""
     waiting = late(pipe_status, facts.now, timedelta(minutes=settings.checks.loaded_within_minutes))
     assert waiting == [], "an announced file has not been loaded for too long"
 
 
-@pytest.mark.needs(*THE_WAY, "delivery.stage-can-be-listed", "delivery.queue-is-worked-off")
+@check(
+    remedy=invoke("refresh", "--stream", STREAM),
+    see="silent-pipe",
+    needs=(
+        *THE_WAY,
+        "delivery.stage-can-be-listed",
+        "delivery.queue-is-worked-off",
+    ),
+)
 def check_newest_file_reached_the_pipe(
     facts: Facts, listing: Listing, pipe: Pipe, pipe_status: PipeStatus, stream: Stream
 ) -> None:
-    """The pipe has heard of the newest file: files do not stop reaching it while they go on arriving.
-
-    Remedy: invoke refresh --stream STREAM
-    See: docs/runbook.md#silent-pipe
-    """
+    """The pipe was notified of the newest file: files do not stop reaching it while they go on arriving."""
     files = Listing() if listing.error else listing
     found = unheard(stream, files, pipe_status, pipe, facts.now, facts.settings.checks)
     assert found == [], "it was never announced, though everything on the way is right"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("step4.pipe-writes-the-table", "delivery.stage-can-be-listed")
+@check(
+    remedy=(
+        "Time Travel",
+        invoke("backfill", "--stream", STREAM, "--pattern", ".*", "--reload-gone", lead="; or: "),
+    ),
+    see="emptied",
+    needs=(
+        "step4.pipe-writes-the-table",
+        "delivery.stage-can-be-listed",
+    ),
+    deep=True,
+)
 def check_table_was_not_emptied(ledger: Ledger, stream: Stream) -> None:
     """The table was not emptied: its load history knows what the pipe has loaded.
 
     TRUNCATE, or a new table of that name, takes the history away with the rows. The pipe remembers,
     and so refuses to load those files again.
-
-    Remedy: Time Travel; or: invoke backfill --stream STREAM --pattern '.*' --reload-gone
-    See: docs/runbook.md#emptied
     """
     if not stream.keeps_rows:
         pytest.skip(f"streams.{stream.name}.keeps_rows is false: the table is emptied as it goes")
     assert emptied(ledger) == [], "the table was emptied or recreated since, and its load history with it"
 
 
-@pytest.mark.deep
-@pytest.mark.needs(
-    *THE_WAY,
-    "delivery.stage-can-be-listed",
-    "delivery.table-was-not-emptied",
-    "delivery.queue-is-worked-off",
-    "delivery.newest-file-reached-the-pipe",
+@check(
+    remedy=invoke("backfill", "--stream", STREAM, "--pattern", ".*"),
+    see="missing-files",
+    needs=(
+        *THE_WAY,
+        "delivery.stage-can-be-listed",
+        "delivery.table-was-not-emptied",
+        "delivery.queue-is-worked-off",
+        "delivery.newest-file-reached-the-pipe",
+    ),
+    deep=True,
 )
 def check_files_are_loaded(ledger: Ledger, stream: Stream) -> None:
-    """Every file that arrived in the last 14 days, since there was a table or a pipe, is loaded.
-
-    Remedy: invoke backfill --stream STREAM --pattern '.*'
-    See: docs/runbook.md#missing-files
-    """
+    """Every file that arrived in the last 14 days, since there was a table or a pipe, is loaded."""
     assert missing(ledger) == [], "these files were never announced, or the announcement was lost"
 
 
-@pytest.mark.deep
-@pytest.mark.needs(
-    *THE_WAY, *WHAT_IS_READ, "delivery.stage-can-be-listed", "delivery.new-files-hold-what-is-read"
+@check(
+    remedy=(
+        "correct or restore it",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+    ),
+    see="failed-files",
+    needs=(
+        *THE_WAY,
+        *WHAT_IS_READ,
+        "delivery.stage-can-be-listed",
+        "delivery.new-files-hold-what-is-read",
+    ),
+    deep=True,
 )
 def check_no_file_failed(ledger: Ledger, listing: Listing, stream: Stream) -> None:
     """No file failed to load, or was gone before it was loaded.
 
     A pipe never tries a failed file again, not even when it is corrected under the same name.
-
-    Remedy: correct or restore it, then: invoke backfill --stream STREAM --pattern KEY --reload-failed
-    See: docs/runbook.md#failed-files
     """
     files = Listing() if listing.error else listing
     assert failed(ledger, files) == [], "Snowflake could not load these files"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("delivery.stage-can-be-listed", "step4.pipe-loses-no-row")
+@check(
+    remedy="DELETE its rows (WHERE _file = KEY), upload it corrected under a new name, delete the old file",
+    see="partly-loaded-files",
+    needs=(
+        "delivery.stage-can-be-listed",
+        "step4.pipe-loses-no-row",
+    ),
+    deep=True,
+)
 def check_no_file_is_partly_loaded(ledger: Ledger, stream: Stream) -> None:
-    """No file lost rows while it was loaded.
-
-    Remedy: DELETE its rows (WHERE _file = KEY), upload it corrected under a new name, delete the old file
-    See: docs/runbook.md#partly-loaded-files
-    """
+    """No file lost rows while it was loaded."""
     assert partly_loaded(ledger) == [], "rows of these files are not in the table"
 
 
-@pytest.mark.needs("delivery.stage-can-be-listed")
+@check(
+    remedy=(
+        "have the producer mend it",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+    ),
+    see="new-files",
+    needs=("delivery.stage-can-be-listed",),
+)
 def check_new_files_hold_what_is_read(
     facts: Facts, listing: Listing, bucket: Bucket, settings: Settings, stream: Stream
 ) -> None:
     """The newest files hold what the stream's pipe reads, by their first bytes.
 
     Snowflake counts no fields where a COPY has a SELECT: what else they hold becomes rows, without an error.
-
-    Remedy: have the producer mend it, then: invoke backfill --stream STREAM --pattern KEY --reload-failed
-    See: docs/runbook.md#new-files
     """
     if not settings.is_ours:
         pytest.skip(OTHERS)
@@ -202,81 +235,109 @@ def check_new_files_hold_what_is_read(
         assert findings(old) == [], "what is missing at the end is NULL"
 
 
-OLDER = "nothing, if an older Snowplow writes them; else have the producer mend it"
-MAY_NOT_READ = "grant s3:GetObject on the streams' folders to whoever verifies, or ask the table: --deep"
+OLDER = remedy("nothing, if an older Snowplow writes them; else have the producer mend it")
+MAY_NOT_READ = remedy(
+    "grant s3:GetObject on the streams' folders to whoever verifies, or ask the table: --deep"
+)
 
 
-@pytest.mark.deep
-@pytest.mark.needs(*WHAT_IS_READ, "delivery.stage-can-be-listed", "delivery.new-files-hold-what-is-read")
+@check(
+    remedy=(
+        "correct a wrong file",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+    ),
+    see="misread-files",
+    needs=(
+        *WHAT_IS_READ,
+        "delivery.stage-can-be-listed",
+        "delivery.new-files-hold-what-is-read",
+    ),
+    deep=True,
+)
 def check_rows_are_events(ledger: Ledger, stream: Stream) -> None:
-    """The rows of the last 14 days are what events are read as: no gzip, no JSON, no tab inside a field.
-
-    Remedy: correct a wrong file, then: invoke backfill --stream STREAM --pattern KEY --reload-failed
-    See: docs/runbook.md#misread-files
-    """
+    """The rows of the last 14 days are what events are read as: no gzip, no JSON, no tab inside a field."""
     assert misread(ledger) == [], "the file holds something else, or was read by other options than now"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("delivery.rows-are-there-once")
+@check(
+    remedy="delete that file and its rows (DELETE … WHERE _file = KEY), or the other one and its",
+    see="files-again",
+    needs=("delivery.rows-are-there-once",),
+    deep=True,
+)
 def check_no_file_repeats_another(facts: Facts, ledger: Ledger, stream: Stream) -> None:
-    """No file of the last 14 days brought the rows of another file again.
-
-    Remedy: delete that file and its rows (DELETE … WHERE _file = KEY), or the other one and its
-    See: docs/runbook.md#files-again
-    """
+    """No file of the last 14 days brought the rows of another file again."""
     assert again(ledger, facts.same_rows(stream)) == [], "the same rows are there under two names"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("delivery.stage-can-be-listed")
+@check(
+    remedy=(
+        "load it again, which removes its old rows",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
+    ),
+    see="changed-files",
+    needs=("delivery.stage-can-be-listed",),
+    deep=True,
+)
 def check_no_file_changed_since_it_was_loaded(ledger: Ledger, stream: Stream) -> None:
-    """No file was written again under the name it was loaded by.
-
-    Remedy: load it anew, its old rows go: invoke backfill --stream STREAM --pattern KEY --reload-failed
-    See: docs/runbook.md#changed-files
-    """
+    """No file was written again under the name it was loaded by."""
     assert changed(ledger) == [], "a pipe knows a file by its name, and ignores the new content"
     with advice(remedy=UNLESS_THE_SAME):
         assert touched(ledger) == [], "written again with the same size: other content is ignored"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("step4.loader-has-its-rights", "step4.no-other-pipe-loads-the-same")
+@check(
+    remedy=(
+        "load it again, which removes its old rows",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
+    ),
+    see="rows",
+    needs=(
+        "step4.loader-has-its-rights",
+        "step4.no-other-pipe-loads-the-same",
+    ),
+    deep=True,
+)
 def check_rows_are_there_once(ledger: Ledger, stream: Stream) -> None:
-    """No file has more rows in the table than it has, as far as one of them came in the last 14 days.
-
-    Remedy: load it anew, its old rows go: invoke backfill --stream STREAM --pattern KEY --reload-failed
-    See: docs/runbook.md#rows
-    """
+    """No file has more rows in the table than it has, as far as one of them came in the last 14 days."""
     assert twice(ledger) == [], "these files were loaded twice"
 
 
-@pytest.mark.deep
-@pytest.mark.needs(
-    "delivery.stage-can-be-listed",
-    "delivery.table-was-not-emptied",
-    "step4.loader-has-its-rights",
-    "step4.pipe-writes-the-table",
+@check(
+    remedy=(
+        "unless on purpose (keeps_rows: false)",
+        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-gone", lead=": "),
+    ),
+    see="rows",
+    needs=(
+        "delivery.stage-can-be-listed",
+        "delivery.table-was-not-emptied",
+        "step4.loader-has-its-rights",
+        "step4.pipe-writes-the-table",
+    ),
+    deep=True,
 )
 def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     """Every row of a file that was loaded in the last 14 days, and is still there, is in the table.
 
     Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
-
-    Remedy: unless on purpose (keeps_rows: false): invoke backfill --stream STREAM --pattern KEY --reload-gone
-    See: docs/runbook.md#rows
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"
 
 
-@pytest.mark.needs("delivery.stage-can-be-listed")
+@check(
+    remedy=(
+        "have whoever writes end its names so, or correct ",
+        "streams.",
+        STREAM,
+        ".suffix",
+        invoke("step5-aws", lead=" and: "),
+    ),
+    see="other-files",
+    needs=("delivery.stage-can-be-listed",),
+)
 def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream: Stream) -> None:
-    """What arrives in the folder is what the stream loads: it ends in the stream's suffix.
-
-    Remedy: have whoever writes end its names so, or correct streams.STREAM.suffix and: invoke step5-aws
-    See: docs/runbook.md#other-files
-    """
+    """What arrives in the folder is what the stream loads: it ends in the stream's suffix."""
     found = strangers(stream, listing, facts.now) or half_strangers(stream, listing, facts.now)
     pattern = stream.found.pattern if stream.found else ""
     rejected = bool(pattern) and any(name.endswith(stream.suffix) for name in found)
@@ -285,19 +346,22 @@ def check_arriving_files_are_the_streams(facts: Facts, listing: Listing, stream:
         assert found == [], why or "nothing of it is announced or loaded"
 
 
-A_PATTERN = (
+A_PATTERN = remedy(
     "whoever made the pipe corrects its PATTERN, which is matched with what stands behind the stage and its "
     "path; then discover it again"
 )
 
 
-@pytest.mark.needs("delivery.stage-can-be-listed", "step4.stage-is-on-the-folder")
+@check(
+    remedy="ask whoever writes the files; nothing here keeps them from arriving",
+    see="no-files",
+    needs=(
+        "delivery.stage-can-be-listed",
+        "step4.stage-is-on-the-folder",
+    ),
+)
 def check_files_keep_arriving(facts: Facts, listing: Listing, pipe: Pipe, stream: Stream) -> None:
-    """Files arrive as often as they used to, or as files_arrive_within_hours says.
-
-    Remedy: ask whoever writes the files; nothing here keeps them from arriving
-    See: docs/runbook.md#no-files
-    """
+    """Files arrive as often as they used to, or as files_arrive_within_hours says."""
     hours = stream.files_arrive_within_hours
     if hours == "never":
         pytest.skip("files_arrive_within_hours is never")

@@ -3,6 +3,7 @@
 import pytest
 
 from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from runbook.claims import check
 from runbook.errors import Absent
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
@@ -12,33 +13,25 @@ from runbook.policies.documents import Document
 from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.policies.judging import judged
 from runbook.policies.refusals import conditional, key_refuses, refusals
+from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
 
+@check(remedy="correct aws.bucket in the settings, or create the bucket", see="bucket")
 def check_bucket_exists(facts: Facts) -> None:
-    """The bucket exists, in the settings' account.
-
-    Remedy: correct aws.bucket in the settings, or create the bucket
-    See: docs/runbook.md#bucket
-    """
+    """The bucket exists, in the settings' account."""
     assert facts.bucket is not None, "the account has no bucket of that name"
 
 
+@check(remedy="correct aws.region in the settings", see="bucket")
 def check_bucket_region(bucket: Bucket, settings: Settings) -> None:
-    """The bucket is in the region the settings say.
-
-    Remedy: correct aws.region in the settings
-    See: docs/runbook.md#bucket
-    """
+    """The bucket is in the region the settings say."""
     assert bucket.region == settings.aws.region, "S3 only notifies queues of the bucket's own region"
 
 
+@check(remedy=invoke("step1-aws"), see="policy")
 def check_policy_exists(facts: Facts, settings: Settings) -> None:
-    """The permissions policy exists.
-
-    Remedy: invoke step1-aws
-    See: docs/runbook.md#policy
-    """
+    """The permissions policy exists."""
     if not settings.is_ours and facts.role is None:  # ours is judged without looking at the role
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
@@ -46,14 +39,18 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
     assert facts.policy is not None, "no policy of that name can be found"
 
 
-@pytest.mark.needs("step1.bucket-exists", "step1.key-exists")
+@check(
+    remedy=invoke("step1-aws"),
+    see="policy",
+    needs=(
+        "step1.bucket-exists",
+        "step1.key-exists",
+    ),
+)
 def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Settings) -> None:
     """The policy allows reading and listing every stream's folder.
 
     Snowflake's page asks for s3:GetBucketLocation and s3:GetObjectVersion too, and loads without them.
-
-    Remedy: invoke step1-aws
-    See: docs/runbook.md#policy
     """
     lacking = unreadable(policy.document, settings, NEEDED)
     if lacking:
@@ -67,13 +64,9 @@ def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Set
         assert lacking == [], "Snowflake's page asks for it; files are loaded without it"
 
 
-@pytest.mark.needs("step1.bucket-exists")
+@check(remedy=invoke("step1-aws"), see="policy", needs=("step1.bucket-exists",))
 def check_policy_is_read_only(facts: Facts, policy: Policy, settings: Settings) -> None:
-    """The policy allows nothing beyond reading the streams' folders.
-
-    Remedy: invoke step1-aws
-    See: docs/runbook.md#policy
-    """
+    """The policy allows nothing beyond reading the streams' folders."""
     beyond = excessive(policy.document, settings)
     if beyond and settings.is_ours:  # what a pipe of ours still reads is not too much
         beyond = excessive(policy.document, settings, tuple(kept_folders(facts, policy.document)))
@@ -81,40 +74,38 @@ def check_policy_is_read_only(facts: Facts, policy: Policy, settings: Settings) 
         assert beyond == [], "the policy grants more than loading needs"
 
 
+@check(remedy=invoke("step1-aws", "step3-aws"), see="role")
 def check_role_exists(facts: Facts) -> None:
     """The role exists.
 
-    A role made anew denies everybody, so its trust policy comes with it.
-
-    Remedy: invoke step1-aws step3-aws
-    See: docs/runbook.md#role
+    A recreated role denies everybody, so its trust policy comes with it.
     """
     assert facts.role is not None, "no role of that name can be found"
 
 
+@check(
+    remedy=(
+        "set aws.path in the settings",
+        invoke("step1-aws", "step3-aws", lead=", or delete that role and run: "),
+    ),
+    see="role",
+)
 def check_role_has_the_expected_arn(role: Role, settings: Settings) -> None:
-    """The role is under the path the settings say, so its ARN is what Snowflake is told.
-
-    Remedy: set aws.path in the settings, or delete that role and run: invoke step1-aws step3-aws
-    See: docs/runbook.md#role
-    """
+    """The role is under the path the settings say, so its ARN is what Snowflake is told."""
     assert role.arn == settings.aws.role_arn, "Snowflake would assume a role of another ARN"
 
 
 MOST_ATTACHED = 10  # https://repost.aws/knowledge-center/iam-increase-policy-size
-NO_ROOM = (
+NO_ROOM = remedy(
     "detach a policy that nobody needs from the role, which holds as many as IAM takes (10; Service Quotas "
-    "raises that), then: invoke step1-aws"
+    "raises that)",
+    invoke("step1-aws", lead=", then: "),
 )
 
 
-@pytest.mark.needs("step1.policy-exists")
+@check(remedy=invoke("step1-aws"), see="role", needs=("step1.policy-exists",))
 def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) -> None:
-    """The role holds the permissions policy.
-
-    Remedy: invoke step1-aws
-    See: docs/runbook.md#role
-    """
+    """The role holds the permissions policy."""
     if not settings.is_ours:
         pytest.skip("every policy the role holds is judged")
     full = len(role.attached_policies) >= MOST_ATTACHED
@@ -122,14 +113,14 @@ def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) ->
         assert settings.aws.policy_arn in role.attached_policies, "the policy is not attached to the role"
 
 
+@check(
+    remedy="take that statement out of the policy it names, or except the streams' folders from it",
+    see="denied",
+)
 def check_no_other_policy_denies_reading(
     facts: Facts, role_policies: RolePolicies, settings: Settings
 ) -> None:
-    """No other policy of the role denies what loading needs.
-
-    Remedy: take that statement out of the policy it names, or except the streams' folders from it
-    See: docs/runbook.md#denied
-    """
+    """No other policy of the role denies what loading needs."""
     _nothing_denies(facts, role_policies.others, settings)
 
 
@@ -146,12 +137,9 @@ def _denying(documents: dict[str, Document], settings: Settings, actions: tuple[
     return [str(row) for row in found if row.is_certain]
 
 
+@check(remedy="allow it in that boundary, or put a boundary on the role that does", see="denied")
 def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies, settings: Settings) -> None:
-    """The role's permissions boundary allows what loading needs.
-
-    Remedy: allow it in that boundary, or put a boundary on the role that does
-    See: docs/runbook.md#denied
-    """
+    """The role's permissions boundary allows what loading needs."""
     if not role_policies.boundary:
         return
     allowing = role_policies.boundary
@@ -163,34 +151,27 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
         assert lacking == [], "a role may do only what both its policy and its boundary allow"
 
 
+@check(remedy="except the role from that statement of the bucket's policy", see="denied")
 def check_bucket_policy_lets_the_role_read(facts: Facts, bucket_policy: Document, settings: Settings) -> None:
-    """The bucket's policy does not deny what loading needs.
-
-    Remedy: except the role from that statement of the bucket's policy
-    See: docs/runbook.md#denied
-    """
+    """The bucket's policy does not deny what loading needs."""
     _nothing_denies(facts, {"bucket policy": bucket_policy}, settings)
 
 
-@pytest.mark.needs("step1.bucket-region")
+@check(remedy="correct aws.kms_key_arn in the settings", see="key", needs=("step1.bucket-region",))
 def check_key_exists(facts: Facts, settings: Settings) -> None:
-    """The key the settings name exists.
-
-    Remedy: correct aws.kms_key_arn in the settings
-    See: docs/runbook.md#key
-    """
+    """The key the settings name exists."""
     if not settings.aws.kms_key_arn:
         pytest.skip("aws.kms_key_arn is not set")
     assert facts.key is not None, "no key of that ARN can be found"
 
 
-@pytest.mark.needs("step1.bucket-region")
+@check(
+    remedy=("set aws.kms_key_arn to that key in the settings", invoke("step1-aws", lead=", then run: ")),
+    see="key",
+    needs=("step1.bucket-region",),
+)
 def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> None:
-    """The key that encrypts new files is the settings', or one the role may use otherwise.
-
-    Remedy: set aws.kms_key_arn to that key in the settings, then run: invoke step1-aws
-    See: docs/runbook.md#key
-    """
+    """The key that encrypts new files is the settings', or one the role may use otherwise."""
     named, arn = settings.aws.kms_key_arn, facts.bucket_key_arn
     if arn is None:
         pytest.skip("new files are encrypted by S3 itself")
@@ -200,25 +181,17 @@ def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> 
     assert (named if granted else arn) == named, "nothing lets the role decrypt with that key"
 
 
-@pytest.mark.needs("step1.role-may-decrypt")
+@check(remedy="enable that key, or cancel its deletion, in KMS", see="key", needs=("step1.role-may-decrypt",))
 def check_key_is_enabled(facts: Facts) -> None:
-    """The key is enabled.
-
-    Remedy: enable that key, or cancel its deletion, in KMS
-    See: docs/runbook.md#key
-    """
+    """The key is enabled."""
     if facts.key is None:
         pytest.skip("there is no key to judge")
     assert facts.key.state == "Enabled", "nobody can read what it encrypted"
 
 
-@pytest.mark.needs("step1.role-may-decrypt")
+@check(remedy="let the role kms:Decrypt in the key's policy", see="key", needs=("step1.role-may-decrypt",))
 def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> None:
-    """The key's own policy lets the role decrypt, or leaves it to IAM.
-
-    Remedy: let the role kms:Decrypt in the key's policy
-    See: docs/runbook.md#key
-    """
+    """The key's own policy lets the role decrypt, or leaves it to IAM."""
     if facts.key is None:
         pytest.skip("there is no key to judge")
     assert key_refuses(facts.key, settings) == [], "without the key's own policy IAM's is worth nothing"

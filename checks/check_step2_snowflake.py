@@ -3,31 +3,27 @@
 import pytest
 
 from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
+from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.snowflake import StorageIntegration
+from runbook.remedy import invoke
 from runbook.settings import Settings
 from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
 
+@check(remedy=invoke("step2-snowflake", "step4-snowflake"), see="roles")
 def check_roles_exist(facts: Facts, settings: Settings) -> None:
     """The loader's and the operator's roles exist.
 
-    A role made anew holds nothing, so its grants come with it.
-
-    Remedy: invoke step2-snowflake step4-snowflake
-    See: docs/runbook.md#roles
+    A recreated role holds nothing, so its grants come with it.
     """
     wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
     assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
 
 
-@pytest.mark.needs("step2.roles-exist")
+@check(remedy=invoke("step2-snowflake"), see="roles", needs=("step2.roles-exist",))
 def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
-    """The owner role inherits the loader's and the operator's, so whoever administers sees their pipes.
-
-    Remedy: invoke step2-snowflake
-    See: docs/runbook.md#roles
-    """
+    """The owner role inherits the loader's and the operator's, so whoever administers sees their pipes."""
     if not settings.is_ours:
         pytest.skip(OTHERS)
     snowflake = settings.snowflake
@@ -37,46 +33,33 @@ def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
     assert apart == [], f"not granted to {snowflake.owner_role}"
 
 
+@check(remedy=invoke("step2-snowflake", "step3-aws", "step4-snowflake"), see="integration")
 def check_integration_exists(facts: Facts) -> None:
     """The storage integration exists.
 
-    One made anew has another external ID, and no stage is on it yet: trust and stages come with it.
-
-    Remedy: invoke step2-snowflake step3-aws step4-snowflake
-    See: docs/runbook.md#integration
+    A recreated one has another external ID, and no stage is on it yet: trust and stages come with it.
     """
     assert facts.integration is not None, "no integration of that name can be seen"
 
 
+@check(remedy=invoke("step2-snowflake"), see="integration")
 def check_integration_is_enabled(integration: StorageIntegration) -> None:
-    """The integration is enabled.
-
-    Remedy: invoke step2-snowflake
-    See: docs/runbook.md#integration
-    """
+    """The integration is enabled."""
     word = "enabled" if integration.enabled else "disabled"
     assert word == "enabled", "ENABLED is FALSE: no stage on it can be read"
 
 
-@pytest.mark.needs("step1.role-has-the-expected-arn")
+@check(remedy=invoke("step2-snowflake"), see="integration", needs=("step1.role-has-the-expected-arn",))
 def check_integration_names_the_role(integration: StorageIntegration, settings: Settings) -> None:
-    """The integration assumes the role of step 1.
-
-    Remedy: invoke step2-snowflake
-    See: docs/runbook.md#integration
-    """
+    """The integration assumes the role of step 1."""
     assert integration.role_arn == settings.aws.role_arn, "Snowflake assumes another role"
 
 
-@pytest.mark.needs("step1.bucket-exists")
+@check(remedy=invoke("step2-snowflake"), see="integration", needs=("step1.bucket-exists",))
 def check_integration_allows_the_folders(
     facts: Facts, integration: StorageIntegration, settings: Settings
 ) -> None:
-    """The integration allows every stream's folder.
-
-    Remedy: invoke step2-snowflake
-    See: docs/runbook.md#integration
-    """
+    """The integration allows every stream's folder."""
     closed = _closed(integration, settings)
     if closed:
         unless_the_settings_are_wrong(facts, lambda made: not _closed(integration, made))
@@ -96,6 +79,10 @@ def _closed(integration: StorageIntegration, settings: Settings) -> list[str]:
     ]
 
 
+@check(
+    remedy="ALTER STORAGE INTEGRATION … UNSET STORAGE_BLOCKED_LOCATIONS, or take that one out of it",
+    see="integration",
+)
 def check_integration_blocks_no_folder(
     facts: Facts, integration: StorageIntegration, settings: Settings
 ) -> None:
@@ -103,9 +90,6 @@ def check_integration_blocks_no_folder(
 
     A list in one pair of quotes is one place nobody has, and DESC shows it like a list: Snowflake's answer
     decides.
-
-    Remedy: ALTER STORAGE INTEGRATION … UNSET STORAGE_BLOCKED_LOCATIONS, or take that one out of it
-    See: docs/runbook.md#integration
     """
     urls = [stream.url for stream in settings.streams]
     blocked = [
@@ -115,16 +99,20 @@ def check_integration_blocks_no_folder(
         assert blocked == [], "what is blocked wins over what is allowed"
 
 
-@pytest.mark.needs("step2.roles-exist", "step4.stage-is-not-orphaned")
+@check(
+    remedy=invoke("step2-snowflake"),
+    see="integration",
+    needs=(
+        "step2.roles-exist",
+        "step4.stage-is-not-orphaned",
+    ),
+)
 def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
     """The owner, loader and operator roles have USAGE on the integration.
 
     Only who makes stages needs it, itself or by a role granted to it: a stage is read with its owner's right.
     Sources: https://docs.snowflake.com/en/sql-reference/sql/list,
     https://docs.snowflake.com/en/user-guide/security-access-control-overview
-
-    Remedy: invoke step2-snowflake
-    See: docs/runbook.md#integration
     """
     if not facts.settings.is_ours:
         pytest.skip("only whoever makes a stage needs it")

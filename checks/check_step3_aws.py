@@ -1,8 +1,9 @@
-"""Step 3, AWS: exactly Snowflake's user may assume the role, and it really gets in."""
+"""Step 3, AWS: exactly Snowflake's user may assume the role, and it really can."""
 
 import pytest
 
 from checks.conftest import advice
+from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.snowflake import StorageIntegration
 from runbook.facts.topic import Topic
@@ -18,6 +19,7 @@ from runbook.policies.access import (
 )
 from runbook.policies.held import NOBODY_SID, Role, SnowflakesUser
 from runbook.policies.refusals import Refusal, conditional, key_conditions, refusals
+from runbook.remedy import invoke, remedy
 from runbook.settings import Settings, Stream
 
 RIGHT_FROM_HERE = (
@@ -45,13 +47,9 @@ RIGHT_FROM_HERE = (
 )
 
 
-@pytest.mark.needs("step4.stage-is-not-orphaned")
+@check(remedy=invoke("step3-aws"), see="trust", needs=("step4.stage-is-not-orphaned",))
 def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUser) -> None:
-    """The trust policy lets Snowflake's IAM user assume the role.
-
-    Remedy: invoke step3-aws
-    See: docs/runbook.md#trust
-    """
+    """The trust policy lets Snowflake's IAM user assume the role."""
     by = trusts(role, snowflakes_user)
     if not by:
         assert snowflakes_user.iam_user_arn in role.trusted_principals, "Snowflake's user is not trusted"
@@ -61,79 +59,79 @@ def check_trust_names_snowflakes_user(role: Role, snowflakes_user: SnowflakesUse
         )
 
 
-A_PATTERN = "have the statement ask for exactly that ID, unless another integration needs the pattern"
+A_PATTERN = remedy("have the statement ask for exactly that ID, unless another integration needs the pattern")
 
 
-@pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
+@check(
+    remedy=invoke("step3-aws"),
+    see="external-id",
+    needs=(
+        "step4.stage-is-not-orphaned",
+        "step3.trust-names-snowflakes-user",
+    ),
+)
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
-    """Snowflake's user is let in with the integration's external ID, and by our statement only with it.
-
-    Remedy: invoke step3-aws
-    See: docs/runbook.md#external-id
-    """
+    """Snowflake's user may assume the role with the integration's external ID, by our statement only so."""
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
     with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):
         assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
 
 
-@pytest.mark.needs("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user")
+@check(
+    remedy="take the statement of that Sid out of the role's trust policy, or have it ask for its own ID",
+    see="external-id",
+    needs=(
+        "step4.stage-is-not-orphaned",
+        "step3.trust-names-snowflakes-user",
+    ),
+)
 def check_others_statements_ask_for_an_external_id(
     role: Role, snowflakes_user: SnowflakesUser, settings: Settings
 ) -> None:
-    """No statement of somebody else's lets Snowflake's user in without an exact external ID.
-
-    Remedy: take the statement of that Sid out of the role's trust policy, or have it ask for its own ID
-    See: docs/runbook.md#external-id
-    """
+    """No statement of somebody else's lets Snowflake's user in without an exact external ID."""
     theirs = without_external_id(role, snowflakes_user)
     with advice(only=not settings.is_ours):
         assert theirs == [], "whoever can make Snowflake ask can assume the role"
 
 
-@pytest.mark.needs("step3.trust-names-snowflakes-user")
+@check(remedy=invoke("step3-aws"), see="trust", needs=("step3.trust-names-snowflakes-user",))
 def check_trust_is_not_closed(role: Role) -> None:
-    """The statement with which step 1 keeps everybody out is gone.
-
-    Remedy: invoke step3-aws
-    See: docs/runbook.md#trust
-    """
+    """The statement with which step 1 keeps everybody out is gone."""
     denying = [NOBODY_SID] if role.denies_everybody else []
     assert denying == [], "step 1 created the role again, or an old trust policy was put back"
 
 
-@pytest.mark.needs("step3.trust-names-snowflakes-user")
+@check(
+    remedy="take the statement of that Sid out of the role's trust policy",
+    see="trust",
+    needs=("step3.trust-names-snowflakes-user",),
+)
 def check_trust_denies_nothing(role: Role, snowflakes_user: SnowflakesUser) -> None:
-    """No statement of somebody else's in the trust policy denies Snowflake's user.
-
-    Remedy: take the statement of that Sid out of the role's trust policy
-    See: docs/runbook.md#trust
-    """
+    """No statement of somebody else's in the trust policy denies Snowflake's user."""
     theirs = [sid for sid in trust_denies(role, snowflakes_user) if sid != NOBODY_SID]
     assert theirs == [], "a Deny statement wins over any Allow"
 
 
+@check(remedy="take that principal, or external ID, out of the role's trust policy", see="trust")
 def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
-    """Nobody gets in by a wildcard, by the account's own root or by the documented placeholder 0000.
-
-    Remedy: take that principal, or external ID, out of the role's trust policy
-    See: docs/runbook.md#trust
-    """
+    """Nobody may assume the role by a wildcard, the account's own root or the documented placeholder 0000."""
     found = open_to_others(role)
     with advice(only=not settings.is_ours and "*" not in found):
         assert found == [], "somebody other than Snowflake may assume the role"
 
 
-@pytest.mark.needs(*RIGHT_FROM_HERE)
+@check(
+    remedy="except the role from that condition, or have it allow Snowflake",
+    see="denied",
+    needs=(*RIGHT_FROM_HERE,),
+)
 def check_no_condition_keeps_snowflake_out(
     facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
 ) -> None:
     """No condition on where or how Snowflake comes keeps it from listing and reading.
 
     Judged only where Snowflake is refused: what such a condition decides, only AWS knows.
-
-    Remedy: except the role from that condition, or have it let Snowflake in
-    See: docs/runbook.md#denied
     """
     found = _conditions(facts, settings) if facts.refusal else []
     if facts.refusal:
@@ -158,15 +156,23 @@ def _conditions(facts: Facts, settings: Settings) -> list[Refusal]:
     return found + (key_conditions(facts.key, settings) if facts.key else [])
 
 
-@pytest.mark.needs(*RIGHT_FROM_HERE, "step3.no-condition-keeps-snowflake-out")
+@check(
+    remedy=(
+        "wait (",
+        invoke("verify", "--wait", "3600"),
+        "); then it is an organisation's policy, or STS is off there",
+    ),
+    see="snowflake-does-not-get-in",
+    needs=(
+        *RIGHT_FROM_HERE,
+        "step3.no-condition-keeps-snowflake-out",
+    ),
+)
 def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> None:
     """Snowflake assumes the role, lists the folders and reads their files.
 
     All that can be read of trust and permissions is right when this fails alone: then it is a change
     made less than an hour ago, an organisation's policy, or an inactive STS region.
-
-    Remedy: wait (invoke verify --wait 3600); then it is an organisation's policy, or STS is off there
-    See: docs/runbook.md#snowflake-does-not-get-in
     """
     entry = facts.entry
     assert entry is not None, "the integration cannot be seen"
@@ -175,33 +181,33 @@ def check_snowflake_gets_in(facts: Facts, integration: StorageIntegration) -> No
     )
 
 
+@check(remedy="create the topic, or correct sns_topic in the settings", see="sns")
 def check_topic_exists(facts: Facts, stream: Stream) -> None:
-    """The SNS topic that takes the stream's events exists.
-
-    Remedy: create the topic, or correct sns_topic in the settings
-    See: docs/runbook.md#sns
-    """
+    """The SNS topic that takes the stream's events exists."""
     if not stream.sns_topic:
         pytest.skip("its events go straight to the pipe's queue")
     assert facts.topic(stream.sns_topic) is not None, "no topic of that ARN can be found"
 
 
-@pytest.mark.needs("step3.topic-exists")
+@check(
+    remedy="take the statement of that Sid out of the topic's policy",
+    see="sns",
+    needs=("step3.topic-exists",),
+)
 def check_topic_denies_nothing(topic: Topic, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
-    """No statement of the topic's policy denies S3 to publish, or Snowflake to subscribe.
-
-    Remedy: take the statement of that Sid out of the topic's policy
-    See: docs/runbook.md#sns
-    """
+    """No statement of the topic's policy denies S3 to publish, or Snowflake to subscribe."""
     assert topic.denying(snowflakes_user, settings) == [], "a Deny wins over every Allow"
 
 
-@pytest.mark.needs("step3.topic-exists", "step4.stage-is-not-orphaned")
+@check(
+    remedy=invoke("step3-aws"),
+    see="sns",
+    needs=(
+        "step3.topic-exists",
+        "step4.stage-is-not-orphaned",
+    ),
+)
 def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: SnowflakesUser) -> None:
-    """The topic's policy lets Snowflake's IAM user subscribe the pipe's queue.
-
-    Remedy: invoke step3-aws
-    See: docs/runbook.md#sns
-    """
+    """The topic's policy lets Snowflake's IAM user subscribe the pipe's queue."""
     refused = topic.lets_subscribe(snowflakes_user) is False
     assert not refused, "creating the pipe fails, or its queue is never subscribed"

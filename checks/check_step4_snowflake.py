@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by
+from runbook.claims import check
 from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.copy_statement import CopyStatement
@@ -19,18 +20,23 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
+from runbook.remedy import STREAM, invoke, remedy
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, loader_grants, operator_grants
 from runbook.wanted.pipeline import format_options, missing_columns, pipe_definition, same_statement
 
 
+@check(
+    remedy=(
+        "UNDROP it, rename it back, or correct the settings",
+        invoke("step4-snowflake", lead="; if it never was: "),
+    ),
+    see="schema",
+)
 def check_schema_exists(facts: Facts) -> None:
     """The database and schema exist, and are not empty.
 
     Tables and rows come back with them. An empty schema of that name was made after the other was dropped.
-
-    Remedy: UNDROP it, rename it back, or correct the settings; if it never was: invoke step4-snowflake
-    See: docs/runbook.md#schema
     """
     assert facts.schema_exists, "the schema cannot be seen"
     holds = "nothing" if _is_empty(facts) else "what step 4 makes"
@@ -48,24 +54,17 @@ def _is_empty(facts: Facts) -> bool:
     return False
 
 
-@pytest.mark.needs("step4.schema-exists")
+@check(remedy=invoke("step4-snowflake"), see="file-format", needs=("step4.schema-exists",))
 def check_file_format_exists(facts: Facts, stream: Stream) -> None:
-    """The file format exists.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#file-format
-    """
+    """The file format exists."""
     if not stream.names_a_format:
         pytest.skip(OWN_OPTIONS)
     assert facts.file_format(stream) is not None, "the file format cannot be seen"
 
 
+@check(remedy=invoke("step4-snowflake"), see="file-format")
 def check_file_format_loses_nothing(file_format: FileFormat, stream: Stream) -> None:
-    """The file format's options are those that neither lose nor alter Snowplow's data.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#file-format
-    """
+    """The file format's options are those that neither lose nor alter Snowplow's data."""
     wanted = format_options(stream)
     observed = {name: file_format.options.get(name, "") for name in wanted}
     different = sorted(name for name in wanted if observed[name] != wanted[name])
@@ -74,68 +73,67 @@ def check_file_format_loses_nothing(file_format: FileFormat, stream: Stream) -> 
     ], "the format would damage or drop rows"
 
 
-@pytest.mark.needs("step4.schema-exists")
+@check(
+    remedy=(
+        "UNDROP it, rename it back, or have its new owner show it",
+        invoke("step4-snowflake", lead="; if it never was: "),
+    ),
+    see="table",
+    needs=("step4.schema-exists",),
+)
 def check_table_exists(facts: Facts, stream: Stream) -> None:
     """The table exists.
 
     Its rows come back with it; files that arrived meanwhile were announced to nobody.
-
-    Remedy: UNDROP it, rename it back, or have its new owner show it; if it never was: invoke step4-snowflake
-    See: docs/runbook.md#table
     """
     found = facts.table(stream)
     why = "a view has its name" if found is None and facts.is_a_view(stream) else "the table cannot be seen"
     assert found is not None, why
 
 
+@check(
+    remedy="rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake",
+    see="table",
+)
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
-    """The table has every column the pipe writes.
-
-    Remedy: rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake
-    See: docs/runbook.md#table
-    """
+    """The table has every column the pipe writes."""
     assert missing_columns(table.names, stream) == [], "the pipe's COPY does not compile"
 
 
+@check(
+    remedy="ALTER TABLE … ALTER COLUMN … DROP NOT NULL; "
+    "then load what failed as delivery.no-file-failed says",
+    see="table",
+)
 def check_table_takes_missing_values(table: Table, stream: Stream, settings: Settings) -> None:
-    """No column of the table refuses a value that is missing: Snowplow leaves most of its fields empty.
-
-    Remedy: ALTER TABLE … ALTER COLUMN … DROP NOT NULL; then load what failed as delivery.no-file-failed says
-    See: docs/runbook.md#table
-    """
+    """No column of the table refuses a value that is missing: Snowplow leaves most of its fields empty."""
     if not settings.is_ours:
         pytest.skip(OTHERS)
     assert list(table.required) == [], "a file with an empty field there fails whole"
 
 
-@pytest.mark.needs("step4.schema-exists")
+@check(remedy=invoke("step4-snowflake"), see="stage", needs=("step4.schema-exists",))
 def check_stage_exists(facts: Facts, stream: Stream) -> None:
-    """The stage exists.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#stage
-    """
+    """The stage exists."""
     assert facts.stage(stream) is not None, "the stage cannot be seen"
 
 
-@pytest.mark.needs("step1.bucket-exists")
+@check(
+    remedy="correct the settings; or ALTER STAGE … SET URL to that folder (its pipe stops for good)",
+    see="stage",
+    needs=("step1.bucket-exists",),
+)
 def check_stage_is_on_the_folder(stage: Stage, stream: Stream) -> None:
-    """The stage is on the stream's folder.
-
-    Remedy: correct the settings; or ALTER STAGE … SET URL to that folder (its pipe stops for good)
-    See: docs/runbook.md#stage
-    """
+    """The stage is on the stream's folder."""
     assert stage.url == stream.stage_url, "the stage reads other files"
 
 
+@check(remedy=invoke("step2-snowflake", "step3-aws", "step4-snowflake"), see="integration-replaced")
 def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: StorageIntegration) -> None:
     """The stage's integration is the one it was made on, not one that took its name since.
 
     Replacing an integration makes a new external ID, drops its grants and orphans every stage on it
     (error 3139); what fails on account of that is named as blocked by this.
-
-    Remedy: invoke step2-snowflake step3-aws step4-snowflake
-    See: docs/runbook.md#integration-replaced
     """
     listing = facts.listing(stream)
     if listing is None:
@@ -145,61 +143,61 @@ def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: Stora
     assert answer == "found", f"{integration.name} has been replaced since the stage was made"
 
 
-@pytest.mark.needs("step2.integration-exists", "step4.stage-is-not-orphaned")
+@check(
+    remedy=invoke("step4-snowflake"),
+    see="stage",
+    needs=(
+        "step2.integration-exists",
+        "step4.stage-is-not-orphaned",
+    ),
+)
 def check_stage_uses_the_integration(stage: Stage, settings: Settings) -> None:
-    """The stage reads through the storage integration of step 2.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#stage
-    """
+    """The stage reads through the storage integration of step 2."""
     assert stage.integration == settings.snowflake.integration, "the stage is on another integration"
 
 
-@pytest.mark.needs(
-    "step2.roles-are-inherited",
-    "step3.snowflake-gets-in",
-    "step3.topic-lets-snowflake-subscribe",
-    "step4.schema-exists",
-    "step4.stage-exists",
-    "step4.table-exists",
+@check(
+    remedy=invoke("step4-snowflake", "step5-aws"),
+    see="pipe",
+    needs=(
+        "step2.roles-are-inherited",
+        "step3.snowflake-gets-in",
+        "step3.topic-lets-snowflake-subscribe",
+        "step4.schema-exists",
+        "step4.stage-exists",
+        "step4.table-exists",
+    ),
 )
 def check_pipe_exists(facts: Facts, stream: Stream) -> None:
-    """The pipe exists.
-
-    Remedy: invoke step4-snowflake step5-aws
-    See: docs/runbook.md#pipe
-    """
+    """The pipe exists."""
     assert facts.pipe(stream) is not None, "the pipe cannot be seen"
 
 
+@check(
+    remedy=(
+        "DROP PIPE it (it has loaded nothing by itself)",
+        invoke("step4-snowflake", "step5-aws", lead=", then run: "),
+    ),
+    see="pipe",
+)
 def check_pipe_takes_notifications(pipe: Pipe, stream: Stream) -> None:
-    """The pipe has a queue: it was made with AUTO_INGEST.
-
-    Remedy: DROP PIPE it (it has loaded nothing by itself), then run: invoke step4-snowflake step5-aws
-    See: docs/runbook.md#pipe
-    """
+    """The pipe has a queue: it was made with AUTO_INGEST."""
     assert (pipe.notification_channel or "no queue") != "no queue", "AUTO_INGEST is FALSE"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_writes_the_table(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY writes the stream's table.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY writes the stream's table."""
     assert str(copy_statement.table) == str(wanted_copy.table), "the rows go elsewhere"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_reads_the_whole_folder(
     facts: Facts, copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY reads the stream's stage, all of it, and no folder beside it.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY reads the stream's stage, all of it, and no folder beside it."""
     assert copy_statement.source == wanted_copy.source, "files are left out, or others are loaded"
     listing = facts.listing(stream)
     folders = neighbours(stream, listing) if listing else []
@@ -207,14 +205,11 @@ def check_pipe_reads_the_whole_folder(
         assert folders == [], "the COPY's path has no slash at its end, and takes in all of these folders"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_leaves_no_file_out(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY has no PATTERN: what is announced is loaded.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY has no PATTERN: what is announced is loaded."""
     observed, wanted = (
         f"PATTERN = '{each.pattern}'" if each.pattern else "no PATTERN"
         for each in (copy_statement, wanted_copy)
@@ -222,25 +217,19 @@ def check_pipe_leaves_no_file_out(
     assert observed == wanted, "a file it rejects is forwarded and ignored, without a word"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_reads_by_the_file_format(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY reads files by the stream's file format.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY reads files by the stream's file format."""
     assert str(copy_statement.file_format) == str(wanted_copy.file_format), "files are read otherwise"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_loses_no_row(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY leaves a file it cannot read out whole: CONTINUE loses single rows without a word.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY leaves a file it cannot read out whole: CONTINUE loses single rows without a word."""
     observed = f"ON_ERROR = {copy_statement.on_error}"
     assert observed == f"ON_ERROR = {wanted_copy.on_error}", (
         "no notification, and no failed file, tells of a lost row"
@@ -250,46 +239,43 @@ def check_pipe_loses_no_row(
         assert losing == [], "no notification, and no failed file, tells of a lost row"
 
 
+@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
 def check_pipe_tells_the_true_load_time(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:
-    """The pipe's COPY asks no clock that was read when it was compiled, up to hours before.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY asks no clock that was read when it was compiled, up to hours before."""
     assert list(copy_statement.clocks) == list(wanted_copy.clocks), (
         "the time it writes is not when the row was loaded"
     )
 
 
-@pytest.mark.needs(
-    "step4.pipe-takes-notifications",
-    "step4.pipe-writes-the-table",
-    "step4.pipe-reads-the-whole-folder",
-    "step4.pipe-leaves-no-file-out",
-    "step4.pipe-reads-by-the-file-format",
-    "step4.pipe-loses-no-row",
-    "step4.pipe-tells-the-true-load-time",
+@check(
+    remedy=invoke("replace-pipe", "--stream", STREAM),
+    see="pipe-definition",
+    needs=(
+        "step4.pipe-takes-notifications",
+        "step4.pipe-writes-the-table",
+        "step4.pipe-reads-the-whole-folder",
+        "step4.pipe-leaves-no-file-out",
+        "step4.pipe-reads-by-the-file-format",
+        "step4.pipe-loses-no-row",
+        "step4.pipe-tells-the-true-load-time",
+    ),
 )
 def check_pipe_loads_as_written(pipe: Pipe, stream: Stream, settings: Settings) -> None:
-    """The pipe's COPY statement is the one in sql/step4_snowflake.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-definition
-    """
+    """The pipe's COPY statement is the one in sql/step4_snowflake."""
     wanted = pipe_definition(settings, stream)
     observed = "as written" if same_statement(pipe.definition, wanted) else pipe.definition
     assert observed == "as written", "the pipe loads by another statement"
 
 
-@pytest.mark.needs("step2.roles-exist")
+@check(
+    remedy="pause it, GRANT OWNERSHIP … COPY CURRENT GRANTS to the loader role, SYSTEM$PIPE_FORCE_RESUME",
+    see="pipe-owner",
+    needs=("step2.roles-exist",),
+)
 def check_pipe_is_owned_by_the_loader(facts: Facts, pipe: Pipe, settings: Settings, stream: Stream) -> None:
-    """The pipe loads with the loader role's privileges.
-
-    Remedy: pause it, GRANT OWNERSHIP … COPY CURRENT GRANTS to the loader role, SYSTEM$PIPE_FORCE_RESUME
-    See: docs/runbook.md#pipe-owner
-    """
+    """The pipe loads with the loader role's privileges."""
     with advice(only=lambda: _runs(facts, stream)):
         assert pipe.owner == settings.snowflake.loader_role, "another role owns the pipe"
 
@@ -299,17 +285,20 @@ def _runs(facts: Facts, stream: Stream) -> bool:
     return status is not None and status.execution_state == "RUNNING"
 
 
-@pytest.mark.needs(
-    "step2.roles-exist", "step4.file-format-exists", "step4.table-exists", "step4.stage-exists"
+@check(
+    remedy=invoke("step4-snowflake"),
+    see="loader-rights",
+    needs=(
+        "step2.roles-exist",
+        "step4.file-format-exists",
+        "step4.table-exists",
+        "step4.stage-exists",
+    ),
 )
 def check_loader_has_its_rights(
     facts: Facts, loader_grants_held: frozenset[Grant], stream: Stream, settings: Settings
 ) -> None:
-    """The pipe's owner may read the stage and write the table; without one of these it stalls.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#loader-rights
-    """
+    """The pipe's owner may read the stage and write the table; without one of these it stalls."""
     role = settings.snowflake.loader_role
     missing = lacking(facts, role, loader_grants_held, loader_grants(settings, stream))
     status = facts.pipe_status(stream) if missing else None
@@ -318,46 +307,47 @@ def check_loader_has_its_rights(
     assert missing == [], why
 
 
-@pytest.mark.needs(
-    "step2.roles-exist",
-    "step4.loader-has-its-rights",
-    "step4.pipe-exists",
-    "step4.table-exists",
-    "step4.stage-exists",
+@check(
+    remedy=invoke("step4-snowflake"),
+    see="operator-rights",
+    needs=(
+        "step2.roles-exist",
+        "step4.loader-has-its-rights",
+        "step4.pipe-exists",
+        "step4.table-exists",
+        "step4.stage-exists",
+    ),
 )
 def check_operator_has_its_rights(
     facts: Facts, operator_grants_held: frozenset[Grant], stream: Stream, settings: Settings
 ) -> None:
-    """The operator role may watch, pause, resume and refresh the pipe.
-
-    Remedy: invoke step4-snowflake
-    See: docs/runbook.md#operator-rights
-    """
+    """The operator role may watch, pause, resume and refresh the pipe."""
     role = settings.snowflake.operator_role
     missing = lacking(facts, role, operator_grants_held, operator_grants(settings, stream))
     assert missing == [], "the operator role lacks a privilege"
 
 
+@check(remedy="DROP PIPE the other one; its rows are in the table twice since it was made", see="two-pipes")
 def check_no_other_pipe_loads_the_same(facts: Facts, stream: Stream) -> None:
-    """No other pipe loads the stream's files into its table: every row would be there twice.
-
-    Remedy: DROP PIPE the other one; its rows are in the table twice since it was made
-    See: docs/runbook.md#two-pipes
-    """
+    """No other pipe loads the stream's files into its table: every row would be there twice."""
     others = [
         str(other.name) for other in facts.other_pipes if stream.name in other.repeats and not other.stopped
     ]
     assert others == [], "every pipe has its own load history"
 
 
-@pytest.mark.needs("step4.schema-exists")
+@check(
+    remedy=(
+        "name it in the settings again",
+        invoke("down", "--stream", "NAME", lead="; or when nothing arrives there any more: "),
+    ),
+    see="left-over",
+    needs=("step4.schema-exists",),
+)
 def check_nothing_of_ours_is_left_over(facts: Facts, settings: Settings) -> None:
     """No pipe, stage or rule of this installation is there that the settings do not name.
 
     Such a pipe loads on, and what it loads nobody watches.
-
-    Remedy: name it in the settings again; or when nothing arrives there any more: invoke down --stream NAME
-    See: docs/runbook.md#left-over
     """
     if not settings.is_ours:
         pytest.skip("others made it: what belongs to it only they know")
@@ -369,31 +359,28 @@ def _left(stream: Stream) -> str:
     return f"the {what} {stream.name} on {stream.url or 'no stage'}"
 
 
-@pytest.mark.needs("step4.pipe-is-owned-by-the-loader")
+@check(
+    remedy=invoke("resume", "--stream", STREAM), see="paused", needs=("step4.pipe-is-owned-by-the-loader",)
+)
 def check_pipe_is_not_paused(pause: Pause, settings: Settings, stream: Stream) -> None:
-    """The pipe itself is not paused.
-
-    Remedy: invoke resume --stream STREAM
-    See: docs/runbook.md#paused
-    """
+    """The pipe itself is not paused."""
     assert _paused_at(pause, "PIPE") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the pipe"
 
 
+@check(
+    remedy="ask whoever paused it; ALTER SCHEMA … UNSET PIPE_EXECUTION_PAUSED lets its pipes run",
+    see="paused",
+)
 def check_schema_does_not_pause(pause: Pause, stream: Stream) -> None:
-    """The schema does not pause its pipes.
-
-    Remedy: ask whoever paused it; ALTER SCHEMA … UNSET PIPE_EXECUTION_PAUSED lets its pipes run
-    See: docs/runbook.md#paused
-    """
+    """The schema does not pause its pipes."""
     assert _paused_at(pause, "SCHEMA") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the schema"
 
 
+@check(
+    remedy="ask whoever paused it; ALTER ACCOUNT UNSET PIPE_EXECUTION_PAUSED lets its pipes run", see="paused"
+)
 def check_account_does_not_pause(pause: Pause, stream: Stream) -> None:
-    """The account does not pause its pipes.
-
-    Remedy: ask whoever paused it; ALTER ACCOUNT UNSET PIPE_EXECUTION_PAUSED lets its pipes run
-    See: docs/runbook.md#paused
-    """
+    """The account does not pause its pipes."""
     assert _paused_at(pause, "ACCOUNT", "") == "not paused", "PIPE_EXECUTION_PAUSED is TRUE on the account"
 
 
@@ -401,48 +388,49 @@ def _paused_at(pause: Pause, *levels: str) -> str:
     return f"paused on the {pause.level.lower()}" if pause.paused and pause.level in levels else "not paused"
 
 
-@pytest.mark.needs(
-    "step4.file-format-exists",
-    "step4.loader-has-its-rights",
-    "step4.stage-exists",
-    "step4.stage-is-on-the-folder",
-    "step4.stage-is-not-orphaned",
+@check(
+    remedy=invoke("replace-pipe", "--stream", STREAM),
+    see="pipe-stopped",
+    needs=(
+        "step4.file-format-exists",
+        "step4.loader-has-its-rights",
+        "step4.stage-exists",
+        "step4.stage-is-on-the-folder",
+        "step4.stage-is-not-orphaned",
+    ),
 )
 def check_pipe_is_not_stopped_for_good(pipe_status: PipeStatus, stream: Stream) -> None:
-    """The pipe's stage and file format are those it was made on; otherwise it never loads again.
-
-    Remedy: invoke replace-pipe --stream STREAM
-    See: docs/runbook.md#pipe-stopped
-    """
+    """The pipe's stage and file format are those it was made on; otherwise it never loads again."""
     state = pipe_status.execution_state if pipe_status.is_stopped_for_good else "not stopped for good"
     assert state == "not stopped for good", f"the pipe is {state}: what it was made on is gone or another"
 
 
-@pytest.mark.needs(
-    "step2.integration-may-be-used",
-    "step4.pipe-is-not-stopped-for-good",
-    "step4.stage-is-not-orphaned",
-    "step3.snowflake-gets-in",
-    "step4.file-format-exists",
-    "step4.table-exists",
-    "step4.table-has-the-columns",
-    "step4.stage-exists",
-    "step4.stage-uses-the-integration",
-    "step4.loader-has-its-rights",
-    "step4.pipe-is-owned-by-the-loader",
-    "step4.pipe-is-not-paused",
-    "step4.schema-does-not-pause",
-    "step4.account-does-not-pause",
+@check(
+    remedy="mend what the pipe's error names; it then goes on by itself",
+    see="pipe-state",
+    needs=(
+        "step2.integration-may-be-used",
+        "step4.pipe-is-not-stopped-for-good",
+        "step4.stage-is-not-orphaned",
+        "step3.snowflake-gets-in",
+        "step4.file-format-exists",
+        "step4.table-exists",
+        "step4.table-has-the-columns",
+        "step4.stage-exists",
+        "step4.stage-uses-the-integration",
+        "step4.loader-has-its-rights",
+        "step4.pipe-is-owned-by-the-loader",
+        "step4.pipe-is-not-paused",
+        "step4.schema-does-not-pause",
+        "step4.account-does-not-pause",
+    ),
 )
 def check_pipe_runs(pipe_status: PipeStatus, stream: Stream) -> None:
     """The pipe is running.
 
     A pipe that was made on a stage of another name since, is made again on the one that is there.
-
-    Remedy: mend what the pipe's error names; it then goes on by itself
-    See: docs/runbook.md#pipe-state
     """
     state = pipe_status.execution_state
     moved = bool(bound_elsewhere(stream, pipe_status))
-    with mended_by(f"invoke replace-pipe --stream {stream.name}", only=moved):
+    with mended_by(remedy(invoke("replace-pipe", "--stream", stream.name)), only=moved):
         assert state == "RUNNING", pipe_status.error or f"the pipe is {state}"

@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from runbook.claims import check
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.delivery import NAMED, strangers
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, StagedFile
 from runbook.facts.topic import Topic
+from runbook.remedy import STREAM, invoke, remedy
 from runbook.settings import Settings, Stream
 from runbook.wanted.rules import (
     COPIED,
@@ -25,29 +27,38 @@ from runbook.wanted.rules import (
 )
 
 
-@pytest.mark.needs("step4.pipe-exists", "step4.pipe-takes-notifications", "step1.bucket-region")
+@check(
+    remedy=(
+        "DROP PIPE it",
+        invoke("step4-snowflake", "step5-aws", lead=" and create it again: "),
+        "; or fan out by an SNS topic",
+    ),
+    see="queue-region",
+    needs=(
+        "step4.pipe-exists",
+        "step4.pipe-takes-notifications",
+        "step1.bucket-region",
+    ),
+)
 def check_queue_is_in_the_buckets_region(channel: str, bucket: Bucket, stream: Stream) -> None:
-    """The pipe's queue is in the bucket's region.
-
-    Remedy: DROP PIPE it and make it anew: invoke step4-snowflake step5-aws; or fan out by an SNS topic
-    See: docs/runbook.md#queue-region
-    """
+    """The pipe's queue is in the bucket's region."""
     if stream.sns_topic:
         pytest.skip("a topic stands between them, and reaches other regions")
     region = channel.split(":")[3] if channel else "no queue"
     assert region == bucket.region, "S3 cannot notify a queue of another region"
 
 
-@pytest.mark.needs("step5.queue-is-in-the-buckets-region")
+@check(
+    remedy=("narrow that rule, or fan out through an SNS topic", invoke("step5-aws", lead="; then run: ")),
+    see="overlap",
+    needs=("step5.queue-is-in-the-buckets-region",),
+)
 def check_no_other_rule_takes_the_files(
     facts: Facts, notifications: BucketNotifications, stream: Stream, channel: str
 ) -> None:
     """No rule of somebody else's takes files of the stream to another place.
 
     S3 takes no two rules that one file could match for one event, so ours cannot stand beside it.
-
-    Remedy: narrow that rule, or fan out through an SNS topic; then run: invoke step5-aws
-    See: docs/runbook.md#overlap
     """
     ours, wanted, target = facts.settings.is_ours, _wanted(stream), stream.sns_topic or channel
     reaching = [rule for rule in notifications.rules if rule.target == target]
@@ -59,14 +70,11 @@ def check_no_other_rule_takes_the_files(
     assert found == [], "our rule would overlap with it, and S3 refuses that"
 
 
+@check(remedy=invoke("step5-aws"), see="rule")
 def check_rule_exists(
     facts: Facts, notifications: BucketNotifications, bucket: Bucket, settings: Settings, stream: Stream
 ) -> None:
-    """A rule of the bucket announces the stream's new files.
-
-    Remedy: invoke step5-aws
-    See: docs/runbook.md#rule
-    """
+    """A rule of the bucket announces the stream's new files."""
     _unless_by_eventbridge(facts, notifications, settings, stream)
     named = _named(facts, notifications, stream)
     found = [rule.id for rule in _about(notifications, facts, stream)] or ([named.id] if named else [])
@@ -115,7 +123,7 @@ def _out_of_reach(facts: Facts, stream: Stream, bucket: Bucket) -> bool:
     return False
 
 
-@pytest.mark.needs("step5.rule-exists")
+@check(remedy=invoke("step5-aws"), see="rule", needs=("step5.rule-exists",))
 def check_rule_covers_the_stream(
     facts: Facts, notifications: BucketNotifications, settings: Settings, stream: Stream
 ) -> None:
@@ -123,9 +131,6 @@ def check_rule_covers_the_stream(
 
     In what others made, rules for some ways of arriving or some subfolders are right as long as every file
     that arrived is of those.
-
-    Remedy: invoke step5-aws
-    See: docs/runbook.md#rule
     """
     _unless_by_eventbridge(facts, notifications, settings, stream)
     rules = _about(notifications, facts, stream) or list(notifications.rules)
@@ -172,21 +177,21 @@ def _announces_what_arrives(rule: Rule, facts: Facts, stream: Stream) -> bool:
     return False
 
 
-@pytest.mark.needs(
-    "step5.rule-exists",
-    "step5.rule-covers-the-stream",
-    "step5.no-other-rule-takes-the-files",
-    "step5.queue-is-in-the-buckets-region",
-    "step4.pipe-exists",
+@check(
+    remedy=invoke("step5-aws"),
+    see="rule",
+    needs=(
+        "step5.rule-exists",
+        "step5.rule-covers-the-stream",
+        "step5.no-other-rule-takes-the-files",
+        "step5.queue-is-in-the-buckets-region",
+        "step4.pipe-exists",
+    ),
 )
 def check_rule_reaches_the_pipes_queue(
     facts: Facts, notifications: BucketNotifications, settings: Settings, stream: Stream, channel: str
 ) -> None:
-    """The rules send to the queue the pipe reads, or to the topic it is subscribed to.
-
-    Remedy: invoke step5-aws
-    See: docs/runbook.md#rule
-    """
+    """The rules send to the queue the pipe reads, or to the topic it is subscribed to."""
     _unless_by_eventbridge(facts, notifications, settings, stream)
     rules, wanted = _about(notifications, facts, stream), stream.sns_topic or channel
     targets = sorted({rule.target for rule in rules})
@@ -196,22 +201,19 @@ def check_rule_reaches_the_pipes_queue(
     assert wanted in targets, "the events go to a queue the pipe does not read"
 
 
-KEY_FOR_S3 = (
+KEY_FOR_S3 = remedy(
     "have the topic's owner encrypt it with a key of their own whose policy lets s3.amazonaws.com "
     "kms:GenerateDataKey and kms:Decrypt, or with none"
 )
 
 
-@pytest.mark.needs("step3.topic-exists")
+@check(remedy=invoke("step3-aws"), see="sns", needs=("step3.topic-exists",))
 def check_topic_lets_the_bucket_publish(
     facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings
 ) -> None:
     """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
 
     Where the topic is encrypted, its key must let S3 in too.
-
-    Remedy: invoke step3-aws
-    See: docs/runbook.md#sns
     """
     by_rule = any(rule.target == topic.arn for rule in notifications.rules)
     if not by_rule and notifications.go_to_eventbridge and topic.takes_from_eventbridge:
@@ -226,13 +228,20 @@ def check_topic_lets_the_bucket_publish(
         )
 
 
-@pytest.mark.needs("step3.topic-exists", "step4.pipe-exists")
+@check(
+    remedy=(
+        "where the pipe was made without the topic",
+        invoke("replace-pipe", "--stream", STREAM, lead=", "),
+        "; else as documented",
+    ),
+    see="sns-subscription",
+    needs=(
+        "step3.topic-exists",
+        "step4.pipe-exists",
+    ),
+)
 def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
-    """The queue the pipe reads is subscribed to the topic.
-
-    Remedy: where the pipe was made without the topic, invoke replace-pipe --stream STREAM; else as documented
-    See: docs/runbook.md#sns-subscription
-    """
+    """The queue the pipe reads is subscribed to the topic."""
     assert topic.reaches(channel), "the topic tells everybody but the pipe"
 
 

@@ -3,12 +3,15 @@
 import pytest
 
 from checks.conftest import advice
+from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.views import without_a_column
+from runbook.remedy import invoke
 from runbook.settings import Settings, Stream
 from runbook.wanted.views import wanted
 
 OFF = "views.enabled is not set"
+IN_THE_RAW_TABLE = "have the producer mend it; the text is in the raw table, where it stays"
 
 
 def _on(settings: Settings, stream: Stream | None = None) -> None:
@@ -19,25 +22,25 @@ def _on(settings: Settings, stream: Stream | None = None) -> None:
         pytest.skip("the stream's events have no typed view")
 
 
-@pytest.mark.needs("step4.table-exists")
+@check(
+    remedy=invoke("views"),
+    see="views",
+    needs=("step4.table-exists",),
+)
 def check_views_exist(facts: Facts, settings: Settings) -> None:
-    """The views that the settings name are there.
-
-    Remedy: invoke views
-    See: docs/runbook.md#views
-    """
+    """The views that the settings name are there."""
     _on(settings)
     missing = [view.name.sql for view in wanted(settings) if facts.view(view) is None]
     assert missing == [], "somebody dropped them, or they were never made"
 
 
-@pytest.mark.needs("views.views-exist")
+@check(
+    remedy=invoke("views"),
+    see="views",
+    needs=("views.views-exist",),
+)
 def check_views_are_as_the_settings_say(facts: Facts, settings: Settings) -> None:
-    """The views have the definition that the settings and sql/views give them.
-
-    Remedy: invoke views
-    See: docs/runbook.md#views
-    """
+    """The views have the definition that the settings and sql/views give them."""
     _on(settings)
     other = [
         view.name.sql
@@ -49,56 +52,74 @@ def check_views_are_as_the_settings_say(facts: Facts, settings: Settings) -> Non
     )
 
 
-@pytest.mark.deep
-@pytest.mark.needs("views.views-are-as-the-settings-say", "delivery.rows-are-events")
+@check(
+    remedy=(
+        "add it to views.entities or views.self_describing_events (",
+        invoke("views", "--scan"),
+        ")",
+        invoke("views", lead=", then: "),
+    ),
+    see="new-schemas",
+    needs=(
+        "views.views-are-as-the-settings-say",
+        "delivery.rows-are-events",
+    ),
+    deep=True,
+)
 def check_every_schema_has_a_column(facts: Facts, settings: Settings, stream: Stream) -> None:
-    """Every schema in the events of the last 14 days has its column in the view.
-
-    Remedy: add it to views.entities or views.self_describing_events (invoke views --scan), then: invoke views
-    See: docs/runbook.md#new-schemas
-    """
+    """Every schema in the events of the last 14 days has its column in the view."""
     _on(settings, stream)
     given = {"event": settings.views.self_describing_events, "entity": settings.views.entities}
     missing = [str(found) for found in without_a_column(facts.event_schemas(stream), given)]
     assert missing == [], "events have a schema that the view has no column for: it is in the raw table only"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("views.views-exist", "delivery.rows-are-events")
+@check(
+    remedy=IN_THE_RAW_TABLE,
+    see="lost-values",
+    needs=(
+        "views.views-exist",
+        "delivery.rows-are-events",
+    ),
+    deep=True,
+)
 def check_no_cast_loses_a_value(facts: Facts, settings: Settings, stream: Stream) -> None:
-    """Every value of the last 14 days is of its column's type.
-
-    Remedy: have the producer mend it; the text is in the raw table, where it stays
-    See: docs/runbook.md#lost-values
-    """
+    """Every value of the last 14 days is of its column's type."""
     _on(settings, stream)
     with advice():
         found = [str(each) for each in facts.lost_values(stream)]
         assert found == [], "the text is not of the column's type, and NULL in the view"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("views.views-exist", "delivery.rows-are-events")
+@check(
+    remedy=IN_THE_RAW_TABLE,
+    see="lost-values",
+    needs=(
+        "views.views-exist",
+        "delivery.rows-are-events",
+    ),
+    deep=True,
+)
 def check_json_can_be_read(facts: Facts, settings: Settings, stream: Stream) -> None:
-    """The contexts and self-describing events of the last 14 days are JSON.
-
-    Remedy: have the producer mend it; the text is in the raw table, where it stays
-    See: docs/runbook.md#lost-values
-    """
+    """The contexts and self-describing events of the last 14 days are JSON."""
     _on(settings, stream)
     with advice():
         found = [str(each) for each in facts.broken_json(stream)]
         assert found == [], "it cannot be read as JSON, and none of its columns has it"
 
 
-@pytest.mark.deep
-@pytest.mark.needs("views.views-exist", "delivery.no-file-repeats-another", "delivery.rows-are-there-once")
+@check(
+    remedy="nothing, if models count each event once; else have whoever sends them again mend it",
+    see="repeated-events",
+    needs=(
+        "views.views-exist",
+        "delivery.no-file-repeats-another",
+        "delivery.rows-are-there-once",
+    ),
+    deep=True,
+)
 def check_no_event_is_in_several_files(facts: Facts, settings: Settings, stream: Stream) -> None:
-    """No event id of the last 14 days came in several files.
-
-    Remedy: nothing, if models count each event once; else have whoever sends them again mend it
-    See: docs/runbook.md#repeated-events
-    """
+    """No event id of the last 14 days came in several files."""
     _on(settings, stream)
     with advice():
         found = [f"{each.what}: {each.count:,}" for each in facts.repeated_ids(stream)]

@@ -25,6 +25,7 @@ from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.policies.documents import Document
 from runbook.policies.held import Policy, Role, RolePolicies, SnowflakesUser
+from runbook.remedy import NOTHING, Remedy
 from runbook.settings import Identifier, Settings, Stream
 from runbook.wanted.grants import Grant, missing_grants
 from runbook.wanted.pipeline import pipe_definition
@@ -37,7 +38,7 @@ OTHERS = "others made this installation: what it was found as is right"
 
 
 @contextmanager
-def advice(*, only: bool | Callable[[], bool] = True, remedy: str = "") -> Iterator[None]:
+def advice(*, only: bool | Callable[[], bool] = True, remedy: Remedy = NOTHING) -> Iterator[None]:
     """What is asserted inside is advice where ``only`` says so: it works, and should be changed.
 
     ``only`` as a function is asked where something is asserted in vain; ``remedy``: where it is not that of
@@ -52,7 +53,7 @@ def advice(*, only: bool | Callable[[], bool] = True, remedy: str = "") -> Itera
 
 
 @contextmanager
-def mended_by(remedy: str, *, only: bool = True) -> Iterator[None]:
+def mended_by(remedy: Remedy, *, only: bool = True) -> Iterator[None]:
     """What is asserted inside has another remedy than the check's where ``only`` says so."""
     try:
         yield

@@ -21,11 +21,11 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("sql", "runs", "report")
+WITHOUT_TARGET = ("settings", "sql", "runs", "report")
 """Commands that contact nobody, and need no sandbox."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "sql")
+ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "settings", "sql")
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
@@ -90,7 +90,8 @@ def unreadable(error: BaseException, arguments: Sequence[str]) -> int:
             return 0
         if isinstance(error, ModuleNotFoundError):
             raise SettingsWrong(
-                f"The package {error.name} is not installed", remedy="pip install -e '.[scale]'"
+                f"The package {error.name} is not installed",
+                remedy=f"pip install {error.name}, in the runbook's environment",
             ) from error
         wrong = SettingsWrong(
             "The settings or the command line cannot be read",

@@ -35,6 +35,7 @@ READING = (
     "watch",
     "report",
     "runs",
+    "settings",
     "sql",
     "lint",
     "sandbox.status",

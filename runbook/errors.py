@@ -15,6 +15,7 @@ exit code (docs/runbook.md#exit-codes).
 """
 
 from runbook.invocation import typed
+from runbook.remedy import NOTHING, Remedy
 
 
 class RunbookError(Exception):
@@ -126,7 +127,7 @@ class Advised(AssertionError):
     ``remedy``: where it is not the check's own.
     """
 
-    def __init__(self, what: str, remedy: str = "") -> None:
+    def __init__(self, what: str, remedy: Remedy = NOTHING) -> None:
         super().__init__(what)
         self.remedy = remedy
 
@@ -134,7 +135,7 @@ class Advised(AssertionError):
 class Failing(AssertionError):
     """What a check says is wrong, with the remedy of this very case, where it is not the check's own."""
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: Remedy) -> None:
         super().__init__(what)
         self.remedy = remedy
 

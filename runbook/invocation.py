@@ -35,6 +35,7 @@ TASKS = (
     "handoff",
     "tfvars",
     "runs",
+    "settings",
     "sql",
     "watch",
     "report",

@@ -99,7 +99,7 @@ def _unordered(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 Change = SqlChange | AwsChange
 TRIES = 3
-"""How often a document is merged anew while somebody else keeps writing it."""
+"""How often a document is merged again while somebody else keeps writing it."""
 ENTRY_S = (1, 3, 6)
 """Between the attempts of a statement for which Snowflake assumes the role."""
 VIEWS = 6
@@ -274,9 +274,9 @@ def _past_dead_rules(change: AwsChange, error: AwsFailed) -> AwsChange | None:
 
 
 def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> Receipt:
-    """One statement; tried again where AWS does not let Snowflake in, for not all of AWS knows it at once.
+    """One statement; tried again where AWS refuses Snowflake the role, for not all of AWS knows it at once.
 
-    Step 3 has seen Snowflake get in, and another part of AWS may still say no. Sources:
+    Step 3 has seen Snowflake assume the role, and another part of AWS may still say no. Sources:
     https://github.com/snowflakedb/SnowAlert/pull/258 (CREATE PIPE, tried ten times),
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency)
     """

@@ -52,7 +52,7 @@ def _upward(start: Path) -> Iterator[Path]:
 
 @cache
 def tasks() -> ModuleType:
-    """The module ``tasks.py``, loaded from where it lies: it is no module of a package."""
+    """The module ``tasks.py``, loaded from where it lies: it is not a module of a package."""
     spec = spec_from_file_location("tasks", TASKS)
     if spec is None or spec.loader is None:
         raise ImportError(f"{TASKS} cannot be loaded")

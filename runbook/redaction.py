@@ -20,7 +20,7 @@ HIDDEN = "[secret]"
 SHORTEST = 6
 """Shorter ones would take words out of sentences."""
 OF_LETTERS = 12
-"""A secret of letters only, and shorter, cannot be told from a word such as snowflake."""
+"""A secret of letters only, and shorter, cannot be distinguished from a word such as snowflake."""
 LARGEST_FILE = 100_000
 
 _SECRET = re.compile(

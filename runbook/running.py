@@ -96,7 +96,7 @@ def running(
 ) -> Iterator[Run]:
     """A command on its target: reads the settings, confirms who we are, says where it is.
 
-    ``partly`` goes on with one cloud when the other does not let us in.
+    ``partly`` goes on with one cloud when the other refuses the sign-in.
     ``spare`` are sides a handoff can stand in for: where the settings name one (or ``alone``, without),
     they are asked only if there are credentials for them.
 

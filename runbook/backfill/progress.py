@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -11,18 +12,8 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
-
-    seen = 0
-
-    with Console(stderr=True).status(f"{what}: 0") as status:
-
-        def more(count: int) -> None:
-            nonlocal seen
-            seen += count
-            status.update(f"{what}: {seen:,}")
-
-        yield more
+    with _bar(desc=what, bar_format="{desc}: {n:,}") as bar:
+        yield bar.update
 
 
 @contextmanager
@@ -31,22 +22,20 @@ def loading(total: int) -> Iterator[Callable[[int, int], None]]:
     if not total or not sys.stderr.isatty():
         yield lambda *_: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("loading"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("files, {task.fields[rows]:,} rows, {task.fields[rate]}, left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task("loading", total=total, rows=0, rate="- files/s")
+    words = "loading {bar} {n:,}/{total:,} files, {postfix[0]:,} rows, {rate_noinv_fmt}, {remaining} left"
+    seen = [0]
+    with _bar(total=total, unit=" files", bar_format=words, postfix=seen) as bar:
 
         def more(files: int, rows: int) -> None:
-            now = bar.tasks[0]
-            speed = f"{now.speed:,.0f} files/s" if now.speed else "- files/s"
-            bar.update(task, advance=files, rows=now.fields["rows"] + rows, rate=speed)
+            seen[0] += rows
+            bar.update(files)
 
         yield more
+
+
+def _bar(**options: Any) -> Any:
+    """A bar on standard error that leaves nothing behind, drawn by no thread of its own."""
+    from tqdm import tqdm
+
+    tqdm.monitor_interval = 0
+    return tqdm(file=sys.stderr, leave=False, dynamic_ncols=True, **options)

@@ -25,7 +25,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Result:
-    """One stream: what was loaded (None after a dry run), and everything judged anew."""
+    """One stream: what was loaded (None after a dry run), and everything judged again."""
 
     stream: Stream
     now: BackfillPlan

@@ -125,7 +125,7 @@ def no_match(asked: Asked, store: Store) -> str:
 
 
 def _wider(pattern: str) -> re.Pattern[str] | None:
-    """The pattern with anything before and after it; None where that is none."""
+    """The pattern with anything before and after it; None where there is no such pattern."""
     try:
         return re.compile(f".*({pattern}).*" if "|" in pattern else f".*{pattern}.*")
     except re.error:  # flags stand at the start only

@@ -12,7 +12,7 @@ from runbook.clouds.network import failure, one_line
 from runbook.errors import CannotTell
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-BATCH = 10_000  # rows at a time, of an answer that is no Arrow
+BATCH = 10_000  # rows at a time, of an answer that is not Arrow
 T = TypeVar("T")
 
 

@@ -126,7 +126,7 @@ class Clouds:
                 why=one_line(str(error)),
                 remedy=f"check AWS_PROFILE and {sign_in_aws.files()}",
             )
-        if isinstance(error, ValueError):  # botocore's word on an endpoint that is no URL
+        if isinstance(error, ValueError):  # botocore's word on an endpoint that is not a URL
             return SettingsWrong(
                 f"No client for {service} can be made",
                 where=self.settings.target,

@@ -58,7 +58,7 @@ class AwsFailed(Exception):
         """Whether the same write may well be taken a little later: nothing of it was done.
 
         Another write of the same thing is under way; IAM does not know yet what was just made; or a
-        destination of events does not let S3 in yet: a queue's policy takes up to 60 seconds to be known.
+        destination of events does not admit S3 yet: a queue's policy takes up to 60 seconds to be known.
         Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (OperationAborted),
         IAM's API model (ConcurrentModification),
         https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html (eventual consistency),

@@ -87,7 +87,7 @@ class Reader:
 
     ``hidden_from``: whose things ("admin", "owner") the role that reads may not see, and that role;
     :meth:`confirm` finds out. What such a role does not see may be there all the same.
-    ``closed``: the sides ("aws", "snowflake") that did not let us in, and why; asking them raises that.
+    ``closed``: the sides ("aws", "snowflake") that refused the sign-in, and why; asking them raises that.
     Who gives no answer is not asked another time, before :meth:`again`: it would be waited for each time.
     """
 
@@ -184,7 +184,7 @@ class Reader:
         return {side: self.now() - begun for side, begun in open_since.items()}
 
     def again(self) -> None:
-        """Ask anew whoever gave no answer; a side that did not let us in is tried again.
+        """Ask again whoever gave no answer; a side that refused the sign-in is tried again.
 
         Raises SettingsWrong where it is another account by now.
         """
@@ -204,7 +204,7 @@ class Reader:
     def batches(self, statement: str) -> Iterator[Any]:
         """The rows of one statement that only reads, some at a time, however many there are.
 
-        Each batch is an Arrow table with column names in lower case or, where the answer is no Arrow
+        Each batch is an Arrow table with column names in lower case or, where the answer is not Arrow
         (SHOW, LIST), a list of rows. Raises SqlFailed.
         """
         if not statement.lstrip().upper().startswith(_READING_SQL):
@@ -228,7 +228,7 @@ class Reader:
     def confirm(self, *, aws: bool = True, snowflake: bool = True, partly: bool = False) -> Identity:
         """Who we are, compared with the pinned accounts; raises SettingsWrong on a mismatch.
 
-        ``partly``: a side that does not let us in is ``closed`` instead of raised, unless both are.
+        ``partly``: a side that refuses the sign-in is ``closed`` instead of raised, unless both are.
         """
         with self._sandbox_answers(), self.side_by_side(2) as pool:
             asked = {"aws": pool.submit(self._confirm_aws)} if aws else {}

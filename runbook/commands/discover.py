@@ -13,6 +13,8 @@ from runbook.clouds.connections import Clouds
 from runbook.clouds.reader import Reader
 from runbook.discovery import aws_side, snowflake_side
 from runbook.discovery.described import Described
+from runbook.discovery.every import every_stream
+from runbook.discovery.snowflake_side import FoundPipe
 from runbook.discovery.written import written
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
@@ -29,6 +31,7 @@ def discover(
     config: Mapping[str, Any],
     *,
     pipe: str,
+    every: bool,
     connection: str | None,
     name: str | None,
     output: str | None,
@@ -37,21 +40,25 @@ def discover(
     """Write an environment file for the installation a pipe belongs to. Only reads on both clouds.
 
     ``connection`` is a named connection of connections.toml, for an installation that no file
-    describes yet; without it the settings' own is used. Without a pipe, the account's pipes are listed
-    and a person at a terminal may choose one. Raises SettingsWrong before anything is contacted,
-    CannotTell naming the right that is missing.
+    describes yet; without it the settings' own is used. ``every``: as many of the account's pipes as one
+    file can hold. Without either, the account's pipes are listed and a person at a terminal may choose one.
+    Raises SettingsWrong before anything is contacted, CannotTell naming the right that is missing.
     """
+    if pipe and every:
+        raise SettingsWrong(
+            "--all and --pipe are two answers to one question", remedy="leave one of them out"
+        )
     connection = _another(config, connection)
-    if not pipe:
+    if not pipe and not every:
         pipe = _chosen(config, connection)
         if not pipe:
             return 0
-    wanted = _wanted(pipe)
+    wanted = None if every else _wanted(pipe)
     target = _target(config, wanted, connection, name)
     place = output or f"environments/{_file_name(target, wanted)}.yaml"
     _free(place, replace=replace)
-    found = _found(config, wanted, target, connection)
-    text = written(found, str(wanted), dict(config), place)
+    found, first = _found(config, wanted, target, connection)
+    text = written(found, str(first), dict(config), place)
     if place == STANDARD_OUTPUT:
         say_as_is(text)
         return 0
@@ -70,17 +77,19 @@ def discovered(config: Mapping[str, Any], *, pipe: str, connection: str | None) 
     Raises what `discover` raises.
     """
     wanted, connection = _wanted(pipe), _another(config, connection)
-    found = _found(config, wanted, _target(config, wanted, connection, None), connection)
+    found, _ = _found(config, wanted, _target(config, wanted, connection, None), connection)
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
     return found.settings(dict(config))
 
 
 def _target(
-    config: Mapping[str, Any], wanted: QualifiedName, connection: str | None, name: str | None
+    config: Mapping[str, Any], wanted: QualifiedName | None, connection: str | None, name: str | None
 ) -> str:
     """What commands will call the place."""
-    return name or ("" if connection else str(config["target"])) or _plain(wanted)
+    if name or not connection:
+        return name or str(config["target"])
+    return _plain(wanted) if wanted else connection
 
 
 def _another(config: Mapping[str, Any], connection: str | None) -> str | None:
@@ -89,10 +98,12 @@ def _another(config: Mapping[str, Any], connection: str | None) -> str | None:
 
 
 def _found(
-    config: Mapping[str, Any], wanted: QualifiedName, target: str, connection: str | None
-) -> Described:
+    config: Mapping[str, Any], wanted: QualifiedName | None, target: str, connection: str | None
+) -> tuple[Described, QualifiedName]:
+    """The installation of a pipe, or the one with the most pipes; and the pipe it was read from."""
     with _clouds(config, target, connection) as clouds:
-        return _looked(config, clouds, wanted, Described(target), pinned=connection is None)
+        found, pipes = _looked(config, clouds, wanted, target, pinned=connection is None)
+    return found, pipes[0].name
 
 
 @contextmanager
@@ -136,28 +147,35 @@ def _number(highest: int) -> int:
 
 
 def _looked(
-    config: Mapping[str, Any], clouds: Clouds, wanted: QualifiedName, found: Described, *, pinned: bool
-) -> Described:
+    config: Mapping[str, Any], clouds: Clouds, wanted: QualifiedName | None, target: str, *, pinned: bool
+) -> tuple[Described, list[FoundPipe]]:
     reader = Reader(clouds)
     if pinned:
         reader.confirm(aws=False)
     row = reader.sql(
         "SELECT CURRENT_ORGANIZATION_NAME() AS organization, CURRENT_ACCOUNT_NAME() AS account_name"
     )[0]
-    found.snowflake |= {
+    own = {
         "connection": clouds.settings.snowflake.connection,
         "account": f"{row['organization']}-{row['account_name']}",
     }
 
-    def as_settings() -> Settings:
-        return reading.read(found.settings(dict(config)), source=f"what {wanted} was found as")
+    def look(name: QualifiedName) -> tuple[Described, list[FoundPipe]]:
+        found = Described(target, snowflake=dict(own))
+        pipes = snowflake_side.looked(reader, name, found, lambda: _read(config, found, name))
+        _read(config, found, name)
+        return found, pipes
 
-    pipes = snowflake_side.looked(reader, wanted, found, as_settings)
+    found, pipes = look(wanted) if wanted else every_stream(reader, look)
     # the AWS clients are made for the bucket's region, which Snowflake's queue has just told
-    clouds.settings = as_settings()
+    clouds.settings = _read(config, found, pipes[0].name)
     aws_side.looked(Facts(Reader(clouds)), pipes, found)
-    as_settings()
-    return found
+    _read(config, found, pipes[0].name)
+    return found, pipes
+
+
+def _read(config: Mapping[str, Any], found: Described, name: QualifiedName) -> Settings:
+    return reading.read(found.settings(dict(config)), source=f"what {name} was found as")
 
 
 def _wanted(pipe: str) -> QualifiedName:
@@ -195,5 +213,7 @@ def _plain(wanted: QualifiedName) -> str:
     return re.sub(r"[^\w.-]+", "_", f"{wanted.schema}-{wanted.name}".lower())
 
 
-def _file_name(target: str, wanted: QualifiedName) -> str:
-    return _plain(wanted) if target == reading.SANDBOX else target
+def _file_name(target: str, wanted: QualifiedName | None) -> str:
+    if target != reading.SANDBOX:
+        return target
+    return _plain(wanted) if wanted else "every-pipe"

@@ -62,7 +62,7 @@ def _examined(facts: Facts) -> Iterator[Finding]:
         if cloud in facts.reader.absent:
             yield Finding(None, cloud, OTHER_SIDE, "unknown", str(closed[cloud]))
         elif cloud in closed:
-            yield Finding(None, cloud, "being let in", "unknown", str(closed[cloud]))
+            yield Finding(None, cloud, "signing in", "unknown", str(closed[cloud]))
     if "aws" not in closed:
         yield from aws_findings(facts)
         yield from _bucket(facts)

@@ -187,7 +187,7 @@ def _refuse_what_may_be_hidden(ledger: Ledger, files: tuple[StagedFile, ...]) ->
 
 
 def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:
-    """Raises Refused where a REFRESH would also load files that are none of the stream's.
+    """Raises Refused where a REFRESH would also load files that are not the stream's.
 
     It takes everything under the stage; the suffix is the bucket's rule's business alone.
     Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe

@@ -30,7 +30,7 @@ def report(config: Mapping[str, Any], *, since: str, output: str | None) -> int:
         raise SettingsWrong(
             "pygal is not installed",
             why="the report's plots are drawn by it",
-            remedy="pip install 'snowpipe-runbook[report]'",
+            remedy="pip install pygal, in the runbook's environment",
         ) from None
     write_output(text, output, say_as_is)
     if output:

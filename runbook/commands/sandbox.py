@@ -85,7 +85,7 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
         raise CannotTell(
             "The sandbox is not installed",
             why="It is a package of its own: snowpipe-sandbox",
-            remedy=f"pip install snowpipe-sandbox (in a checkout: pip install -e ./sandbox), or set {PYTHON} "
+            remedy=f"pip install ./sandbox in a checkout (or its wheel), or set {PYTHON} "
             "to the Python of the environment where it is installed",
         )
     try:

@@ -40,7 +40,7 @@ def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
 
 
 class _noted:  # noqa: N801 (reads as a statement)
-    """What cannot be told is noted, with the right that is missing."""
+    """What is not known is noted, with the right that is missing."""
 
     def __init__(self, found: Described) -> None:
         self.found = found

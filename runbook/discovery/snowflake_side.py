@@ -64,8 +64,8 @@ def looked(
         lambda: reader.sql("SHOW PIPES IN ACCOUNT"), "The account's pipes", f"MONITOR on pipe {wanted}"
     )
     stages = ask(lambda: reader.sql("SHOW STAGES IN ACCOUNT"), "The account's stages", "USAGE on its stage")
-    by_name = {_name(row): row for row in stages or ()}
-    pipes = {_name(row): row for row in rows or ()}
+    by_name = {name_of(row): row for row in stages or ()}
+    pipes = {name_of(row): row for row in rows or ()}
     if wanted not in pipes:
         raise CannotTell(
             f"There is no pipe {wanted}, or our role may not see it",
@@ -73,7 +73,7 @@ def looked(
             remedy=f"correct --pipe, or grant the role MONITOR on pipe {wanted}",
             missing_right=f"MONITOR on pipe {wanted}",
         )
-    first = _pipe(wanted, pipes[wanted], by_name)
+    first = pipe_of(wanted, pipes[wanted], by_name)
     integration = _integration(reader, first)
     _describe(reader, first, integration, found)
     taken = [first]
@@ -106,7 +106,7 @@ def auto_ingest(reader: Reader) -> list[Row]:
     found = []
     for row in rows or ():
         if row["notification_channel"]:
-            name = _name(row)
+            name = name_of(row)
             copy = read(str(row["definition"]), name.database, name.schema)
             found.append({"pipe": str(name), "stage": copy.stage, "table": copy.table, "owner": row["owner"]})
     return sorted(found, key=lambda row: str(row["pipe"]))
@@ -119,11 +119,13 @@ def _alike(wanted: QualifiedName, pipes: dict[QualifiedName, Row]) -> str:
     return f"; there is {', '.join(sorted(alike))}" if alike else ""
 
 
-def _name(row: Row) -> QualifiedName:
+def name_of(row: Row) -> QualifiedName:
+    """The full name of an object as a SHOW lists it."""
     return QualifiedName(*(Identifier(str(row[key])) for key in ("database_name", "schema_name", "name")))
 
 
-def _pipe(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
+def pipe_of(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> FoundPipe:
+    """A pipe as SHOW PIPES lists it; raises Refused or CannotTell for one that cannot be served."""
     statement = str(row["definition"])
     copy = read(statement, name.database, name.schema)
     if copy.stage is None or copy.table is None or copy.doubt:
@@ -166,7 +168,7 @@ def _beside(
     """Another pipe as a further stream; or why it is none ("" for one that has nothing to do with ours)."""
     first = taken[0]
     try:
-        found = _pipe(name, row, stages)
+        found = pipe_of(name, row, stages)
     except (Refused, CannotTell):
         return ""
     integration = "storage_integration"
@@ -178,7 +180,7 @@ def _beside(
 def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     """Why one file of settings cannot say this pipe beside those taken already."""
     first = taken[0].name
-    if (found.name.database, found.name.schema) != (first.database, first.schema) or not _at_home(found):
+    if (found.name.database, found.name.schema) != (first.database, first.schema) or not at_home(found):
         return "it, its stage or its table is in another schema: discover it into a file of its own"
     if found.owner != taken[0].owner:
         return f"it is owned by {found.owner}: discover it into a file of its own"
@@ -190,7 +192,7 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     return ""
 
 
-def _at_home(pipe: FoundPipe) -> bool:
+def at_home(pipe: FoundPipe) -> bool:
     """Whether stage and table are in the pipe's schema, as the settings can say it."""
     home = (pipe.name.database, pipe.name.schema)
     return all((name.database, name.schema) == home for name in (pipe.stage_name, pipe.table))
@@ -215,7 +217,7 @@ def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
 
 def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
     """Both sides' names, as far as Snowflake says them."""
-    if not _at_home(pipe):
+    if not at_home(pipe):
         raise Refused(
             f"The pipe {pipe.name} reads {pipe.stage_name} and writes {pipe.table}",
             why="the settings name one schema for pipe, stage and table",

@@ -38,7 +38,7 @@ WIDTH = 48  # reads under way at once: what is independent is asked in one round
 
 
 class Facts:
-    """The facts of one moment. Made anew to observe again; reading one never changes anything."""
+    """The facts of one moment. Another is made to observe again; reading one never changes anything."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Facts:
 
     @property
     def other_pipes(self) -> tuple[OtherPipe, ...]:
-        """The account's pipes that are none of ours."""
+        """The account's pipes that are not ours."""
         return self._once("other_pipes", lambda: other_pipes(self.reader))
 
     @property
@@ -178,7 +178,7 @@ class Facts:
         return self._once("other_external_ids", find)
 
     def beside(self, stream: Stream) -> tuple[str, ...]:
-        """The folders beside the stream's that are no stream's; none where we may not look."""
+        """The folders beside the stream's that are not a stream's; none where we may not look."""
 
         def read() -> tuple[str, ...]:
             with suppress(CannotTell):
@@ -223,7 +223,7 @@ class Facts:
 
     @property
     def snowflakes_user(self) -> SnowflakesUser | None:
-        """Whom the trust policy lets in: as the integration says, or as it was handed over."""
+        """Whom the trust policy trusts: as the integration says, or as it was handed over."""
 
         def look() -> SnowflakesUser | None:
             return self.integration
@@ -266,7 +266,7 @@ class Facts:
 
     @property
     def reading(self) -> snowflake.Entry | None:
-        """Whether Snowflake may read the newest file of each stream; None where that cannot be told."""
+        """Whether Snowflake may read the newest file of each stream; None where that is not known."""
 
         def read() -> snowflake.Entry | None:
             have = self.integration
@@ -279,7 +279,7 @@ class Facts:
 
     @property
     def snowflake_reads(self) -> bool:
-        """Whether Snowflake lists every stream's folder and reads a file of each: then it is let in."""
+        """Whether Snowflake lists every stream's folder and reads a file of each: then it has access."""
         with suppress(RunbookError):
             entry, reading = self.entry, self.reading
             every = all(_newest(self.listing(stream)) for stream in self.settings.streams)
@@ -332,7 +332,7 @@ class Facts:
         return self._once(("table", stream.name), read)
 
     def is_a_view(self, stream: Stream) -> bool:
-        """Whether something has the table's name that is none."""
+        """Whether something that is not a table has the table's name."""
         with suppress(CannotTell):
             return self.table(stream) is None and snowflake.table(self.reader, stream) is not None
         return False

@@ -99,7 +99,7 @@ def role(reader: Reader) -> Role | None:
 def bucket(reader: Reader) -> Bucket | None:
     """The bucket and its region; None when the account has none of that name.
 
-    The name may be another account's: then S3 answers 403 where we say whose it must be, and else lets us in.
+    The name may be another account's: then S3 answers 403 where we say whose it must be, and else answers.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
@@ -122,7 +122,7 @@ def bucket(reader: Reader) -> Bucket | None:
 
 
 def _is_anothers(reader: Reader) -> bool:
-    """Whether the bucket lets us in as long as we do not say whose it must be: it is another account's.
+    """Whether the bucket answers as long as we do not say whose it must be: it is another account's.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
@@ -136,7 +136,7 @@ MOST_FOLDERS = 10
 
 
 def folders_beside(reader: Reader, stream: Stream) -> tuple[str, ...]:
-    """The first folders beside the stream's that are no stream's; one call however many files there are.
+    """The first folders beside the stream's that are not a stream's; one call however many files there are.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (Delimiter)
     """

@@ -37,7 +37,7 @@ class PipeGrant:
 
 @dataclass(frozen=True)
 class Belongings:
-    """What a pipe has beside its COPY, its owner and its queue. Raises ValueError for what is no such thing.
+    """What a pipe has beside its COPY, its owner and its queue. Raises ValueError for anything else.
 
     ``parameters``: those set on the pipe itself, such as PIPE_EXECUTION_PAUSED, as SQL values.
     ``options``: CREATE PIPE's beside AUTO_INGEST and COMMENT, such as ERROR_INTEGRATION, as SQL values.

@@ -1,6 +1,6 @@
 """What a pipe's COPY statement says: where it reads, where it writes, and how.
 
-Read from the text Snowflake shows, word by word: comments and strings are no words. What is left out has a
+Read from the text Snowflake shows, word by word: comments and strings are not words. What is left out has a
 pipe's default; what this cannot read it says (``doubt``).
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-pipe,
 https://docs.snowflake.com/en/sql-reference/sql/copy-into-table,
@@ -150,7 +150,7 @@ def _name_at(words: list[Token]) -> str:
 
 
 def _behind_from(words: list[Token]) -> Iterator[Token]:
-    """The stages that stand behind FROM or JOIN; ``$1:from`` is no FROM."""
+    """The stages that stand behind FROM or JOIN; ``$1:from`` is not a FROM."""
     for before, word, after in zip(words, words[1:], words[2:], strict=False):
         if word.says("FROM", "JOIN") and not before.says(":", ".") and _is_stage(after):
             yield after
@@ -161,7 +161,7 @@ def _is_stage(word: Token) -> bool:
 
 
 def _source(word: Token) -> tuple[str, str]:
-    """Stage and path of a source; nothing for one that is no stage."""
+    """Stage and path of a source; nothing for one that is not a stage."""
     found = _STAGE.fullmatch(_unquoted(word.text)) if _is_stage(word) else None
     return (found[1], found[2] or "") if found else ("", "")
 

@@ -38,7 +38,7 @@ def never_loaded(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> l
 def unheard(
     stream: Stream, listing: Listing, status: PipeStatus, pipe: Pipe, now: datetime, checks: Checks
 ) -> list[str]:
-    """The newest file, where the pipe's last sign of life is older: it never heard of that file.
+    """The newest file, where the pipe's last sign of life is older: it was never notified of that file.
 
     Signs are what was forwarded to the pipe and what it loaded last; keys that the status does not show
     tell nothing. A file older than REFRESH reaches may have been loaded by a COPY.
@@ -85,7 +85,7 @@ def failed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
 def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
     """What arrived in the last 14 days, if none of it is the stream's: nothing of it is announced.
 
-    One stray file beside the stream's own is no fault, nor are marks such as ``_SUCCESS``.
+    One stray file beside the stream's own is not a fault, nor are marks such as ``_SUCCESS``.
     """
     own, others = _arrivals(stream, listing, now)
     return [] if own else named(others)

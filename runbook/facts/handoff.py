@@ -42,7 +42,7 @@ class FromAws(_Part):
 
 
 class FromSnowflake(_Part):
-    """What the AWS administrator needs of Snowflake: whom to let in, and where S3 sends to."""
+    """What the AWS administrator needs of Snowflake: whom to trust, and where S3 sends to."""
 
     iam_user_arn: UserArn
     external_id: ExternalId

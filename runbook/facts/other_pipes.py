@@ -11,7 +11,7 @@ from runbook.settings import Identifier, QualifiedName
 
 @dataclass(frozen=True)
 class OtherPipe:
-    """A pipe that is none of the settings'.
+    """A pipe that is not in the settings.
 
     ``repeats``: names of the streams whose files it loads into the stream's own table, and so a second time:
     every pipe has its own load history.

@@ -25,7 +25,7 @@ def inherits(reader: Reader, role: str, other: str) -> bool:
 
 
 def first_missing(reader: Reader, role: str, way: tuple[str, ...]) -> str:
-    """The first right of ``way`` that ``role`` does not hold; its last where that cannot be told.
+    """The first right of ``way`` that ``role`` does not hold; its last where that is not known.
 
     ``way``: ``("USAGE on database RAW", …, "SELECT on table RAW.SNOWPLOW.EVENTS")``. Only reads.
     """

@@ -99,7 +99,7 @@ class Pipe:
 
 @dataclass(frozen=True)
 class PipeStatus:
-    """SYSTEM$PIPE_STATUS: any key may be missing, and a missing key is no fault."""
+    """SYSTEM$PIPE_STATUS: any key may be missing, and a missing key is not a fault."""
 
     document: dict[str, Any] = field(default_factory=dict)
 
@@ -486,7 +486,7 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
     """Whether Snowflake may read one file of each stream; None where its answer does not say.
 
     Listing and reading are two rights, and reading may be denied alone. A file that is gone by now, or
-    archived, is no answer to that.
+    archived, is not an answer to that.
     Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
     """
     name = reader.settings.snowflake.integration

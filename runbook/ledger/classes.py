@@ -84,7 +84,7 @@ class Evidence:
     ``recent``: COPY_HISTORY of 14 days. ``account``: a year, or None when it may not be read.
     ``patience``: how long a new file may take (checks.loaded_within_minutes).
     ``former``: when pipes that replace-pipe has replaced were made themselves, and how long what was before
-    them may be at it still.
+    them may still be loading.
     ``outlived``: whether the table holds files that ``recent`` does not name, where these are only some.
     ``noted_since``: from when on ``recent`` also has what replace-pipe noted of an earlier pipe.
     ``kept``: the oldest load that a history or a row still shows, and ``ingested``: whether a history shows

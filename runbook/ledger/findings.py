@@ -153,7 +153,7 @@ def changed(ledger: Ledger) -> Findings:
 def touched(ledger: Ledger) -> Findings:
     """Files that were written again with the size they were loaded with.
 
-    So are files that were copied onto themselves, to encrypt them anew or to announce them again. Nothing
+    So are files that were copied onto themselves, to encrypt them again or to announce them again. Nothing
     here remembers the content that was loaded.
     """
     return _written_again(ledger, touched=True)

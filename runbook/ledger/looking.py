@@ -56,7 +56,7 @@ def scale() -> Iterator[None]:
         raise SettingsWrong(
             f"{error.name} is not installed",
             why=f"More than {MOST:,} files, loads or rows of one kind are compared in DuckDB, with Arrow",
-            remedy="pip install 'snowpipe-runbook[scale]'",
+            remedy="pip install duckdb pyarrow, in the runbook's environment",
         ) from None
 
 

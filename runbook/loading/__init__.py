@@ -1,1 +1,1 @@
-"""Making it so: REFRESH, COPY, rows replaced; and who is at it, so that no two load the same."""
+"""Making it so: REFRESH, COPY, rows replaced; and who is loading, so that no two load the same."""

@@ -89,7 +89,7 @@ class BackfillPlan:
 
     @property
     def missing(self) -> Iterator[Verdict]:
-        """What is not, or not wholly, in the table; or cannot be told."""
+        """What is not, or not wholly, in the table; or is not known."""
         return self.verdicts(kinds=[kind for kind in Kind if kind.is_missing])
 
     @cached_property

@@ -13,7 +13,7 @@ def this() -> str:
 
 
 def is_gone(known: str) -> bool:
-    """Whether a process that :func:`this` named has ended; False where that cannot be told from here."""
+    """Whether a process that :func:`this` named has ended; False where that is not known from here."""
     machine, _, rest = known.partition(" ")
     number, _, started = rest.partition(" ")
     if not number.isdigit() or not started or machine != _machine():

@@ -105,7 +105,7 @@ def copy(
 
 
 def replace(stream: Stream, settings: Settings, pipe: Pipe, key: str) -> SqlChange:
-    """One file's rows deleted and loaded anew, in one transaction: never both in, never both out.
+    """One file's rows deleted and loaded again, in one transaction: never both in, never both out.
 
     FORCE, because the table's memory may say loaded while, here, no row of the file is left.
     """

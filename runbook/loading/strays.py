@@ -1,7 +1,7 @@
 """Files of another suffix that a REFRESH took with those it was meant for: found afterwards, and named.
 
 REFRESH takes every file under its prefix, and a producer may put one there between the look and the
-statement. Which files a REFRESH queued cannot be told from its answer, which is not documented. So the
+statement. Which files a REFRESH queued does not follow from its answer, which is not documented. So the
 prefixes are listed once more, and the load history says what came of the files.
 
 Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe

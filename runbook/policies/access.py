@@ -209,7 +209,7 @@ def admits(role: Role, user: SnowflakesUser) -> bool:
 
 
 def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
-    """The external IDs by which Snowflake's user gets in, as far as they have to be the integration's.
+    """The external IDs by which Snowflake's user can assume the role, where they must be the integration's.
 
     Those of the statement a step wrote. Somebody else's may be for another integration of the same
     account; they count where no step wrote one, and none of them lets this integration in. Where the
@@ -234,7 +234,7 @@ def lets_in(asked: str, external_id: str) -> bool:
 def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
     """The Sids of somebody else's statements that let Snowflake's user in by no exact external ID.
 
-    Then whoever has an account on the same Snowflake deployment gets in who can make it ask.
+    Then whoever has an account on the same Snowflake deployment can assume the role who can make it ask.
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
     return [
@@ -247,7 +247,7 @@ def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
 
 
 def is_open(external_id: str) -> bool:
-    """Whether a statement that asks for this lets in whatever external ID is brought."""
+    """Whether a statement that asks for this accepts whatever external ID is brought."""
     return external_id == "*" or external_id.partition(" ")[2] == "*"
 
 
@@ -261,7 +261,7 @@ def _letting_in(role: Role, user: SnowflakesUser) -> list[Document]:
 
 
 def open_to_others(role: Role) -> list[str]:
-    """Allow statements that let in more than one named principal is: wildcard, own root, 0000."""
+    """Allow statements that trust more than one named principal is: wildcard, own root, 0000."""
     _, partition, _, _, account, _ = role.arn.split(":", 5)
     own = {"*", account, f"arn:{partition}:iam::{account}:root"}
     found = []

@@ -152,7 +152,7 @@ def trust_sid(settings: Settings, tags: dict[str, str]) -> str:
 
 
 class SnowflakesUser(Protocol):
-    """Whom a trust policy lets in: Snowflake's IAM user, and the external ID it brings."""
+    """Whom a trust policy trusts: Snowflake's IAM user, and the external ID it brings."""
 
     @property
     def iam_user_arn(self) -> str:

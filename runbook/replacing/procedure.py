@@ -389,8 +389,8 @@ def waited(note: Note, *, paused: bool) -> Asked:
 def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evidence:
     """The evidence where the old pipe is not half-way: it was paused and at rest before it was replaced.
 
-    Nor need what has just arrived be waited for: a file that the new pipe hears of by REFRESH and by its
-    event is loaded once, for it remembers the name. But a pipe before the old one may be at it still.
+    Nor need what has just arrived be waited for: a file that the new pipe learns of by REFRESH and its event
+    is loaded once, for it remembers the name. But a pipe before the old one may still be loading.
     What the note says was loaded is there as if the history still said so.
     """
     found = replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))

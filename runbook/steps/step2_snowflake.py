@@ -155,7 +155,7 @@ def _refuse_another_owners(facts: Facts, have: StorageIntegration, why: str) -> 
 
 
 def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:
-    """Another role that does not let Snowflake in yet would fail the files of the pipes that run."""
+    """Another role that Snowflake cannot assume yet would fail the files of the pipes that run."""
     if have.role_arn == facts.settings.aws.role_arn:
         return
     running = [

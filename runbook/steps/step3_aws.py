@@ -1,7 +1,7 @@
 """Step 3, AWS: let exactly Snowflake's user, with the external ID, assume the role.
 
 Documented as: add Snowflake's external ID as trust relationship for the IAM role. Statements
-that are not ours stay. The step is done when Snowflake really gets in: IAM takes a while to
+that are not ours stay. The step is done when Snowflake really can assume the role: IAM takes a while to
 tell everybody, and Snowflake keeps old credentials for up to an hour. Where a stream's events go
 through an SNS topic, its policy too lets Snowflake's user in.
 """

@@ -84,7 +84,7 @@ def _role_can_be_assumed(facts: Facts) -> None:
     """Snowflake refuses an auto-ingest pipe (3167) before step 3; say so before it does."""
     if facts.entry is not None and not facts.entry.succeeded:
         raise Blocked(
-            f"Snowflake does not get into the bucket yet, and creates no pipe before ({facts.entry.message})",
+            f"Snowflake cannot read the bucket yet, and creates no pipe before ({facts.entry.message})",
             by_step=3,
             remedy=STEP_3 if facts.settings.aws.managed_by == "runbook" else TERRAFORM,
         )

@@ -6,7 +6,7 @@ cut off. Only what carries our tag, comment or Id is touched; tables, buckets an
     views         -  the typed views; first, for they stand on the tables' names only
     rules         5  our rules out of the bucket's notifications; everybody else's as they were read
     objects       4  pipes, then stages, then file formats
-    trust         3  our statement out of the trust policy: from here on Snowflake does not get in
+    trust         3  our statement out of the trust policy: from here on Snowflake cannot assume the role
     integration   2  the integration (of a shared one our locations), then the two roles
     role          1  the role and its policy, or only our part of them where others use them
     handed_over   1  the parameter that named all this to the other administrator (a file goes at the end)

@@ -13,7 +13,7 @@ from runbook.wanted.trust import nobody
 
 
 def plan(facts: Facts) -> Iterator[Change]:
-    """Close the role, and the topics, to Snowflake before anything it was let in by is dropped."""
+    """Close the role, and the topics, to Snowflake before anything it had access by is dropped."""
     if not facts.settings.is_terraforms(3):
         yield from _role(facts)
     for arn in facts.settings.topics:
@@ -32,7 +32,7 @@ def _role(facts: Facts) -> Iterator[Change]:
             "iam",
             "UpdateAssumeRolePolicy",
             {"RoleName": facts.settings.aws.role_name, "PolicyDocument": text(want)},
-            why="Snowflake's user is let in no more",
+            why="Snowflake's user is trusted no more",
             before=read_before(role, facts.settings.aws.role_name),
         )
 
@@ -50,7 +50,7 @@ def _topic(facts: Facts, arn: str) -> Iterator[Change]:
         "sns",
         "SetTopicAttributes",
         {**where, "AttributeName": "Policy", "AttributeValue": text({**have.policy, "Statement": theirs})},
-        why="Snowflake and the bucket are let in no more",
+        why="Snowflake and the bucket are trusted no more",
         before=Before("GetTopicAttributes", where, have.answer),
     )
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from runbook.claims import Claim
 from runbook.clouds.network import one_line
 from runbook.errors import Absent, Advised, CannotTell, Failing, NoCredentials, RunbookError
 from runbook.facts import Facts
+from runbook.remedy import told
 from runbook.shipped import CHECKS
 from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
-from runbook.verify.remedies import for_others
 
 FOLDER = CHECKS
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
@@ -24,7 +24,6 @@ UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threa
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
 SETTLED_S = 10  # what a cloud has been told is not read as it was before for longer
-BY_NAME = 2  # files that a remedy names one by one
 LONGEST = 400  # characters of an observed or expected value that are told
 
 LOOK_AGAIN = "run the command again; nothing is known to be wrong, so there is nothing to change"
@@ -146,8 +145,6 @@ class CheckRun:
 
     def pytest_configure(self, config: Any) -> None:
         config.runbook_facts = self.facts  # checks/conftest.py makes fixtures of them
-        config.addinivalue_line("markers", "needs(*ids): the checks this one's claim stands on")
-        config.addinivalue_line("markers", "deep: needs a warehouse")
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if check_id(item) not in self.apart]
@@ -171,7 +168,7 @@ class CheckRun:
     @pytest.hookimpl(tryfirst=True)  # before the fixtures: a check that is not asked for reads nothing
     def pytest_runtest_setup(self, item: Any) -> None:
         self._compared, self._keys = ("", ""), ()
-        if not self.deep and item.get_closest_marker("deep"):
+        if not self.deep and item.function.claim.deep:
             pytest.skip(NOT_ASKED)
 
     @pytest.hookimpl(tryfirst=True)  # instead of pytest's own, which parses the source of every frame
@@ -191,27 +188,29 @@ class CheckRun:
         )
 
     def _result(self, item: Any, excinfo: Any) -> Result:
-        title, remedy, see = _documented(item.function)
-        needs = tuple(need for mark in item.iter_markers("needs") for need in mark.args)
+        claim: Claim = item.function.claim
         stream = item.callspec.params.get("stream") if hasattr(item, "callspec") else None
         base = Result(
             id=check_id(item),
             step=_step(item),
             stream=getattr(stream, "name", None),
-            title=title,
+            title=claim.says,
             outcome="passed",
-            needs=needs,
+            needs=claim.needs,
         )
         if excinfo is None:
             return base
         word, blocked_by, cause = _meaning(excinfo.value)
         observed, expected = self._compared if word in ("failed", "advice") else ("", "")
-        if isinstance(excinfo.value, RunbookError | Advised | Failing):
-            remedy = excinfo.value.remedy or (LOOK_AGAIN if word == "unknown" else remedy)
-        elif word == "unknown":  # what the check advises is for what it has seen to be wrong
-            remedy = LOOK_AGAIN
+        match excinfo.value:
+            case Advised() | Failing() as found:
+                remedy = found.remedy or claim.remedy
+            case RunbookError() as found:
+                remedy = told(found.remedy or LOOK_AGAIN)
+            case _:  # what the check advises is for what it has seen to be wrong
+                remedy = told(LOOK_AGAIN) if word == "unknown" else claim.remedy
         if not self.facts.settings.is_ours:
-            remedy = for_others(remedy, see)
+            remedy = remedy.without_steps(f"whoever made it mends it; what is to be done: {claim.see}")
         return Result(
             **{
                 **base.__dict__,
@@ -220,8 +219,8 @@ class CheckRun:
                 "observed": observed,
                 "expected": expected,
                 "cause": cause,
-                "remedy": filled(remedy, base.stream or "", self._keys),
-                "see": see,
+                "remedy": remedy.filled(base.stream or "", self._keys),
+                "see": claim.see,
                 "elsewhere": isinstance(excinfo.value, NoCredentials),
             }
         )
@@ -262,38 +261,6 @@ def _area(item: Any) -> str:
 def _step(item: Any) -> int | None:
     area = _area(item)
     return int(area[4:]) if area.startswith("step") else None
-
-
-def _documented(function: Any) -> tuple[str, str, str]:
-    """Title, remedy and anchor, from a check's docstring."""
-    lines = [line.strip() for line in (function.__doc__ or "").splitlines()]
-    found = {"Remedy": "", "See": ""}
-    for line in lines:
-        for word in found:
-            if line.startswith(f"{word}: "):
-                found[word] = line.removeprefix(f"{word}: ").strip("`")
-    return lines[0] if lines else "", found["Remedy"], found["See"]
-
-
-def filled(remedy: str, stream: str, keys: tuple[str, ...]) -> str:
-    """The remedy as it can be run: of this stream, and these files."""
-    remedy = remedy.replace("STREAM", stream)
-    if not keys:
-        return remedy
-    return remedy.replace("--pattern KEY", f"--pattern {shlex.quote(pattern_of(keys))}")
-
-
-def pattern_of(keys: tuple[str, ...]) -> str:
-    """A regular expression of the files: each by name, or where they are many what their names begin with."""
-    if len(keys) <= BY_NAME:
-        return "|".join(map(_literal, sorted(keys)))
-    return f"{_literal(os.path.commonprefix(keys))}.*"  # noqa: RUF071 - a key is letters, not a path
-
-
-def _literal(text: str) -> str:
-    """The text itself, as COPY's PATTERN and a terminal read it."""
-    text = re.sub(r"[\\^$*+?{}\[\]()|]", r"\\\g<0>", text).replace(".", "[.]")
-    return "".join(sign if sign.isprintable() else "[^/]" for sign in text)
 
 
 def shown(value: Any) -> str:

@@ -15,6 +15,7 @@ from runbook.errors import CannotTell, NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import right
 from runbook.plan import Applied, AwsChange, SqlChange, make
+from runbook.remedy import told
 from runbook.running import Run
 from runbook.settings import Stream
 from runbook.terminal import note
@@ -234,12 +235,12 @@ def _with(base: Result, **changes: object) -> Result:
     return Result(**{**base.__dict__, **changes})
 
 
-def _advice(hop: str) -> dict[str, str]:
-    remedy = {
+def _advice(hop: str) -> dict[str, object]:
+    remedies = {
         "put": "grant that right, or send the canary with the producer's credentials",
         "event": "wait some minutes after step 5; then invoke verify --deep --wait 600",
         "forwarded": "invoke verify --deep --wait 600",
         "loaded": "invoke verify --deep --wait 600",
         "row-visible": "read with a role that may SELECT from the table",
-    }[hop]
-    return {"remedy": remedy, "see": "docs/runbook.md#canary"}
+    }
+    return {"remedy": told(remedies[hop]), "see": "docs/runbook.md#canary"}

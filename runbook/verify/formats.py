@@ -88,7 +88,7 @@ def _tap_block(row: Result) -> Iterator[str]:
         "blocked_by": ", ".join(row.blocked_by),
         "observed": row.observed,
         "expected": row.expected,
-        "remedy": row.remedy,
+        "remedy": str(row.remedy),
         "see": row.see,
     }
     yield from (f"  {name}: {json.dumps(text, ensure_ascii=False)}" for name, text in told.items() if text)

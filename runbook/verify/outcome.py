@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from runbook.invocation import typed
+from runbook.remedy import NOTHING, Remedy, told
 
 Word = Literal["passed", "failed", "advice", "blocked", "unknown", "skipped"]
 WORDS: tuple[Word, ...] = ("passed", "failed", "advice", "blocked", "unknown", "skipped")
@@ -27,7 +28,7 @@ class Result:
     observed: str = ""
     expected: str = ""
     cause: str = ""
-    remedy: str = ""
+    remedy: Remedy = NOTHING
     see: str = ""
     elsewhere: bool = False  # unknown because that cloud is the other administrator's
 
@@ -43,7 +44,8 @@ class Result:
             "observed": self.observed,
             "expected": self.expected,
             "cause": self.cause,
-            "remedy": self.remedy,
+            "remedy": str(self.remedy),
+            "commands": [command.line for command in self.remedy.commands],
             "see": self.see,
         }
 
@@ -60,7 +62,7 @@ class Outcome:
 
     def typed(self) -> "Outcome":
         """The same with every command as it must be typed to go to the target that was checked."""
-        rows = (replace(row, cause=typed(row.cause), remedy=typed(row.remedy)) for row in self.results)
+        rows = (replace(row, cause=typed(row.cause), remedy=row.remedy.typed()) for row in self.results)
         return replace(self, results=tuple(rows))
 
     @property
@@ -147,7 +149,7 @@ def untold(target: str, started_at: datetime, duration_s: float, what: str, reme
         title="The checks could be run.",
         outcome="unknown",
         cause=what,
-        remedy=remedy,
+        remedy=told(remedy),
     )
     return Outcome(target, started_at, duration_s, (row,))
 

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from tabulate import tabulate
 
 from runbook.invocation import typed
+from runbook.remedy import of_all
 from runbook.terminal import Style, wrapped
 from runbook.verify.checking import NOT_ASKED, shown
 from runbook.verify.outcome import Outcome, Result, Word
@@ -80,7 +81,7 @@ def not_set_up(outcome: Outcome) -> tuple[Result, ...]:
     A cloud that nobody here may ask says nothing about it.
     """
     rows = {row.id: row for row in outcome.results if row.id in FIRST_THINGS and not row.elsewhere}
-    if any(row.outcome != "failed" or not row.remedy.startswith("invoke ") for row in rows.values()):
+    if any(row.outcome != "failed" or row.remedy.command is None for row in rows.values()):
         return ()
     made = any(row.id == "step4.pipe-exists" and row.outcome == "passed" for row in outcome.results)
     return tuple(rows.values()) if len(rows) > 1 and not made else ()
@@ -110,7 +111,7 @@ def _cause(result: Result, outcome: Outcome, style: Style, *, every: bool) -> st
         rows, evidence = [*rows, ("namely", found)], []
     elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
-    after = [("remedy", _remedy(result, failed)), ("see", result.see)]
+    after = [("remedy", of_all(row.remedy for row in failed)), ("see", result.see)]
     blocked = sorted({row.id for row in outcome.results if result.id in row.blocked_by})
     if blocked:
         after.append(("blocks", ", ".join(blocked) if every else _others(blocked)))
@@ -135,16 +136,8 @@ def _beside(observed: str, expected: str, style: Style) -> list[str]:
     return [f"  {left} {right}".rstrip() for left, right in zip_longest(*columns, fillvalue=" " * half)]
 
 
-def _remedy(result: Result, failed: list[Result]) -> str:
-    """The remedy for every stream that needs it, one command after the other."""
-    words, found, _ = result.remedy.partition("invoke ")
-    if not found or f"--stream {result.stream}" not in result.remedy:
-        return result.remedy
-    return words + " && ".join(row.remedy.removeprefix(words) for row in failed)
-
-
 def _by_cause(outcome: Outcome, word: Word) -> list[list[Result]]:
-    """What cannot be told, or was skipped, together where one thing is the reason."""
+    """What is not known, or was skipped, together where one thing is the reason."""
     found: dict[str, list[Result]] = {}
     for result in outcome.results:
         if result.outcome == word:
@@ -156,7 +149,7 @@ def _unknown(results: list[Result], style: Style) -> str:
     first, ids = results[0], list(dict.fromkeys(row.id for row in results))
     streams = ", ".join(dict.fromkeys(row.stream for row in results if row.stream))
     head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
-    rows = [("because", first.cause), ("remedy", first.remedy), ("nor", _others(ids[1:]))]
+    rows = [("because", first.cause), ("remedy", str(first.remedy)), ("nor", _others(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
+from runbook.settings.watch import Waiver
 from runbook.verify.outcome import Outcome, Result
-from runbook.watch_settings import Waiver
 
 
 def with_waivers(outcome: Outcome, waivers: Iterable[Waiver], today: date) -> Outcome:

@@ -2,7 +2,7 @@
 
 Sources: https://github.com/snowplow/snowplow-scala-analytics-sdk (names, ``_schema_version``),
 https://docs.snowplow.io/docs/api-reference/loaders-storage-targets/snowflake-streaming-loader/migrating/ (the
-same in Snowflake, entities only), docs/adr/0023-views.md (why FILTER and TRANSFORM).
+same in Snowflake, entities only), docs/adr/0024-views.md (why FILTER and TRANSFORM).
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from runbook.settings import QualifiedName, Settings, Stream
+from runbook.settings.views import column
 from runbook.sql import Columns, SchemaName, literal, rendered, template
-from runbook.views_settings import column
 
 TYPED = {"enriched": "views/20_view_enriched.sql", "bad_rows": "views/21_view_bad_rows.sql"}
 DOCUMENTED = {"enriched": "views/30_documented_enriched.sql", "bad_rows": "views/31_documented_bad_rows.sql"}

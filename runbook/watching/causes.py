@@ -104,7 +104,7 @@ def _of_check(name: str, failed: list[Result], outcome: Outcome) -> Cause:
         streams=tuple(dict.fromkeys(row.stream for row in failed if row.stream)),
         title=first.title,
         why=f"{first.cause}{evidence}",
-        remedy=" && ".join(dict.fromkeys(row.remedy for row in failed if row.remedy)),
+        remedy=" && ".join(dict.fromkeys(str(row.remedy) for row in failed if row.remedy)),
         see=first.see,
         blocks=tuple(blocks),
     )

@@ -231,7 +231,7 @@ class Endpoint:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """A scrape is no news."""
+                """A scrape is not news."""
 
         try:
             self.server = ThreadingHTTPServer((host, port), Handler)

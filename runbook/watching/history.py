@@ -101,7 +101,7 @@ class History:
         return made
 
     def _set_aside(self, why: str) -> sqlite3.Connection:
-        """A file that is no history is kept under another name, and a new one begun."""
+        """A file that is not a history is kept under another name, and a new one begun."""
         aside = self.path.with_name(f"{self.path.name}.broken-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         try:
             self.path.replace(aside)

@@ -224,7 +224,7 @@ def _untold(key: str, unknown: list[Result], since: datetime) -> Cause:
         (),
         "Every check has an answer.",
         f"{first.id} could not be checked: {first.cause}{more}",
-        first.remedy,
+        str(first.remedy),
         "docs/watch.md",
         since=since,
         sure=True,
@@ -313,7 +313,7 @@ def _known_since(history: History, stream: str, oldest: datetime) -> None:
 
 
 def nobody_answers(history: History, settings: Settings, trouble: dict[str, CannotTell]) -> Round:
-    """The round in which neither cloud let us in."""
+    """The round in which neither cloud accepted the sign-in."""
     at = moment(history, None)
     outcome = replace(Outcome(settings.target, at, 0.0), results=())
     found = Round(at, outcome, (), (), is_deep=False, trouble=trouble)

@@ -21,7 +21,7 @@ from runbook import redaction
 from runbook.clouds.connections import APPLICATION
 from runbook.clouds.network import failure, one_line
 from runbook.settings import Settings
-from runbook.watch_settings import Route
+from runbook.settings.watch import Route
 from runbook.watching.history import clean
 from runbook.watching.messages import Message
 
@@ -356,7 +356,9 @@ def _apprise(route: Route, _clouds: Any) -> Callable[[Message], None]:
     try:
         import apprise  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError:
-        raise Unusable("apprise is not installed (pip install 'snowpipe-runbook[notify]')") from None
+        raise Unusable(
+            "apprise is not installed (pip install apprise, in the runbook's environment)"
+        ) from None
     known = apprise.Apprise()
     if not known.add(url):
         raise Unusable(f"what the variable {route.secret_from} holds is not a URL that Apprise knows")

@@ -39,7 +39,7 @@ class Sessions:
         self._variables = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(OF_THE_CONNECTION))
 
     def reader_for(self, now: datetime) -> Reader:
-        """A reader that may ask whoever lets us in; who does not is closed to it, with the reason.
+        """A reader that may ask whoever accepts the sign-in; who does not is closed to it, with the reason.
 
         Raises SettingsWrong where the sessions belong to other accounts than the settings pin.
         """
@@ -68,7 +68,7 @@ class Sessions:
         return reader
 
     def _not_yet(self, now: datetime) -> CannotTell | None:
-        """Why Snowflake is not asked to let us in at the moment; None where it may be asked."""
+        """Why Snowflake is not asked to sign in at the moment; None where it may be asked."""
         kept = json.loads(self.history.noted(REFUSED) or "{}")
         if not kept or kept["with"] != self._material():
             return None
@@ -110,7 +110,7 @@ class Sessions:
         self.history.keep(REFUSED, json.dumps(row))
 
     def forgive(self) -> None:
-        """A person is here, or it works again: count anew."""
+        """A person is here, or it works again: count from the start."""
         self.history.keep(REFUSED, "")
 
     def _material(self) -> str:

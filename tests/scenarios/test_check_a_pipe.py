@@ -1,6 +1,7 @@
 """The first minute with a pipe that exists already: one command, nothing written."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,41 @@ def test_the_settings_own_connection_may_be_named(shared: Installation) -> None:
     assert json.loads(
         shared.run("check", "--pipe", PIPE, "--connection", "sandbox", "--format", "json").stdout
     )
+
+
+def test_every_stream_that_can_be_served_goes_into_one_file_and_the_others_have_their_reason(
+    healthy: Installation, tmp_path: Path
+) -> None:
+    at, url = healthy, f"URL = 's3://{healthy.settings.aws.bucket}/snowplow/enriched/stream/other/'"
+    copy = "AUTO_INGEST = TRUE AS COPY INTO RAW.OTHER.T FROM @RAW.OTHER.{} FILE_FORMAT = (TYPE = CSV)"
+    aws = at.tenant["aws"]
+    keys = (
+        f"CREDENTIALS = (AWS_KEY_ID = '{aws['access_key_id']}' AWS_SECRET_KEY = '{aws['secret_access_key']}')"
+    )
+    for statement in (
+        "CREATE SCHEMA RAW.OTHER",
+        "CREATE TABLE RAW.OTHER.T (C VARCHAR)",
+        f"CREATE STAGE RAW.OTHER.S STORAGE_INTEGRATION = SNOWPLOW_S3 {url}",
+        f"CREATE STAGE RAW.OTHER.KEYS {url} {keys}",
+        f"CREATE PIPE RAW.OTHER.P {copy.format('S')}",
+        f"CREATE PIPE RAW.OTHER.BY_KEYS {copy.format('KEYS')}",
+        "CREATE PIPE RAW.OTHER.BY_HAND AS COPY INTO RAW.OTHER.T FROM @RAW.OTHER.S FILE_FORMAT = (TYPE = CSV)",
+    ):
+        at.sql(statement)
+    file = tmp_path / "all.yaml"
+    before = at.requests()[-1]["n"]
+    done = at.run("discover", "--all", "--output", str(file))
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "2 streams (events, events_bad)" in said
+    text = " ".join(file.read_text().replace("#", " ").split())
+    for name, why in {
+        "RAW.OTHER.P": "another schema: discover it into a file of its own",
+        "RAW.OTHER.BY_KEYS": "has no storage integration",
+        "RAW.OTHER.BY_HAND": "it does not load by itself (AUTO_INGEST is off)",
+    }.items():
+        for place in (said, text):
+            assert re.search(rf"{re.escape(name)}: [^:]*{re.escape(why)}", place), (name, place)
+    at.run("-f", str(file), "verify")
+    assert at.writes_since(before) == []
+    assert "exists" in at.run("discover", "--all", "--output", str(file), expect=2).stderr
+    assert "--all and --pipe" in at.run("discover", "--all", "--pipe", PIPE, expect=2).stderr

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("checks")  # pytest finds them imported, and what they compare is told
-
-from checks import (  # noqa: E402
+from checks import (
     check_delivery,
     check_step1_aws,
     check_step2_snowflake,
@@ -18,9 +16,9 @@ from checks import (  # noqa: E402
     check_step5_aws,
     conftest,
 )
-from runbook.errors import Absent, Advised, CannotTell  # noqa: E402
-from runbook.facts import Facts  # noqa: E402
-from runbook.settings import Stream  # noqa: E402
+from runbook.errors import Absent, Advised, CannotTell
+from runbook.facts import Facts
+from runbook.settings import Stream
 
 MODULES = (
     check_step1_aws,

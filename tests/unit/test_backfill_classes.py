@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -35,12 +36,20 @@ def stream(settings: Settings) -> Stream:
     return settings.streams[0]
 
 
-def loads(keys: list[str] = KEYS) -> st.SearchStrategy[Load]:
+YES = st.booleans()
+an_age = st.sampled_from(AGES)
+a_moment = an_age.map(lambda age: NOW - age)
+a_size = st.sampled_from([0, 20, 500])
+a_row = st.builds(RowsOfFile, st.just(3), st.none())
+
+
+@cache
+def loads(keys: tuple[str, ...]) -> st.SearchStrategy[Load]:
     return st.builds(
         Load,
         key=st.sampled_from(keys),
         status=st.sampled_from(STATUSES),
-        loaded_at=st.sampled_from([NOW - age for age in AGES]),
+        loaded_at=a_moment,
         rows=st.integers(0, 3),
         rows_parsed=st.just(3),
         errors=st.just(0),
@@ -49,32 +58,46 @@ def loads(keys: list[str] = KEYS) -> st.SearchStrategy[Load]:
     )
 
 
+@cache
+def some(keys: tuple[str, ...]) -> tuple[Any, Any, Any, Any]:
+    """Some of the keys, rows of some, a history, and one that may not be read; made once for speed."""
+    history = st.lists(loads(keys), max_size=len(keys) - 1).map(tuple)
+    key = st.sampled_from(keys)
+    return st.sets(key), st.dictionaries(key, a_row), history, st.none() | history
+
+
+PIPES: dict[str, Pipe] = {}
+
+
+def _pipe(settings: Settings, stream: Stream) -> Pipe:
+    """The stream's pipe; its statement is rendered once."""
+    return PIPES.get(stream.rule_id) or PIPES.setdefault(stream.rule_id, pipe(settings, stream))
+
+
 @st.composite
 def states(draw: Any, settings: Settings, keys: list[str] = KEYS) -> tuple[list[StagedFile], Evidence]:
     """Any listing under any histories."""
     stream = settings.streams[0]
-    files = [
-        StagedFile(key, draw(st.sampled_from([0, 20, 500])), "e", NOW - draw(st.sampled_from(AGES)))
-        for key in draw(st.sets(st.sampled_from(keys)))
-    ]
-    rows = draw(st.dictionaries(st.sampled_from(keys), st.builds(RowsOfFile, st.just(3), st.none())))
-    unnamed = draw(st.sampled_from([0, 5]))
-    status: dict[str, Any] = {"executionState": draw(st.sampled_from(["RUNNING", "PAUSED"]))}
-    if draw(st.booleans()):
+    some_keys, some_rows, history, maybe = some(tuple(keys))
+    files = [StagedFile(key, draw(a_size), "e", draw(a_moment)) for key in draw(some_keys)]
+    rows = draw(some_rows)
+    unnamed = 5 if draw(YES) else 0
+    status: dict[str, Any] = {"executionState": "PAUSED" if draw(YES) else "RUNNING"}
+    if draw(YES):
         status |= {"pendingFileCount": 2}
-        if draw(st.booleans()):
-            status |= {"oldestFileTimestamp": (NOW - draw(st.sampled_from(AGES))).isoformat()}
+        if draw(YES):
+            status |= {"oldestFileTimestamp": draw(a_moment).isoformat()}
     return files, Evidence(
         stream=stream,
         now=NOW,
-        pipe=pipe(settings, stream, created_on=NOW - draw(st.sampled_from(AGES))),
+        pipe=replace(_pipe(settings, stream), created_on=draw(a_moment)),
         status=PipeStatus(status),
-        recent=tuple(draw(st.lists(loads(keys), max_size=len(keys) - 1))),
-        account=draw(st.none() | st.lists(loads(keys), max_size=len(keys) - 1).map(tuple)),
+        recent=draw(history),
+        account=draw(maybe),
         table=TableRows(
             3 * len(rows) + unnamed,
-            NOW - draw(st.sampled_from(AGES)),
-            draw(st.sampled_from([rows, None])),
+            draw(a_moment),
+            None if draw(YES) else rows,
             unnamed,
         ),
         patience=timedelta(minutes=15),

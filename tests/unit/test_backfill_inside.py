@@ -23,6 +23,7 @@ from runbook.ledger.on_disk import OnDisk
 from runbook.ledger.plain import Plain
 from runbook.loading.planning import BackfillPlan, plan_store
 from runbook.settings import QualifiedName, Settings
+from tests.conftest import states_asked
 from tests.unit.observed import staged
 from tests.unit.test_backfill_classes import (
     AGES,
@@ -140,7 +141,7 @@ def everything(plan: BackfillPlan) -> dict[str, Any]:
     }
 
 
-@settings_of_hypothesis(max_examples=30, deadline=None, derandomize=True)
+@settings_of_hypothesis(states_asked(60), deadline=None)
 @given(data=st.data())
 def test_all_stores_make_the_same_plan(engine: Engine, settings: Settings, data: Any) -> None:
     names = [f"{key[: key.rindex('/') + 1]}{n}{key[key.rindex('/') + 1 :]}" for key in KEYS for n in range(3)]

@@ -40,8 +40,8 @@ NEEDS = {
     "explain": "s3://bucket/key.gz",
     "sql": "--step 2",
 }
-CONTACTS_NOBODY = ("report", "runs", "sql")
-ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "report", "runs", "sql")
+CONTACTS_NOBODY = ("report", "runs", "settings", "sql")
+ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "report", "runs", "settings", "sql")
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 

@@ -78,13 +78,27 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
 
 @each_page
 def test_the_commands_of_a_page_exist(page: Path) -> None:
-    """Every ``invoke …`` of a code block, and between backticks."""
-    text = page.read_text()
-    blocks = re.findall(r"^    (invoke .+)$", text, re.MULTILINE)
-    said = re.findall(r"`(invoke [a-z][^`…]*)`", text)
+    """Every ``invoke …`` and ``snowpipe-runbook …`` of a code block, and between backticks."""
+    text = re.sub(r"\\\n +", "", page.read_text())  # a line that goes on
+    blocks = re.findall(r"^ {4,}((?:invoke|snowpipe-runbook) .+)$", text, re.MULTILINE)
+    blocks += re.findall(r"^ {4,}docker run .* (snowpipe-runbook .+)$", text, re.MULTILINE)
+    said = re.findall(r"`((?:invoke|snowpipe-runbook) [a-z-][^`…]*)`", text)
     for line in (*blocks, *said):
-        for command in re.split(r"; |&& ", line.partition("#")[0]):
-            assert command_fault(command) == "", f"{page.name}: {line}"
+        for command in re.split(r"; |&& ", re.sub(r" +[#>].*", "", line)):
+            if not set(command.split()) & {"TASK", "SCRIPT"}:  # stands for any
+                assert command_fault(command) == "", f"{page.name}: {line}"
+
+
+def test_every_page_is_found_by_its_question() -> None:
+    links = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "README.md").read_text()))
+    assert links == {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
+def test_the_readme_begins_with_a_pipe_that_one_has_and_says_what_nobody_has_seen() -> None:
+    first = README[: README.index("## Try it")]
+    assert "snowpipe-runbook check --pipe" in first
+    assert re.search(r"!\[[^]]+\]\(docs/images/", first)
+    assert "Nothing here has been seen on real accounts yet" in first
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))

@@ -12,6 +12,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from runbook import sql
 from runbook.errors import SettingsWrong
 from runbook.plan import AwsChange
+from runbook.remedy import remedy
 from runbook.settings import read
 from runbook.terminal import visible
 from runbook.verify.formats import FORMATS
@@ -174,7 +175,7 @@ def test_a_file_name_breaks_no_report(kind, name):
             observed=text,
             expected="none",
             cause=f"{text} failed",
-            remedy=f"load {text} again",
+            remedy=remedy(f"load {text} again"),
         )
         return Outcome("sandbox", NOW, 0.1, (row,))
 

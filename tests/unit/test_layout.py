@@ -1,6 +1,8 @@
 """One identity everywhere: step = task = module = checks = SQL folder = heading; names lead somewhere."""
 
 import ast
+import importlib
+import inspect
 import re
 import shlex
 import tomllib
@@ -15,6 +17,7 @@ import yaml
 
 import tasks
 from runbook import settings as reading
+from runbook.claims import Claim
 from runbook.sql import FOLDER, files, parameters, template, values
 from runbook.steps import STEPS
 
@@ -26,12 +29,11 @@ PLACE = re.compile(r"docs/runbook\.md#([\w-]+)")
 
 @dataclass(frozen=True)
 class Check:
-    """A check as it is written, before any fact is known."""
+    """A check as it is declared, before any fact is known."""
 
     area: str
     name: str
-    text: str
-    needs: tuple[str, ...]
+    claim: Claim
     asks: tuple[str, ...] = ()
     """The existence checks behind its fixtures: what is not there blocks whoever asks for it."""
 
@@ -39,28 +41,20 @@ class Check:
     def id(self) -> str:
         return f"{self.area}.{self.name.removeprefix('check_').replace('_', '-')}"
 
-    def line(self, head: str) -> str:
-        """What stands behind ``Remedy:`` or ``See:`` in the docstring."""
-        found = re.search(rf"^ *{head}: *(\S.*)$", self.text, re.MULTILINE)
-        return found[1].strip() if found else ""
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.claim.needs
 
 
 def written() -> Iterator[Check]:
-    """Read, not imported: their marker is known only to the run that `verify` makes."""
     for path in sorted((ROOT / "checks").glob("check_*.py")):
         area = re.match(r"check_(step\d|delivery|views)", path.stem)
         assert area, f"{path.name} is of no step"
-        body = ast.parse(path.read_text()).body
-        named = {
-            node.targets[0].id: ast.literal_eval(node.value)
-            for node in body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-        }
-        for node in body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("check_"):
-                asked = [argument.arg for argument in node.args.args]
-                text = ast.get_docstring(node) or ""
-                yield Check(area[1], node.name, text, tuple(needs(node, named)), tuple(asserted(asked)))
+        module = importlib.import_module(f"checks.{path.stem}")
+        for name, function in vars(module).items():
+            if name.startswith("check_"):
+                asked = list(inspect.signature(function).parameters)
+                yield Check(area[1], name, function.claim, tuple(asserted(asked)))
 
 
 FIXTURES = ast.parse((ROOT / "checks" / "conftest.py").read_text()).body
@@ -74,17 +68,6 @@ def asserted(fixtures: list[str]) -> Iterator[str]:
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "there":
                     yield ast.literal_eval(call.args[2])
             yield from asserted([argument.arg for argument in node.args.args])
-
-
-def needs(function: ast.FunctionDef, named: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """The ids in ``@pytest.mark.needs(…)``, those of a module's own tuple (``*THE_WAY``) too."""
-    for mark in function.decorator_list:
-        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.needs":
-            for argument in mark.args:
-                if isinstance(argument, ast.Starred):
-                    yield from named[ast.unparse(argument.value)]
-                else:
-                    yield ast.literal_eval(argument)
 
 
 CHECKS = list(written())
@@ -188,17 +171,16 @@ def test_every_step_has_checks_and_so_have_delivery_and_the_views() -> None:
 
 @each_check
 def test_a_check_has_its_sentence_remedy_and_place(check: Check) -> None:
-    title = check.text.strip().split("\n\n")[0]
-    assert title.endswith("."), "the first paragraph is the claim, a sentence"
-    assert check.line("Remedy")
-    see = PLACE.fullmatch(check.line("See"))
-    assert see, "See: is not a place in docs/runbook.md"
+    assert check.claim.says.endswith("."), "the first paragraph is the claim, a sentence"
+    assert check.claim.remedy
+    see = PLACE.fullmatch(check.claim.see)
+    assert see, "see is not an anchor of docs/runbook.md"
     assert see[1] in PLACES
 
 
 @each_check
 def test_a_check_is_named_at_the_place_it_points_to(check: Check) -> None:
-    _, _, after = RUNBOOK.partition(f'<a id="{PLACE.fullmatch(check.line("See"))[1]}"></a>')  # type: ignore[index]
+    _, _, after = RUNBOOK.partition(f'<a id="{check.claim.see.partition("#")[2]}"></a>')
     there = re.split(r"<a id=|\n## ", after)[0]
     assert f"`{check.id}`" in there
 
@@ -220,15 +202,14 @@ def test_checks_do_not_explain_each_other_in_a_circle() -> None:
 
 
 @each_check
-def test_a_remedy_that_is_a_command_is_one(check: Check) -> None:
-    remedy = check.line("Remedy")
-    if remedy.startswith("invoke "):
-        assert command_fault(remedy) == ""
-    assert not remedy.startswith(("invoke", "`invoke")) or remedy.startswith("invoke ")
+def test_the_commands_of_a_remedy_are_commands(check: Check) -> None:
+    assert [fault for each in check.claim.remedy.commands if (fault := command_fault(each.line))] == []
+    words = "".join(part for part in check.claim.remedy.parts if isinstance(part, str))
+    assert "invoke " not in words, "a command in the words of a remedy: it is a part of its own"
 
 
 def test_some_remedies_are_commands() -> None:
-    assert sum(check.line("Remedy").startswith("invoke ") for check in CHECKS) > len(CHECKS) / 3
+    assert sum(check.claim.remedy.command is not None for check in CHECKS) > len(CHECKS) / 3
 
 
 def sources() -> list[Path]:
@@ -237,7 +218,7 @@ def sources() -> list[Path]:
 
 def test_every_place_the_code_names_in_the_runbook_exists() -> None:
     named = {(path.name, place) for path in sources() for place in PLACE.findall(path.read_text())}
-    assert len(named) > 20
+    assert len(named) > 10  # those of the checks are each judged above
     assert {(name, place) for name, place in named if place not in PLACES} == set()
 
 

@@ -68,6 +68,24 @@ def test_texts_are_in_the_plain_english_of_the_field(file: Path) -> None:
             assert not re.search(pattern, text, re.IGNORECASE), f"{file.name}:{line}: {text!r}: {better}"
 
 
+PAGES = [
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "sandbox").rglob("*.md")),
+    *sorted(ROOT.glob("*.md")),
+    *FILES,
+    *sorted((ROOT / "sandbox" / "snowpipe_sandbox").rglob("*.py")),
+]
+QUOTED = re.compile(r"`[^`]*`|\[[^\]]*\]\([^)]*\)|\w+\.py::\w+")
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_and_docstrings_are_in_the_plain_english_of_the_field(file: Path) -> None:
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        for pattern, better in NOT_ENGLISH.items():
+            found = re.search(pattern, QUOTED.sub("", line), re.IGNORECASE)
+            assert not found, f"{file.name}:{number}: {line.strip()!r}: {better}"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_an_error_is_made_of_whole_sentences(file: Path) -> None:
     for line, name, text in parts(ast.parse(file.read_text())):

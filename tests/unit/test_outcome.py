@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.remedy import told
 from runbook.verify.outcome import Outcome, Result, explained
 
 
-def result(name, outcome="passed", *, stream=None, needs=(), blocked_by=(), **more):
+def result(name, outcome="passed", *, stream=None, needs=(), blocked_by=(), remedy="", **more):
     area = name.partition(".")[0]
     step = int(area[4:]) if area.startswith("step") else None
-    return Result(name, step, stream, f"{name}.", outcome, tuple(needs), tuple(blocked_by), **more)
+    return Result(
+        name, step, stream, f"{name}.", outcome, tuple(needs), tuple(blocked_by), remedy=told(remedy), **more
+    )
 
 
 STARTED = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -238,6 +241,7 @@ def test_the_json_is_the_documented_one():
                 "expected": "",
                 "cause": "",
                 "remedy": "",
+                "commands": [],
                 "see": "",
             },
             {
@@ -251,6 +255,7 @@ def test_the_json_is_the_documented_one():
                 "expected": "b",
                 "cause": "c",
                 "remedy": "invoke step3-aws",
+                "commands": ["invoke step3-aws"],
                 "see": "docs/runbook.md#trust",
             },
         ],

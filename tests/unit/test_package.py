@@ -1,15 +1,22 @@
 """What is installed from the wheel works like a checkout, and puts nothing of a common name beside others."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
+LIVE = (
+    "target: prod\naws: {account_id: '210987654321', bucket: acme-events}\n"
+    "snowflake: {account: ACME-EU, connection: acme}\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,9 @@ def test_one_package_is_installed(installed: Path) -> None:
     assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"runbook"}
 
 
-@pytest.mark.parametrize("name", ["sql", "checks", "terraform", "invoke.yaml", "tasks.py"])
+@pytest.mark.parametrize(
+    "name", ["sql", "checks", "terraform", "invoke.yaml", "tasks.py", "environment.schema.json"]
+)
 def test_what_a_checkout_has_is_inside(installed: Path, name: str) -> None:
     there, here = installed / "runbook/files" / name, ROOT / name
     files = [path for path in (here.rglob("*") if here.is_dir() else [here]) if path.is_file()]
@@ -82,6 +91,56 @@ def test_a_tasks_file_of_one_line_gives_invoke(installed: Path, tmp_path: Path) 
         check=False,
     )
     assert "USE ROLE ACCOUNTADMIN" in done.stdout, done.stderr
+
+
+def test_an_editor_gets_the_schema_from_the_command(installed: Path, tmp_path: Path) -> None:
+    done = snowpipe_runbook(installed, tmp_path, "settings", "--schema")
+    assert json.loads(done.stdout) == json.loads((ROOT / "environment.schema.json").read_text()), done.stderr
+
+
+def test_the_settings_are_printed_as_they_are_read(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "prod.yaml").write_text(LIVE)
+    done = snowpipe_runbook(installed, tmp_path, "-f", "prod.yaml", "settings")
+    assert done.returncode == 0, done.stderr
+    printed = yaml.safe_load(done.stdout)
+    assert printed["aws"]["bucket"] == "acme-events"
+    assert printed["streams"]["events"]["table"] == "EVENTS"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (LIVE, 0, ""),
+        (LIVE + "streams: {events: {prefix: snowplow}}\n", 2, "streams.events.prefix"),
+        (LIVE + "awss: {}\n", 2, "Unknown settings: awss"),
+        (LIVE + "target: again\n", 2, "The key target stands twice"),
+        ("aws: {bucket: acme-events}\n", 2, "names no target"),
+        ("target: prod\naws: {bucket: acme-events}\n", 2, "aws.account_id"),
+    ],
+)
+def test_a_commit_of_a_wrong_environment_file_is_stopped(
+    installed: Path, tmp_path: Path, text: str, code: int, said: str
+) -> None:
+    """What .pre-commit-hooks.yaml runs, with the right file beside the wrong one."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    (tmp_path / "environments").mkdir()
+    files = ["environments/prod.yaml", "environments/other.yaml"]
+    assert all(re.search(hook["files"], file) for file in files)
+    (tmp_path / files[0]).write_text(text)
+    (tmp_path / files[1]).write_text(LIVE)
+    python, *words = hook["entry"].split()
+    assert python == "python"
+    done = subprocess.run(
+        [sys.executable, *words, *files],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
 
 
 def test_version_is_the_packages(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.ledger.asked import read as asked
-from runbook.verify.checking import filled, pattern_of
-from runbook.verify.remedies import for_others, leading
+from runbook.remedy import FILES, STREAM, invoke, of_all, pattern_of, remedy, told
+from runbook.verify.remedies import leading
 from tests.unit.observed import Known, healthy, integration, policy, role
 from tests.unit.test_layout import CHECKS
 from tests.unit.test_outcome import result
@@ -16,7 +16,10 @@ from tests.unit.test_taking_back import SETTINGS
 
 LETTERS = st.characters(exclude_characters="\n")  # which `.*` does not take, in COPY's PATTERN neither
 KEYS = st.lists(st.text(LETTERS, min_size=1, max_size=40), min_size=1, max_size=6, unique=True).map(tuple)
-REMEDY = "correct it, then: invoke backfill --stream STREAM --pattern KEY --reload-failed"
+REMEDY = remedy(
+    "correct it",
+    invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+)
 
 
 def read(pattern):
@@ -38,16 +41,16 @@ def test_one_or_two_files_are_named_and_nothing_else(keys, other):
 
 @given(KEYS)
 def test_a_shell_reads_the_pattern_as_one_word(keys):
-    words = shlex.split(filled(REMEDY, "events", keys))
+    words = shlex.split(str(REMEDY.filled("events", keys)))
     assert words[words.index("--stream") + 1] == "events"
     assert words[words.index("--pattern") + 1] == pattern_of(keys)
-    assert filled(REMEDY, "events", keys).isprintable()
+    assert str(REMEDY.filled("events", keys)).isprintable()
 
 
 def test_a_key_may_hold_the_words_that_are_filled_in():
-    made = filled(REMEDY, "bad", ("in/STREAM KEY.gz",))
+    made = str(REMEDY.filled("bad", ("in/STREAM KEY.gz",)))
     assert made.endswith("--stream bad --pattern 'in/STREAM KEY[.]gz' --reload-failed")
-    assert filled(REMEDY, "bad", ()).endswith("--stream bad --pattern KEY --reload-failed")
+    assert str(REMEDY.filled("bad", ())).endswith("--stream bad --pattern KEY --reload-failed")
 
 
 def test_many_files_are_named_by_what_they_begin_with():
@@ -56,18 +59,36 @@ def test_many_files_are_named_by_what_they_begin_with():
     assert pattern_of(("a.gz", "b.gz", "c.gz")) == ".*"
 
 
+INSTEAD = "whoever made it mends it; what is to be done: docs/runbook.md#x"
+
+
 def test_others_are_told_of_no_step_and_keep_what_a_person_can_do():
     for check in CHECKS:
-        remedy = check.line("Remedy").strip("`")
-        said = for_others(remedy, "docs/runbook.md#x")
-        assert "invoke step" not in said
-        assert "invoke up" not in said
-        assert "invoke replace-pipe" not in said
-        assert said == remedy or said.endswith(
-            "whoever made it mends it; what is to be done: docs/runbook.md#x"
-        )
-    assert for_others("narrow that rule; then run: invoke step5-aws", "there").startswith(
-        "narrow that rule; who"
+        said = check.claim.remedy.without_steps(INSTEAD)
+        assert [command for command in said.commands if command.only_for_ours] == []
+        assert said == check.claim.remedy or str(said).endswith(INSTEAD)
+    narrow = remedy("narrow that rule", invoke("step5-aws", lead="; then run: "))
+    assert str(narrow.without_steps("ask")) == "narrow that rule; ask"
+    assert str(remedy(invoke("step5-aws")).without_steps("ask")) == "ask"
+
+
+@given(st.text("abc .,;:", max_size=20), st.sampled_from(["", "; then: ", ", or ", ": "]))
+def test_what_an_error_advises_reads_as_it_was_written(words, lead):
+    assert str(told(f"{words}{lead}invoke step1-aws step3-aws")) == f"{words}{lead}invoke step1-aws step3-aws"
+    assert str(told(words)) == words
+
+
+def test_a_command_at_the_end_of_an_errors_words_is_one():
+    assert told("invoke refresh --stream events_bad").command is not None
+    assert [each.line for each in told("mend it; then: invoke step1-aws").commands] == ["invoke step1-aws"]
+    assert told("`invoke plan` shows it, and nothing else").commands == ()
+
+
+def test_a_remedy_of_every_stream_is_one_line():
+    both = [REMEDY.filled("events", ("a",)), REMEDY.filled("bad", ("b",))]
+    assert of_all(both) == (
+        "correct it, then: invoke backfill --stream events --pattern a --reload-failed"
+        " && invoke backfill --stream bad --pattern b --reload-failed"
     )
 
 
@@ -77,28 +98,28 @@ def step(*tasks, **more):
 
 def test_a_remedy_that_its_step_does_not_refuse_stays(facts_of):
     [row] = leading([step("step1-aws")], facts_of())
-    assert row.remedy == "invoke step1-aws"
+    assert str(row.remedy) == "invoke step1-aws"
 
 
 def test_where_only_the_tags_are_gone_it_adopts(facts_of):
     bare = {"policy": policy(SETTINGS, tags={}), "role": role(SETTINGS, tags={})}
     [first, third] = leading([step("step1-aws", "step3-aws"), step("step3-aws")], facts_of(**bare))
-    assert first.remedy == "invoke step1-aws --adopt step3-aws"
-    assert third.remedy == "invoke step1-aws --adopt && invoke step3-aws"
+    assert str(first.remedy) == "invoke step1-aws --adopt step3-aws"
+    assert str(third.remedy) == "invoke step1-aws --adopt && invoke step3-aws"
 
 
 def test_what_is_somebody_elses_is_not_adopted_unasked(facts_of):
     theirs = policy(SETTINGS, tags={}, document={"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}]})
     [row] = leading([step("step1-aws")], facts_of(policy=theirs, role=role(SETTINGS, tags={})))
-    assert "was not made by this project: run the step with --adopt to take it over, or" in row.remedy
-    assert row.remedy.endswith("; then: invoke step1-aws")
+    assert "was not made by this project: run the step with --adopt to take it over, or" in str(row.remedy)
+    assert str(row.remedy).endswith("; then: invoke step1-aws")
 
 
 def test_whom_the_integration_belongs_to_is_named(facts_of):
     off = integration(SETTINGS, enabled=False)
     [row] = leading([step("step2-snowflake")], facts_of(integration=off, integrations_other_owner="PLATFORM"))
-    assert "have PLATFORM alter it" in row.remedy
-    assert "GRANT OWNERSHIP ON INTEGRATION" in row.remedy
+    assert "have PLATFORM alter it" in str(row.remedy)
+    assert "GRANT OWNERSHIP ON INTEGRATION" in str(row.remedy)
 
 
 def test_what_passed_or_is_a_persons_to_do_asks_nothing(facts_of):

@@ -15,10 +15,10 @@ from runbook.facts.snowflake import Table
 from runbook.facts.views import Found, Present, without_a_column
 from runbook.plan import plan_step
 from runbook.settings import read
+from runbook.settings.views import column
 from runbook.sql import statements
 from runbook.teardown import views as taking_back
 from runbook.views import STEP, scan
-from runbook.views_settings import column
 from runbook.wanted.pipeline import columns
 from runbook.wanted.views import casts, together, wanted
 from tests.unit.conftest import written

@@ -6,9 +6,9 @@ import pytest
 
 from runbook.errors import SettingsWrong
 from runbook.settings import read
+from runbook.settings.watch import Waiver
 from runbook.verify.outcome import Outcome, Result
 from runbook.verify.waivers import ended, idle, with_waivers
-from runbook.watch_settings import Waiver
 from tests.unit.conftest import written
 
 TODAY = date(2026, 3, 2)
@@ -71,19 +71,19 @@ def test_sentences() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("waiver", "key"),
-    [
-        ({"check": "step4.paused", "reason": "moving"}, "waivers.0.until"),
-        ({"check": "step4.paused", "until": "2026-12-31"}, "waivers.0.reason"),
-        ({"check": "everything", "until": "2026-12-31", "reason": "moving"}, "waivers.0.check"),
-        ({"check": "step4.paused", "until": "never", "reason": "moving"}, "waivers.0.until"),
-        (
-            {"check": "step4.paused", "until": "2026-12-31", "reason": "moving", "stream": "evnts"},
-            "waivers.0.stream",
-        ),
-    ],
-)
+WRONG_WAIVERS = [
+    ({"check": "step4.paused", "reason": "moving"}, "waivers.0.until"),
+    ({"check": "step4.paused", "until": "2026-12-31"}, "waivers.0.reason"),
+    ({"check": "everything", "until": "2026-12-31", "reason": "moving"}, "waivers.0.check"),
+    ({"check": "step4.paused", "until": "never", "reason": "moving"}, "waivers.0.until"),
+    (
+        {"check": "step4.paused", "until": "2026-12-31", "reason": "moving", "stream": "evnts"},
+        "waivers.0.stream",
+    ),
+]
+
+
+@pytest.mark.parametrize(("waiver", "key"), WRONG_WAIVERS)
 def test_a_waiver_that_says_too_little_is_refused(waiver: dict[str, str], key: str) -> None:
     with pytest.raises(SettingsWrong, match=key):
         read(written(waivers=[waiver]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runbook.remedy import invoke, remedy
 from runbook.verify.checking import NOT_ASKED
 from runbook.verify.outcome import Outcome, Result
 from runbook.watching import causes
@@ -112,7 +113,7 @@ def outcome(
                     outcome=word,
                     blocked_by=by,
                     cause=cause,
-                    remedy=f"invoke mend --stream {stream}",
+                    remedy=remedy(invoke("mend", "--stream", stream)),
                 )
             )
     return Outcome("prod", BEGIN, 0.1, tuple(rows))

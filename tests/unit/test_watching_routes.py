@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook.watch_settings import Route
+from runbook.settings.watch import Route
 from runbook.watching import delivery, routes
 from runbook.watching.causes import Cause
 from runbook.watching.messages import Message

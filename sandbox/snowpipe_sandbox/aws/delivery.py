@@ -81,7 +81,7 @@ def refusal(bucket: Any, rule: Rule) -> str:
 
 
 def no_entry(what: str) -> str:
-    """Why a queue or topic that does not let S3 in is no destination."""
+    """Why a queue or topic that does not admit S3 is not a destination."""
     return f"Permissions on the destination {what} do not allow S3 to publish notifications from this bucket"
 
 
@@ -128,7 +128,7 @@ def _envelope(
 
 
 def send(queue_arn: str, body: str) -> None:
-    """Put a message into the queue of this ARN, which is no FIFO queue.
+    """Put a message into the queue of this ARN, which is not a FIFO queue.
 
     Not by moto's SendMessage, which works out all attributes of the queue and so looks at each message in it.
     """

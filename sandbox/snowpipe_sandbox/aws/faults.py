@@ -64,7 +64,7 @@ class Faults:
         self.random = random.Random(0)
 
     def replace(self, wanted: dict[str, Any]) -> None:
-        """Set the faults anew from the control interface's document; ValueError for what is not one."""
+        """Set the faults again from the control interface's document; ValueError for what is not one."""
         counted = {name: _counted(wanted.get(name)) for name in ONE_SHOT}
         settings = _settings(wanted)
         with self._lock:

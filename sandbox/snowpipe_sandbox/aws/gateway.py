@@ -72,7 +72,7 @@ class Gateway:
         }
         self._iam_lock = threading.RLock()
 
-    # -- set-up, which is no request ------------------------------------------------------------------
+    # -- set-up, which is not a request ------------------------------------------------------------------
 
     check_bucket_is_free = staticmethod(opening.check_bucket_is_free)
 

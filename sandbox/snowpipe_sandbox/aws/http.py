@@ -135,6 +135,6 @@ class HttpServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no error of ours; anything else is printed by the base class."""
+        """A client that went away is not an error of ours; anything else is printed by the base class."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class SortedKeys:
-    """The keys of every bucket in order, sorted anew only after they changed. Thread-safe."""
+    """The keys of every bucket in order, sorted again only after they changed. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

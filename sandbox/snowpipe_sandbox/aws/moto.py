@@ -64,7 +64,7 @@ moto.iam.models.random_resource_id = _unique_id
 # knows no wildcard in a trust policy's actions.
 FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
 IAMTrustPolicyDocumentValidator._validate_trust_policy_action = staticmethod(lambda _: None)  # noqa: SLF001
-# What moto does anew for every request, and a thousand small files feel: it lists its own folders to see
+# What moto does again for every request, and a thousand small files feel: it lists its own folders to see
 # which services it has, works out the same names, and rolls a die for every letter of an id.
 _services = frozenset(moto.backends.list_of_moto_modules())
 moto.backends.list_of_moto_modules = lambda: _services

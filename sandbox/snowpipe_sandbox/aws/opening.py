@@ -1,4 +1,4 @@
-"""Accounts and first buckets put straight into moto's state: a tenant's set-up, which is no request."""
+"""Accounts and first buckets put straight into moto's state: a tenant's set-up, which is not a request."""
 
 from typing import Any
 

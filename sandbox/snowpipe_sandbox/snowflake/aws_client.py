@@ -89,7 +89,7 @@ _CONFIG = botocore.config.Config(
     read_timeout=60,
     max_pool_connections=32,
     proxies={},
-    user_agent="snowflake-sandbox",  # botocore would put its own together anew for every call
+    user_agent="snowflake-sandbox",  # botocore would put its own together again for every call
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )

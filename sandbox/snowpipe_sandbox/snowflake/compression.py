@@ -99,7 +99,7 @@ def _members(pieces: Iterable[bytes], new: Any) -> Iterator[bytes]:
             fed = True
             yield decompressor.decompress(data)
             data = decompressor.unused_data if decompressor.eof else b""
-            if not data.strip(b"\0"):  # padding after the last member is no member
+            if not data.strip(b"\0"):  # padding after the last member is not a member
                 data = b""
     if fed and not decompressor.eof:
         raise EOFError("compressed data breaks off")

@@ -3,7 +3,7 @@
 What Snowflake takes for a number, a boolean or a time is narrower here and wider there than what DuckDB
 takes; the macros below hold the difference. Source: sources: Snowflake §1.3, §1.6;
 https://docs.snowflake.com/en/sql-reference/data-type-conversion. That a text field loaded into a VARIANT
-column is parsed as JSON is not documented (sources: Snowflake §9); a value that is no JSON is an error here,
+column is parsed as JSON is not documented (sources: Snowflake §9); a value that is not JSON is an error here,
 which is the unkind reading.
 """
 

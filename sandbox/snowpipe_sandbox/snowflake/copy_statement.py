@@ -115,7 +115,7 @@ class CopyStatement:
 def parse_copy(text: str) -> CopyStatement:
     """A COPY INTO <table> statement from its text.
 
-    Raises SnowflakeError: 001003 for what is no COPY, 001008 for a bad value, 002098 for a SELECT that is
+    Raises SnowflakeError: 001003 for what is not a COPY, 001008 for a bad value, 002098 for a SELECT that is
     more than a list of expressions over one stage, "not emulated" for options the sandbox does not have.
     """
     return _Parser(text).statement()

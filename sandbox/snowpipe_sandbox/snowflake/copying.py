@@ -260,7 +260,7 @@ class _Copy:
         return self._output(load, chosen)
 
     def _purge(self, loaded: list[StagedFile]) -> None:
-        """PURGE: what was loaded is deleted; a refusal is no error [copy-into-table]."""
+        """PURGE: what was loaded is deleted; a refusal is not an error [copy-into-table]."""
         for file in loaded:
             with suppress(SnowflakeError):
                 self.role.delete(file)

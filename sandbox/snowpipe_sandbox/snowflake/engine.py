@@ -110,7 +110,7 @@ NTZ = (exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ)
 
 
 def try_timestamps(node: exp.Expression) -> exp.Expression:
-    """TRY_TO_TIMESTAMP, TRY_TO_TIMESTAMP_NTZ and TRY_CAST … AS TIMESTAMP_NTZ: NULL for what is no time."""
+    """TRY_TO_TIMESTAMP, TRY_TO_TIMESTAMP_NTZ and TRY_CAST … AS TIMESTAMP_NTZ: NULL for what is not a time."""
     named = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
     if named in ("TRY_TO_TIMESTAMP", "TRY_TO_TIMESTAMP_NTZ") and len(node.expressions) == 1:
         return exp.Anonymous(this="sandbox_try_timestamp", expressions=node.expressions)

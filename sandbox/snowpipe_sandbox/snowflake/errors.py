@@ -27,7 +27,7 @@ def not_emulated(what: str) -> SnowflakeError:
 
 
 def syntax_error(detail: str, line: int = 1, position: int = 0) -> SnowflakeError:
-    """001003 (42000): text that is no Snowflake SQL."""
+    """001003 (42000): text that is not Snowflake SQL."""
     return SnowflakeError(
         1003, "42000", f"SQL compilation error:\nsyntax error line {line} at position {position} {detail}"
     )
@@ -46,7 +46,7 @@ def invalid_value(value: str, name: str) -> SnowflakeError:
 
 
 def invalid_url(url: str) -> SnowflakeError:
-    """001011 (42601): a stage URL that is no S3 URL."""
+    """001011 (42601): a stage URL that is not an S3 URL."""
     return SnowflakeError(1011, "42601", f"SQL compilation error:\ninvalid URL prefix found in: '{url}'")
 
 

@@ -163,7 +163,7 @@ class LoadHistory:
     # -- marks of COPY statements that run ----------------------------------------------------------------
 
     def mark(self, table_id: int, path: str, *, force: bool) -> bool:
-        """Mark a file for a COPY that loads it; False where another COPY has, unless that is no matter.
+        """Mark a file for a COPY that loads it; False where another COPY has, unless that does not matter.
 
         "The COPY command marks the files"; a parallel one skips them, and does not wait.
         Source: https://docs.snowflake.com/en/user-guide/data-load-considerations-load

@@ -309,7 +309,7 @@ def _detail(broken: json.JSONDecodeError, text: str) -> str:
 
 
 def detail_of(text: str) -> str:
-    """What Snowflake says of a text that is no JSON document (PARSE_JSON, a field for a VARIANT column)."""
+    """What Snowflake says of a text that is not JSON (PARSE_JSON, a field for a VARIANT column)."""
     try:
         _, end = json.JSONDecoder(parse_constant=_no_constant, strict=False).raw_decode(text.strip())
     except json.JSONDecodeError as broken:

@@ -132,7 +132,7 @@ def too_large_field(size: int) -> tuple[str, int, str]:
 
 
 def json_error(detail: str) -> tuple[str, int, str]:
-    """A document that is no JSON."""
+    """A document that is not JSON."""
     return f"Error parsing JSON: {detail}", 100069, "22P02"
 
 

@@ -64,7 +64,7 @@ def qualify(parts: Sequence[str], context: Context, operation: str = "operation"
 def split(text: str) -> list[str]:
     """The stored parts of a dotted name in a string, such as ``'db.schema."myPipe"'``.
 
-    Raises 001003 for text that is no name.
+    Raises 001003 for text that is not a name.
     """
     parts: list[str] = []
     position = 0

@@ -106,7 +106,7 @@ class SessionParameters:
         return self._set.get(name, SESSION[name].default)
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """The value that counts, or ``default`` for a name that is no parameter."""
+        """The value that counts, or ``default`` for a name that is not a parameter."""
         return self[name] if name in SESSION else default
 
     def own(self, name: str) -> str | None:

@@ -52,7 +52,7 @@ Text = Callable[[Any], str]
 def read(source: IO[bytes], options: FormatOptions, timezone: str = "UTC") -> Iterator[Chunk]:
     """The rows of a file: one string column, c1, with a JSON document each.
 
-    ``timezone``: of the session, in which a TIMESTAMP_LTZ is shown. Raises FileError for what is no Parquet.
+    ``timezone``: of the session, in which a TIMESTAMP_LTZ is shown. Raises FileError for what is not Parquet.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
         while block := source.read(_BLOCK):

@@ -349,7 +349,7 @@ class Wire:
 
 @asynccontextmanager
 async def noted(account: Account, operation: str, caller: str) -> AsyncIterator[None]:
-    """A request that is no statement: held back by the tenant's latency, and in its log."""
+    """A request that is not a statement: held back by the tenant's latency, and in its log."""
     started = account.now()
     await asyncio.sleep(account.latency_s())
     try:

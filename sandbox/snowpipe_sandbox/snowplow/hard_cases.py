@@ -70,7 +70,7 @@ _WEIRD = (
     "timestamps of the years 0000, 1970, 9999",
     "timestamps in ISO 8601",
     "event_id in upper case",
-    "event_id that is no UUID",
+    "event_id that is not a UUID",
     "natural duplicate, first",
     "natural duplicate, second",
     "synthetic duplicate, first",
@@ -132,7 +132,7 @@ def weird_events() -> list[HardCase]:
 
 
 def wrong_counts() -> list[HardCase]:
-    """11 lines that are no event of 131 fields; two of them have 131 all the same (``no event``)."""
+    """11 lines that are not an event of 131 fields; two of them have 131 all the same (``no event``)."""
     return _cases("wrongcount-synthetic.tsv", _WRONG_COUNT)
 
 
@@ -162,7 +162,7 @@ def concatenated_documents() -> bytes:
 
 
 def sample(name: str) -> bytes:
-    """A sample file as it is. Raises FileNotFoundError for a name that is none."""
+    """A sample file as it is. Raises FileNotFoundError for a name that is not known."""
     return files(__package__).joinpath("samples", name).read_bytes()
 
 

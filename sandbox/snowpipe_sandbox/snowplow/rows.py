@@ -28,7 +28,7 @@ def blank_row() -> Row:
 
 
 def fill(row: Row, values: Mapping[str, str]) -> None:
-    """Set fields by name. Raises KeyError for a name that is no field."""
+    """Set fields by name. Raises KeyError for a name that is not a field."""
     for name, text in values.items():
         row[POSITIONS[name]] = text
 

@@ -70,7 +70,7 @@ def comment(session: Session, tokens: Tokens) -> Result:
 
 
 def alter(session: Session, tokens: Tokens) -> Result:
-    """ALTER of any kind; with IF EXISTS what is missing (or not visible) is no error."""
+    """ALTER of any kind; with IF EXISTS what is missing (or not visible) is not an error."""
     tokens.expect("ALTER")
     if tokens.take("SESSION"):
         return session_commands.alter_session(session, tokens)

@@ -48,7 +48,7 @@ ALREADY = "Drop statement executed successfully ({name} already dropped)."
 
 
 def drop(session: Session, tokens: Tokens) -> Result:
-    """DROP of any kind; with IF EXISTS what is missing (or not visible) is no error."""
+    """DROP of any kind; with IF EXISTS what is missing (or not visible) is not an error."""
     tokens.expect("DROP")
     if tokens.sees("TABLE") or tokens.sees("VIEW"):
         statement = plain_sql.one_statement(tokens.text)

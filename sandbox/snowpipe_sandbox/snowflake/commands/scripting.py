@@ -60,7 +60,7 @@ def _block(session: Session, text: str) -> str | None:
 
 
 def _parts(text: str) -> list[str]:
-    """The block's statements; empty where the text is no block."""
+    """The block's statements; empty where the text is not a block."""
     found: list[str] = []
     words: list[Token] = []
     for token in tokenize(text):

@@ -5,22 +5,16 @@ given by a person, or found in the data by `invoke views --scan`.
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-if TYPE_CHECKING:
-    from runbook.settings import Identifier
+from runbook.settings.names import Identifier
+from runbook.settings.values import Model, Name
 
-_SCHEMA = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_-]+/[1-9][0-9]{0,3}")
+SCHEMA = r"[A-Za-z0-9_.-]+/[A-Za-z0-9_-]+/[1-9][0-9]{0,3}"
 LONGEST_NAME = 255
 """https://docs.snowflake.com/en/sql-reference/identifiers"""
-
-
-def _name(text: str) -> "Identifier":
-    from runbook.settings import Identifier  # the settings have this section, so they are read first
-
-    return Identifier.parse(text)
 
 
 def _schema(text: str) -> str:
@@ -28,7 +22,7 @@ def _schema(text: str) -> str:
 
     Source: https://docs.snowplow.io/docs/fundamentals/schemas/ (self-describing JSON schemas)
     """
-    if not _SCHEMA.fullmatch(text):
+    if not re.fullmatch(SCHEMA, text):
         raise ValueError(f"{text!r} is not VENDOR/NAME/MAJOR, such as com.acme/checkout/1")
     for kind in ("contexts", "unstruct_event"):
         if len(column(kind, text)) > LONGEST_NAME:
@@ -55,21 +49,23 @@ def _several(value: object) -> object:
     )
 
 
-Name = Annotated[str, AfterValidator(_name)]
 Schema = Annotated[str, AfterValidator(_schema)]
-Schemas = Annotated[tuple[Schema, ...], BeforeValidator(_several)]
+_LIST = {"type": "array", "items": {"type": "string", "pattern": f"^{SCHEMA}$"}}
+Schemas = Annotated[
+    tuple[Schema, ...],
+    BeforeValidator(_several),
+    WithJsonSchema({"anyOf": [_LIST, {"type": "string"}, {"type": "null"}]}),
+]
 
 
-class Views(BaseModel):
+class Views(Model):
     """The views that `invoke views` makes, and the schemas that have a column in them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = False
     database: Name | None = None
-    schema_name: Name = Field(default="ATOMIC", alias="schema", validate_default=True)
-    events: Name = Field(default="EVENTS", validate_default=True)
-    events_bad: Name = Field(default="EVENTS_BAD", validate_default=True)
+    schema_name: Name = Field(default=Identifier("ATOMIC"), alias="schema")
+    events: Name = Identifier("EVENTS")
+    events_bad: Name = Identifier("EVENTS_BAD")
     documented_schema: Name | None = None
     """A schema for views of the documented tables' columns: ``uploaded_at`` and ``jsontext``."""
     self_describing_events: Schemas = ()

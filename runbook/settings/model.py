@@ -1,0 +1,343 @@
+"""The sections of the settings, and everything derived from them, once."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from runbook.errors import SettingsWrong
+from runbook.settings.names import (
+    SANDBOX,
+    SANDBOX_ACCOUNT,
+    SANDBOX_ACCOUNT_ID,
+    SANDBOX_BUCKET,
+    Identifier,
+    QualifiedName,
+    digest,
+)
+from runbook.settings.streams import Stream, StreamSettings, apart
+from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
+from runbook.settings.views import Views
+from runbook.settings.watch import Waiver, Watch
+
+
+class Aws(Model):
+    """The customer's side: who owns the bucket, and the role that lets Snowflake read it."""
+
+    account_id: str = Field(pattern=r"^[0-9]{12}$")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    role_name: Annotated[IamName, Field(max_length=64)]
+    policy_name: Annotated[IamName, Field(max_length=128)]
+    path: str = Field(default="/", pattern=r"^/([\x21-\x7e]+/)?$", max_length=512)
+    permissions_boundary: str | None = Field(
+        default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
+    )
+    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
+    tags: Tags = Field(default_factory=dict)
+    managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
+    share_role: bool = False
+
+    @field_validator("account_id", mode="before")
+    @classmethod
+    def _digits(cls, value: object) -> object:
+        # YAML reads 111122223333 as a number, and 012345678901 would lose its zero
+        if isinstance(value, int):
+            raise ValueError(f"{value} must be written in quotes, as text of 12 digits")  # noqa: TRY004
+        return value
+
+    @property
+    def partition(self) -> str:
+        """``aws``, ``aws-cn`` or ``aws-us-gov``, from the region."""
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @property
+    def role_arn(self) -> str:
+        """The role's ARN; it includes the path, and is known before the role exists."""
+        return f"arn:{self.partition}:iam::{self.account_id}:role{self.path}{self.role_name}"
+
+    @property
+    def policy_arn(self) -> str:
+        """The permissions policy's ARN."""
+        return f"arn:{self.partition}:iam::{self.account_id}:policy{self.path}{self.policy_name}"
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    @property
+    def url_scheme(self) -> str:
+        """How Snowflake writes this partition's S3: ``s3``, ``s3china`` or ``s3gov``."""
+        return {"aws": "s3", "aws-cn": "s3china", "aws-us-gov": "s3gov"}[self.partition]
+
+    @property
+    def storage_provider(self) -> str:
+        """The integration's STORAGE_PROVIDER."""
+        return self.url_scheme.upper()
+
+
+class Snowflake(Model):
+    """Snowflake's side: where the objects live, and who owns and uses them."""
+
+    connection: str = Field(pattern=r"^[\w.-]+$")
+    account: str = Field(pattern=r"^[\w.-]+$")
+    database: Name
+    schema_name: Name = Field(alias="schema")
+    integration: Name
+    share_integration: bool = False
+    admin_role: Name = Identifier("ACCOUNTADMIN")
+    owner_role: Name = Identifier("SYSADMIN")
+    loader_role: Name
+    operator_role: Name
+    file_format_enriched: Name
+    file_format_bad_rows: Name
+
+
+class Checks(Model):
+    """What ``verify`` calls late."""
+
+    loaded_within_minutes: int = Field(default=15, ge=0)
+    files_arrive_within_hours: Hours = None
+    ready_within_seconds: int = Field(default=120, ge=1)
+
+
+class Settings(Model):
+    """Everything a command needs to know about one installation."""
+
+    target: str = Field(pattern=r"^[\w.-]+$")
+    aws: Aws
+    snowflake: Snowflake
+    stream_settings: dict[str, StreamSettings] = Field(alias="streams", min_length=1)
+    checks: Checks = Checks()
+    handoff: Place | None = None
+    made_by: Literal["runbook", "others"] = "runbook"
+    watch: Watch = Field(default=Watch(), exclude=True)  # whom to tell changes nothing of the installation
+    waivers: tuple[Waiver, ...] = Field(default=(), exclude=True)
+    views: Views = Field(default=Views(), exclude=True)  # on top of the installation, and no part of it
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the steps make and change it; what others made is only watched and loaded."""
+        return self.made_by == "runbook"
+
+    @field_validator("stream_settings", mode="before")
+    @classmethod
+    def _without_removed(cls, value: object) -> object:
+        # an environment file drops a default stream by enabled: false; Invoke merges no null into a section
+        if isinstance(value, Mapping):
+            return {name: stream for name, stream in value.items() if not _is_removed(stream)}
+        return value
+
+    @model_validator(mode="after")
+    def _streams_apart(self) -> "Settings":
+        rows = list(self.stream_settings.items())
+        for index, (name, stream) in enumerate(rows):
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f"streams.{name}: a stream's name is lower case letters, digits and _")
+            for other_name, other in rows[index + 1 :]:
+                apart(name, stream, other_name, other)
+        return self
+
+    @model_validator(mode="after")
+    def _watched_streams_exist(self) -> "Settings":
+        for name in self.watch.limits.quiet_hours:
+            if name not in self.stream_settings:
+                raise ValueError(f"watch.limits.quiet_hours.{name}: there is no stream of that name")
+        for number, waiver in enumerate(self.waivers):
+            if waiver.stream is not None and waiver.stream not in self.stream_settings:
+                raise ValueError(f"waivers.{number}.stream: there is no stream {waiver.stream!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _views_beside_the_tables(self) -> "Settings":
+        tables = (self.snowflake.database, self.snowflake.schema_name)
+        for key, schema in (
+            ("schema", self.views.schema_name),
+            ("documented_schema", self.views.documented_schema),
+        ):
+            if self.views.enabled and (self.views_database, schema) == tables:
+                raise ValueError(f"views.{key} is the tables' own schema, {schema}")
+        return self
+
+    @property
+    def views_database(self) -> Identifier:
+        """The database of the typed views."""
+        return self.views.database or self.snowflake.database
+
+    def view(self, stream: Stream, *, documented: bool = False) -> QualifiedName:
+        """The typed view on a stream's table, or the one with the documented table's columns."""
+        views = self.views
+        schema = (views.documented_schema if documented else None) or views.schema_name
+        name = views.events if stream.kind == "enriched" else views.events_bad
+        return QualifiedName(self.views_database, schema, name)
+
+    @property
+    def viewed(self) -> tuple[Stream, ...]:
+        """The streams with a typed view: the first of each kind."""
+        kinds = {stream.kind: stream for stream in reversed(self.streams)}
+        return tuple(stream for stream in self.streams if kinds[stream.kind] is stream)
+
+    @model_validator(mode="after")
+    def _topics_near_the_bucket(self) -> "Settings":
+        for name, stream in self.stream_settings.items():
+            if stream.sns_topic and stream.sns_topic.split(":")[3] != self.aws.region:
+                raise ValueError(
+                    f"streams.{name}.sns_topic is not in aws.region ({self.aws.region}): "
+                    "S3 only notifies topics of the bucket's own region"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _terraform_knows_no_topics(self) -> "Settings":
+        for name, stream in self.stream_settings.items():
+            if stream.sns_topic and self.aws.managed_by != "runbook":
+                raise ValueError(f"streams.{name}.sns_topic: the Terraform module makes no rules to a topic")
+        return self
+
+    def is_terraforms(self, step: int) -> bool:
+        """Whether what an AWS step makes is Terraform's: then the step only verifies."""
+        terraform = self.aws.managed_by != "runbook"
+        return terraform and (step in (1, 3) or (step == 5 and self.aws.managed_by == "terraform"))
+
+    @model_validator(mode="after")
+    def _found_where_it_reads(self) -> "Settings":
+        for name, row in self.stream_settings.items():
+            if row.found is None:
+                continue
+            if self.is_ours:
+                raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
+            read = row.found.stage_url + row.found.path
+            url = f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}"
+            if url not in (read, f"{read}/"):
+                raise ValueError(f"streams.{name}.prefix is not what the pipe reads, {read}")
+        return self
+
+    @property
+    def topics(self) -> dict[str, tuple[Stream, ...]]:
+        """The SNS topics that take the streams' events, each with its streams."""
+        found: dict[str, tuple[Stream, ...]] = {}
+        for stream in self.streams:
+            if stream.sns_topic:
+                found[stream.sns_topic] = (*found.get(stream.sns_topic, ()), stream)
+        return found
+
+    @model_validator(mode="after")
+    def _a_shared_integration_shares_its_role(self) -> "Settings":
+        if self.snowflake.share_integration and not self.aws.share_role:
+            raise ValueError("snowflake.share_integration also needs aws.share_role: it names one role")
+        return self
+
+    @model_validator(mode="after")
+    def _live_is_not_the_sandbox(self) -> "Settings":
+        if self.is_sandbox:
+            return self
+        if self.aws.account_id == SANDBOX_ACCOUNT_ID:
+            raise ValueError("aws.account_id is still the sandbox's; a live target pins its own")
+        if self.aws.bucket == SANDBOX_BUCKET:
+            raise ValueError("aws.bucket is still the sandbox's; a live target names its own")
+        if self.snowflake.account.upper() == SANDBOX_ACCOUNT or self.snowflake.connection == SANDBOX:
+            raise ValueError("snowflake.account and snowflake.connection are still the sandbox's")
+        return self
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this is the local stand-in."""
+        return self.target == SANDBOX
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams, in the order they are written."""
+        return tuple(self._stream(name, row) for name, row in self.stream_settings.items())
+
+    def those(self, name: str | None) -> tuple[Stream, ...]:
+        """The stream of that name, or all; raises SettingsWrong when there is none."""
+        return self.streams if name is None else (self.stream(name),)
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name; raises SettingsWrong when there is none."""
+        for stream in self.streams:
+            if stream.name == name:
+                return stream
+        known = ", ".join(stream.name for stream in self.streams)
+        raise SettingsWrong(
+            f"There is no stream {name!r}",
+            where=self.target,
+            why=f"The settings have {known}",
+            remedy=f"--stream {self.streams[0].name}, or another of them",
+        )
+
+    @property
+    def schema_sql(self) -> str:
+        """``DATABASE.SCHEMA``, as it is written in a statement."""
+        return f"{self.snowflake.database.sql}.{self.snowflake.schema_name.sql}"
+
+    @cached_property
+    def installation(self) -> str:
+        """The installation's name as a tag's value: the Snowflake account, and the schema its pipes are in.
+
+        IAM takes 256 characters, and fewer signs than Snowflake does; what does not fit gets a digest.
+        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+        """
+        name = f"{self.snowflake.account.upper()}/{self.schema_sql}"
+        plain = "".join(each if fits_a_tag(each) else "-" for each in name)
+        return name if plain == name and len(name) <= 256 else f"{plain[:200]}:{digest(name)[:12]}"
+
+    @property
+    def allowed_locations(self) -> tuple[str, ...]:
+        """The integration's STORAGE_ALLOWED_LOCATIONS: the streams' folders and nothing else."""
+        return tuple(stream.url for stream in self.streams)
+
+    def qualified(self, name: Identifier) -> QualifiedName:
+        """A name in the installation's schema."""
+        return QualifiedName(self.snowflake.database, self.snowflake.schema_name, name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change when any setting does."""
+        return digest(self.model_dump(mode="json", by_alias=True))[:12]
+
+    @cached_property
+    def agreed(self) -> dict[str, str]:
+        """What both administrators must mean alike, as eight hexadecimal digits a section.
+
+        Left out is what is each one's own: the connection's name, the target's, how long to wait.
+        """
+        written = self.model_dump(mode="json", by_alias=True)
+        written["snowflake"].pop("connection")
+        for section, key in (("aws", "share_role"), ("snowflake", "share_integration")):
+            if not written[section][key]:
+                written[section].pop(key)  # a handoff of a former version goes on to fit
+        return {name: digest(written[name])[:8] for name in ("aws", "snowflake", "streams")}
+
+    def _stream(self, name: str, row: StreamSettings) -> Stream:
+        formats = {
+            "enriched": self.snowflake.file_format_enriched,
+            "bad_rows": self.snowflake.file_format_bad_rows,
+        }
+        return Stream(
+            name=name,
+            kind=row.kind,
+            prefix=row.prefix,
+            suffix=row.suffix,
+            url=f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}",
+            bucket=self.aws.bucket,
+            table=self.qualified(row.table),
+            stage=self.qualified(row.stage),
+            pipe=self.qualified(row.pipe),
+            file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
+            sns_topic=row.sns_topic,
+            directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
+            keeps_rows=row.keeps_rows,
+            files_arrive_within_hours=row.files_arrive_within_hours or self.checks.files_arrive_within_hours,
+            found=row.found,
+            account=self.snowflake.account.upper(),
+        )
+
+
+def _is_removed(stream: object) -> bool:
+    return stream is None or (isinstance(stream, Mapping) and stream.get("enabled") is False)
