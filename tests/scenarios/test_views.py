@@ -106,6 +106,48 @@ def test_made_read_changed_and_taken_back(healthy: Installation) -> None:
     assert at.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS") == [(1,)]
 
 
+FAILED = {
+    "schema": "iglu:com.snowplowanalytics.snowplow.badrows/schema_violations/jsonschema/2-0-1",
+    "data": {
+        "processor": {"artifact": "enrich", "version": "5"},
+        "failure": {
+            "timestamp": "2026-11-20T10:00:00.5Z",
+            "messages": [
+                {
+                    "schemaKey": "iglu:a/b/jsonschema/1-0-0",
+                    "error": {"dataReports": [{"message": "$.x: too long"}]},
+                }
+            ],
+        },
+        "payload": {"enriched": {"event_id": "6F1D3B2A-0000-4000-8000-00000000000B", "app_id": "shop"}},
+    },
+}
+
+
+def test_an_event_is_found_by_its_id_in_either_table(healthy: Installation) -> None:
+    at = healthy
+    at.environment.update(ON)
+    at.run("views")
+    key = load(at, "one.gz", event(app_id="shop", event_name="page_view"))
+    for name, document in (("bare.gz", FAILED), ("wrapped.gz", {"id": "1", "detail": FAILED})):
+        at.put("events_bad", name, gzip.compress(json.dumps(document).encode()))
+    at.settle()
+    told = at.run("explain", "--event", "6f1d3b2a-0000-4000-8000-000000000001").stdout
+    assert f"{key} row 1" in told
+    assert "page_view" in told
+    done = at.run("explain", "--event", "6f1d3b2a-0000-4000-8000-00000000000b", "--format", "json", expect=1)
+    rows = json.loads(done.stdout)["rows"]
+    assert [(row["stream"], row["what"]) for row in rows] == [("events_bad", "schema_violations")] * 2
+    assert "0 rows" in at.run("explain", "--event", "nowhere", expect=1).stdout
+    assert at.run("explain", "--event", "a' OR 'a' = 'a", expect=2).stderr
+
+    columns = "family, family_version, failure_schema, error, processor, app_id, event:app_id::VARCHAR"
+    found = at.sql(f"SELECT DISTINCT {columns} FROM RAW.ATOMIC.EVENTS_BAD")
+    assert found == [
+        ("schema_violations", "2-0-1", "iglu:a/b/jsonschema/1-0-0", "$.x: too long", "enrich", "shop", "shop")
+    ]
+
+
 def test_a_view_of_somebody_else_is_left_alone(healthy: Installation) -> None:
     at = healthy
     at.environment.update(ON)

@@ -100,3 +100,13 @@ def test_a_moment_of_utc_becomes_one_of_the_sessions_zone(sql):
 )
 def test_a_whole_number(sql, text, value):
     assert sql.one(f"SELECT TRY_TO_NUMBER(REGEXP_SUBSTR('{text}', '^[+-]?[0-9]+$'), 38, 0)") == value
+
+
+def test_differs_a_key_twice(sql):
+    assert sql.one("""SELECT TRY_PARSE_JSON('{"k":1,"k":2}', 'd'):k""") == "1"
+
+
+def test_whole_documents_of_every_size_and_depth_are_read_or_null(sql):
+    deep = "[" * 900 + "]" * 900
+    for text in ("{", "nul", "", " ", "[1,]x", '{"a":"\\\\u0000"}', deep, '"' + "x" * 1_000_000 + '"'):
+        sql(f"SELECT AS_ARRAY(TRY_PARSE_JSON('{text}', 'd'):data)")
