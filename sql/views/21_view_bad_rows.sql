@@ -75,4 +75,4 @@ FROM (
       COALESCE(document:detail, document) AS failed
     FROM <% table %>
   ) AS raw
-) AS read;
+) AS documents;

@@ -165,7 +165,11 @@ def test_nothing_else_calls_itself_a_step() -> None:
 
 
 def test_every_step_has_checks_and_so_have_delivery_and_the_views() -> None:
-    assert {check.area for check in CHECKS} == {*(f"step{step.number}" for step in STEPS), "delivery", "views"}
+    assert {check.area for check in CHECKS} == {
+        *(f"step{step.number}" for step in STEPS),
+        "delivery",
+        "views",
+    }
     assert len(IDS) == len(CHECKS)
 
 
@@ -192,7 +196,9 @@ def test_what_a_check_needs_are_checks(check: Check) -> None:
 
 
 def test_the_absence_of_a_thing_is_asserted_by_a_check_that_exists() -> None:
-    named = re.findall(r"\"((?:step\d|delivery|views)\.[\w-]+)\"", (ROOT / "checks" / "conftest.py").read_text())
+    named = re.findall(
+        r"\"((?:step\d|delivery|views)\.[\w-]+)\"", (ROOT / "checks" / "conftest.py").read_text()
+    )
     assert named
     assert set(named) <= IDS
 
@@ -250,9 +256,9 @@ def test_no_numbered_file_replaces_anything(path: Path) -> None:
 
 def test_every_file_of_a_folder_that_runs_in_order_is_numbered() -> None:
     assert NUMBERED
-    assert {path for path in FOLDER.rglob("*.sql") if path.parent.name.startswith(("step", "down", "views"))} == set(
-        NUMBERED
-    )
+    assert {
+        path for path in FOLDER.rglob("*.sql") if path.parent.name.startswith(("step", "down", "views"))
+    } == set(NUMBERED)
 
 
 def test_every_parameter_of_every_file_is_provided_and_has_a_sample_for_the_linter() -> None:

@@ -21,7 +21,7 @@ from runbook.teardown import views as taking_back
 from runbook.views import STEP, scan
 from runbook.wanted.pipeline import columns
 from runbook.wanted.views import casts, together, wanted
-from tests.unit.conftest import written
+from tests.unit.conftest import ROOT, written
 from tests.unit.observed import Known
 
 
@@ -288,3 +288,24 @@ def test_whatever_the_file_is_only_the_lists_change_or_nothing_is_written(text: 
     assert {key: value for key, value in made.items() if key != "views"} == {
         key: value for key, value in before.items() if key != "views"
     }
+
+
+# ---- ops/dbt
+
+
+def test_the_dbt_sources_name_the_views_and_their_columns() -> None:
+    folder = ROOT / "ops" / "dbt"
+    project = yaml.safe_load((folder / "dbt_project.yml").read_text())
+    (source,) = yaml.safe_load((folder / "models" / "sources.yml").read_text())["sources"]
+    settings = on()
+    variables = project["vars"]
+    place = (variables["snowplow_database"], variables["snowplow_schema"])
+    assert {view.name.sql for view in wanted(settings)} == {
+        ".".join((*place, table["identifier"])) for table in source["tables"]
+    }
+    by_name = {view.name.name: view.sql for view in wanted(settings)}
+    for table in source["tables"]:
+        for name in (source["loaded_at_field"], *(each["name"] for each in table["columns"])):
+            assert re.search(rf"\b{name},$", by_name[table["identifier"]], re.MULTILINE), name
+    unified = variables["snowplow_unified"]
+    assert (unified["snowplow__database"], unified["snowplow__atomic_schema"]) == place
