@@ -431,8 +431,9 @@ class Facts:
 
     def view(self, view: View) -> views.Present | None:
         """What has the view's name."""
-        schema = view.schema
-        return self._once(("objects", schema), lambda: views.present(self.reader, schema)).get(view.name.name)
+        schema, name = view.schema, view.name
+        found = self._once(("objects", schema), lambda: views.present(self.reader, schema)).get(name.name)
+        return snowflake.seen(found, self.reader, f"The view {name}", "owner", f"SELECT on view {name}")
 
     def view_schema_exists(self, view: View) -> bool:
         """Whether the view's schema is there."""
