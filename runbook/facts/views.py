@@ -15,7 +15,8 @@ from runbook.settings import Stream
 from runbook.sql import literal
 from runbook.wanted.views import PREFIXES, View, casts, is_ours
 
-PARSED = ("contexts", "unstruct_event", "derived_contexts")
+PARSED = {"contexts": "AS_ARRAY", "unstruct_event": "AS_OBJECT", "derived_contexts": "AS_ARRAY"}
+"""The JSON columns, and what their ``data`` is read as."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,11 @@ def lost(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]:
 
 
 def broken(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]:
-    """The JSON columns with text that cannot be read as JSON, since then. Only reads."""
-    tests = {name: f"{name} IS NOT NULL AND TRY_PARSE_JSON({name}, 'd') IS NULL" for name in PARSED}
+    """The JSON columns with text that is not JSON, or not of Snowplow's shape, since then. Only reads."""
+    tests = {
+        name: f"{name} IS NOT NULL AND {kind}(TRY_PARSE_JSON({name}, 'd'):data) IS NULL"
+        for name, kind in PARSED.items()
+    }
     return _counted(reader, stream, since, tests)
 
 

@@ -173,6 +173,46 @@ def test_the_documented_tables_columns(healthy: Installation) -> None:
     assert key
 
 
+DEEP = json.loads('{"k":' * 45 + "{}" + "}" * 45)
+ODD = {
+    "a.b": 1,
+    'q"x': 2,
+    "ключ": 3,
+    "select": 4,
+    "": 5,
+    "_schema_version": "mine",
+    "$": 6,
+    "a'b": 7,
+    "x\\y": 8,
+}
+MANY = "com.acme/many/jsonschema/1-0-0"
+
+
+def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installation) -> None:
+    at = healthy
+    at.environment.update({**ON, "INVOKE_VIEWS_ENTITIES": "com.acme/many/1"})
+    at.run("views")
+    sound: list[Any] = [[{"n": n} for n in range(1000)], [DEEP], [ODD], [{"big": "x" * 5_000_000}]]
+    broken = ["[" * 5000, "null", '"x"', '{"data":"x"}', '{"data":{}}', "{", " "]
+    key = load(
+        at,
+        "hard.gz",
+        *(event(contexts=contexts(*((MANY, data) for data in several))) for several in sound),
+        *(event(contexts=text) for text in broken),
+        event(contexts='{"data":[{"schema":5,"data":{}},{"data":{}},[],"x",null]}'),
+    )
+    rows = at.sql(
+        f"SELECT contexts_com_acme_many_1 FROM RAW.ATOMIC.EVENTS WHERE _file = '{key}' ORDER BY _file_row"
+    )
+    found = [json.loads(row[0]) if row[0] else row[0] for row in rows]
+    assert found == [
+        *([{**data, "_schema_version": "1-0-0"} for data in several] for several in sound),
+        *[None] * (len(broken) + 1),
+    ]
+    told = {row["id"]: row["observed"] for row in at.verify("--all")["checks"] if row["outcome"] == "advice"}
+    assert f"contexts: {len(broken)}, first in {key} row {len(sound) + 1}" in told["views.json-can-be-read"]
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     found = tmp_path / "events.yaml"
