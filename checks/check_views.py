@@ -101,7 +101,7 @@ def check_no_cast_loses_a_value(facts: Facts, settings: Settings, stream: Stream
     deep=True,
 )
 def check_json_can_be_read(facts: Facts, settings: Settings, stream: Stream) -> None:
-    """The contexts and self-describing events of the last 14 days are JSON, of the shape that Snowplow gives."""
+    """The contexts and self-describing events of the last 14 days are JSON of the shape Snowplow gives it."""
     _on(settings, stream)
     with advice():
         found = [str(each) for each in facts.broken_json(stream)]

@@ -155,6 +155,8 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _views_beside_the_tables(self) -> "Settings":
+        if self.views.enabled and not self.is_ours:
+            raise ValueError("views.enabled is not for an installation that others made (made_by: others)")
         tables = (self.snowflake.database, self.snowflake.schema_name)
         for key, schema in (
             ("schema", self.views.schema_name),

@@ -81,6 +81,11 @@ def test_views_that_would_be_in_the_way_are_refused(views: dict[str, Any]) -> No
         on(**views)
 
 
+def test_what_others_made_has_no_views() -> None:
+    with pytest.raises(SettingsWrong, match="views.enabled"):
+        read(written(made_by="others", views__enabled=True))
+
+
 def test_no_view_changes_what_the_administrators_agree_on(settings: Any) -> None:
     assert on().agreed == settings.agreed
     assert on().fingerprint == settings.fingerprint
