@@ -82,7 +82,7 @@ def test_views_that_would_be_in_the_way_are_refused(views: dict[str, Any]) -> No
 
 
 def test_what_others_made_has_no_views() -> None:
-    with pytest.raises(SettingsWrong, match="views.enabled"):
+    with pytest.raises(SettingsWrong, match=r"views\.enabled"):
         read(written(made_by="others", views__enabled=True))
 
 
