@@ -76,7 +76,7 @@ def _prove(run: Run) -> None:
             )
     made = wanted(run.settings)
     note(f"{counted(len(made), 'view')} made and read: {', '.join(view.name.sql for view in made)}")
-    note("a view costs nothing at rest; each query parses what it reads anew: docs/views.md#cost")
+    note("A view costs nothing at rest; each query parses what it reads: docs/views.md#cost.")
 
 
 def _events(run: Run) -> Stream:

@@ -56,7 +56,7 @@ def section(schemas: Mapping[str, list[str]]) -> list[str]:
 
 
 def rewritten(text: str, schemas: Mapping[str, list[str]]) -> str:
-    """The environment file's text with the two lists; raises ValueError where it cannot be told how."""
+    """The environment file's text with the two lists; raises ValueError where they cannot be put in."""
     lines = text.split("\n")
     begin = next((number for number, line in enumerate(lines) if re.match(r"views:\s*(#.*)?$", line)), None)
     if begin is None:

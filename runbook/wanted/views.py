@@ -95,7 +95,7 @@ def _event(name: str, schemas: list[str]) -> str:
 
 def _entities(name: str, schemas: list[str]) -> str:
     these = f"FILTER(_entities, e -> {_is_of('e', schemas)})"
-    data = "COALESCE(AS_OBJECT(e:data), OBJECT_CONSTRUCT())"  # what is no object is lost, as with the loaders
+    data = "COALESCE(AS_OBJECT(e:data), OBJECT_CONSTRUCT())"  # any other data is lost, as with the loaders
     whole = f"OBJECT_INSERT({data}, '_schema_version', SPLIT_PART(e:schema::VARCHAR, '/', 4), TRUE)"
     return f"IFF(ARRAY_SIZE({these}) > 0, TRANSFORM({these}, e -> {whole}), NULL) AS {name}"
 
