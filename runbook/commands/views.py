@@ -9,6 +9,7 @@ from typing import Any
 from runbook import settings as reading
 from runbook.errors import SettingsWrong, Unhealthy
 from runbook.facts import views as seen
+from runbook.invocation import HERE
 from runbook.plan import Applied, apply, plan_step
 from runbook.plan_formats import tell
 from runbook.running import Run, running
@@ -38,8 +39,7 @@ def views(config: Mapping[str, Any], *, dry_run: bool, yes: bool, scan: bool, da
         )
     with running(config, "views", sides=("snowflake",), yes=yes) as run:
         if scan:
-            file = getattr(config, "_runtime_path", None)
-            return _scan(run, Path(file) if file else None, days, dry_run=dry_run)
+            return _scan(run, Path(HERE.file) if HERE.file else None, days, dry_run=dry_run)
         return _make(run, dry_run=dry_run)
 
 
@@ -108,7 +108,7 @@ def _scan(run: Run, file: Path | None, days: int, *, dry_run: bool) -> int:
             say(line)
         return 0
     _write(file, schemas)
-    say(f"next: invoke -f {file} views")
+    say("next: invoke views")
     return 0
 
 

@@ -104,7 +104,7 @@ def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[s
 def _schemas_of(stream: Stream, since: datetime, kind: str, column: str, path: str, flat: str) -> str:
     return (
         f"SELECT {literal(kind)} AS kind, {path}:schema::VARCHAR AS schema, t._file AS file, "
-        f"t._file_row::VARCHAR AS line FROM {stream.table.sql} AS t{flat} "
+        f"LPAD(t._file_row::VARCHAR, 12, '0') AS line FROM {stream.table.sql} AS t{flat} "
         f"WHERE t.{column} IS NOT NULL AND {_since(since)}"
     )
 
@@ -148,7 +148,7 @@ def broken(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]
 
 def _counted(reader: Reader, stream: Stream, since: datetime, tests: dict[str, str]) -> tuple[Found, ...]:
     """For each test how many rows it is true of, and an example, in one pass over the table."""
-    place = "_file || '\\n' || _file_row::VARCHAR"
+    place = "_file || '\\n' || LPAD(_file_row::VARCHAR, 12, '0')"
     columns = [
         f"COUNT_IF({test}) AS n{number}, MIN(IFF({test}, {place}, NULL)) AS x{number}"
         for number, test in enumerate(tests.values())
