@@ -209,6 +209,9 @@ def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool
         "format": FORMATS,
         "output": "the file of the format that names none",
         "all": "list every check, not only what did not pass",
+        "record": "also write this file: the verdict with every answer of both clouds that it stands on",
+        "replay": "tell such a file's verdict again; contacts nobody",
+        "plain": "with --record: replace no account, user, external ID or bucket in it",
         "debug": DEBUG,
     },
 )
@@ -224,6 +227,9 @@ def verify(
     wait: int = 0,
     output: str = "",
     all: bool = False,
+    record: str = "",
+    replay: str = "",
+    plain: bool = False,
     debug: bool = False,
 ) -> None:
     """Check everything; name the root cause and the command that mends it.
@@ -243,6 +249,9 @@ def verify(
         formats=format,
         output=output or None,
         every=all,
+        record=record or None,
+        replay=replay or None,
+        plain=plain,
         debug=debug,
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from checks.conftest import advice, mended_by, unless_the_settings_are_wrong, unless_without_integration
 from runbook.claims import check
 from runbook.errors import Absent
 from runbook.facts import Facts
@@ -32,6 +32,7 @@ def check_bucket_region(bucket: Bucket, settings: Settings) -> None:
 @check(remedy=invoke("step1-aws"), see="policy")
 def check_policy_exists(facts: Facts, settings: Settings) -> None:
     """The permissions policy exists."""
+    unless_without_integration(facts)
     if not settings.is_ours and facts.role is None:  # ours is judged without looking at the role
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
@@ -80,6 +81,7 @@ def check_role_exists(facts: Facts) -> None:
 
     A recreated role denies everybody, so its trust policy comes with it.
     """
+    unless_without_integration(facts)
     assert facts.role is not None, "no role of that name can be found"
 
 
@@ -172,6 +174,7 @@ def check_key_exists(facts: Facts, settings: Settings) -> None:
 )
 def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> None:
     """The key that encrypts new files is the settings', or one the role may use otherwise."""
+    unless_without_integration(facts)
     named, arn = settings.aws.kms_key_arn, facts.bucket_key_arn
     if arn is None:
         pytest.skip("new files are encrypted by S3 itself")
@@ -192,6 +195,7 @@ def check_key_is_enabled(facts: Facts) -> None:
 @check(remedy="let the role kms:Decrypt in the key's policy", see="key", needs=("step1.role-may-decrypt",))
 def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> None:
     """The key's own policy lets the role decrypt, or leaves it to IAM."""
+    unless_without_integration(facts)
     if facts.key is None:
         pytest.skip("there is no key to judge")
     assert key_refuses(facts.key, settings) == [], "without the key's own policy IAM's is worth nothing"

@@ -2,7 +2,13 @@
 
 import pytest
 
-from checks.conftest import OTHERS, advice, lacking, unless_the_settings_are_wrong
+from checks.conftest import (
+    OTHERS,
+    advice,
+    lacking,
+    unless_the_settings_are_wrong,
+    unless_without_integration,
+)
 from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.snowflake import StorageIntegration
@@ -39,6 +45,7 @@ def check_integration_exists(facts: Facts) -> None:
 
     A recreated one has another external ID, and no stage is on it yet: trust and stages come with it.
     """
+    unless_without_integration(facts)
     assert facts.integration is not None, "no integration of that name can be seen"
 
 

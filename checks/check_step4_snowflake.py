@@ -151,7 +151,9 @@ def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: Stora
         "step4.stage-is-not-orphaned",
     ),
 )
-def check_stage_uses_the_integration(stage: Stage, settings: Settings) -> None:
+def check_stage_uses_the_integration(
+    stage: Stage, integration: StorageIntegration, settings: Settings
+) -> None:
     """The stage reads through the storage integration of step 2."""
     assert stage.integration == settings.snowflake.integration, "the stage is on another integration"
 
@@ -300,7 +302,7 @@ def check_loader_has_its_rights(
 ) -> None:
     """The pipe's owner may read the stage and write the table; without one of these it stalls."""
     role = settings.snowflake.loader_role
-    missing = lacking(facts, role, loader_grants_held, loader_grants(settings, stream))
+    missing = lacking(facts, role, loader_grants_held, loader_grants(stream))
     status = facts.pipe_status(stream) if missing else None
     replaced = bool(status and status.is_stopped_for_good)
     why = "what was replaced has lost its grants" if replaced else "the pipe's owner lacks a privilege"

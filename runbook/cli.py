@@ -156,9 +156,14 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     if command == "demo":
         if not is_sandbox:
             raise SettingsWrong("The demo plays on the sandbox only", remedy="leave out -f")
-    elif is_sandbox and command not in WITHOUT_TARGET and _by_settings(settings, options):
+    elif is_sandbox and _asks_the_clouds(command, options) and _by_settings(settings, options):
         _function("sandbox", "enter")()
     return _function(module, module)(settings, **options)
+
+
+def _asks_the_clouds(command: str, options: Mapping[str, Any]) -> bool:
+    """Whether a command contacts anybody: not where it only tells again what was recorded."""
+    return command not in WITHOUT_TARGET and not options.get("replay")
 
 
 def _function(module: str, name: str) -> Callable[..., int]:

@@ -16,7 +16,7 @@ from typing import Any
 from runbook.clouds.failures import ROLE_NOT_ASSUMED, AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.clouds.writer import Receipt, Writer
-from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError
+from runbook.errors import Blocked, CannotTell, NotConverged, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.aws import right
 from runbook.policies.dead_rules import UNVALIDATED, of_others_alone
@@ -106,7 +106,7 @@ VIEWS = 6
 """The number under which `invoke views` is recorded: behind the five documented steps, and none of them."""
 UNSEEN_S = (1, 2, 4, 8)
 """How long a change that was made is looked for, where AWS does not show it yet."""
-SKIP = "SkipDestinationValidation"
+WHOLE, SKIP = "NotificationConfiguration", "SkipDestinationValidation"
 PAUSES_S = (1, 3, 6, 10, 20, 25)
 """Between the attempts of an AWS write that is refused for the moment: a minute in all (AwsFailed)."""
 
@@ -181,8 +181,16 @@ class Overtaken(NotConverged):
     """Somebody else has just changed the document that a write would replace; nothing was written."""
 
 
-def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], None]) -> Facts:
+def apply(
+    plan: Plan,
+    facts: Facts,
+    writer: Writer,
+    tell: Callable[[Applied], None],
+    ask: Callable[[str], None],
+) -> Facts:
     """Make the plan's changes in order and observe again; returns the new facts. Writes.
+
+    ``ask`` raises SettingsWrong where a person does not agree to write past somebody's dead rule.
 
     Where somebody else writes the same document meanwhile, before our write or over it, theirs is read and
     ours merged into it again, TRIES times in all.
@@ -197,7 +205,7 @@ def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], No
         overtaken: RunbookError | None = None
         for change in plan.changes[made:]:
             try:
-                receipts = make(change, facts.reader, writer)
+                applied = _applied(change, facts.reader, writer, ask)
             except Overtaken as error:
                 overtaken = _stopped(plan, change, made, error)
                 break
@@ -205,7 +213,7 @@ def apply(plan: Plan, facts: Facts, writer: Writer, tell: Callable[[Applied], No
                 raise _stopped(plan, change, made, error) from None
             made += 1
             try:
-                tell(Applied(change, receipts))
+                tell(applied)
             except RunbookError as error:
                 raise _unrecorded(plan, made, error) from None
         seen, left = _observed(plan, facts, plan.changes[:made])
@@ -249,8 +257,6 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
         try:
             return (writer.aws(change.service, change.operation, **change.parameters),)
         except AwsFailed as error:
-            if past := _past_dead_rules(change, error):
-                return make(past, reader, writer)
             if pause is None or not error.is_of_the_moment:
                 raise
             note(f"{change.title}: {error}; trying again in {pause} s")
@@ -258,19 +264,37 @@ def make(change: Change, reader: Reader, writer: Writer) -> tuple[Receipt, ...]:
     raise AssertionError("unreachable")
 
 
-def _past_dead_rules(change: AwsChange, error: AwsFailed) -> AwsChange | None:
-    """The same write without validation, where S3 refuses it for rules of others alone; None otherwise."""
-    asked = change.parameters
-    if change.before is None or "NotificationConfiguration" not in asked or SKIP in asked:
+def _applied(change: Change, reader: Reader, writer: Writer, ask: Callable[[str], None]) -> Applied:
+    """A change as it was made: past the dead rules of others, where a person agrees. Writes."""
+    try:
+        return Applied(change, make(change, reader, writer))
+    except AwsFailed as error:
+        past = _past_dead_rules(change, error)
+        if past is None:
+            raise
+        try:
+            ask("Write it without S3's validation of the destinations?")
+        except SettingsWrong:
+            raise error from None
+    return Applied(past, make(past, reader, writer))
+
+
+def _past_dead_rules(change: Change, error: AwsFailed) -> AwsChange | None:
+    """The same write without validation, where S3 refuses it for rules of others alone; None otherwise.
+
+    What S3 does not validate may reach nobody, so it is a person's to say; ours it has just found valid.
+    """
+    if not isinstance(change, AwsChange) or change.before is None or WHOLE not in change.parameters:
         return None
-    dead = of_others_alone(error.message, change.before.answer, asked["NotificationConfiguration"])
+    dead = of_others_alone(error.message, change.before.answer, change.parameters[WHOLE])
     if not dead:
         return None
     note(
-        f"S3 cannot validate {', '.join(dead)}, the target of a rule that is somebody else's and stays as it "
-        "is; have its owner remove it. Ours it can, so the document is written without validation"
+        f"S3 refuses the whole document for {' and '.join(dead)}: a rule that is somebody else's and reaches "
+        "nobody. It stays as it is; have its owner remove it. The other destinations S3 finds valid, so the "
+        f"document can be written with {SKIP}"
     )
-    return replace(change, parameters={**asked, SKIP: True})
+    return replace(change, parameters={**change.parameters, SKIP: True})
 
 
 def _ran(change: SqlChange, statement: str, reader: Reader, writer: Writer) -> Receipt:
@@ -305,7 +329,9 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
         f"{change.title} failed",
         where=plan.step.place,
         why=why,
-        remedy=f"{advice(error)}then run `invoke {plan.step.task}` again",
+        remedy=" ".join(
+            [f"{before}then" if (before := advice(error)) else "", f"run `invoke {plan.step.task}` again"]
+        ).strip(),
     )
 
 
@@ -343,6 +369,7 @@ def advice(error: Exception) -> str:
             2003: "check that the object exists and the role may see it, ",
             3167: "Snowflake cannot assume the role yet: check `invoke verify --step 3`, ",
             606: "give the connection a warehouse, ",
+            2: "ask Snowflake's support whether the account's edition and region have it, ",
         }
         return known.get(error.errno, "")
     if isinstance(error, AwsFailed) and error.code == "LimitExceeded":

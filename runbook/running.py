@@ -17,6 +17,7 @@ from runbook import settings as reading
 from runbook.clouds.connections import Clouds
 from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader, not_ours
+from runbook.clouds.tape import Tape
 from runbook.clouds.writer import Writer
 from runbook.errors import CannotTell, NotConverged, NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
@@ -93,12 +94,13 @@ def running(
     quiet: bool = False,
     stream: str | None = None,
     partly: bool = False,
+    tape: Tape | None = None,
 ) -> Iterator[Run]:
     """A command on its target: reads the settings, confirms who we are, says where it is.
 
     ``partly`` goes on with one cloud when the other refuses the sign-in.
     ``spare`` are sides a handoff can stand in for: where the settings name one (or ``alone``, without),
-    they are asked only if there are credentials for them.
+    they are asked only if there are credentials for them. ``tape`` keeps what the clouds answer.
 
     Raises SettingsWrong before anything is contacted when a setting, or the ``stream`` that is
     asked for, is wrong.
@@ -108,7 +110,7 @@ def running(
         settings.stream(stream)
     run_id = new_run_id()
     clouds = Clouds(settings, run_id=run_id, command=command)
-    reader = Reader(clouds)
+    reader = Reader(clouds, tape=tape)
     record = Record(settings, command, run_id)
     run = Run(settings, command, reader, Writer(clouds, ready=record.make_sure), record, adopt, yes)
     with _on_record(run), _closing(clouds), _telling_who_is_waited_for(reader):

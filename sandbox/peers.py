@@ -351,7 +351,7 @@ def _sqlalchemy() -> dict[str, Case]:
     }
 
 
-@peer("dbt", "dbt-snowflake==1.9.4")
+@peer("dbt", "dbt-snowflake==1.9.4 dbt-core<1.11")
 def _dbt() -> dict[str, Case]:
     def project(place: Place) -> None:
         side = place.tenant["snowflake"]
@@ -430,14 +430,14 @@ def environment(folder: Path, package: str) -> Path:
     """The environment's programs, installed if they are not there yet."""
     if not (folder / "bin" / "python").exists():
         venv.create(folder, with_pip=True)
-        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", package]
+        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *package.split()]
         subprocess.run(command, check=True)  # noqa: S603 - a package named in this file
     return folder / "bin"
 
 
 def version(programs: Path, package: str) -> str:
     """The installed version of the package."""
-    name = re.split(r"[=<>]", package)[0]
+    name = re.split(r"[=<> ]", package)[0]
     text = f"from importlib.metadata import version; print(version({name!r}))"
     return subprocess.run(  # noqa: S603
         [str(programs / "python"), "-c", text], capture_output=True, text=True, check=True

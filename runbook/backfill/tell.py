@@ -83,13 +83,20 @@ def credits_at_least(plan: BackfillPlan) -> float:
 
 
 def reach(plan: BackfillPlan) -> list[str]:
-    """How far back is known, where that is not for ever; and how new."""
+    """How far back is known, where that is not for ever; how new; and what is not compared at all."""
     said = []
     evidence = plan.evidence
     if plan.store.as_of:
         said.append(
             "the files are those of the directory table's last refresh "
             f"({whole_seconds(plan.store.as_of)}); later ones are not in this plan"
+        )
+    others, size_of_others = plan.counts.get(Kind.OTHER_SUFFIX, (0, 0))
+    if size_of_others:  # folders and marks are empty
+        said.append(
+            f"{counted(others, 'file')} that match{'es' if others == 1 else ''} "
+            f"{'is' if others == 1 else 'are'} not the stream's, by name: nothing announces or loads such "
+            "files (docs/runbook.md#other-files)"
         )
     if evidence.known_since:
         said.append(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from runbook.clouds import sign_in_aws
 from runbook.clouds.account import Account
@@ -25,9 +25,14 @@ from runbook.clouds.calls import (
 )
 from runbook.clouds.connections import Clouds
 from runbook.clouds.failures import AWS_NO_SESSION, AwsFailed, Row
+from runbook.clouds.tape import Question, Straight, Tape
 from runbook.errors import CannotTell, NoCredentials, SettingsWrong
 
+T = TypeVar("T")
+
 _READING_AWS = ("Get", "List", "Head", "Describe", "Simulate")
+CONTENT = "GetObject"
+"""Of a file's content only what is found in it is kept."""
 _READING_SQL = ("SELECT", "SHOW", "DESC", "LIST", "LS", "WITH")
 
 
@@ -89,6 +94,7 @@ class Reader:
     :meth:`confirm` finds out. What such a role does not see may be there all the same.
     ``closed``: the sides ("aws", "snowflake") that refused the sign-in, and why; asking them raises that.
     Who gives no answer is not asked another time, before :meth:`again`: it would be waited for each time.
+    ``tape``: what keeps the answers, or gives those that were kept and asks nobody.
     """
 
     def __init__(
@@ -97,8 +103,10 @@ class Reader:
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        tape: Tape | None = None,
     ) -> None:
         self.clouds = clouds
+        self._tape = tape or Straight()
         self.settings = clouds.settings
         self.now = now
         self.sleep = sleep
@@ -137,26 +145,43 @@ class Reader:
         """One AWS call that only reads; raises AwsFailed, or CannotTell when AWS is out of reach."""
         if not operation.startswith(_READING_AWS):
             raise AssertionError(f"{service}:{operation} is not a read")
-        with self.asked("aws", service):
+
+        def ask() -> Row:
             return call_aws(self.clouds.aws(service), service, operation, parameters)
+
+        with self.asked("aws", service):
+            if operation == CONTENT:
+                return ask()
+            return self.kept(("aws", service, operation, parameters), ask)
+
+    def kept(self, question: Question, ask: Callable[[], T]) -> T:
+        """What ``ask`` finds, or what was found when this was recorded."""
+        return self._tape.kept(question, ask)
 
     def aws_pages(self, service: str, operation: str, key: str, **parameters: Any) -> list[Any]:
         """All items of a paginated read."""
-        items: list[Any] = []
-        with self.asked("aws", service), translated_aws(service, operation):
-            client = self.clouds.aws(service)
-            for page in client.get_paginator(snake(operation)).paginate(**parameters):
-                if told := sign_in_aws.answered_by_another(page, service, operation):
-                    raise told
-                items.extend(page.get(key, ()))
-        return items
+
+        def ask() -> list[Any]:
+            items: list[Any] = []
+            with translated_aws(service, operation):
+                client = self.clouds.aws(service)
+                for page in client.get_paginator(snake(operation)).paginate(**parameters):
+                    if told := sign_in_aws.answered_by_another(page, service, operation):
+                        raise told
+                    items.extend(page.get(key, ()))
+            return items
+
+        with self.asked("aws", service):
+            return self.kept(("aws_pages", service, operation, key, parameters), ask)
 
     def sql(self, statement: str, binds: Sequence[Any] | Mapping[str, Any] | None = None) -> list[Row]:
         """The rows of one statement that only reads, keys in lower case; raises SqlFailed."""
         if not statement.lstrip().upper().startswith(_READING_SQL):
             raise AssertionError(f"not a read: {statement[:60]}")
         with self.asked("snowflake"):
-            return run_sql(self.clouds.snowflake("read"), statement, binds)
+            return self.kept(
+                ("sql", statement, binds), lambda: run_sql(self.clouds.snowflake("read"), statement, binds)
+            )
 
     @contextmanager
     def asked(self, side: str, service: str = "") -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook import settings as reading
 from runbook.clouds.connections import Clouds
+from runbook.clouds.failures import AwsFailed
 from runbook.clouds.reader import Reader
 from runbook.discovery import aws_side, snowflake_side
 from runbook.discovery.described import Described
@@ -162,7 +163,10 @@ def _looked(
 
     def look(name: QualifiedName) -> tuple[Described, list[FoundPipe]]:
         found = Described(target, snowflake=dict(own))
+        found.aws["account_id"] = clouds.settings.aws.account_id
         pipes = snowflake_side.looked(reader, name, found, lambda: _read(config, found, name))
+        if found.snowflake.get("without_integration"):
+            found.aws["account_id"] = _whose_credentials(reader) or found.aws["account_id"]
         _read(config, found, name)
         return found, pipes
 
@@ -176,6 +180,14 @@ def _looked(
 
 def _read(config: Mapping[str, Any], found: Described, name: QualifiedName) -> Settings:
     return reading.read(found.settings(dict(config)), source=f"what {name} was found as")
+
+
+def _whose_credentials(reader: Reader) -> str:
+    """The account of the AWS credentials here: where Snowflake assumes no role, nothing else names one."""
+    try:
+        return str(reader.aws("sts", "GetCallerIdentity")["Account"])
+    except (AwsFailed, CannotTell):
+        return ""
 
 
 def _wanted(pipe: str) -> QualifiedName:

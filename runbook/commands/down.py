@@ -91,7 +91,7 @@ def _taken_back(run: Run, step: Step) -> None:
     found = plan_step(step, facts)
     if found.changes:
         run.record.planned(step.number, found.changes)
-    apply(found, facts, run.writer, made)
+    apply(found, facts, run.writer, made, run.ask)
 
 
 def _delete(run: Run, file: Path) -> None:

@@ -1,5 +1,6 @@
 """`invoke refresh`: load what was never announced in the last 7 days, once."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -189,11 +190,20 @@ def _refuse_what_may_be_hidden(ledger: Ledger, files: tuple[StagedFile, ...]) ->
 def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:
     """Raises Refused where a REFRESH would also load files that are not the stream's.
 
-    It takes everything under the stage; the suffix is the bucket's rule's business alone.
+    It takes everything under the stage that the COPY's PATTERN takes; the suffix is the bucket's rule's
+    business alone.
     Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
     """
     known = {load.key for load in loads}
-    others = [file.key for file in files if file.size and not belongs(file, stream) and file.key not in known]
+    pattern = stream.found.pattern if stream.found else ""
+    others = [
+        file.key
+        for file in files
+        if file.size
+        and not belongs(file, stream)
+        and file.key not in known
+        and (not pattern or re.fullmatch(pattern, stream.name_of(file.key)))
+    ]
     if others:
         raise Refused(
             f"A refresh would also load {counted(len(others), 'file')} without the suffix {stream.suffix} "

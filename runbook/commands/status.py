@@ -9,14 +9,14 @@ from typing import Any
 from runbook import settings as reading
 from runbook.commands.report import past_of
 from runbook.facts import Facts
-from runbook.facts.delivery import LOADED, failed
+from runbook.facts.delivery import LOADED, failed, other_files
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.running import known, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, say, say_json, table, wrapped
+from runbook.terminal import Style, counted, say, say_json, table, wrapped
 
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
 
@@ -36,8 +36,8 @@ def status(config: Mapping[str, Any], *, output_format: str, since: str = "") ->
         style = Style.of(sys.stdout)
         say(table([row.as_row() for row in rows], style))
         for row in rows:
-            if row.doubt:
-                say(wrapped(f"{row.stream}: ", row.doubt, style))
+            for remark in row.remarks:
+                say(wrapped(f"{row.stream}: ", remark, style))
         say(f"target {run.settings.target}")
     return 0
 
@@ -69,6 +69,7 @@ class Whereabouts:
 
     ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
     ``before_pipe``: those of them older than the pipe; a pipe that was replaced took its history with it.
+    ``other_files``: what arrived in these days and is not the stream's, which nothing announces or loads.
     Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
     """
 
@@ -80,6 +81,7 @@ class Whereabouts:
     pending: int
     never_loaded: int
     before_pipe: int
+    other_files: int
     rows_loaded: int
     last_load: datetime | None
 
@@ -102,16 +104,23 @@ class Whereabouts:
         }
 
     @property
-    def doubt(self) -> str:
-        """What is to be said of the missing ones; empty where nothing is."""
-        if not self.before_pipe:
-            return ""
-        are = "is" if self.before_pipe == 1 else "are"
-        return (
-            f"{self.before_pipe:,} of the missing {are} older than the pipe. "
-            "What an earlier pipe loaded, the table knows: "
-            f"invoke backfill --pattern '.*' --stream {self.stream} --dry-run"
-        )
+    def remarks(self) -> list[str]:
+        """What is to be said of the missing ones, and of what is not the stream's."""
+        found = []
+        if self.before_pipe:
+            are = "is" if self.before_pipe == 1 else "are"
+            found.append(
+                f"{self.before_pipe:,} of the missing {are} older than the pipe. "
+                "What an earlier pipe loaded, the table knows: "
+                f"invoke backfill --pattern '.*' --stream {self.stream} --dry-run"
+            )
+        if self.other_files:
+            came = f"{counted(self.other_files, 'file')} of the last {LOAD_HISTORY_DAYS} days"
+            found.append(
+                f"{came} in its folder {'is' if self.other_files == 1 else 'are'} not the stream's, by name: "
+                "nothing announces or loads such files (docs/runbook.md#other-files)"
+            )
+        return found
 
 
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
@@ -129,10 +138,11 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
         state=status.execution_state if status else "absent",
         in_bucket=len(listing.files),
         loaded=len({load.key for load in done}),
-        failed=len(failed(listing, loads or ())),
+        failed=len(failed(listing, loads or ()).keys),
         pending=status.pending_files if status else 0,
         never_loaded=len(unknown),
         before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
+        other_files=len(other_files(stream, listing, facts.now)),
         rows_loaded=sum(load.rows for load in done),
         last_load=max(times, default=None),
     )

@@ -90,7 +90,7 @@ def _one(run: Run, number: int) -> None:
         run.ask(f"Apply step {number} on {run.settings.target}?")
         run.record.planned(number, found.changes)
         _wait_for_those_at_work(run, number, facts)
-    facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied))
+    facts = apply(found, facts, run.writer, lambda applied: _made(run, number, applied), run.ask)
     _prove(run, number, facts)
     tell_stale(facts)
 

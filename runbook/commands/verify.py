@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from runbook.clouds.network import one_line
+from runbook.clouds.tape import Recorder
 from runbook.commands.handoff import tell_stale
 from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.running import Run, running, write_output
 from runbook.settings import Settings
 from runbook.terminal import Style, note, say_as_is, wrapped
+from runbook.verify import recording
 from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
@@ -92,10 +94,14 @@ def verify(
     canary: bool = False,
     strict: bool = False,
     yes: bool = False,
+    record: str | None = None,
+    replay: str | None = None,
+    plain: bool = False,
 ) -> int:
     """Every check, or those of one step or stream; waits for health when asked.
 
-    ``strict``: advice makes it not healthy, in every format and the exit code.
+    ``strict``: advice makes it not healthy, in every format and the exit code. ``record``: the file that gets
+    the verdict with every answer it stands on, ``plain`` with all names; ``replay``: such a file, told again.
 
     Only reads, but for ``canary``: that puts one file, and removes it and its row again.
 
@@ -106,6 +112,14 @@ def verify(
         raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
     if wait < 0:
         raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
+    if replay:
+        _alone(
+            "--replay", record=record, step=step_number, stream=stream, deep=deep, wait=wait, canary=canary
+        )
+        return _told_again(asked, replay, strict=strict, every=every)
+    if record:
+        _alone("--record", wait=wait, canary=canary)
+    tape = Recorder() if record else None
     with running(
         config,
         "verify",
@@ -115,6 +129,7 @@ def verify(
         yes=yes,
         quiet=True,
         partly=True,
+        tape=tape,
     ) as run:
         steps = None if step_number is None else (step_number,)
         outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
@@ -122,8 +137,29 @@ def verify(
             outcome = _with_canary(run, outcome, stream, wait)
         if run.settings.is_ours:
             outcome = replace(outcome, results=leading(outcome.results, run.facts()))
+        if record and tape:
+            of = {"step": step_number, "stream": stream, "deep": deep}
+            made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
+            recording.write(made, record)
         outcome = replace(waived(outcome, run.settings), strict=strict)
         tell_stale(run.facts())
+    _write_all(asked, outcome, every=every)
+    return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def _alone(flag: str, **others: object) -> None:
+    """Raises SettingsWrong where a flag is given beside one that it cannot stand beside."""
+    if given := [f"--{name}" for name, value in others.items() if value]:
+        raise SettingsWrong(
+            f"{flag} cannot stand beside {' and '.join(given)}",
+            why="a recording is one look, and says itself what was asked",
+        )
+
+
+def _told_again(asked: Sequence[Report], place: str, *, strict: bool, every: bool) -> int:
+    """A recorded verdict, in every format asked for; contacts nobody."""
+    made = recording.read(place)
+    outcome = replace(waived(recording.replayed(made), recording.settings_of(made)), strict=strict)
     _write_all(asked, outcome, every=every)
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
 

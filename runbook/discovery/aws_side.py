@@ -106,6 +106,8 @@ def _by_topic(facts: Facts, rule: Rule, channel: str) -> bool:
 
 def _role(facts: Facts, found: Described) -> None:
     """What the role may beyond loading: no fault of this installation's, but worth knowing."""
+    if facts.settings.snowflake.without_integration:
+        return
     if facts.role is None or facts.policy is None:
         found.differs.append("the integration's role is not there, or holds no policy")
         return

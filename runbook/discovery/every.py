@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
-from runbook.discovery.snowflake_side import FoundPipe, at_home, name_of, pipe_of
+from runbook.discovery.snowflake_side import FoundPipe, name_of, pipe_of
 from runbook.errors import CannotTell, Refused, RunbookError, SettingsWrong
 from runbook.facts.snowflake import ask
 from runbook.settings import QualifiedName
@@ -17,7 +17,7 @@ ELSEWHERE = "discover it into a file of its own"
 def every_stream(reader: Reader, look: Look) -> tuple[Described, list[FoundPipe]]:
     """The installation with the most pipes, as ``look`` finds it; each pipe that is left out has its reason.
 
-    An environment file holds one schema, owner, integration and bucket. Raises CannotTell where no pipe can
+    An environment file holds one owner, integration and bucket. Raises CannotTell where no pipe can
     be served, with the reasons.
     """
     pipes, reasons = _seen(reader)
@@ -52,14 +52,9 @@ def _seen(reader: Reader) -> tuple[dict[QualifiedName, FoundPipe], dict[Qualifie
             reasons[name] = "it does not load by itself (AUTO_INGEST is off)"
             continue
         try:
-            pipe = pipe_of(name, row, by_name)
+            pipes[name] = pipe_of(name, row, by_name)
         except (Refused, CannotTell) as error:
             reasons[name] = _said(error)
-            continue
-        if at_home(pipe):
-            pipes[name] = pipe
-        else:
-            reasons[name] = "its stage or its table is in another schema"
     return pipes, reasons
 
 
@@ -76,7 +71,7 @@ def _largest_first(pipes: dict[QualifiedName, FoundPipe]) -> list[QualifiedName]
 def _installation(pipe: FoundPipe) -> tuple[str, ...]:
     """What all streams of one environment file have in common."""
     integration = str(pipe.stage["storage_integration"])
-    return (pipe.name.database, pipe.name.schema, pipe.owner, integration, pipe.bucket)
+    return (pipe.owner, integration, pipe.bucket)
 
 
 def _leave_out(
@@ -99,7 +94,7 @@ def _apart(pipe: FoundPipe, first: FoundPipe) -> str:
     integration = str(pipe.stage["storage_integration"])
     if integration != str(first.stage["storage_integration"]):
         return f"its stage has another integration ({integration}): {ELSEWHERE}"
-    return f"it is in another schema, or of another owner: {ELSEWHERE}"
+    return f"it is of another owner: {ELSEWHERE}"
 
 
 def _said(error: RunbookError) -> str:

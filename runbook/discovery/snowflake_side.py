@@ -10,9 +10,9 @@ from runbook.clouds.network import one_line
 from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
-from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
-from runbook.settings import Identifier, QualifiedName
+from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
 from runbook.wanted import pipeline
 
@@ -47,7 +47,7 @@ class FoundPipe:
     @property
     def prefix(self) -> str:
         """What the keys begin with that the pipe reads: a path ends where it says, also in mid name."""
-        prefix = _parts(self.url)[2] + self.copy.path
+        prefix = _parts(joined(self.url, self.copy.path))[2]
         return prefix if self.copy.path or prefix.endswith("/") or not prefix else f"{prefix}/"
 
 
@@ -74,8 +74,11 @@ def looked(
             missing_right=f"MONITOR on pipe {wanted}",
         )
     first = pipe_of(wanted, pipes[wanted], by_name)
-    integration = _integration(reader, first)
-    _describe(reader, first, integration, found)
+    _describe(reader, first, found)
+    if first.stage["storage_integration"]:
+        _describe_role(first, _integration(reader, first), found)
+    else:
+        _without_integration(first, found)
     taken = [first]
     for name in sorted(set(pipes) - {wanted}, key=str):
         beside = _beside(name, pipes[name], by_name, taken)
@@ -153,12 +156,6 @@ def pipe_of(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> 
     )
     if not _URL.fullmatch(found.url):
         raise Refused(f"The stage {copy.stage} is not on S3 ({found.url or 'internal'})")
-    if not found.stage["storage_integration"]:
-        raise Refused(
-            f"The stage {copy.stage} has no storage integration",
-            why="Snowflake signs in to AWS with keys written into the stage, and nobody can look at those",
-            remedy="give the stage a storage integration; docs/runbook.md#integration",
-        )
     return found
 
 
@@ -179,23 +176,13 @@ def _beside(
 
 def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     """Why one file of settings cannot say this pipe beside those taken already."""
-    first = taken[0].name
-    if (found.name.database, found.name.schema) != (first.database, first.schema) or not at_home(found):
-        return "it, its stage or its table is in another schema: discover it into a file of its own"
     if found.owner != taken[0].owner:
         return f"it is owned by {found.owner}: discover it into a file of its own"
     for other in taken:
-        if found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix):
-            return f"it reads the same folder as {other.name}"
-        if found.table == other.table:
-            return f"it writes the same table as {other.name}"
+        overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
+        if overlap and found.table == other.table:
+            return f"it reads the same folder into the same table as {other.name}"
     return ""
-
-
-def at_home(pipe: FoundPipe) -> bool:
-    """Whether stage and table are in the pipe's schema, as the settings can say it."""
-    home = (pipe.name.database, pipe.name.schema)
-    return all((name.database, name.schema) == home for name in (pipe.stage_name, pipe.table))
 
 
 def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
@@ -215,21 +202,32 @@ def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
     return {str(row["property"]): str(row["property_value"] or "") for row in rows}
 
 
-def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
-    """Both sides' names, as far as Snowflake says them."""
-    if not at_home(pipe):
-        raise Refused(
-            f"The pipe {pipe.name} reads {pipe.stage_name} and writes {pipe.table}",
-            why="the settings name one schema for pipe, stage and table",
-            remedy="verify and backfill do not serve such a pipe yet",
-        )
+def _describe_role(pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:
+    """The integration, and the role it assumes."""
     role = _ROLE.fullmatch(integration.get("STORAGE_AWS_ROLE_ARN", ""))
     if role is None:
         raise Refused(
             "The integration names no role",
             why=f"STORAGE_AWS_ROLE_ARN is {integration.get('STORAGE_AWS_ROLE_ARN', '')!r}",
         )
-    found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3], "bucket": pipe.bucket}
+    found.aws |= {"account_id": role[1], "path": role[2], "role_name": role[3]}
+    found.snowflake["integration"] = Identifier(str(pipe.stage["storage_integration"])).sql
+
+
+def _without_integration(pipe: FoundPipe, found: Described) -> None:
+    """Snowflake assumes no role: what it may is in keys that stand in the stage, or the bucket is public."""
+    found.snowflake["without_integration"] = True
+    by_keys = str(pipe.stage.get("has_credentials") or "").upper() == "Y"
+    by = "keys that are written into it, which nobody can look at" if by_keys else "nothing (a public bucket)"
+    found.differs.append(
+        f"the stage {pipe.stage_name} has no storage integration: Snowflake reads by {by}, so roles and "
+        "policies are not judged; a storage integration is safer"
+    )
+
+
+def _describe(reader: Reader, pipe: FoundPipe, found: Described) -> None:
+    """Both sides' names, as far as the pipe and its stage say them."""
+    found.aws["bucket"] = pipe.bucket
     if channel := _CHANNEL.fullmatch(pipe.channel):
         found.aws["region"] = channel[1]  # S3 notifies what is in its own region alone
     else:
@@ -237,7 +235,6 @@ def _describe(reader: Reader, pipe: FoundPipe, integration: dict[str, str], foun
     found.snowflake |= {
         "database": pipe.name.database.sql,
         "schema": pipe.name.schema.sql,
-        "integration": Identifier(str(pipe.stage["storage_integration"])).sql,
         "owner_role": Identifier(_owner(reader, pipe) or pipe.owner).sql,
         "loader_role": Identifier(pipe.owner).sql,
         "operator_role": Identifier(pipe.owner).sql,
@@ -280,6 +277,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     if file_format:
         as_found["file_format"] = file_format.sql
         as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
+    as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
         "kind": kind,
@@ -298,6 +296,13 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
             "emptied as it goes (keeps_rows: true where that is wrong)"
         )
     found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
+
+
+def _elsewhere(pipe: FoundPipe, found: Described) -> dict[str, str]:
+    """The full names of pipe, stage and table that are not in the settings' database and schema."""
+    home = (found.snowflake["database"], found.snowflake["schema"])
+    names = {"table": pipe.table, "stage": pipe.stage_name, "pipe": pipe.name}
+    return {part: name.sql for part, name in names.items() if (name.database.sql, name.schema.sql) != home}
 
 
 def _on_stage(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
@@ -367,8 +372,11 @@ def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Ite
     )
     if copy.on_error != "SKIP_FILE":
         yield f"ON_ERROR = {copy.on_error}: rows that cannot be read are lost without a word"
-    if copy.pattern:
-        yield "its COPY has a PATTERN: backfill does not load the files of such a pipe"
+    if copy.pattern and not is_read_alike(copy.pattern):
+        yield (
+            "its COPY has a PATTERN that Snowflake may read otherwise than it is read here: backfill does "
+            "not load the files of such a pipe"
+        )
     if copy.clocks:
         yield f"{', '.join(copy.clocks)} in its COPY is the time it was compiled, up to hours before the load"
     if copy.path and not copy.path.endswith("/"):

@@ -27,7 +27,7 @@ from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.facts.rights import inherits
 from runbook.policies.documents import Document
 from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
-from runbook.settings import Identifier, Settings, Stream
+from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.wanted.grants import Grant
 from runbook.wanted.rules import BucketNotifications
 from runbook.wanted.views import View, wanted
@@ -169,9 +169,8 @@ class Facts:
 
         def find() -> frozenset[str]:
             self.reader.sign_in_to_snowflake()
-            stages = self._once("stages", lambda: snowflake.stages(self.reader))
-            used = {stream.stage.name for stream in (*self.settings.streams, *self.left_over)}
-            names = {stages[name].integration for name in used if name in stages}
+            used = {stream.stage for stream in (*self.settings.streams, *self.left_over)}
+            names = {there.integration for name in used if (there := self._stages(name).get(name.name))}
             others = sorted(name for name in names if name and name != self.settings.snowflake.integration)
             return frozenset(snowflake.external_id(self.reader, Identifier(name)) for name in others) - {""}
 
@@ -201,20 +200,20 @@ class Facts:
     @property
     def integration(self) -> snowflake.StorageIntegration | None:
         """The storage integration."""
+        if self.settings.snowflake.without_integration:
+            return None
         return self._once("integration", lambda: snowflake.integration(self.reader))
 
-    @property
-    def integrations_other_owner(self) -> str:
-        """The role that owns the integration, where the admin role is surely not above it; else empty."""
+    def other_owner(self, kind: str, name: str, role: Identifier) -> str:
+        """The role that owns an object, where ``role`` is surely not above it; else empty."""
 
         def read() -> str:
-            admin = self.settings.snowflake.admin_role
             with suppress(CannotTell, SqlFailed):
-                owner = snowflake.integration_owner(self.reader)
-                return "" if not owner or inherits(self.reader, admin, owner) else owner
+                owner = snowflake.owner(self.reader, kind, name)
+                return "" if not owner or inherits(self.reader, role, owner) else owner
             return ""
 
-        return self._once("integrations_other_owner", read)
+        return self._once(("other owner", kind, name), read)
 
     @property
     def handoff(self) -> Handoff | None:
@@ -262,6 +261,8 @@ class Facts:
     @property
     def entry(self) -> snowflake.Entry | None:
         """Whether Snowflake gets into the bucket."""
+        if self.settings.snowflake.without_integration:
+            return None
         return self._once("entry", lambda: snowflake.entry(self.reader))
 
     @property
@@ -346,9 +347,16 @@ class Facts:
 
     def stage(self, stream: Stream) -> snowflake.Stage | None:
         """The stream's stage."""
-        found = self._once("stages", lambda: snowflake.stages(self.reader)).get(stream.stage.name)
+        found = self._stages(stream.stage).get(stream.stage.name)
         what, privilege = f"The stage {stream.stage}", f"USAGE on stage {stream.stage}"
-        return snowflake.seen(found, self.reader, what, "owner", privilege)
+        return snowflake.seen(found, self.reader, what, "owner", privilege, stream.stage)
+
+    def _stages(self, near: QualifiedName) -> dict[str, snowflake.Stage]:
+        """The stages by name of the schema that holds ``near``: nearly always our own."""
+        schema = _schema(near)
+        if schema == self.settings.schema_sql:
+            return self._once("stages", lambda: snowflake.stages(self.reader))
+        return self._once(("stages", schema), lambda: snowflake.stages(self.reader, schema))
 
     @property
     def as_it_is_made(self) -> Settings:
@@ -372,9 +380,16 @@ class Facts:
 
     def pipe(self, stream: Stream) -> snowflake.Pipe | None:
         """The stream's pipe."""
-        found = self._once("pipes", lambda: snowflake.pipes(self.reader)).get(stream.pipe.name)
+        found = self._pipes(stream.pipe).get(stream.pipe.name)
         what, privilege = f"The pipe {stream.pipe}", f"MONITOR on pipe {stream.pipe}"
-        return snowflake.seen(found, self.reader, what, "owner", privilege)
+        return snowflake.seen(found, self.reader, what, "owner", privilege, stream.pipe)
+
+    def _pipes(self, near: QualifiedName) -> dict[str, snowflake.Pipe]:
+        """The pipes by name of the schema that holds ``near``."""
+        schema = _schema(near)
+        if schema == self.settings.schema_sql:
+            return self._once("pipes", lambda: snowflake.pipes(self.reader))
+        return self._once(("pipes", schema), lambda: snowflake.pipes(self.reader, schema))
 
     def pipe_status(self, stream: Stream) -> snowflake.PipeStatus | None:
         """What the stream's pipe says of itself."""
@@ -416,7 +431,13 @@ class Facts:
 
         def read() -> tuple[Glimpse, ...]:
             listing = self.listing(stream)
-            return glimpses(self.reader, stream, listing) if listing and not listing.error else ()
+            if not listing or listing.error:
+                return ()
+            rows = self.reader.kept(
+                ("glimpses", stream.name),
+                lambda: [(one.key, one.wrong, one.older) for one in glimpses(self.reader, stream, listing)],
+            )
+            return tuple(Glimpse(*row) for row in rows)
 
         return self._once(("glimpses", stream.name), read)
 
@@ -550,6 +571,11 @@ class Facts:
                     raise
         found: T = future.result()
         return found
+
+
+def _schema(name: QualifiedName) -> str:
+    """The schema a name is in, as a statement writes it."""
+    return f"{name.database.sql}.{name.schema.sql}"
 
 
 def _roles(settings: Settings) -> tuple[Identifier, ...]:

@@ -28,17 +28,23 @@ _FOREIGN = {
     b"\xff\x06\x00\x00sNaPpY": "Snappy",
     b"\xfd7zXZ": "xz",
     b"7z\xbc\xaf": "a 7z archive",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
 }
+_TAR_AT, _TAR = 257, b"ustar"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
 _MARKUP = re.compile(rb"\s*<(!|\?|html|head|body|error)", re.IGNORECASE)
 
 
-def wrong_in(first: bytes, stream: Stream) -> str:
+_MOST = 1 << 20
+
+
+def wrong_in(first: bytes, stream: Stream, *, is_whole: bool = False) -> str:
     """What the file holds instead of what the stream's do; empty where its beginning is right or unknown.
 
-    ``first``: its first bytes, as they lie there.
+    ``first``: its first bytes, as they lie there. ``is_whole``: whether these are all.
     """
     if kind := _foreign(first):
         return f"it is {kind}"
@@ -49,6 +55,11 @@ def wrong_in(first: bytes, stream: Stream) -> str:
         return f"it holds {kind}"
     if plain.startswith(_ZSTD):
         return ""  # Snowflake unpacks it, and we do not
+    return _of_text(plain + b"\n" if is_whole and len(plain) < _MOST else plain, stream)
+
+
+def _of_text(plain: bytes, stream: Stream) -> str:
+    """What is wrong with text."""
     if _MARKUP.match(plain):
         return "it holds a web page or an XML document"
     return _of_bad_rows(plain) if stream.kind == "bad_rows" else _of_events(plain)
@@ -66,16 +77,18 @@ def unpacked(first: bytes) -> bytes:
     """As much of the content as the first bytes tell; themselves where they are not packed."""
     if first.startswith(_GZIP):
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits=31).decompress(first, 1 << 20)
+            return zlib.decompressobj(wbits=31).decompress(first, _MOST)
         return b""
     if first.startswith(_BZ2):
         with suppress(OSError):
-            return bz2.BZ2Decompressor().decompress(first, 1 << 20)
+            return bz2.BZ2Decompressor().decompress(first, _MOST)
         return b""
     return first
 
 
 def _foreign(first: bytes) -> str:
+    if first.startswith(_TAR, _TAR_AT):
+        return "a tar archive"
     return next((name for sign, name in _FOREIGN.items() if first.startswith(sign)), "")
 
 
@@ -89,7 +102,16 @@ def _of_events(plain: bytes) -> str:
     if plain.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"{", b"[")):
         return "it holds JSON"
     line = _first_line(plain)
-    return _of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else ""
+    return (_of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else "") or _of_later_lines(plain)
+
+
+def _of_later_lines(plain: bytes) -> str:
+    """The first line that is not an event by the number of its fields; one that is not whole is unknown."""
+    for number, line in enumerate(plain.split(b"\n")[:-1], 1):
+        fields = line.count(b"\t") + 1
+        if line.strip(b"\r\t ") and not FIRST_FIELDS <= fields <= FIELDS:
+            return f"its line {number:,} has {fields} of {FIELDS} fields"
+    return ""
 
 
 def _of_fields(fields: list[bytes]) -> str:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     r"""
       (?P<blank> \s+ | --[^\n]* | //[^\n]* | /\*.*?(?:\*/|\Z) )
     | (?P<text> '(?:[^'\\]|''|\\.)*' | \$\$.*?\$\$ )
-    | (?P<stage> @ (?:"(?:[^"]|"")*" | [\w$.%~])+ (?:/[^\s),;'"]*)? )
+    | (?P<stage> @ (?:"(?:[^"]|"")*" | [\w$.%~])+ (?:/[^\s),;']*)? )
     | (?P<name> "(?:[^"]|"")*" | [A-Za-z_][\w$]* )
     | (?P<number> \d[\w.]* )
     | (?P<sign> => | . )
@@ -39,16 +39,18 @@ _TOKEN = re.compile(
 )
 _PART = re.compile(r'"((?:[^"]|"")*)"|([A-Za-z_][\w$]*)')
 _STAGE = re.compile(r'@((?:"(?:[^"]|"")*"|[\w$.])+)(?:/(.*))?', re.DOTALL)
+_QUOTED = r'"(?:[^"]|"")*"'
 _MOST_PARTS = 3
 
 
 @dataclass(frozen=True)
 class Token:
-    """One word, string or sign; ``depth``: how many brackets it is in."""
+    """One word, string or sign; ``depth``: how many brackets it is in; ``at``: where it begins and ends."""
 
     kind: str
     text: str
     depth: int = 0
+    at: tuple[int, int] = (0, 0)
 
     def says(self, *words: str) -> bool:
         """Whether it is one of these words or signs, in whatever case; what is quoted never is."""
@@ -63,7 +65,7 @@ def tokens(text: str) -> list[Token]:
         if kind == "blank":
             continue
         depth -= part == ")"
-        found.append(Token(kind, part, depth))
+        found.append(Token(kind, part, depth, match.span()))
         depth += part == "("
     return found
 
@@ -103,29 +105,61 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     sources = [_source(word) for word in _behind_from(words)]
     given = dict(_options(words))
     form = given.get("FILE_FORMAT", ())
-    stated = {name: _value(value) for name, value in _options(_inside(form))} if form else {}
-    name = stated.pop("FORMAT_NAME", "") or ("" if not form or form[0].says("(") else _value(form))
+    within = dict(_options(_inside(form)))
+    name = _value(within.pop("FORMAT_NAME", () if not form or form[0].says("(") else form))
+    stated = {option: _plain(value) for option, value in within.items()}
     stage, path = sources[0] if sources else ("", "")
     doubts = [
         "it names no table" if not (table := _table(words)) else "",
         "it reads from no stage" if not stage else "",
         "it reads from more than one place" if len(sources) > 1 else "",
+        f"the stage's name goes on behind @{stage}" if _goes_on(words) else "",
         f"{name!r} is not the name of a file format" if name and not _named(name) else "",
         f"{stage!r} is not the name of a stage" if stage and not _named(stage) else "",
     ]
-    on_error = _value(given.get("ON_ERROR", ()))
+    on_error = _plain(given.get("ON_ERROR", ()))
     return CopyStatement(
         table=_qualified(table, database, schema),
         stage=_qualified(stage, database, schema),
         path=path,
         file_format=_qualified(name, database, schema),
-        pattern=_value(given.get("PATTERN", ())),
+        pattern=_plain(given.get("PATTERN", ())),
         on_error=on_error.upper() or "SKIP_FILE",
         clocks=tuple(clock for clock in EARLY_CLOCKS if any(word.says(clock) for word in words)),
         options=stated,
         states_on_error=bool(on_error),
         doubt="; ".join(filter(None, doubts)),
     )
+
+
+# what Java's regular expressions, which Snowflake's PATTERN takes, and Python's do not read alike
+_READ_OTHERWISE = re.compile(r"\(\?|[*+?}][?+]|\\(?![dwsDWS])\w|\[\[|&&")
+
+
+def is_read_alike(pattern: str) -> bool:
+    """Whether a PATTERN surely means here what it means to Snowflake."""
+    return _READ_OTHERWISE.search(pattern) is None
+
+
+def without_pattern(text: str) -> str:
+    """The statement without its PATTERN, which a COPY with FILES matches otherwise than a pipe does.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+    """
+    words = tokens(text)
+    for number, (name, sign) in enumerate(pairwise(words)):
+        if not (name.says("PATTERN") and sign.says("=", "=>")) or _in_a_select(words, number):
+            continue
+        first, last = number, min(number + 2, len(words) - 1)
+        before, after = words[first - 1], words[last + 1] if last + 1 < len(words) else Token("sign", ";")
+        if after.says(","):
+            last += 1
+        elif before.says(","):
+            first -= 1
+        elif before.says("(") and after.says(")"):
+            first, last = first - 1, last + 1
+        return f"{text[: words[first].at[0]].rstrip()} {text[words[last].at[1] :].lstrip()}".strip()
+    return text
 
 
 def _table(words: list[Token]) -> str:
@@ -158,6 +192,16 @@ def _behind_from(words: list[Token]) -> Iterator[Token]:
 
 def _is_stage(word: Token) -> bool:
     return word.kind == "stage" or (word.kind == "text" and word.text.startswith("'@"))
+
+
+def _goes_on(words: list[Token]) -> bool:
+    """Whether a stage's name or path goes on where this does not read on: ``@a . b``, ``@a/"b c"/``."""
+    for word, after in zip(words, [*words[1:], Token("sign", ";")], strict=True):
+        if word.kind == "stage" and ('"' in word.text.partition("/")[2] or after.says(".")):
+            return True
+        if word.kind == "stage" and word.text.upper() == "@IDENTIFIER" and after.says("("):
+            return True
+    return False
 
 
 def _source(word: Token) -> tuple[str, str]:
@@ -198,8 +242,16 @@ def _value(value: tuple[Token, ...]) -> str:
         return ""
     if value[0].kind == "text":
         return _unquoted(value[0].text)
+    if value[0].says("("):
+        return "".join(word.text for word in (*value, Token("sign", ")")))
     name = _name_at(list(value))
     return f"{name}%" if len(value) > 1 and value[1].text == "%" else name or value[0].text
+
+
+def _plain(value: tuple[Token, ...]) -> str:
+    """A value that is not a name: double quotes are a string's there (``FIELD_DELIMITER = ","``)."""
+    text = _value(value)
+    return text[1:-1].replace('""', '"') if re.fullmatch(_QUOTED, text, re.DOTALL) else text
 
 
 def _unquoted(text: str) -> str:
@@ -216,7 +268,8 @@ def _unquoted(text: str) -> str:
 
 def _named(name: str) -> list[Identifier]:
     parts = _PART.findall(name)
-    whole = re.fullmatch(rf"{_PART.pattern}(?:\.(?:{_PART.pattern}))*", name)
+    part = f"(?:{_PART.pattern})"
+    whole = re.fullmatch(rf"{part}(?:\.{part})*", name)
     if not whole or len(parts) > _MOST_PARTS:
         return []
     return [Identifier(quoted.replace('""', '"') if quoted else bare.upper()) for quoted, bare in parts]

@@ -74,7 +74,7 @@ def late(status: PipeStatus, now: datetime, limit: timedelta) -> list[str]:
     return [f"{status.document.get('oldestPendingFilePath', '?')} and {status.pending_files - 1} more"]
 
 
-def failed(listing: Listing, loads: tuple[Load, ...]) -> list[str]:
+def failed(listing: Listing, loads: tuple[Load, ...]) -> "Findings":
     """Failed files that are still in the bucket and that nothing has loaded since, with the error."""
     done = {load.key for load in loads if load.status in LOADED}
     present = {file.key for file in listing.files}
@@ -87,22 +87,36 @@ def strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
 
     One stray file beside the stream's own is not a fault, nor are marks such as ``_SUCCESS``.
     """
-    own, others = _arrivals(stream, listing, now)
+    own, others = _arrivals(stream, listing, _since(now))
     return [] if own else named(others)
 
 
 def half_strangers(stream: Stream, listing: Listing, now: datetime) -> list[str]:
-    """What arrived in the last 14 days and is not the stream's, where it is a third of what arrived, or more.
+    """What arrived and is not the stream's, where it is a third of what arrived, or more.
 
-    Then somebody writes files of another suffix as a rule; a single one is a stray.
+    Then somebody writes files of another suffix as a rule; a single one is a stray. Of the last 14 days, or,
+    for who began to do so just now, of the day before the newest file; of a day three files are a rule.
     """
-    own, others = _arrivals(stream, listing, now)
-    return named(others) if len(others) > 1 and 2 * len(others) >= own else []
+    since = _since(now)
+    newest = max((file.modified for file in listing.files), default=since)
+    for begin, least in ((since, 2), (max(since, newest - timedelta(days=1)), 3)):
+        own, others = _arrivals(stream, listing, begin)
+        if len(others) >= least and 2 * len(others) >= own:
+            return named(others)
+    return []
 
 
-def _arrivals(stream: Stream, listing: Listing, now: datetime) -> tuple[int, list[str]]:
-    """How many of the stream's files arrived in the last 14 days, and the keys of others, without marks."""
-    since = now - timedelta(days=LOAD_HISTORY_DAYS)
+def other_files(stream: Stream, listing: Listing, now: datetime) -> list[str]:
+    """The keys of what arrived in the last 14 days and is not the stream's, without marks."""
+    return _arrivals(stream, listing, _since(now))[1]
+
+
+def _since(now: datetime) -> datetime:
+    return now - timedelta(days=LOAD_HISTORY_DAYS)
+
+
+def _arrivals(stream: Stream, listing: Listing, since: datetime) -> tuple[int, list[str]]:
+    """How many of the stream's files arrived since then, and the keys of others, without marks."""
     new = [file for file in listing.files if file.modified > since]
     names = [(file, file.key.rpartition("/")[2]) for file in new if not belongs(file, stream)]
     others = sorted(file.key for file, name in names if name and file.size and name[0] not in "._")

@@ -58,4 +58,7 @@ def _of(reader: Reader, stream: Stream, file: StagedFile) -> Glimpse | None:
         return bytes(answer["Body"].read())
 
     first = ask(read, f"What {file.key} holds")
-    return Glimpse(file.key, wrong_in(first, stream), older(first, stream)) if first else None
+    if not first:
+        return None
+    wrong = wrong_in(first, stream, is_whole=file.size == len(first))
+    return Glimpse(file.key, wrong, older(first, stream))

@@ -75,7 +75,11 @@ def stored(reader: Reader, place: str) -> Handoff | None:
 
     Raises CannotTell where it cannot be read or is none.
     """
-    found = _parameter(reader, place.removeprefix(SSM)) if place.startswith(SSM) else _file(Path(place))
+    found = (
+        _parameter(reader, place.removeprefix(SSM))
+        if place.startswith(SSM)
+        else reader.kept(("file", place), lambda: _file(Path(place)))
+    )
     if found is None:
         return None
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import Pipe, Stage
-from runbook.settings import MANAGED_BY, Identifier, Settings, Stream
+from runbook.settings import MANAGED_BY, Identifier, Settings, Stream, joined
 
 if TYPE_CHECKING:
     from runbook.facts import Facts
@@ -57,7 +57,7 @@ def _of_pipe(settings: Settings, name: str, pipe: Pipe, stages: dict[str, Stage]
 
 
 def _url(stage: Stage | None, path: str) -> str:
-    return stage.url + path if stage else ""
+    return joined(stage.url, path) if stage else ""
 
 
 def _stream(settings: Settings, name: str, stage: Identifier, url: str) -> Stream:

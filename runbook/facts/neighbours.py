@@ -11,7 +11,7 @@ from runbook.clouds.failures import Row
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import ask
-from runbook.settings import Identifier, QualifiedName
+from runbook.settings import Identifier, QualifiedName, joined
 
 if TYPE_CHECKING:
     from runbook.facts import Facts
@@ -40,7 +40,7 @@ def neighbours(facts: "Facts") -> tuple[Neighbour, ...]:
 def _url(row: Row, name: QualifiedName, urls: dict[QualifiedName, str]) -> str:
     copy = read(str(row["definition"]), name.database, name.schema)
     url = urls.get(copy.stage, "") if copy.stage else ""
-    return url and url + copy.path
+    return url and joined(url, copy.path)
 
 
 def stages_on_the_integration(facts: "Facts") -> dict[str, str]:

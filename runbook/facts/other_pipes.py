@@ -6,7 +6,7 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import ask, pipe_status
-from runbook.settings import Identifier, QualifiedName
+from runbook.settings import Identifier, QualifiedName, joined
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def other_pipes(reader: Reader) -> tuple[OtherPipe, ...]:
             for stream in streams
             # its files lie where the settings say and, where those are wrong, where its stage says
             if copy.table == stream.table
-            and any(_meet(url and url + copy.path, own) for own in (stream.url, urls.get(stream.stage, "")))
+            and any(
+                _meet(url and joined(url, copy.path), own) for own in (stream.url, urls.get(stream.stage, ""))
+            )
         )
         return OtherPipe(pipe, repeats, stopped=bool(repeats) and _is_stopped(reader, pipe))
 

@@ -112,7 +112,7 @@ def held_beyond(held: frozenset[Grant] | None, settings: Settings) -> list[Grant
     schema = _schema(settings)
     given.add(Grant("CREATE PIPE", "SCHEMA", schema))
     for stream in settings.streams:
-        given |= {*loader_grants(settings, stream), *operator_grants(settings, stream)}
+        given |= {*loader_grants(stream), *operator_grants(settings, stream)}
         given.add(Grant("OWNERSHIP", "PIPE", stream.pipe.sql))
     beyond = (held or frozenset()) - given
     return sorted(grant for grant in beyond if not _is_lease(grant))

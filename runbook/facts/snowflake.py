@@ -201,17 +201,23 @@ def ask(read: Callable[[], T], what: str, privilege: str) -> T | None:
 
 
 def seen(
-    found: T | None, reader: Reader, what: str, by: Literal["admin", "owner"], privilege: str
+    found: T | None,
+    reader: Reader,
+    what: str,
+    by: Literal["admin", "owner"],
+    privilege: str,
+    at: QualifiedName | None = None,
 ) -> T | None:
     """``found``, or None for what is surely not there; CannotTell where our role may just not see it.
 
     Snowflake gives one answer for both: "does not exist or not authorized". The role that made a
-    thing, and the one above it, see it if it is there.
+    thing, and the one above it, see it if it is there. ``at``: its name, which need not be in our schema.
     """
     if found is None and (role := reader.hidden_from.get(by)):
         snowflake = reader.settings.snowflake
         sees = snowflake.admin_role if by == "admin" else snowflake.owner_role
-        database, schema = snowflake.database.sql, snowflake.schema_name.sql
+        database = (at.database if at else snowflake.database).sql
+        schema = (at.schema if at else snowflake.schema_name).sql
         way = (
             () if by == "admin" else (f"USAGE on database {database}", f"USAGE on schema {database}.{schema}")
         )
@@ -253,14 +259,13 @@ def integration(reader: Reader) -> StorageIntegration | None:
     return seen(ask(read, what, privilege), reader, what, "admin", privilege)
 
 
-def integration_owner(reader: Reader) -> str:
-    """The role that owns the integration; empty where we may not see it.
+def owner(reader: Reader, kind: str, name: str) -> str:
+    """The role that owns an object; empty where we may not see it.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
     """
-    name = reader.settings.snowflake.integration
-    statement = f"SHOW GRANTS ON INTEGRATION {name.sql}"
-    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on integration {name}")
+    statement = f"SHOW GRANTS ON {kind} {name}"
+    rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on {kind.lower()} {name}")
     owners = (str(row["grantee_name"]) for row in rows or () if row["privilege"] == "OWNERSHIP")
     return next(owners, "")
 
@@ -317,7 +322,7 @@ def file_format(reader: Reader, stream: Stream) -> FileFormat | None:
         return FileFormat({str(row["property"]): str(row["property_value"]) for row in rows})
 
     what, privilege = f"The file format {stream.file_format}", f"USAGE on file format {stream.file_format}"
-    return seen(ask(read, what, privilege), reader, what, "owner", privilege)
+    return seen(ask(read, what, privilege), reader, what, "owner", privilege, stream.file_format)
 
 
 def table(reader: Reader, stream: Stream) -> Table | None:
@@ -333,7 +338,7 @@ def table(reader: Reader, stream: Stream) -> Table | None:
         )
 
     what, privilege = f"The table {stream.table}", f"SELECT on table {stream.table}"
-    return seen(ask(read, what, privilege), reader, what, "owner", privilege)
+    return seen(ask(read, what, privilege), reader, what, "owner", privilege, stream.table)
 
 
 def is_a_table(reader: Reader, stream: Stream) -> bool:
@@ -347,8 +352,8 @@ def is_a_table(reader: Reader, stream: Stream) -> bool:
     return any(row["name"] == name.name for row in rows or ())
 
 
-def stages(reader: Reader) -> dict[str, Stage]:
-    """The schema's stages by name."""
+def stages(reader: Reader, schema: str = "") -> dict[str, Stage]:
+    """The stages of our schema, or of another one, by name."""
     return {
         str(row["name"]): Stage(
             url=whole_bucket(str(row["url"])),
@@ -356,7 +361,7 @@ def stages(reader: Reader) -> dict[str, Stage]:
             owner=str(row["owner"]),
             comment=str(row.get("comment") or ""),
         )
-        for row in _in_schema(reader, "STAGES")
+        for row in _in_schema(reader, "STAGES", schema)
     }
 
 
@@ -365,8 +370,10 @@ def whole_bucket(url: str) -> str:
     return f"{url}/" if url.count("/") == 2 else url  # s3://bucket
 
 
-def pipes(reader: Reader) -> dict[str, Pipe]:
-    """The schema's pipes by name, without those that Snowflake makes itself for streams: nobody owns them.
+def pipes(reader: Reader, schema: str = "") -> dict[str, Pipe]:
+    """The pipes of our schema, or of another one, by name.
+
+    Left out are those that Snowflake makes itself for streams: nobody owns them.
 
     Source: https://docs.snowflake.com/en/release-notes/2025/other/2025-12-11-default-pipe
     """
@@ -380,14 +387,13 @@ def pipes(reader: Reader) -> dict[str, Pipe]:
             comment=str(row["comment"] or ""),
             error_integration=row.get("error_integration") or None,
         )
-        for row in _in_schema(reader, "PIPES")
+        for row in _in_schema(reader, "PIPES", schema)
         if row["owner"]
     }
 
 
-def _in_schema(reader: Reader, kind: str) -> list[Row]:
-    snowflake = reader.settings.snowflake
-    schema = f"{snowflake.database.sql}.{snowflake.schema_name.sql}"
+def _in_schema(reader: Reader, kind: str, schema: str) -> list[Row]:
+    schema = schema or reader.settings.schema_sql
     what = f"The {kind.lower()} of {schema}"
     return ask(lambda: reader.sql(f"SHOW {kind} IN SCHEMA {schema}"), what, f"USAGE on schema {schema}") or []
 
@@ -492,15 +498,16 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
     name = reader.settings.snowflake.integration
 
     def read() -> Entry | None:
+        places = [_folder_and_file(stream, key) for stream, key in files]
         calls = [
-            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(stream.url)}, "
-            f"{literal(key.removeprefix(stream.prefix))}, 'read') AS answer_{number}"
-            for number, (stream, key) in enumerate(files)
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(folder)}, "
+            f"{literal(file)}, 'read') AS answer_{number}"
+            for number, (folder, file) in enumerate(places)
         ]
         row = reader.sql(f"SELECT {', '.join(calls)}")[0]
         answers = [
-            _entry(json.loads(row[f"answer_{number}"]), f"{stream.url}{key.removeprefix(stream.prefix)}")
-            for number, (stream, key) in enumerate(files)
+            _entry(json.loads(row[f"answer_{number}"]), f"{folder}{file}")
+            for number, (folder, file) in enumerate(places)
         ]
         refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
         return refused or (
@@ -508,6 +515,14 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
         )
 
     return ask(read, "Whether Snowflake may read", f"USAGE on integration {name}") if files else None
+
+
+def _folder_and_file(stream: Stream, key: str) -> tuple[str, str]:
+    """A folder's URL and a file in it: what the pipe reads may end in mid name, a folder does not."""
+    if stream.url.endswith("/"):
+        return stream.url, key.removeprefix(stream.prefix)
+    folder, slash, file = key.rpartition("/")
+    return f"{stream.url.removesuffix(stream.prefix)}{folder}{slash}", file
 
 
 def _entry(answer: dict[str, Any], url: str) -> Entry:

@@ -14,6 +14,7 @@ from runbook.settings import Stream
 from runbook.wanted.pipeline import CANARY
 
 # https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts: what a load says of a file that is gone
+_GONE = "gone from the bucket before it was loaded"
 VANISHED_SAYS = ("was not found", "Failed to access remote file")
 
 
@@ -104,6 +105,14 @@ def failed(ledger: Ledger, listing: Listing) -> Findings:
     return findings(found | vanished(ledger.evidence.stream, listing, ledger.evidence.recent))
 
 
+def is_refused(told: str) -> bool:
+    """Whether a finding of ``failed`` is of a file that is there, and that Snowflake was not let read.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts (access denied)
+    """
+    return "access denied" in told.lower() and _GONE not in told
+
+
 def _failure(ledger: Ledger, key: str) -> Load | None:
     failures = [load for load in ledger.evidence.loads(key) if load.status in FAILED]
     return failures[-1] if failures else None
@@ -118,7 +127,7 @@ def vanished(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> dict[
     present = {file.key for file in listing.files}
     done = {load.key for load in loads if load.status in LOADED}
     return {
-        load.key: f"gone from the bucket before it was loaded: {load.first_error}"
+        load.key: f"{_GONE}: {load.first_error}"
         for load in loads
         if load.status in FAILED
         and any(said in load.first_error for said in VANISHED_SAYS)

@@ -5,7 +5,7 @@ from dataclasses import replace as replace_text
 from datetime import datetime
 
 from runbook.errors import Refused
-from runbook.facts.copy_statement import read
+from runbook.facts.copy_statement import CopyStatement, is_read_alike, read, without_pattern
 from runbook.facts.snowflake import Pipe
 from runbook.plan import SqlChange
 from runbook.settings import Identifier, Settings, Stream
@@ -15,6 +15,8 @@ from runbook.sql import statements as split
 
 def own_copy(stream: Stream, pipe: Pipe) -> str:
     """The pipe's COPY, ready for FILES and options; raises Refused where they would mean another thing.
+
+    A PATTERN is left out: the files that are named are those it takes.
 
     In a pipe ON_ERROR is SKIP_FILE unless written, in a COPY it is ABORT_STATEMENT: written out here.
     Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
@@ -27,11 +29,8 @@ def own_copy(stream: Stream, pipe: Pipe) -> str:
         ) from None
     found = read(text, stream.pipe.database, stream.pipe.schema)
     if found.pattern:
-        raise Refused(
-            f"The COPY of {stream.pipe} has a PATTERN",
-            why="COPY with FILES does not look at it, and files it leaves out would be loaded",
-            remedy="backfill such a pipe by hand, with FILES",
-        )
+        text = _for_named_files(stream, text, found)
+        found = read(text, stream.pipe.database, stream.pipe.schema)
     if (found.stage, found.path) != (stream.stage, stream.path) or found.doubt:
         whole = f"@{stream.stage}/{stream.path}" if stream.path else f"@{stream.stage} as a whole"
         raise Refused(
@@ -40,6 +39,26 @@ def own_copy(stream: Stream, pipe: Pipe) -> str:
             remedy="invoke verify --step 4",
         )
     return text if found.states_on_error else f"{text}\nON_ERROR = SKIP_FILE"
+
+
+def _for_named_files(stream: Stream, text: str, found: CopyStatement) -> str:
+    """The COPY without its PATTERN; raises Refused where we may read that otherwise than Snowflake."""
+    meant = stream.found.pattern if stream.found else ""
+    plain = without_pattern(text)
+    without = read(plain, stream.pipe.database, stream.pipe.schema)
+    if found.pattern != meant or without != replace_text(found, pattern=""):
+        raise Refused(
+            f"The COPY of {stream.pipe} has a PATTERN",
+            why="it is not the one that the settings have, and files it leaves out would be loaded",
+            remedy="invoke verify --step 4",
+        )
+    if not is_read_alike(meant):
+        raise Refused(
+            f"The COPY of {stream.pipe} has the PATTERN {meant!r}",
+            why="Snowflake may read it otherwise than here, and files it leaves out would be loaded",
+            remedy="backfill such a pipe by hand, with FILES",
+        )
+    return plain
 
 
 def _load(stream: Stream, pipe: Pipe) -> str:

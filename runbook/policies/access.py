@@ -4,6 +4,7 @@ Judged by meaning, not by text: a hand-made policy that allows the same is as go
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from runbook.policies.documents import Document, as_list, statements
@@ -11,7 +12,9 @@ from runbook.policies.held import Role, SnowflakesUser, ids_asked_for
 from runbook.policies.judging import Asked, Held, Who, conditions, judged, like, principal, spoken_of, takes
 from runbook.settings import Settings
 
-PROBE = "2026-01-31/part-0001.gz"
+PROBE = "2026-01-31/part-0001"
+OTHER_PROBES = ("part-0001", "run=9/zz")
+"""A policy that a step made lets every name be read; others may know what their files are called."""
 NEEDED = ("s3:GetObject", "s3:ListBucket", "kms:Decrypt")
 WELCOME = ("s3:GetBucketLocation", "s3:GetObjectVersion")
 """Snowflake's page asks for these too; installations without them load.
@@ -29,9 +32,10 @@ def requests(settings: Settings) -> list[Asked]:
     aws, role = settings.aws, carried(settings)
     wanted = [Asked("s3:GetBucketLocation", aws.bucket_arn, role)]
     for stream in settings.streams:
-        objects = f"{aws.bucket_arn}/{stream.prefix}{PROBE}"
-        wanted.append(Asked("s3:GetObject", objects, role))
-        wanted.append(Asked("s3:GetObjectVersion", objects, role))
+        for name in (PROBE, *(OTHER_PROBES if settings.is_ours else ())):
+            objects = f"{aws.bucket_arn}/{stream.prefix}{name}{stream.suffix}"
+            wanted.append(Asked("s3:GetObject", objects, role))
+            wanted.append(Asked("s3:GetObjectVersion", objects, role))
         wanted.append(Asked("s3:ListBucket", aws.bucket_arn, {**role, "s3:prefix": stream.prefix}))
     if aws.kms_key_arn:
         wanted.append(decrypting(aws.kms_key_arn, settings))
@@ -85,11 +89,19 @@ def unreadable(
     document: Document, settings: Settings, actions: Iterable[str] = (*WELCOME, *NEEDED)
 ) -> list[str]:
     """Which of these the policy surely does not allow, as ``action on resource``."""
-    return [
-        str(asked).replace(PROBE, "") + _why(document, asked)
+    found = [
+        _shown(asked, settings) + _why(document, asked)
         for asked in requests(settings)
         if asked.action in actions and judged(document, asked) is False
     ]
+    return list(dict.fromkeys(found))
+
+
+def _shown(asked: Asked, settings: Settings) -> str:
+    """The request, of the whole folder."""
+    bucket = settings.aws.bucket_arn
+    folder = next((f for s in settings.streams if asked.resource.startswith(f := f"{bucket}/{s.prefix}")), "")
+    return str(replace(asked, resource=folder) if folder else asked)
 
 
 def _why(document: Document, asked: Asked) -> str:

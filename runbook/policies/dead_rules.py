@@ -1,7 +1,7 @@
 """Somebody's rule whose target is gone: S3 refuses the whole document while it stands. Pure functions.
 
-S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and the
-document can be written without asking again: the other rule stays as it was, and goes on reaching nobody.
+S3 names every destination it cannot validate. Where ours are not among them, ours are valid, and a person
+may have the document written without validation: the other rule stays as it was, and goes on reaching nobody.
 *Recorded:* LocalStack's snapshots of AWS (ArgumentName1, ArgumentName2, …). Source:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 """
@@ -16,13 +16,17 @@ _TARGETS = ("QueueArn", "TopicArn", "LambdaFunctionArn")
 
 
 def of_others_alone(message: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The targets S3 cannot validate, if each is of a rule that stays as it was, and of none that is new."""
+    """The rules whose targets S3 cannot validate, if each stays as it was and none of the targets is new."""
     named = sorted(set(_NAMED.findall(message))) if UNVALIDATED in message else []
     old = [row for _, row in _rules(before)]
     new = [row for _, row in _rules(after) if row not in old]
     written = {_target(row) for row in new}
     kept = {_target(row) for row in old if row not in new}
-    return named if named and not written & set(named) and set(named) <= kept else []
+    if not named or written & set(named) or not set(named) <= kept:
+        return []
+    return [
+        f"{row.get('Id', '(no Id)')!r}, which sends to {_target(row)}" for row in old if _target(row) in named
+    ]
 
 
 def _rules(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

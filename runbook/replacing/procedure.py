@@ -229,8 +229,9 @@ class Replacing:
             self._wait_for_quiet(found)
         self._alone()
         now = look(self.run.facts(), self.stream)
-        if not now.why or now.note is None:
-            return  # somebody else has replaced it meanwhile
+        is_another = now.pipe.created_on != found.pipe.created_on
+        if now.note is None or (is_another and not now.why):
+            return  # somebody else has replaced it meanwhile; a paused pipe does not say why it is to be
         try:
             note = witnessed(self.run.facts(), self.stream, now.note.no_later_than(note.since))
         except Refused:

@@ -20,7 +20,7 @@ from runbook.settings.names import (
     QualifiedName,
 )
 from runbook.settings.reading import SECTIONS, ours, read
-from runbook.settings.streams import Stream
+from runbook.settings.streams import Stream, joined
 
 __all__ = [
     "ADOPTED_BY",
@@ -38,6 +38,7 @@ __all__ = [
     "QualifiedName",
     "Settings",
     "Stream",
+    "joined",
     "ours",
     "read",
 ]

@@ -17,7 +17,7 @@ from runbook.settings.names import (
     QualifiedName,
     digest,
 )
-from runbook.settings.streams import Stream, StreamSettings, apart
+from runbook.settings.streams import Stream, StreamSettings, apart, joined
 from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
 from runbook.settings.views import Views
 from runbook.settings.watch import Waiver, Watch
@@ -90,6 +90,8 @@ class Snowflake(Model):
     schema_name: Name = Field(alias="schema")
     integration: Name
     share_integration: bool = False
+    without_integration: bool = False
+    """The stages that others made have none: keys are written into them, or the bucket is public."""
     admin_role: Name = Identifier("ACCOUNTADMIN")
     owner_role: Name = Identifier("SYSADMIN")
     loader_role: Name
@@ -210,10 +212,12 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
+                if self.snowflake.without_integration:
+                    raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
                 continue
             if self.is_ours:
                 raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
-            read = row.found.stage_url + row.found.path
+            read = joined(row.found.stage_url, row.found.path)
             url = f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}"
             if url not in (read, f"{read}/"):
                 raise ValueError(f"streams.{name}.prefix is not what the pipe reads, {read}")
@@ -311,7 +315,7 @@ class Settings(Model):
         """
         written = self.model_dump(mode="json", by_alias=True)
         written["snowflake"].pop("connection")
-        for section, key in (("aws", "share_role"), ("snowflake", "share_integration")):
+        for section, key in _LATER:
             if not written[section][key]:
                 written[section].pop(key)  # a handoff of a former version goes on to fit
         return {name: digest(written[name])[:8] for name in ("aws", "snowflake", "streams")}
@@ -328,9 +332,9 @@ class Settings(Model):
             suffix=row.suffix,
             url=f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}",
             bucket=self.aws.bucket,
-            table=self.qualified(row.table),
-            stage=self.qualified(row.stage),
-            pipe=self.qualified(row.pipe),
+            table=(row.found and row.found.table) or self.qualified(row.table),
+            stage=(row.found and row.found.stage) or self.qualified(row.stage),
+            pipe=(row.found and row.found.pipe) or self.qualified(row.pipe),
             file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
@@ -339,6 +343,10 @@ class Settings(Model):
             found=row.found,
             account=self.snowflake.account.upper(),
         )
+
+
+_LATER = (("aws", "share_role"), ("snowflake", "share_integration"), ("snowflake", "without_integration"))
+"""Settings that a handoff of a former version does not know."""
 
 
 def _is_removed(stream: object) -> bool:

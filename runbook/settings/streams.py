@@ -20,6 +20,14 @@ from runbook.settings.values import (
 )
 
 
+def joined(stage_url: str, path: str) -> str:
+    """What a COPY reads: the stage's URL and the path behind it, with one slash between them.
+
+    Stages without a last slash are common, and load what lies in the folder.
+    """
+    return f"{stage_url}/{path}" if path and not stage_url.endswith("/") else stage_url + path
+
+
 class Found(Model):
     """A stream that others made, as `invoke discover` found it: right is what is as it was."""
 
@@ -31,6 +39,10 @@ class Found(Model):
     """None where the COPY states its options itself."""
     format: dict[str, str] = Field(default_factory=dict)
     """The named file format's options that decide what is lost."""
+    table: FullName = None
+    """Where the table is, if not in the settings' database and schema; so are stage and pipe."""
+    stage: FullName = None
+    pipe: FullName = None
 
 
 class StreamSettings(Model):
@@ -92,7 +104,8 @@ class Stream:
 
     def name_of(self, key: str) -> str:
         """An object's key as COPY and REFRESH name it: behind stage and path, glued to them as plain text."""
-        return f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(self.stage_url + self.path)
+        read = joined(self.stage_url, self.path)
+        return f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(read)
 
     def takes(self, key: str) -> bool:
         """Whether the pipe is meant to load the object: by suffix, by PATTERN, and no empty folder mark.
@@ -128,15 +141,25 @@ class Stream:
 
 
 def apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:
-    """Refuse two streams that would load each other's files or share an object."""
-    if stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix):
+    """Refuse two streams that would load each other's files or share an object.
+
+    What others made may load a file into two tables, or two folders into one.
+    """
+    overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
+    both_found = stream.found is not None and other.found is not None
+    if overlap and (not both_found or _full(stream, "table") == _full(other, "table")):
         raise ValueError(
             f"streams.{name}.prefix and streams.{other_name}.prefix overlap "
             f"({stream.prefix!r}, {other.prefix!r}): both pipes would load the same files"
         )
-    shared = ("stage",) if stream.found and other.found else ()  # each reads a path of its own of it
+    shared = ("stage", "table") if both_found else ()
     for part in (each for each in ("table", "stage", "pipe") if each not in shared):
-        if getattr(stream, part) == getattr(other, part):
+        if _full(stream, part) == _full(other, part):
             raise ValueError(
                 f"streams.{name}.{part} and streams.{other_name}.{part} are both {getattr(other, part)}"
             )
+
+
+def _full(stream: StreamSettings, part: str) -> object:
+    """The name of a stream's table, stage or pipe; qualified where it is not in the settings' schema."""
+    return (stream.found and getattr(stream.found, part)) or getattr(stream, part)

@@ -15,6 +15,7 @@ from runbook.facts.whose import admits, integration_is_for_us, kept_locations, n
 from runbook.plan import Change, SqlChange
 from runbook.settings import Settings, Stream
 from runbook.sql import Value, rendered
+from runbook.steps.owners import refuse_another_owners
 from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
 FOLDER = "step2_snowflake"
@@ -59,7 +60,8 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
-        _refuse_another_owners(facts, have, "; ".join(why))
+        admin = settings.snowflake.admin_role
+        refuse_another_owners(facts, "INTEGRATION", settings.snowflake.integration.sql, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
 
@@ -140,18 +142,6 @@ def _theirs(facts: Facts, have: StorageIntegration) -> Iterator[Change]:
             remedy="set snowflake.integration to a new name",
         )
     yield _file("20_integration.sql", settings, why, {"integration_comment": have.comment})
-
-
-def _refuse_another_owners(facts: Facts, have: StorageIntegration, why: str) -> None:
-    """Only its owner alters an integration; who may grant everything may take it back."""
-    if owner := facts.integrations_other_owner:
-        admin = facts.settings.snowflake.admin_role
-        raise Refused(
-            f"The integration {have.name} is owned by the role {owner}",
-            why=f"{why}; {admin} may not alter it",
-            remedy=f"have {owner} alter it (invoke sql --step 2 prints how), or take it back as {admin}: "
-            f"GRANT OWNERSHIP ON INTEGRATION {have.name} TO ROLE {admin.sql} COPY CURRENT GRANTS",
-        )
 
 
 def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:

@@ -11,9 +11,10 @@ from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.plan import Change, SqlChange
-from runbook.settings import Stream
+from runbook.settings import Identifier, Stream
 from runbook.sql import rendered
-from runbook.wanted.grants import loader_grants, missing_grants, operator_grants
+from runbook.steps.owners import refuse_another_owners
+from runbook.wanted.grants import Grant, loader_grants, missing_grants, operator_grants
 from runbook.wanted.pipeline import FORMAT_OPTIONS, missing_columns, shape
 
 FOLDER = "step4_snowflake"
@@ -52,20 +53,36 @@ def refuse_others(facts: Facts) -> None:
 def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
     """What the pipe of a stream stands on."""
     if why := _format(facts, stream):
+        if facts.file_format(stream) is not None:
+            _refuse_another_owners(facts, "FILE FORMAT", stream.file_format.sql, why)
         yield _file(facts, stream, "file_format", why)
     if why := _table(facts, stream):
         yield _file(facts, stream, "table", why)
     if why := _stage(facts, stream):
+        if facts.stage(stream) is not None:
+            _refuse_another_owners(facts, "STAGE", stream.stage.sql, why)
         yield _named(facts, stream, "40_stage.sql", why)
-    if missing := missing_grants(
-        facts.grants_to(facts.settings.snowflake.loader_role), loader_grants(facts.settings, stream)
-    ):
-        yield _named(
-            facts,
-            stream,
-            "50_loader_rights.sql",
-            f"{facts.settings.snowflake.loader_role} lacks {_list(missing)}",
-        )
+    loader = facts.settings.snowflake.loader_role
+    if missing := _missing(facts, loader, loader_grants(stream)):
+        yield _named(facts, stream, "50_loader_rights.sql", f"{loader} lacks {_list(missing)}")
+
+
+def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[str]:
+    """What the role lacks; raises Refused where the owner role may not grant it."""
+    held, found = facts.grants_to(role), []
+    for grant in wanted:
+        if lacked := missing_grants(held, (grant,)):
+            found += lacked
+            if grant.on in ("STAGE", "FILE FORMAT", "TABLE"):
+                _refuse_another_owners(
+                    facts, grant.on, grant.name, f"{role} lacks {lacked[0]}", to="grant it"
+                )
+    return found
+
+
+def _refuse_another_owners(facts: Facts, kind: str, name: str, why: str, to: str = "alter it") -> None:
+    role = facts.settings.snowflake.owner_role
+    refuse_another_owners(facts, kind, name, role, why=why, number=4, to=to)
 
 
 def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
@@ -76,7 +93,7 @@ def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
     elif (pause := facts.pause(stream)) and pause.paused and pause.level == "PIPE":
         yield _named(facts, stream, "70_resume.sql", "the pipe is paused")
     operator = facts.settings.snowflake.operator_role
-    if missing := missing_grants(facts.grants_to(operator), operator_grants(facts.settings, stream)):
+    if missing := _missing(facts, operator, operator_grants(facts.settings, stream)):
         yield _named(facts, stream, "80_operator_rights.sql", f"{operator} lacks {_list(missing)}")
 
 

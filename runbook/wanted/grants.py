@@ -14,14 +14,13 @@ class Grant:
     name: str
 
 
-def loader_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
+def loader_grants(stream: Stream) -> tuple[Grant, ...]:
     """What the pipe's owner needs; all of it must stay granted or the pipe stalls.
 
     Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-intro
     """
     return (
-        Grant("USAGE", "DATABASE", settings.snowflake.database.sql),
-        Grant("USAGE", "SCHEMA", _schema(settings)),
+        *_containers(stream),
         Grant("USAGE", "STAGE", stream.stage.sql),
         *([Grant("USAGE", "FILE FORMAT", stream.file_format.sql)] if stream.names_a_format else ()),
         Grant("SELECT", "TABLE", stream.table.sql),
@@ -35,10 +34,22 @@ def operator_grants(settings: Settings, stream: Stream) -> tuple[Grant, ...]:
     Source: https://docs.snowflake.com/en/user-guide/security-access-control-privileges
     """
     return (
-        *loader_grants(settings, stream),
+        *loader_grants(stream),
         *([Grant("CREATE FILE FORMAT", "SCHEMA", _schema(settings))] if settings.is_ours else ()),
         Grant("MONITOR", "PIPE", stream.pipe.sql),
         Grant("OPERATE", "PIPE", stream.pipe.sql),
+    )
+
+
+def _containers(stream: Stream) -> tuple[Grant, ...]:
+    """USAGE on the databases and schemas that hold what the stream is made of: several, if others made it."""
+    named = (stream.file_format,) if stream.names_a_format else ()
+    names = (stream.pipe, stream.stage, stream.table, *named)
+    databases = dict.fromkeys(name.database.sql for name in names)
+    schemas = dict.fromkeys(f"{name.database.sql}.{name.schema.sql}" for name in names)
+    return (
+        *(Grant("USAGE", "DATABASE", name) for name in databases),
+        *(Grant("USAGE", "SCHEMA", name) for name in schemas),
     )
 
 

@@ -68,11 +68,17 @@ def figures_of(
     """The figures of each stream, as far as they can be read. ``troubled``: streams with a failed check."""
     found: dict[str, Figures] = {stream.name: {} for stream in facts.settings.streams}
     with suppress(RunbookError, SqlFailed):
-        rows = facts.reader.sql(f"SHOW TABLES IN SCHEMA {facts.settings.schema_sql}")
-        counts = {str(row["name"]): int(row["rows"] or 0) for row in rows}
+        tables = [stream.table for stream in facts.settings.streams]
+        schemas = dict.fromkeys(f"{table.database.sql}.{table.schema.sql}" for table in tables)
+        counts = {
+            (schema, str(row["name"])): int(row["rows"] or 0)
+            for schema in schemas
+            for row in facts.reader.sql(f"SHOW TABLES IN SCHEMA {schema}")
+        }
         for stream in facts.settings.streams:
-            if stream.table.name in counts:
-                found[stream.name]["table_rows"] = counts[stream.table.name]
+            here = (f"{stream.table.database.sql}.{stream.table.schema.sql}", str(stream.table.name))
+            if here in counts:
+                found[stream.name]["table_rows"] = counts[here]
     for stream in facts.settings.streams:
         mine, end = found[stream.name], look.ends.get(stream.name)
         if end:

@@ -294,7 +294,7 @@ class Accounts:
         found = set(integration_grants(settings))
         for stream in settings.streams:
             if stream.pipe.sql in here.objects["PIPE"]:
-                found |= {*loader_grants(settings, stream), *operator_grants(settings, stream)}
+                found |= {*loader_grants(stream), *operator_grants(settings, stream)}
         found |= {Grant("SELECT", "TABLE", name) for name in here.objects["TABLE"]}
         return frozenset(found)
 

@@ -68,6 +68,9 @@ class FakeReader:
         self.slept.append(seconds)
         self.clock += seconds
 
+    def kept(self, _question: Any, ask: Callable[[], Any]) -> Any:
+        return ask()
+
     def aws(self, service: str, operation: str, **parameters: Any) -> Any:
         return self._answer(f"{service}:{operation}", parameters)
 
@@ -136,8 +139,8 @@ class Known(Facts):
         return self.then or self
 
     def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
-        if key == "integrations_other_owner" and key not in self.known:
-            return ""  # the admin role's, or that of one below it
+        if isinstance(key, tuple) and key[0] == "other owner" and key not in self.known:
+            return ""  # the role's own, or that of one below it
         if key in DERIVED and key not in self.known:
             return read()
         if key not in self.known:
@@ -201,7 +204,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
         ("grants", snowflake.owner_role): usage
         | {Grant("USAGE", "ROLE", snowflake.loader_role), Grant("USAGE", "ROLE", snowflake.operator_role)},
         ("grants", snowflake.loader_role): usage.union(
-            *(loader_grants(settings, stream) for stream in settings.streams)
+            *(loader_grants(stream) for stream in settings.streams)
         ),
         ("grants", snowflake.operator_role): usage.union(
             *(operator_grants(settings, stream) for stream in settings.streams)

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (a style is one line)
 
 import gzip
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
@@ -149,7 +150,29 @@ COPIES = (
     "COPY INTO EVENTS FROM @ST/events/ /* ON_ERROR = CONTINUE */ FILE_FORMAT = (TYPE = CSV) ON_ERROR = 'SKIP_FILE_10%'",
     "COPY INTO IDENTIFIER('RAW.APP.EVENTS') FROM @ST/events/ PATTERN = '.*[.]gz' FILE_FORMAT = (TYPE = JSON)",
     "COPY INTO EVENTS FROM @ST/events/",
+    'COPY INTO "EVENTS" FROM @"RAW"."APP"."ST"/events/ FILE_FORMAT = "RAW"."APP"."FF", ON_ERROR = "SKIP_FILE"',
+    "COPY INTO events (a, b) FROM @st/events/ MATCH_BY_COLUMN_NAME = 'CASE_INSENSITIVE' INCLUDE_METADATA = (b = METADATA$FILENAME) FILE_FORMAT = (TYPE = PARQUET)",
+    "COPY INTO EVENTS FROM (SELECT $1:id::NUMBER(10, 2), TO_TIMESTAMP_TZ($1:at::STRING), PARSE_JSON($1):a FROM @ST/events/ (FILE_FORMAT => FF, PATTERN => '.*[.]gz') t)",
+    "COPY INTO EVENTS FROM '@ST/events/' FILE_FORMAT = (TYPE = CSV, FIELD_DELIMITER = \",\", NULL_IF = ('', 'NULL')), PATTERN = $$.*[.]gz$$",
 )  # fmt: skip
+PLACES: tuple[dict[str, str], ...] = (
+    {},
+    {"stage": 'RAW."util".ST'},
+    {"table": "LAND.PUBLIC.EVENTS"},
+    {"stage": "LAND.STAGES.ST", "table": 'LAND."raw".EVENTS'},
+)
+"""Where the stage and the table lie, if not beside the pipe in RAW.APP."""
+
+
+def placed(text: str, place: dict[str, str]) -> str:
+    """The COPY with the full names of what lies elsewhere."""
+    name = r"""(?:"?raw"?\."?app"?\.)?"?"""
+    if "stage" in place:
+        text = re.sub(rf'@{name}st"?(?=/)', f"@{place['stage']}", text, flags=re.IGNORECASE)
+    if "table" in place:
+        into = rf"(into |identifier\('){name}events\"?"
+        text = re.sub(into, lambda found: f"{found[1]}{place['table']}", text, flags=re.IGNORECASE)
+    return text
 
 
 def rule(
@@ -211,6 +234,7 @@ class Sound:
     held: str
     key: str
     blocked: frozenset[str]
+    place: int = 0
 
 
 def drawn(seed: int) -> Sound:
@@ -227,19 +251,22 @@ def drawn(seed: int) -> Sound:
         held=pick(HELD),
         key=pick(KEYS),
         blocked=pick((frozenset[str](), frozenset({"s3://snowplow-sandbox/secret/"}))),
+        place=pick(range(len(PLACES))),
     )
 
 
 def settings_of(sound: Sound) -> Settings:
     """As `invoke discover` writes them."""
-    form = "RAW.APP.FF" if "FF" in sound.copy.upper() else None
+    copy, place = sound.copy.upper(), PLACES[sound.place]
+    form = "RAW.APP.FF" if re.search(r"\bFF\b", copy) else None
     found = {
+        **place,
         "stage_url": "s3://snowplow-sandbox/in/",
         "path": "events/",
-        "statement": sound.copy,
+        "statement": placed(sound.copy, place),
         "file_format": form,
         "format": {"TYPE": "JSON"} if form else {},
-        "pattern": ".*[.]gz" if "PATTERN = '.*" in sound.copy else "",
+        "pattern": ".*[.]gz" if re.search(r"PATTERN =>? ('|\$\$)\.", copy) else "",
     }
     stream = {
         "kind": "bad_rows",
@@ -319,7 +346,7 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
     grants = frozenset(operator_grants(settings, stream))
     return {
         "roles": frozenset({"ACCOUNTADMIN", "SYSADMIN", sound.owner}),
-        "stages": {stream.stage.name: a_stage(settings, stream, url=stream.stage_url)},
+        _stages(settings, stream): {stream.stage.name: a_stage(settings, stream, url=stream.stage_url)},
         "pipes": {stream.pipe.name: a_pipe(settings, stream, created_on=MADE)},
         ("grants", Identifier("PUBLIC")): grants if sound.held == "as everybody" else frozenset(),
         ("grants", Identifier("READERS")): grants,
@@ -336,3 +363,9 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
         ("status", stream.name): PipeStatus({**status, **ingested}),
         ("pause", stream.name): Pause(paused=False, level=""),
     }
+
+
+def _stages(settings: Settings, stream: Stream) -> Any:
+    """By what the facts remember the stages of the schema that has the stream's."""
+    schema = f"{stream.stage.database.sql}.{stream.stage.schema.sql}"
+    return "stages" if schema == settings.schema_sql else ("stages", schema)

@@ -2,7 +2,9 @@
 
 import bz2
 import gzip
+import io
 import json
+import tarfile
 import uuid
 
 import pytest
@@ -21,6 +23,13 @@ def event(count=131, **values):
     for at, value in {3: "2026-11-20 12:00:00.000", 6: str(uuid.UUID(int=7)), **values}.items():
         fields[int(str(at).removeprefix("f"))] = value
     return "\t".join(fields).encode() + b"\n"
+
+
+def tar():
+    body, info = io.BytesIO(), tarfile.TarInfo("events.tsv")
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        archive.addfile(info, io.BytesIO())
+    return body.getvalue()
 
 
 PACKINGS = [bytes, gzip.compress, bz2.compress]
@@ -57,6 +66,10 @@ def test_documents_are_right_among_bad_rows(plain):
             gzip.compress(event().rstrip(b"\n") + b"\t" + event()),
             "its first line has 262 fields, more than 131",
         ),
+        (gzip.compress(event().decode().encode("utf-16")), "it holds text in UTF-16"),
+        (gzip.compress(tar()), "it holds a tar archive"),
+        (gzip.compress(event() * 2 + b'{"schema": "iglu:x"}\n' + event()), "its line 3 has 1 of 131 fields"),
+        (gzip.compress(event() + event().rstrip(b"\n") + event()), "its line 2 has 261 of 131 fields"),
         (gzip.compress(event(f6="page_view")), "the fields of its first line are not in their places"),
     ],
 )
@@ -85,6 +98,21 @@ def test_an_older_event_is_told_as_that():
 @given(st.integers(0, 600), st.sampled_from(PACKINGS))
 def test_a_beginning_that_is_cut_off_anywhere_is_not_called_wrong(length, packed):
     assert wrong_in(packed(event(f20="x" * 500))[:length], EVENTS) == ""
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        (b"Access denied", "its first line has 1 of 131 fields"),
+        (event() + b"app\tweb\t", "its line 2 has 3 of 131 fields"),
+        (event() + event().rstrip(b"\n"), ""),
+        (b"app\tweb", "its first line has 2 of 131 fields"),
+        (b"", ""),
+    ],
+)
+def test_of_a_file_that_was_read_whole_the_last_line_counts_too(plain, said):
+    assert wrong_in(gzip.compress(plain), EVENTS, is_whole=True) == said
+    assert wrong_in(gzip.compress(plain), EVENTS) == ""
 
 
 @given(st.binary(max_size=300), st.sampled_from([EVENTS, BAD]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import read
+from runbook.facts.copy_statement import is_read_alike, read, without_pattern
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
@@ -41,6 +41,12 @@ def shown(text):
         ("COPY INTO T -- FROM @old PATTERN = 'x'\nFROM /* @older */ @ST // ON_ERROR = CONTINUE\n", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
         ("COPY INTO T FROM (SELECT a.on_error = 'x', IFF(pattern = 'p', 1, 2) FROM @ST a)", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
         ("COPY INTO T FROM @ST FILE_FORMAT = (TYPE=CSV FIELD_DELIMITER=',' NULL_IF=('a', 'b')) ON_ERROR = ABORT_STATEMENT", ("D.S.T", "D.S.ST", "", "None", "", "ABORT_STATEMENT")),
+        ('COPY INTO "D1"."s 1"."T" FROM @"D1"."s.1"."St"/p/ FILE_FORMAT = "D1"."S1"."f"', ('D1."s 1".T', 'D1."s.1"."St"', "p/", 'D1.S1."f"', "", "SKIP_FILE")),
+        ('COPY INTO T FROM @A."s".ST', ("D.S.T", 'A."s".ST', "", "None", "", "SKIP_FILE")),
+        ("COPY INTO T FROM '@\"A\".\"s\".\"st\"/a b/' FILE_FORMAT = (FORMAT_NAME = \"A\".B.\"c\")", ("D.S.T", 'A."s"."st"', "a b/", 'A.B."c"', "", "SKIP_FILE")),
+        ("COPY INTO T FROM (SELECT $1 FROM '@\"A\".\"B\".\"C\"/p/' (FILE_FORMAT => \"f\") t)", ("D.S.T", "A.B.C", "p/", 'D.S."f"', "", "SKIP_FILE")),
+        ('COPY INTO T FROM @ST PATTERN = ".*[.]gz" ON_ERROR = "CONTINUE"', ("D.S.T", "D.S.ST", "", "None", ".*[.]gz", "CONTINUE")),
+        ("COPY INTO T FROM @ST INCLUDE_METADATA = (F = METADATA$FILENAME) MATCH_BY_COLUMN_NAME = 'CASE_INSENSITIVE', FILE_FORMAT = (TYPE = PARQUET)", ("D.S.T", "D.S.ST", "", "None", "", "SKIP_FILE")),
     ],
 )  # fmt: skip
 def test_what_a_copy_says(text, found):
@@ -60,12 +66,25 @@ def test_a_clock_in_a_string_or_a_comment_is_none():
         ("COPY INTO T FROM 's3://b/x'", "it reads from no stage"),
         ("COPY INTO T FROM @~/x", "'' is"),
         ("COPY INTO T FROM (SELECT $1 FROM @A JOIN @B)", "it reads from more than one place"),
+        ("COPY INTO T FROM @A . B . C", "the stage's name goes on behind @A"),
+        ('COPY INTO T FROM @A/"b c"/', "the stage's name goes on behind @A"),
+        ("COPY INTO T FROM @IDENTIFIER('a.b.c')", "the stage's name goes on"),
         ("SELECT 1", "it names no table; it reads from no stage"),
     ],
 )
 def test_what_is_not_understood_is_said(text, doubt):
     found = read(text, D, S).doubt
     assert found.startswith(doubt) or (doubt == "'' is" and found)
+
+
+def test_options_are_read_whatever_quotes_they_have():
+    said = "FILE_FORMAT = (TYPE = \"CSV\", FIELD_DELIMITER = \",\" NULL_IF = ('', 'NULL') SKIP_HEADER = 1)"
+    assert read(f"COPY INTO T FROM @ST {said}", D, S).options == {
+        "TYPE": "CSV",
+        "FIELD_DELIMITER": ",",
+        "NULL_IF": "('','NULL')",
+        "SKIP_HEADER": "1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -81,6 +100,35 @@ def test_a_copy_that_states_no_format_reads_by_the_stages(form, states, kind):
     copy = read(f"COPY INTO T FROM @ST {form}", D, S)
     assert copy.states_a_format is states
     assert copy.options.get("TYPE") == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("COPY INTO T FROM @ST PATTERN = '.*' ON_ERROR = CONTINUE", "COPY INTO T FROM @ST ON_ERROR = CONTINUE"),
+        ("COPY INTO T FROM @ST\nPATTERN='a b'", "COPY INTO T FROM @ST"),
+        ("COPY INTO T FROM @ST (FILE_FORMAT => f, PATTERN => 'x')", "COPY INTO T FROM @ST (FILE_FORMAT => f )"),
+        ("COPY INTO T FROM (SELECT $1 FROM @ST (PATTERN => 'x', FILE_FORMAT => f) t)", "COPY INTO T FROM (SELECT $1 FROM @ST ( FILE_FORMAT => f) t)"),
+        ("COPY INTO T FROM (SELECT $1 FROM @ST (PATTERN => 'x') t)", "COPY INTO T FROM (SELECT $1 FROM @ST t)"),
+        ("COPY INTO T FROM @ST PATTERN = 'x', FORCE = TRUE", "COPY INTO T FROM @ST FORCE = TRUE"),
+        ("COPY INTO T FROM (SELECT pattern = 'p' FROM @ST)", "COPY INTO T FROM (SELECT pattern = 'p' FROM @ST)"),
+        ("COPY INTO T FROM @ST -- PATTERN = 'x'\n", "COPY INTO T FROM @ST -- PATTERN = 'x'\n"),
+    ],
+)  # fmt: skip
+def test_the_statement_without_its_pattern(text, without):
+    assert without_pattern(text) == without
+
+
+@pytest.mark.parametrize("pattern", [".*", ".*[.]gz", r".*\.csv", "a|b", "(x|y)+[0-9]{2}", r"\d+_\w*", ""])
+def test_a_plain_pattern_is_read_alike(pattern):
+    assert is_read_alike(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?i)a", ".*?", "a++", r"(a)\1", r"\p{L}", r"\Qa\E", "[a-z&&[b]]", "[[:alpha:]]"]
+)
+def test_what_java_and_python_read_otherwise_is_said(pattern):
+    assert not is_read_alike(pattern)
 
 
 texts = st.text(st.sampled_from("ab@'\"\\/*-\n$(),=;.%x~ "), max_size=30)

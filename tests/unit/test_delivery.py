@@ -161,11 +161,12 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
         "pending": 1,
         "never_loaded": 2,
         "before_pipe": 0,
+        "other_files": 0,
         "rows_loaded": 5,
         "last_load": "2026-11-20T11:00:00+00:00",
     }
     assert row.as_row()["last load (UTC)"] == "11-20 11:00"
-    assert row.doubt == ""
+    assert row.remarks == []
 
 
 @pytest.mark.parametrize(("count", "are"), [(1, "1 of the missing is"), (2, "2 of the missing are")])
@@ -185,7 +186,23 @@ def test_what_is_older_than_the_pipe_an_earlier_one_may_have_loaded(
     )
     row = whereabouts(known, stream)
     assert (row.never_loaded, row.before_pipe) == (count + 1, count)
-    assert row.doubt.startswith(f"{are} older than the pipe")
+    assert row.remarks[0].startswith(f"{are} older than the pipe")
+
+
+def test_every_failed_file_is_counted_and_files_of_another_suffix_are_told(found, facts, stream):
+    files = [staged(f"{P}{number}.gz") for number in range(9)]
+    files += [staged(f"{P}{number}.zst") for number in range(2)]
+    known = facts(
+        installed(
+            found,
+            listing=listed(*files, staged(f"{P}_SUCCESS")),
+            loads=tuple(load(file.key, "LOAD_FAILED", rows=0, at=NOW) for file in files[:9]),
+            status=PipeStatus({"executionState": "RUNNING"}),
+        )
+    )
+    row = whereabouts(known, stream)
+    assert (row.failed, row.other_files, row.never_loaded) == (9, 2, 0)
+    assert "2 files of the last 14 days in its folder are not the stream's" in row.remarks[0]
 
 
 def test_where_nothing_is(absent, facts, stream):
@@ -316,3 +333,11 @@ def test_files_of_another_suffix_are_named_where_they_are_many(stream, own, othe
     files += [staged(f"{P}_SUCCESS"), staged(f"{P}.part"), staged(f"{P}old.zst", modified=NOW - 20 * DAY)]
     found = half_strangers(stream, listed(*files), NOW)
     assert bool(found) == red
+
+
+@pytest.mark.parametrize(("others", "red"), [(2, False), (3, True)])
+def test_files_of_another_suffix_are_named_on_the_day_they_begin_to_come(stream, others, red):
+    files = [staged(f"{P}{number}.gz", modified=NOW - DAY * (2 + number % 12)) for number in range(500)]
+    files += [staged(f"{P}last-{number}.gz", modified=NOW - DAY / 3) for number in range(6)]
+    files += [staged(f"{P}{number}.zst", modified=NOW - HOUR * number) for number in range(others)]
+    assert bool(half_strangers(stream, listed(*files), NOW)) == red

@@ -1,6 +1,7 @@
 """Reading the clouds' answers into facts: absent, cannot tell, and each answer's real shape."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -376,6 +377,21 @@ def test_whether_snowflake_gets_in_is_asked_for_every_stream_and_never_by_writin
     reader = FakeReader(settings, {"SELECT SYSTEM$VALIDATE": validate})
     assert snowflake.entry(reader) == entry
     assert len(reader.asked) == 1
+
+
+def test_a_file_to_be_read_is_asked_for_in_its_folder(settings):
+    """What a pipe reads may end in mid name; a location that Snowflake validates is a folder."""
+    stream = settings.streams[0]
+    half = replace(stream, prefix="game/login", url="s3://snowplow-sandbox/game/login")
+
+    def validate(statement):
+        assert f"'{stream.url}', 'day=1/a.gz', 'read') AS answer_0" in statement
+        assert "'s3://snowplow-sandbox/game/login/', '1.json', 'read') AS answer_1" in statement
+        return [{"answer_0": '{"status":"success"}', "answer_1": '{"status":"success"}'}]
+
+    reader = FakeReader(settings, {"SELECT SYSTEM$VALIDATE": validate})
+    files = [(stream, f"{stream.prefix}day=1/a.gz"), (half, "game/login/1.json")]
+    assert snowflake.reading(reader, files) == Entry(True, "")
 
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

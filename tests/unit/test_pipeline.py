@@ -74,7 +74,7 @@ def test_every_option_that_is_compared_is_set_in_the_file(kind, number):
 
 def test_a_right_that_is_held_or_owned_is_not_missing(settings):
     stream = settings.stream("events")
-    wanted = loader_grants(settings, stream)
+    wanted = loader_grants(stream)
     assert missing_grants(frozenset(wanted), wanted) == []
     owned = {Grant("OWNERSHIP", grant.on, grant.name) for grant in wanted}
     assert missing_grants(frozenset(owned), wanted) == []
@@ -101,7 +101,7 @@ def test_exactly_what_was_revoked_is_missing(data):
 def test_an_operator_needs_monitor_beside_operate(settings):
     """OPERATE does not show a pipe's status. Source: security-access-control-privileges"""
     stream = settings.stream("events")
-    more = set(operator_grants(settings, stream)) - set(loader_grants(settings, stream))
+    more = set(operator_grants(settings, stream)) - set(loader_grants(stream))
     assert more == {
         Grant("MONITOR", "PIPE", stream.pipe.sql),
         Grant("OPERATE", "PIPE", stream.pipe.sql),

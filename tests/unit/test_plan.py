@@ -29,10 +29,14 @@ def refusing(part, error):
     return FakeWriter(lambda what: error if part in what else None)
 
 
-def applied(number, facts, writer, told=None):
+def nobody_is_asked(question):
+    raise AssertionError(question)
+
+
+def applied(number, facts, writer, told=None, ask=nobody_is_asked):
     """Plan the step on these facts and apply it."""
     told = [] if told is None else told
-    return apply(plan_step(STEPS[number - 1], facts), facts, writer, told.append)
+    return apply(plan_step(STEPS[number - 1], facts), facts, writer, told.append, ask)
 
 
 # ---- apply
@@ -133,7 +137,7 @@ def test_a_change_that_cannot_be_recorded_is_not_called_unmade(absent, facts):
 
     writer = FakeWriter()
     with pytest.raises(NotConverged) as stopped:
-        apply(plan_step(STEPS[0], facts(absent)), facts(absent), writer, full)
+        apply(plan_step(STEPS[0], facts(absent)), facts(absent), writer, full, nobody_is_asked)
     assert writer.written == ["iam:CreatePolicy"]
     assert "No space left on device" in str(stopped.value)
     assert "nothing was changed" not in str(stopped.value)
@@ -170,6 +174,43 @@ def test_what_somebody_else_has_done_meanwhile_is_not_done_again(found, facts):
     writer = FakeWriter()
     applied(5, with_document_now(found, facts, {"QueueConfigurations": [{"Id": "new"}]}), writer)
     assert writer.written == []
+
+
+THEIRS = {"Id": "theirs", "QueueArn": "arn:aws:sqs:x", "Events": ["s3:ObjectCreated:*"]}
+
+
+def beside_a_dead_rule(found, facts):
+    document = {"QueueConfigurations": [THEIRS | {"Filter": {"Key": {"FilterRules": []}}}]}
+    document["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"] = [{"Name": "prefix", "Value": "x/"}]
+    before = {**found, "notifications": BucketNotifications(document)}
+    return facts(before, answers={READ: document}, then=facts(found))
+
+
+def test_a_document_is_written_past_somebodys_dead_rule_where_a_person_agrees(found, facts):
+    told, asked, refusals = [], [], [GONE]
+    writer = FakeWriter(lambda _: refusals.pop() if refusals else None)
+    applied(5, beside_a_dead_rule(found, facts), writer, told, asked.append)
+    assert len(asked) == 1
+    assert "validation" in asked[0]
+    assert told[0].change.parameters["SkipDestinationValidation"] is True, (
+        "the record says how it was written"
+    )
+
+
+def test_a_document_is_not_written_past_a_dead_rule_where_a_person_does_not_agree(found, facts):
+    def no(_):
+        raise SettingsWrong("Nothing was changed: the answer was no")
+
+    writer = FakeWriter(lambda _: GONE)
+    with pytest.raises(RunbookError, match="have the owner of the rule"):
+        applied(5, beside_a_dead_rule(found, facts), writer, ask=no)
+    assert writer.written == []
+
+
+def test_a_destination_of_ours_that_is_not_there_is_never_written(found, facts):
+    ours = AwsFailed("s3", "PutX", "InvalidArgument", GONE.message.replace("sqs:x", "sqs:ours"), "request")
+    with pytest.raises(RunbookError, match="sqs:ours"):
+        applied(5, beside_a_dead_rule(found, facts), FakeWriter(lambda _: ours))
 
 
 def test_a_document_that_cannot_be_read_again_is_not_overwritten(settings):

@@ -226,6 +226,12 @@ def test_our_own_policy_reads_everything_and_nothing_else(region, encrypted):
     key = f"arn:{partition}:kms:{region}:111122223333:key/k" if encrypted else None
     settings = read(written(aws__region=region, aws__kms_key_arn=key))
     assert unreadable(permissions(settings), settings) == []
+
+
+@pytest.mark.parametrize("part", ["2026*", "2026-01-31/*", "*/part*", "run=*"])
+def test_a_policy_that_reads_a_part_of_a_folder_is_not_enough(settings, part):
+    narrow = json.loads(json.dumps(permissions(settings)).replace('/*"', f'/{part}"'))
+    assert any("s3:GetObject on" in row for row in unreadable(narrow, settings))
     assert excessive(permissions(settings), settings) == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.facts.snowflake import FileFormat
 from runbook.ledger.asked import read as asked
 from runbook.remedy import FILES, STREAM, invoke, of_all, pattern_of, remedy, told
 from runbook.verify.remedies import leading
@@ -117,9 +118,36 @@ def test_what_is_somebody_elses_is_not_adopted_unasked(facts_of):
 
 def test_whom_the_integration_belongs_to_is_named(facts_of):
     off = integration(SETTINGS, enabled=False)
-    [row] = leading([step("step2-snowflake")], facts_of(integration=off, integrations_other_owner="PLATFORM"))
+    theirs = {("other owner", "INTEGRATION", "SNOWPLOW_S3"): "PLATFORM"}
+    [row] = leading(
+        [step("step2-snowflake")], Known(SETTINGS, {**healthy(SETTINGS), "integration": off, **theirs})
+    )
     assert "have PLATFORM alter it" in str(row.remedy)
     assert "GRANT OWNERSHIP ON INTEGRATION" in str(row.remedy)
+
+
+def test_whom_what_a_stream_stands_on_belongs_to_is_named():
+    stream = SETTINGS.streams[0]
+    format_of = ("format", stream.file_format)
+    damaged = FileFormat({**healthy(SETTINGS)[format_of].options, "FIELD_DELIMITER": ","})
+    theirs = {("other owner", "FILE FORMAT", stream.file_format.sql): "PLATFORM"}
+    [row] = leading(
+        [step("step4-snowflake")], Known(SETTINGS, {**healthy(SETTINGS), format_of: damaged, **theirs})
+    )
+    assert "is owned by the role PLATFORM: have PLATFORM alter it" in str(row.remedy)
+    assert f"GRANT OWNERSHIP ON FILE FORMAT {stream.file_format.sql} TO ROLE SYSADMIN" in str(row.remedy)
+
+
+def test_whose_grant_is_missing_is_named():
+    stream = SETTINGS.streams[0]
+    held = healthy(SETTINGS)[("grants", SETTINGS.snowflake.loader_role)]
+    fewer = frozenset(row for row in held if row.name != stream.stage.sql)
+    theirs = {
+        ("other owner", "STAGE", stream.stage.sql): "PLATFORM",
+        ("grants", SETTINGS.snowflake.loader_role): fewer,
+    }
+    [row] = leading([step("step4-snowflake")], Known(SETTINGS, {**healthy(SETTINGS), **theirs}))
+    assert "have PLATFORM grant it" in str(row.remedy)
 
 
 def test_what_passed_or_is_a_persons_to_do_asks_nothing(facts_of):

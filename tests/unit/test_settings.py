@@ -423,3 +423,51 @@ def test_what_others_made_is_refused_by_every_command_that_would_change_it(
     monkeypatch.setattr(module, "running", lambda *_, **__: pytest.fail("somebody was contacted"))
     with pytest.raises(SettingsWrong, match="not for an installation that others made"):
         getattr(module, name)(written(made_by="others"), **options)
+
+
+def _others(**streams: dict[str, Any]) -> Any:
+    """Settings of what others made, with these streams."""
+    given = written(made_by="others", streams={})
+    for name, row in streams.items():
+        found = {
+            "stage_url": "s3://snowplow-sandbox/in/",
+            "path": "",
+            "statement": "COPY …",
+            **row.pop("found", {}),
+        }
+        given["streams"][name] = {
+            "kind": "enriched", "prefix": "in/", "suffix": "", "table": "T", "stage": "ST", "pipe": name,
+            "found": found, **row,
+        }  # fmt: skip
+    return read(given)
+
+
+def test_what_others_made_may_lie_in_several_schemas() -> None:
+    found = {"table": "LAND.PUBLIC.T", "stage": 'MANAGE."st"."in"'}
+    stream = _others(p={"found": found}).streams[0]
+    assert (str(stream.table), str(stream.stage)) == ("LAND.PUBLIC.T", 'MANAGE."st"."in"')
+    assert str(stream.pipe) == "RAW.SNOWPLOW.P"
+
+
+def test_others_pipes_may_share_a_folder_or_a_table_but_not_both() -> None:
+    assert len(_others(a={}, b={"table": "U"}).streams) == 2
+    assert len(_others(a={}, b={"found": {"table": "LAND.PUBLIC.T"}}).streams) == 2
+    south = {"prefix": "south/", "found": {"stage_url": "s3://snowplow-sandbox/south/"}}
+    assert len(_others(a={}, b=south).streams) == 2
+    with pytest.raises(SettingsWrong, match="overlap"):
+        _others(a={}, b={"found": {}})
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "prefix"),
+    [
+        ("s3://snowplow-sandbox/in/", "events/", "in/events/"),
+        ("s3://snowplow-sandbox/in", "events/", "in/events/"),
+        ("s3://snowplow-sandbox/in", "events", "in/events"),
+        ("s3://snowplow-sandbox/in/", "ev", "in/ev"),
+    ],
+)
+def test_one_slash_stands_between_a_stage_and_the_path_behind_it(url: str, path: str, prefix: str) -> None:
+    stream = _others(p={"prefix": prefix, "found": {"stage_url": url, "path": path}}).streams[0]
+    assert stream.url == f"s3://snowplow-sandbox/{prefix}"
+    assert stream.name_of(f"{prefix}/a.gz") == "/a.gz"

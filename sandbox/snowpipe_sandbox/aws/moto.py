@@ -21,8 +21,10 @@ import moto.sqs.models
 from moto.iam.access_control import PermissionResult
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.moto_api._internal import mock_random
+from moto.moto_server.utilities import RegexConverter
 from moto.s3.models import FakeBucket
 from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.routing import BaseConverter
 
 from snowpipe_sandbox.aws.calls import Call
 from snowpipe_sandbox.aws.http import HttpRequest, HttpResponse
@@ -59,7 +61,14 @@ def _request_id(headers: dict[str, Any] | None = None) -> str:
     return found
 
 
+def _of_any_characters(self: RegexConverter, url_map: Any, *items: Any) -> None:
+    """A part of a path that may hold a line feed, as an object's key may."""
+    BaseConverter.__init__(self, url_map)
+    self.regex = f"(?s:{items[0]})"
+
+
 moto.iam.models.random_resource_id = _unique_id
+RegexConverter.__init__ = _of_any_characters
 # Judged before a call comes here, by everything they say: moto denies whatever the condition of a Deny, and
 # knows no wildcard in a trust policy's actions.
 FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, plain_sql, relations, result, tables
+from snowpipe_sandbox.snowflake import errors, keys, plain_sql, relations, result, tables
 from snowpipe_sandbox.snowflake.catalog import Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import snowflake_type
 from snowpipe_sandbox.snowflake.names import Name, qualify
@@ -37,6 +37,7 @@ def alter(session: Session, statement: exp.Alter) -> Result:
     session.account.locks.acquire(session, table.id)
     try:
         _apply(session, table, statement)
+        table.altered_on = table.ddl_on = session.account.now()
     finally:
         session.account.locks.release(session)
     session.account.pipes.wake_all()
@@ -152,6 +153,10 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     name = tables.duckdb_name(table.full_name)
     fresh = tables.duckdb_name((table.database, table.schema, f"{table.name} (altered)"))
     columns = [column for column, _ in shape]
+    now = {sql: column.name for column, sql in shape if sql is not None}
+    before = {column.name: tables.duckdb_name([column.name]) for column in table.columns}
+    names = {old: now[sql] for old, sql in before.items() if sql in now}
+    renamed = keys.renamed(table.keys, names)
     kept = [(tables.duckdb_name([column.name]), sql) for column, sql in shape if sql is not None]
     statements = [
         f"CREATE TABLE {fresh} ({', '.join(tables.column_sql(column) for column in columns)})",
@@ -164,6 +169,7 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
         tables.all_or_nothing(session, statements)
     with session.account.lock:
         table.columns = columns
+        table.keys = renamed
 
 
 def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:

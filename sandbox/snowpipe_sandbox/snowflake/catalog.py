@@ -213,6 +213,15 @@ class TableColumn:
         return int(self.type.partition("(")[2].rstrip(")"))
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A constraint of a table, PRIMARY, UNIQUE or FOREIGN: informational, never enforced."""
+
+    kind: str
+    columns: tuple[str, ...]
+    name: str
+
+
 @dataclass(slots=True)
 class Table(SchemaObject):
     """A table (or view); its rows lie in DuckDB under the same full name.
@@ -223,6 +232,10 @@ class Table(SchemaObject):
     columns: list[TableColumn] = field(default_factory=list)
     kind: str = "TABLE"
     transient: bool = False
+    altered_on: datetime | None = None
+    """When its rows or its columns last changed; None: when it was made."""
+    ddl_on: datetime | None = None
+    keys: list[Key] = field(default_factory=list)
 
 
 @dataclass(slots=True)

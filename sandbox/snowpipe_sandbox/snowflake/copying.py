@@ -248,6 +248,7 @@ class _Copy:
             try:
                 load.read(chosen.files, self.session.check_canceled)
                 load.write(writing, in_transaction=self.session.in_transaction)
+                self.compiled.table.altered_on = self.account.now()
             except duckdb.Error as broken:
                 raise _write_failed(broken, self.compiled) from None
             finally:

@@ -6,7 +6,7 @@ Sources: [create-file-format] https://docs.snowflake.com/en/sql-reference/sql/cr
 
 from __future__ import annotations
 
-import codecs
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -264,16 +264,37 @@ def _word(name: str, value: Any) -> str:
     return word
 
 
+_ESCAPED = re.compile(r"((?:\\x[0-9A-Fa-f]{2})+)|\\([0-7]{1,3})|\\u([0-9A-Fa-f]{4})|\\(.)", re.DOTALL)
+_SINGLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "\\": "\\", "'": "'", '"': '"'}
+
+
 def unescaped(text: str) -> str:
     r"""Octal (``\\101``) and hex (``\\x41`` / ``0x41``) forms of a delimiter or character.
 
-    Snowflake takes them as two-character texts; an SQL literal's own escapes are gone by now.
+    Snowflake takes them as two-character texts; an SQL literal's own escapes are gone by now. A cent is
+    ``\\xC2\\xA2``: the bytes of UTF-8. What is not an escape stays as it is.
     """
-    if text.lower().startswith("0x") and len(text) > 2 and len(text) % 2 == 0:
-        return bytes.fromhex(text[2:]).decode("utf-8")
-    if text.startswith("\\") and len(text) > 1:
-        return codecs.decode(text.encode("latin-1", "backslashreplace"), "unicode_escape")
-    return text
+    if re.fullmatch(r"0[xX](?:[0-9A-Fa-f]{2})+", text):
+        return _text(text[2:])
+    return _ESCAPED.sub(_meant, text) if len(text) > 1 else text
+
+
+def _meant(found: re.Match[str]) -> str:
+    octets, octal, code, single = found.groups()
+    if octets:
+        return _text(octets.replace("\\x", ""))
+    if octal or code:
+        return chr(int(octal, 8) if octal else int(code, 16))
+    return _SINGLE.get(single, found[0])
+
+
+def _text(digits: str) -> str:
+    """The text of bytes: UTF-8 or, where it is none, a character for each."""
+    octets = bytes.fromhex(digits)
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
 
 
 def _character(name: str, value: Any) -> str:

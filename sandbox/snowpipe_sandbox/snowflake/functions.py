@@ -11,9 +11,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, system_functions
+from snowpipe_sandbox.snowflake import duckdb_errors, errors, system_functions
 from snowpipe_sandbox.snowflake.engine import translate
 
 if TYPE_CHECKING:
@@ -177,4 +178,7 @@ def constant(session: Session, node: exp.Expression) -> Any:
         )
     with session.lock:
         (sql,) = translate(exp.select(evaluate(session, node.copy())))
-        return session.duck.execute(sql).fetchall()[0][0]
+        try:
+            return session.duck.execute(sql).fetchall()[0][0]
+        except duckdb.Error as error:
+            raise duckdb_errors.translate(error) from None

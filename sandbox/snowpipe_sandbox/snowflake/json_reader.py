@@ -4,6 +4,8 @@ Documents follow one another with or without anything between them (Data Firehos
 told to: sources: Snowplow §3.4). The text is kept, so big numbers and key order survive.
 
 Sources: [create-file-format] https://docs.snowflake.com/en/sql-reference/sql/create-file-format;
+an unpaired surrogate is taken for one document, with U+FFFD in its place, as text
+that no UTF-8 can hold (a guess: no source says);
 duplicate keys: https://docs.snowflake.com/en/sql-reference/data-types-semistructured ("duplicate object
 attribute"), https://github.com/mlorek/frostlake (line and character of such an error). What is read on with
 after a broken document is not documented: here the next line.
@@ -191,6 +193,7 @@ class _Reader:
             broken = text.encode("utf-8", "surrogateescape")
             rows.errors.append(place.error(load_errors.invalid_utf8(broken), 1, "parsing"))
         else:
+            text = _paired(text)
             rows.documents.append(_without_nulls(text) if self.options["STRIP_NULL_VALUES"] else text)
             rows.places.append(place)
         self.row_number += 1
@@ -259,6 +262,20 @@ def _is_valid(text: str) -> bool:
     return True
 
 
+_ESCAPES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
+
+
+def _paired(text: str) -> str:
+    """The document with U+FFFD for every surrogate that stands alone; pairs and other escapes as they are."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPES.sub(lambda found: r"\ufffd" if _is_alone(found.group()) else found.group(), text)
+
+
+def _is_alone(escape: str) -> bool:
+    return len(escape) == len(r"\uxxxx")
+
+
 class _Number(str):
     """A number as it is written."""
 
@@ -316,6 +333,8 @@ def detail_of(text: str) -> str:
         return f"{_detail(broken, text.strip())}, pos {broken.pos + 1}"
     except ValueError as constant:
         return f'unknown keyword "{constant}"'
+    if end == len(text.strip()):
+        return "not emulated: an unpaired surrogate outside of a JSON file"
     return f"more than one document in the input, pos {end + 1}"
 
 

@@ -385,6 +385,7 @@ class PipeService:
                 account.history.begin(each)
             load.read(files)
             load.write(writing)
+            compiled.table.altered_on = account.now()
             attempts = [
                 attempt_of(load, one, compiled, identity, started_at, received[one.file.path])
                 for one in load.files

@@ -352,7 +352,9 @@ def change(session: Session, statement: exp.Expression) -> Result:
         if not isinstance(ready, exp.Insert) or ready.args.get("overwrite"):
             session.account.locks.acquire(session, table.id)
         try:
-            return _until_no_clash(session, lambda: _run_change(session, ready, parts))
+            found = _until_no_clash(session, lambda: _run_change(session, ready, parts))
+            table.altered_on = session.account.now()
+            return found
         finally:
             if not session.in_transaction:
                 session.account.locks.release(session)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, functions, plain_sql, relations, resolve, result
+from snowpipe_sandbox.snowflake import errors, functions, keys, plain_sql, relations, resolve, result
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
@@ -65,6 +65,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         kind=kind,
         comment=comment,
         transient=statement.find(exp.TransientProperty) is not None,
+        keys=keys.written(statement.this.expressions if isinstance(statement.this, exp.Schema) else []),
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -120,6 +121,8 @@ def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], 
     columns = [column(each) for each in definitions if isinstance(each, exp.ColumnDef)]
     if not columns:
         raise errors.syntax_error("unexpected '<EOF>'.")
+    of_the_key = {name for key in keys.written(definitions) if key.kind == "PRIMARY" for name in key.columns}
+    columns = [replace(each, nullable=each.nullable and each.name not in of_the_key) for each in columns]
     names = [each.name for each in columns]
     for each in names:
         if names.count(each) > 1:
@@ -160,7 +163,7 @@ def _materialised(session: Session, sql: str) -> str:
 
 
 def column(definition: exp.ColumnDef) -> TableColumn:
-    """A column as written. Keys are informational in Snowflake and not kept."""
+    """A column as written, without its keys."""
     if definition.kind is None:
         raise errors.syntax_error("unexpected column without a type.")
     nullable, default, comment = True, None, None
@@ -344,6 +347,7 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
     try:
         sql = f"DELETE FROM {duckdb_name(found.full_name)}"
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
+        found.altered_on = session.account.now()
         session.after_commit(lambda: session.account.history.truncate_table(found.id))
     finally:
         if not session.in_transaction:
@@ -389,8 +393,8 @@ def describe(session: Session, parts: Sequence[str], kind: str) -> Result:
             "COLUMN",
             "Y" if each.nullable else "N",
             each.shown_default,
-            "N",
-            "N",
+            _in_a_key(found, each, "PRIMARY"),
+            _in_a_key(found, each, "UNIQUE"),
             None,
             None,
             each.comment,
@@ -400,6 +404,10 @@ def describe(session: Session, parts: Sequence[str], kind: str) -> Result:
         for each in found.columns
     ]
     return Result(DESCRIBED, rows, result.DESCRIBE)
+
+
+def _in_a_key(table: Table, column: TableColumn, kind: str) -> str:
+    return "Y" if any(key.kind == kind and column.name in key.columns for key in table.keys) else "N"
 
 
 def row_count(session: Session, table: Table) -> int:

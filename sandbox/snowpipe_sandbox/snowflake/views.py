@@ -42,8 +42,13 @@ ACCOUNT_PIPES = columns(
     "OWNER_ROLE_TYPE IS_SNOWFLAKE_MANAGED:B"
 )
 TABLES = columns(
-    "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_OWNER TABLE_TYPE IS_TRANSIENT ROW_COUNT:N CREATED:L COMMENT"
+    "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME TABLE_OWNER TABLE_TYPE IS_TRANSIENT CLUSTERING_KEY ROW_COUNT:N "
+    "BYTES:N RETENTION_TIME:N SELF_REFERENCING_COLUMN_NAME REFERENCE_GENERATION USER_DEFINED_TYPE_CATALOG "
+    "USER_DEFINED_TYPE_SCHEMA USER_DEFINED_TYPE_NAME IS_INSERTABLE_INTO IS_TYPED COMMIT_ACTION CREATED:L "
+    "LAST_ALTERED:L LAST_DDL:L LAST_DDL_BY AUTO_CLUSTERING_ON COMMENT IS_TEMPORARY IS_ICEBERG IS_DYNAMIC "
+    "IS_IMMUTABLE IS_HYBRID"
 )
+"""https://docs.snowflake.com/en/sql-reference/info-schema/tables"""
 COLUMNS = columns(
     "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION:N COLUMN_DEFAULT IS_NULLABLE "
     "DATA_TYPE CHARACTER_MAXIMUM_LENGTH:N NUMERIC_PRECISION:N NUMERIC_SCALE:N DATETIME_PRECISION:N "
@@ -104,9 +109,19 @@ def _tables(session: Session, database: str) -> Result:
             table.owner,
             "VIEW" if table.kind == "VIEW" else "BASE TABLE",
             "YES" if table.transient else "NO",
+            None,
             None if table.kind == "VIEW" else tables.row_count(session, table),
+            None if table.kind == "VIEW" else 0,
+            None if table.kind == "VIEW" else 1,
+            *([None] * 5),
+            *("YES", "YES", None),
             table.created_on,
+            table.altered_on or table.created_on,
+            table.ddl_on or table.created_on,
+            None,
+            "NO",
             table.comment or None,
+            *("NO" for _ in range(5)),
         )
         for table in _visible_tables(session, database)
     ]

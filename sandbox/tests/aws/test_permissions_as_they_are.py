@@ -147,6 +147,16 @@ def test_a_key_has_at_most_1024_bytes(tenant: Any, refused: Any) -> None:
     assert (error["Code"], error["Status"]) == ("KeyTooLongError", 400)
 
 
+def test_a_key_may_hold_a_line_feed(tenant: Any) -> None:
+    """Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+    s3, place = tenant.boto3("s3"), {"Bucket": tenant.bucket, "Key": "folder/new\nline.gz"}
+    s3.put_object(**place, Body=b"x")
+    assert s3.get_object(**place)["Body"].read() == b"x"
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=tenant.bucket)["Contents"]] == [place["Key"]]
+    s3.delete_object(**place)
+    assert s3.list_objects_v2(Bucket=tenant.bucket)["KeyCount"] == 0
+
+
 def test_a_topic_policy_for_everybody_under_a_condition_lets_the_bucket_publish(tenant: Any) -> None:
     """*Observed* in Snowflake Labs' own module, and in AWS' older walkthroughs."""
     sns: Any = tenant.boto3("sns")

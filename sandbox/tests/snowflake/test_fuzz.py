@@ -16,7 +16,7 @@ OTHERS_WORDS = re.compile(
     r"duckdb|sqlglot|fakesnow|traceback|nonetype|\b(?:Binder|Catalog|Parser|Conversion|Invalid Input|"
     r"Out of Range|Not implemented|Constraint|Internal|Type|Key|Value|Attribute)\s?Error\b|"
     r"sandbox_(?!wh)|_fs_|"
-    r"the sandbox failed|Candidate functions|Expecting [^c]",
+    r"the sandbox failed|Candidate functions|Expecting [^c\d]",
     re.IGNORECASE,
 )
 NUMBERS_OF_THE_SANDBOX_ITSELF = (603,)

@@ -6,6 +6,7 @@ theirs is copied. A shape the sandbox does not have is refused as "not emulated"
 """
 
 import io
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -501,3 +502,29 @@ def test_a_shape_outside_is_refused_by_name(world, statement):
     world.sql("USE SCHEMA D.S")
     with pytest.raises(SnowflakeError, match="not emulated"):
         world.sql(statement)
+
+
+def test_the_pages_own_policy_lists_a_stage_without_a_last_slash(world):
+    """Policy for ``load/files/*`` and stage on ``…/load/files``, as one page prints both: it lists the folder."""
+    names = {"bucket": world.bucket, "role_arn": world.role_arn}
+    run_sheet(world, INTEGRATION.format(**names))
+    world.trust(world.account.catalog.integrations["S3_INT"].external_id)
+    bucket = f"arn:aws:s3:::{world.bucket}"
+    reading = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": f"{bucket}/load/files/*"}
+    listing = {
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+        "Resource": bucket,
+        "Condition": {"StringLike": {"s3:prefix": ["load/files/*"]}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [reading, listing]})
+    world.iam.put_role_policy(RoleName="snowflake", PolicyName="read", PolicyDocument=document)
+    world.put("load/files/a.json", "{}")
+    world.put("load/files_of_others/b.json", "{}")
+    world.sql("CREATE DATABASE D")
+    world.sql(f"CREATE STAGE D.PUBLIC.ST URL = 's3://{world.bucket}/load/files' STORAGE_INTEGRATION = s3_int")
+    listed = [row[0].rpartition("/")[2] for row in world.sql("LIST @D.PUBLIC.ST")]
+    assert listed == ["a.json"]
+    world.sql(f"CREATE STAGE D.PUBLIC.S2 URL = 's3://{world.bucket}/load' STORAGE_INTEGRATION = s3_int")
+    with pytest.raises(SnowflakeError, match="Access Denied"):
+        world.sql("LIST @D.PUBLIC.S2")

@@ -77,6 +77,20 @@ def test_a_broken_document_costs_its_line(broken, detail):
     assert parsed == len(documents) + 1
 
 
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        (r'{"a":"cut \ud83d"}', r'{"a":"cut \ufffd"}'),
+        (r'{"a":"\uDE00 late"}', r'{"a":"\ufffd late"}'),
+        (r'{"a":"\ud83d\ude00"}', r'{"a":"\ud83d\ude00"}'),
+        (r'{"a":"\\ud83d"}', r'{"a":"\\ud83d"}'),
+    ],
+)
+def test_an_unpaired_surrogate_does_not_break_a_document(text, read_as):
+    documents, errors, _ = read(text.encode())
+    assert (documents, errors) == ([read_as], [])
+
+
 def test_a_document_cut_short_at_the_end_of_the_file():
     documents, (error,), _ = read(b'{"a":1}\n{"b": [1, 2')
     assert documents == ['{"a":1}']

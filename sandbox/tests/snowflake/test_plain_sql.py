@@ -225,6 +225,20 @@ def test_information_schema_shows_what_the_role_may_see(t: Any) -> None:
     assert rows == [("T",)]
 
 
+def test_a_table_says_when_it_was_last_altered(t: Any) -> None:
+    """LAST_ALTERED also by a change of rows, LAST_DDL only by one of the table (info-schema/tables)."""
+    asked = "SELECT CREATED, LAST_ALTERED, LAST_DDL FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'A'"
+    t("CREATE TABLE A (N INT)")
+    ((made, altered, changed),) = t(asked)
+    assert made == altered == changed
+    t("INSERT INTO A VALUES (1)")
+    ((_, rows_changed, changed),) = t(asked)
+    assert rows_changed > made == changed
+    t("ALTER TABLE A ADD COLUMN M INT")
+    ((_, altered, changed),) = t(asked)
+    assert altered == changed > rows_changed
+
+
 def test_several_system_relations_in_one_statement_each_keep_their_own_rows(t: Any) -> None:
     t.run("CREATE SCHEMA IF NOT EXISTS RAW.OTHER")
     for _ in range(20):
@@ -277,3 +291,38 @@ def test_a_database_and_schema_are_needed_for_unqualified_names(session_of: Any)
     fresh = session_of()
     assert fresh.errno("SELECT * FROM T") == 90105
     assert fresh.errno("USE DATABASE NOPE") == 2043
+
+
+def test_keys_are_kept_and_shown(t: Any) -> None:
+    """Informational, as https://docs.snowflake.com/en/sql-reference/sql/create-table-constraint says."""
+    t.run(
+        "CREATE TABLE K (A INT, B INT UNIQUE, C INT, CONSTRAINT MY_KEY PRIMARY KEY (C, A))",
+        "ALTER TABLE K RENAME COLUMN A TO A2",
+        "CREATE TABLE K2 (A INT PRIMARY KEY)",
+        "INSERT INTO K2 VALUES (1), (1)",
+    )
+    rows = t("SHOW PRIMARY KEYS IN TABLE K")
+    assert [row[1:7] for row in rows] == [
+        ("RAW", "PUBLIC", "K", "C", 1, "MY_KEY"),
+        ("RAW", "PUBLIC", "K", "A2", 2, "MY_KEY"),
+    ]
+    ((*_, column, place, name, _rely, _comment),) = t("SHOW /* a tool */ UNIQUE KEYS IN TABLE RAW.PUBLIC.K")
+    assert (column, place, name.startswith("SYS_CONSTRAINT_")) == ("B", 1, True)
+    assert {row[3] for row in t("SHOW PRIMARY KEYS IN SCHEMA RAW.PUBLIC")} == {"K", "K2"}
+    assert {row[3] for row in t("SHOW PRIMARY KEYS IN ACCOUNT")} == {"K", "K2"}
+    described = {row[0]: (row[3], row[5], row[6]) for row in t("DESC TABLE K")}
+    assert described == {"A2": ("N", "Y", "N"), "B": ("Y", "N", "Y"), "C": ("N", "Y", "N")}
+    assert t("SHOW IMPORTED KEYS IN TABLE K") == []
+    assert t("SHOW INDEXES IN TABLE K") == []
+    t("CREATE TABLE K3 (A INT REFERENCES K2 (A))")
+    assert "not emulated" in str(t.error("SHOW IMPORTED KEYS IN SCHEMA RAW.PUBLIC"))
+
+
+def test_what_a_schema_and_a_database_hold(t: Any) -> None:
+    t.run(
+        "CREATE SCHEMA RAW.MORE", "CREATE TABLE RAW.MORE.B (A INT)", "CREATE VIEW RAW.MORE.A AS SELECT 1 AS N"
+    )
+    assert [row[1:] for row in t("DESC SCHEMA RAW.MORE")] == [("A", "VIEW"), ("B", "TABLE")]
+    names = [row[1:] for row in t("DESCRIBE DATABASE RAW")]
+    assert names == [(each, "SCHEMA") for each in ("INFORMATION_SCHEMA", "MORE", "PUBLIC")]
+    assert t.errno("DESC SCHEMA RAW.NOPE") == 2003

@@ -29,9 +29,10 @@ def test_wrong_password_role_or_account_cannot_log_in(tenant: Any) -> None:
 
 @pytest.mark.parametrize("what", ["database", "schema", "warehouse"])
 def test_names_of_a_login_are_echoed_and_checked_where_the_client_asks(tenant: Any, what: str) -> None:
-    unchecked = tenant.connect(**{what: "NOPE"})
-    assert getattr(unchecked, what) == "NOPE"
-    assert unchecked.cursor().execute(f"SELECT CURRENT_{what.upper()}()").fetchone() == (None,)
+    for name in ("NOPE", "5"):
+        unchecked = tenant.connect(**{what: name})
+        assert getattr(unchecked, what) == name
+        assert unchecked.cursor().execute(f"SELECT CURRENT_{what.upper()}()").fetchone() == (None,)
     with pytest.raises(snowflake.connector.errors.DatabaseError) as caught:
         tenant.connect(validate_default_parameters=True, **{what: "NOPE"})
     assert caught.value.errno == 390201

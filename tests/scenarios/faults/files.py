@@ -1,6 +1,8 @@
 """Broken on the way: files that were never announced, cannot be read, came twice, or are no files of ours."""
 
 import gzip
+import io
+import tarfile
 from collections.abc import Iterator
 
 from tests.scenarios.conftest import Installation
@@ -26,7 +28,7 @@ def _unheard(at: Installation, file: str) -> None:
 @fault("file")
 def announcement_lost(at: Installation) -> None:
     _unheard(at, "lost.gz")
-    at.put("events", "later.gz", _gz())
+    at.put("events", "announcement-lost-later.gz", _gz())
     at.settle()
 
 
@@ -55,7 +57,7 @@ def _bring_back(at: Installation) -> None:
 def arrived_while_there_was_no_pipe(at: Installation) -> None:
     at.advance(**LATE)
     at.sql("DROP PIPE RAW.SNOWPLOW.EVENTS_PIPE", "SNOWPLOW_LOADER")
-    at.put("events", "meanwhile.gz", _gz())
+    at.put("events", "arrived-while-there-was-no-pipe-meanwhile.gz", _gz())
     at.settle()
     at.run("step4-snowflake", expect=None)
     at.run("step5-aws")
@@ -131,12 +133,26 @@ def file_archived(at: Installation) -> Iterator[None]:
     at.aws("s3").put_object(**place)
 
 
+@fault("file", "key")
+def file_encrypted_with_another_key(at: Installation) -> Iterator[None]:
+    """The bucket's own key is one that the role may use; this file's is not."""
+    arn = str(at.aws("kms").create_key()["KeyMetadata"]["Arn"])
+    place = {"Bucket": at.settings.aws.bucket, "Key": at.stream("events").prefix + "keyed.gz"}
+    at.aws("s3").put_object(**place, Body=_gz(), ServerSideEncryption="aws:kms", SSEKMSKeyId=arn)
+    at.settle()
+    at.advance(minutes=1)
+    at.put("events", "later-than-keyed.gz", _gz())
+    at.settle()
+    yield
+    at.aws("s3").put_object(**place, Body=_gz())
+
+
 @fault("file", "trust")
 def failed_while_shut_out(at: Installation) -> None:
     right, wrong = trust_document(at), trust_document(at)
     wrong["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "SOMEBODY_ELSES"
     set_trust(at, wrong)
-    at.put("events", "meanwhile.gz", _gz())
+    at.put("events", "failed-while-shut-out-meanwhile.gz", _gz())
     at.settle()
     set_trust(at, right)
 
@@ -163,10 +179,10 @@ def rows_lost_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
 
 @fault("file")
 def same_name_written_again(at: Installation) -> None:
-    at.put("events", "again.gz", _gz(1))
+    at.put("events", "same-name-written-again-again.gz", _gz(1))
     at.settle()
     at.advance(**LATE)
-    at.put("events", "again.gz", _gz(2))
+    at.put("events", "same-name-written-again-again.gz", _gz(2))
     at.settle()
 
 
@@ -204,10 +220,10 @@ def rows_deleted_by_a_retention_job(at: Installation) -> None:
 
 @fault("file")
 def same_name_again_after_16_days(at: Installation) -> None:
-    at.put("events", "again.gz", _gz(2))
+    at.put("events", "same-name-again-after-16-days-again.gz", _gz(2))
     at.settle()
     at.advance(days=16)
-    at.put("events", "again.gz", _gz(1))
+    at.put("events", "same-name-again-after-16-days-again.gz", _gz(1))
     at.settle()
     at.advance(**LATE)
 
@@ -257,13 +273,13 @@ def partly_loaded_before_the_pipe_was_replaced(at: Installation) -> Iterator[Non
     losing = text.replace("SKIP_FILE", "CONTINUE")
     at.sql(f"CREATE OR REPLACE PIPE {pipe} AUTO_INGEST = TRUE AS {losing}", "SNOWPLOW_LOADER")
     at.advance(**LATE)
-    key = at.put("events_bad", "partly.gz", gzip.compress(b'{"a": 1}\n{"b": \n{"c": 3}\n'))
+    key = at.put("events_bad", "partly-before.gz", gzip.compress(b'{"a": 1}\n{"b": \n{"c": 3}\n'))
     at.settle()
     at.run("replace-pipe", "--stream", "events_bad")
     at.run("step4-snowflake")
     yield
     at.sql(f"DELETE FROM RAW.SNOWPLOW.EVENTS_BAD WHERE _file = '{key}'")
-    at.put("events_bad", "whole.gz", gzip.compress(b'{"a": 1}\n{"b": 2}\n{"c": 3}\n'))
+    at.put("events_bad", "whole-before.gz", gzip.compress(b'{"a": 1}\n{"b": 2}\n{"c": 3}\n'))
     at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
     at.settle()
 
@@ -280,21 +296,34 @@ def files_of_another_suffix(at: Installation) -> Iterator[None]:
 def half_of_the_files_of_another_suffix(at: Installation) -> Iterator[None]:
     s3, bucket, prefix = at.aws("s3"), at.settings.aws.bucket, at.stream("events").prefix
     for number in (1, 2):
-        at.put("events", f"{number}.gz", _gz())
-        at.put("events", f"{number}.zst", b"packed otherwise")
+        at.put("events", f"half-{number}.gz", _gz())
+        at.put("events", f"half-{number}.zst", b"packed otherwise")
     at.settle()
     yield
     for number in (1, 2):
-        s3.delete_object(Bucket=bucket, Key=f"{prefix}{number}.zst")
+        s3.delete_object(Bucket=bucket, Key=f"{prefix}half-{number}.zst")
+
+
+@fault("file")
+def files_of_another_suffix_since_today(at: Installation) -> Iterator[None]:
+    s3, bucket = at.aws("s3"), at.settings.aws.bucket
+    for number in range(12):
+        at.put("events", f"{number}-until-today.gz", _gz())
+        at.advance(hours=23)
+    keys = [at.put("events", f"{number}-since-today.zst", b"packed otherwise") for number in range(3)]
+    at.settle()
+    yield
+    for key in keys:
+        s3.delete_object(Bucket=bucket, Key=key)
 
 
 @fault("file")
 def no_files(at: Installation) -> Iterator[None]:
     at.environment["INVOKE_CHECKS_FILES_ARRIVE_WITHIN_HOURS"] = "2"
     at.advance(hours=3)
-    at.put("events_bad", "there.gz", gzip.compress(b'{"a": 1}\n'))
+    at.put("events_bad", "no-files-there.gz", gzip.compress(b'{"a": 1}\n'))
     yield
-    at.put("events", "there.gz", _gz())
+    at.put("events", "no-files-there.gz", _gz())
     at.settle()
 
 
@@ -313,6 +342,14 @@ def _swapped(line: bytes) -> bytes:
     row = line.split(b"\t")
     row[3], row[6] = row[6], row[3]
     return b"\t".join(row)
+
+
+def _tar(content: bytes) -> bytes:
+    body, info = io.BytesIO(), tarfile.TarInfo("events.tsv")
+    info.size = len(content)
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        archive.addfile(info, io.BytesIO(content))
+    return body.getvalue()
 
 
 def _holds(name: str, body: bytes, *, stream: str = "events") -> None:
@@ -344,6 +381,11 @@ _holds("fields_too_many", gzip.compress(_event_line(b"one more")))
 _holds("two_events_in_one_line", gzip.compress(_event_line().rstrip(b"\n") + b"\t" + _event_line()))
 _holds("tab_inside_a_field", gzip.compress(b"\t" + _event_line()))
 _holds("fields_in_another_order", gzip.compress(_swapped(_event_line())))
+_holds("tar_in_the_events_folder", gzip.compress(_tar(_event_line())))
+_holds("utf_16_in_the_events_folder", gzip.compress(_event_line().decode().encode("utf-16")))
+_holds("words_in_the_events_folder", gzip.compress(b"Access denied"))
+_holds("json_among_the_events", gzip.compress(_event_line() * 3 + b'{"schema": "iglu:x"}\n'))
+_holds("last_line_cut_short", gzip.compress(_event_line() * 3 + _event_line()[:60]))
 _holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
 _holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
 _holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
@@ -366,7 +408,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
         at.settle()
         for number in range(3):
             at.advance(minutes=1)
-            at.put("events", f"later-{number}.gz", _gz())
+            at.put("events", f"later-than-{name}-{number}.gz", _gz())
         at.settle()
         yield
         at.advance(**LATE)
@@ -386,9 +428,9 @@ _among_the_rows("rows_of_parquet", b"PAR1" + b"x" * 200 + b"\n")
 _among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
 
 
-def _falls_silent(at: Installation, files: int, every: float, quiet: float) -> None:
+def _falls_silent(at: Installation, name: str, files: int, every: float, quiet: float) -> None:
     for number in range(files):
-        at.put("events", f"{number}.gz", _gz())
+        at.put("events", f"{name}-{number}.gz", _gz())
         at.advance(hours=every)
     at.settle()
     at.advance(hours=quiet)
@@ -396,23 +438,23 @@ def _falls_silent(at: Installation, files: int, every: float, quiet: float) -> N
 
 @fault("file")
 def nothing_since_yesterday(at: Installation) -> Iterator[None]:
-    _falls_silent(at, 4, 1, 26)
+    _falls_silent(at, "yesterday", 4, 1, 26)
     yield
-    at.put("events", "again.gz", _gz())
+    at.put("events", "nothing-since-yesterday-again.gz", _gz())
     at.settle()
 
 
 @fault("file")
 def nothing_for_days_after_weeks(at: Installation) -> Iterator[None]:
-    _falls_silent(at, 31, 12, 48)
+    _falls_silent(at, "weeks", 31, 12, 48)
     yield
-    at.put("events", "again.gz", _gz())
+    at.put("events", "nothing-for-days-after-weeks-again.gz", _gz())
     at.settle()
 
 
 @fault("file")
 def producer_writes_into_another_folder(at: Installation) -> Iterator[None]:
-    _falls_silent(at, 3, 1, 1)
+    _falls_silent(at, "elsewhere", 3, 1, 1)
     s3, bucket, other = at.aws("s3"), at.settings.aws.bucket, "snowplow/enriched/good/"
     for number in range(4):
         s3.put_object(Bucket=bucket, Key=f"{other}{number}.gz", Body=_gz())
@@ -427,7 +469,7 @@ def later_than_a_person_said(at: Installation) -> Iterator[None]:
     at.environment["INVOKE_STREAMS_EVENTS_BAD_FILES_ARRIVE_WITHIN_HOURS"] = "1"
     at.advance(hours=2)
     yield
-    at.put("events_bad", "again.gz", gzip.compress(b'{"a": 1}\n'))
+    at.put("events_bad", "later-than-a-person-said-again.gz", gzip.compress(b'{"a": 1}\n'))
     at.settle()
 
 

@@ -9,7 +9,7 @@ from tests.scenarios.conftest import Installation
 from tests.scenarios.faults.aws import _without
 from tests.scenarios.faults.fault import fault, notifications, set_notifications, set_trust, trust_document
 from tests.scenarios.faults.rules import ROWS, _filter, _of, _somebodys_queue
-from tests.scenarios.faults.snowflake import INTEGRATION, PIPE, TABLE
+from tests.scenarios.faults.snowflake import INTEGRATION, PIPE, STAGE, TABLE, TSV
 
 MARKS = ["ManagedBy", "ManagedFor"]
 LOGS = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
@@ -71,26 +71,48 @@ def integration_misses_a_folder_and_comment_gone(at: Installation) -> None:
     at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} SET {less} COMMENT = 'reviewed'")
 
 
-def _handed_over(at: Installation, what: str) -> Iterator[None]:
-    """The integration belongs to a role of the platform team, which alters it; by hand they alter it back."""
+def _handed_over(at: Installation, thing: str, statement: str, back: str, step: str) -> Iterator[None]:
+    """It belongs to a role of the platform team, which alters it; by hand it is taken back."""
     user = at.sql("SELECT CURRENT_USER()")[0][0]
     at.sql("CREATE ROLE PLATFORM")
     at.sql(f'GRANT ROLE PLATFORM TO USER "{user}"')
-    at.sql(f"GRANT OWNERSHIP ON INTEGRATION {INTEGRATION} TO ROLE PLATFORM COPY CURRENT GRANTS")
-    at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} SET {what}", "PLATFORM")
+    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE PLATFORM COPY CURRENT GRANTS")
+    at.sql(statement)
     yield
-    at.sql(f"GRANT OWNERSHIP ON INTEGRATION {INTEGRATION} TO ROLE ACCOUNTADMIN COPY CURRENT GRANTS")
-    at.run("step2-snowflake")
+    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE {back} COPY CURRENT GRANTS")
+    at.run(step)
+
+
+def _integration_handed_over(at: Installation, what: str) -> Iterator[None]:
+    thing, statement = f"INTEGRATION {INTEGRATION}", f"ALTER STORAGE INTEGRATION {INTEGRATION} SET {what}"
+    yield from _handed_over(at, thing, statement, "ACCOUNTADMIN", "step2-snowflake")
 
 
 @fault("integration", "roles")
 def integration_disabled_by_its_new_owner(at: Installation) -> Iterator[None]:
-    yield from _handed_over(at, "ENABLED = FALSE")
+    yield from _integration_handed_over(at, "ENABLED = FALSE")
 
 
 @fault("integration", "roles")
 def integration_given_another_role_by_its_new_owner(at: Installation) -> Iterator[None]:
-    yield from _handed_over(at, f"STORAGE_AWS_ROLE_ARN = '{at.settings.aws.role_arn}-new'")
+    yield from _integration_handed_over(at, f"STORAGE_AWS_ROLE_ARN = '{at.settings.aws.role_arn}-new'")
+
+
+@fault("format", "roles")
+def format_damaged_by_its_new_owner(at: Installation) -> Iterator[None]:
+    statement = f"ALTER FILE FORMAT {TSV} SET FIELD_DELIMITER = ','"
+    yield from _handed_over(at, f"FILE FORMAT {TSV}", statement, "SYSADMIN", "step4-snowflake")
+
+
+@fault("stage", "roles")
+def stage_put_on_another_integration_by_its_new_owner(at: Installation) -> Iterator[None]:
+    at.sql(
+        "CREATE STORAGE INTEGRATION OTHER_S3 TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
+        f"STORAGE_AWS_ROLE_ARN = '{at.settings.aws.role_arn}' "
+        f"STORAGE_ALLOWED_LOCATIONS = ('s3://{at.settings.aws.bucket}/')"
+    )
+    statement = f"ALTER STAGE {STAGE} SET STORAGE_INTEGRATION = OTHER_S3"
+    yield from _handed_over(at, f"STAGE {STAGE}", statement, "SYSADMIN", "step4-snowflake")
 
 
 @fault("rule")
@@ -164,6 +186,12 @@ def view_took_the_tables_name(at: Installation) -> Iterator[None]:
     yield
     at.sql(f"DROP VIEW {TABLE}", "SYSADMIN")
     at.sql(f"ALTER TABLE RAW.SNOWPLOW.EVENTS_OLD RENAME TO {TABLE}")
+
+
+@fault("stage", "pipe", "stops")
+def stage_moved_to_another_schema(at: Installation) -> None:
+    at.sql("CREATE SCHEMA RAW.OTHER")
+    at.sql("ALTER STAGE RAW.SNOWPLOW.BAD_ROWS_STAGE RENAME TO RAW.OTHER.BAD_ROWS_STAGE")
 
 
 @fault("schema", "stage", "pipe", "table", "format", "stops")

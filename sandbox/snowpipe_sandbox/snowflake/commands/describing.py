@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from snowpipe_sandbox.snowflake import errors, tables
-from snowpipe_sandbox.snowflake.commands import file_formats, integrations, pipes, stages, streams, tasks
+from snowpipe_sandbox.snowflake import errors, resolve, result, tables
+from snowpipe_sandbox.snowflake.commands import (
+    file_formats,
+    integrations,
+    pipes,
+    showing,
+    stages,
+    streams,
+    tasks,
+)
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.result import Result
 
@@ -25,6 +33,34 @@ def _table(kind: str) -> Callable[[Session, Tokens], Result]:
     return describe_table
 
 
+CONTENTS = [result.Column("created_on", "TIMESTAMP_LTZ"), *result.texts("name", "kind")]
+
+
+def _schema(session: Session, tokens: Tokens) -> Result:
+    """DESC SCHEMA: its tables and views (https://docs.snowflake.com/en/sql-reference/sql/desc-schema)."""
+    account = session.account
+    with account.lock:
+        found = resolve.schema(account, session, tokens.name(2))
+        tokens.end()
+        rows = [
+            (each.created_on, each.name, each.kind)
+            for each in account.catalog.tables
+            if (each.database, each.schema) == (found.database, found.name)
+            and account.privileges.sees(session.role, each)
+        ]
+    return Result(CONTENTS, sorted(rows, key=lambda row: row[1]), result.DESCRIBE)
+
+
+def _database(session: Session, tokens: Tokens) -> Result:
+    """DESC DATABASE: its schemas (https://docs.snowflake.com/en/sql-reference/sql/desc-database)."""
+    account = session.account
+    with account.lock:
+        name = resolve.database(account, session, tokens.identifier()).name
+        tokens.end()
+        rows = [(each.created_on, each.name, "SCHEMA") for each in showing.schemas_of(session, name)]
+    return Result(CONTENTS, rows, result.DESCRIBE)
+
+
 KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Result]]] = [
     (("STORAGE", "INTEGRATION"), integrations.describe),
     (("NOTIFICATION", "INTEGRATION"), integrations.describe),
@@ -36,6 +72,8 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Result]]] = [
     (("TASK",), tasks.describe),
     (("TABLE",), _table("TABLE")),
     (("VIEW",), _table("VIEW")),
+    (("SCHEMA",), _schema),
+    (("DATABASE",), _database),
 ]
 
 

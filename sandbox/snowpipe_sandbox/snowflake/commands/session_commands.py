@@ -19,8 +19,11 @@ DONE = "Statement executed successfully."
 
 
 def stored(identifier: str | None) -> str | None:
-    """An identifier of a connection's settings as stored; None for none."""
-    return split(identifier)[0] if identifier else None
+    """An identifier of a connection as stored; None for none. One that is not valid stays as it is."""
+    try:
+        return split(identifier)[0] if identifier else None
+    except SnowflakeError:
+        return identifier
 
 
 def enter(session: Session, asked: Mapping[str, str]) -> None:

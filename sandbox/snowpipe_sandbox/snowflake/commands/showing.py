@@ -12,6 +12,7 @@ from snowpipe_sandbox.snowflake.catalog import Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     file_formats,
     integrations,
+    keys,
     notifications,
     pipes,
     show_grants,
@@ -281,11 +282,11 @@ def _schemas(session: Session, tokens: Tokens) -> Rows:
         elif not tokens.take("DATABASE") or tokens.next.kind in ("word", "quoted"):
             database = resolve.database(session.account, session, tokens.identifier()).name
     wanted = _named(tokens, like)
-    rows = [_schema_row(session, each) for each in _schemas_of(session, database)]
+    rows = [_schema_row(session, each) for each in schemas_of(session, database)]
     return SCHEMAS_SHOWN, [row for row in rows if wanted.passes(row[1])][: wanted.limit]
 
 
-def _schemas_of(session: Session, database: str | None) -> list[Schema]:
+def schemas_of(session: Session, database: str | None) -> list[Schema]:
     """The schemas the role may see, by name, each database's INFORMATION_SCHEMA among them."""
     account = session.account
     found = [
@@ -546,6 +547,11 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("VIEWS",), _views),
     (("OBJECTS",), _objects),
     (("TABLES",), _tables),
+    (("PRIMARY", "KEYS"), keys.primary),
+    (("UNIQUE", "KEYS"), keys.unique),
+    (("IMPORTED", "KEYS"), keys.imported),
+    (("EXPORTED", "KEYS"), keys.imported),
+    (("INDEXES",), keys.indexes),
     (("SCHEMAS",), _schemas),
     (("DATABASES",), _databases),
     (("ROLES",), _roles),

@@ -1,0 +1,196 @@
+"""`verify --record FILE` and `--replay FILE`: a verdict with every answer it stands on, told again anywhere.
+
+What is recorded holds no credential, and nothing of what files hold. Account ids, the Snowflake account, its
+users, external IDs and the bucket are replaced, each always by the same, unless it is to be plain; the names
+of databases, tables, roles and files stay, for a verdict is about them. A recording is told again at once,
+and one whose verdict is another is not written.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runbook import __version__, private
+from runbook import settings as reading
+from runbook.clouds.connections import Clouds
+from runbook.clouds.reader import Reader, not_ours
+from runbook.clouds.tape import Player, packed, unpacked
+from runbook.errors import NotWritten, SettingsWrong
+from runbook.facts import Facts
+from runbook.redaction import redacted
+from runbook.settings import SECTIONS, Settings
+from runbook.verify.checking import check
+from runbook.verify.outcome import Outcome
+from runbook.verify.remedies import leading
+
+FORMAT = 1
+"""Of the file; another one is refused."""
+LEFT_OUT = ("watch", "handoff")
+"""Sections that no verdict stands on, or that name a place here."""
+
+_ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
+_AWS_ID = re.compile(r"\bA[A-Z0-9]{3}[A-Z0-9]{12,17}\b")
+_EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
+_WHO = ("locator", "organization", "account_name", "user_name")
+
+
+def recorded(
+    settings: Mapping[str, Any],
+    reader: Reader,
+    answers: Mapping[str, list[Any]],
+    outcome: Outcome,
+    asked: Mapping[str, Any],
+    *,
+    plain: bool,
+) -> dict[str, Any]:
+    """What is written. Raises NotWritten where it would not tell the same verdict."""
+    found = {
+        "recording": FORMAT,
+        "version": __version__,
+        "asked": dict(asked),
+        "started_at": outcome.started_at.isoformat(),
+        "duration_s": outcome.duration_s,
+        "absent": sorted(reader.absent),
+        "settings": packed(
+            {key: settings[key] for key in SECTIONS if key in settings and key not in LEFT_OUT}
+        ),
+        "answers": dict(answers),
+    }
+    names = {} if plain else _other_names(found, reader.settings)
+    made: dict[str, Any] = _renamed(found, names)
+    again = replayed(made)
+    if again.results != outcome.results if plain else _verdict(again) != _verdict(outcome):
+        remedy = "report it" if plain else "--plain, which replaces no name, or report it"
+        raise NotWritten("The recording would not tell the same verdict", remedy=remedy)
+    return made
+
+
+def _verdict(outcome: Outcome) -> list[tuple[str, str | None, str]]:
+    return [(row.id, row.stream, row.outcome) for row in outcome.results]
+
+
+def write(made: Mapping[str, Any], place: str) -> None:
+    """The recording as a file that only its owner reads; raises NotWritten."""
+    try:
+        private.write(Path(place).absolute(), json.dumps(made, indent=1, ensure_ascii=True) + "\n")
+    except OSError as error:
+        raise NotWritten(
+            "The recording cannot be written",
+            where=place,
+            why=error.strerror or str(error),
+            remedy="--record FILE in a folder that exists and has room",
+        ) from None
+
+
+def read(place: str) -> dict[str, Any]:
+    """A recording; raises SettingsWrong for a file that is none, or of another version."""
+    try:
+        found = json.loads(Path(place).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsWrong("The recording cannot be read", where=place, why=error.strerror or "") from None
+    except ValueError as error:
+        raise SettingsWrong("The file is not a recording", where=place, why=str(error)) from None
+    if not isinstance(found, dict) or "recording" not in found:
+        raise SettingsWrong("The file is not a recording", where=place)
+    of = (found["recording"], found.get("version"))
+    if of != (FORMAT, __version__):
+        raise SettingsWrong(
+            "The recording is of another version",
+            where=place,
+            why=f"it is of snowpipe-runbook {of[1]}, format {of[0]}; this is {__version__}, format {FORMAT}",
+            remedy="replay it with that version, or record it again",
+        )
+    return found
+
+
+def replayed(made: Mapping[str, Any]) -> Outcome:
+    """The outcome that was recorded, found again from its answers; contacts nobody.
+
+    Raises SettingsWrong where its settings are wrong, CannotTell as the recorded run did.
+    """
+    settings = reading.read(unpacked(made["settings"]), source="the recording")
+    reader = Reader(Clouds(settings, run_id="replay", command="verify"), tape=Player(made["answers"]))
+    reader.closed = {side: not_ours(side) for side in made["absent"]}
+    sides = {side: side not in made["absent"] for side in ("aws", "snowflake")}
+    reader.confirm(partly=True, **sides)
+    asked = made["asked"]
+    steps = None if asked["step"] is None else (int(asked["step"]),)
+    outcome = check(Facts(reader), steps=steps, stream=asked["stream"], deep=bool(asked["deep"]))
+    if settings.is_ours:
+        outcome = replace(outcome, results=leading(outcome.results, Facts(reader)))
+    started = datetime.fromisoformat(made["started_at"])
+    return replace(outcome, started_at=started, duration_s=float(made["duration_s"]))
+
+
+def settings_of(made: Mapping[str, Any]) -> Settings:
+    """The settings that were recorded."""
+    return reading.read(unpacked(made["settings"]), source="the recording")
+
+
+# -- other names ---------------------------------------------------------------------------------------
+
+
+def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+    """What is replaced by what: the same by the same, of the same shape."""
+    text = json.dumps(found)
+    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text)}
+    names = {each: f"9{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
+    names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
+    for number, who in enumerate(sorted(_people(found, settings)), 1):
+        names[who] = f"NAME{number}"
+    names |= {each: f"{head}_{_digits(tail, len(tail))}" for each, head, tail in _external_ids(found)}
+    names[settings.aws.bucket] = "the-bucket"
+    return names
+
+
+def _people(found: Mapping[str, Any], settings: Settings) -> set[str]:
+    """The Snowflake account's names, and the user that asked."""
+    rows = [row for key, answers in found["answers"].items() if "CURRENT_ACCOUNT()" in key for row in answers]
+    told = [
+        str(each[name]) for row in rows for each in row.get("answer", ()) for name in _WHO if each.get(name)
+    ]
+    return {
+        each for each in (settings.snowflake.account, *settings.snowflake.account.split("-"), *told) if each
+    }
+
+
+def _external_ids(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Each external ID, and its two parts: what Snowflake puts before the last ``_``, and what it draws."""
+    rows = [
+        each
+        for answers in found["answers"].values()
+        for row in answers
+        for each in (row.get("answer") if isinstance(row.get("answer"), list) else ())
+        if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID
+    ]
+    ids = {str(row["property_value"]) for row in rows if row.get("property_value")}
+    return [(each, *each.rpartition("_")[::2]) for each in sorted(ids) if each.rpartition("_")[2]]
+
+
+def _digits(text: str, length: int) -> str:
+    """Letters that stand for a text, as many as asked for."""
+    return hashlib.sha256(text.encode()).hexdigest().upper()[:length].ljust(length, "0")
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The value without secrets, and with other names wherever a name stands as a word."""
+    words = sorted(names, key=len, reverse=True)
+    either = "|".join(map(re.escape, words))
+    pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])") if words else None
+
+    def renamed(inner: Any) -> Any:
+        if isinstance(inner, str):
+            text = redacted(inner)
+            return pattern.sub(lambda found: names[found[0]], text) if pattern else text
+        if isinstance(inner, list):
+            return [renamed(each) for each in inner]
+        if isinstance(inner, Mapping):
+            return {renamed(key): renamed(each) for key, each in inner.items()}
+        return inner
+
+    return renamed(value)
