@@ -24,7 +24,8 @@ DOCUMENTED = {
     "events_good.sql": (
         "{{ config(materialized='incremental', unique_key='event_id') }}\n"
         "SELECT * FROM {{ source('snowplow', 'events') }}\n"
-        "{% if is_incremental() %} WHERE uploaded_at >= (SELECT MAX(uploaded_at) FROM {{ this }}) {% endif %}\n"
+        "{% if is_incremental() %}\n"
+        "WHERE uploaded_at >= (SELECT MAX(uploaded_at) FROM {{ this }}) {% endif %}\n"
     ),
     "events_repaired.sql": (
         "{{ config(materialized='table') }}\n"
