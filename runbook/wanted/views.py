@@ -13,7 +13,7 @@ from functools import cache
 
 from runbook.settings import QualifiedName, Settings, Stream
 from runbook.settings.views import column
-from runbook.sql import Columns, SchemaName, literal, rendered, template
+from runbook.sql import Columns, SchemaName, Value, literal, rendered, template
 
 TYPED = {"enriched": "views/20_view_enriched.sql", "bad_rows": "views/21_view_bad_rows.sql"}
 DOCUMENTED = {"enriched": "views/30_documented_enriched.sql", "bad_rows": "views/31_documented_bad_rows.sql"}
@@ -56,7 +56,7 @@ def _wanted(settings: Settings) -> Iterator[View]:
 
 
 def _view(settings: Settings, stream: Stream, file: str, name: QualifiedName) -> View:
-    values = {"view": name, "schema_columns": schema_columns(settings)}
+    values: dict[str, Value] = {"view": name, "schema_columns": schema_columns(settings)}
     plain = rendered(file, settings, stream, values)
     digest = hashlib.sha256(plain.encode()).hexdigest()[:12]
     comment = f"{_WHAT[file]}; definition {digest} (snowpipe-runbook)"
