@@ -55,7 +55,7 @@ def _make(run: Run, *, dry_run: bool) -> int:
     if found.changes:
         run.ask(f"Make the views on {run.settings.target}?")
         run.record.planned(STEP.number, found.changes)
-    apply(found, facts, run.writer, lambda applied: _made(run, applied))
+    apply(found, facts, run.writer, lambda applied: _made(run, applied), run.ask)
     _prove(run)
     return 0
 
