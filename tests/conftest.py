@@ -1,11 +1,16 @@
 """What holds for every test: the longer runs are asked for, and a short one repeats itself."""
 
+from typing import Any
+
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("checks")  # before a test imports them: what they compare is told
 
-settings.register_profile("repeats", derandomize=True)
+UNDER_LOAD: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""A busy machine is not a reason to fail."""
+settings.register_profile("repeats", derandomize=True, **UNDER_LOAD)
+settings.register_profile("looks", **UNDER_LOAD)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,9 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """A run that judges a change draws the same examples each time; the longer one looks for others."""
     is_short = not config.getoption("--run-slow")
-    settings.register_profile("states", max_examples=config.getoption("--states"), derandomize=is_short)
-    if not config.getoption("--run-slow"):
-        settings.load_profile("repeats")
+    settings.load_profile("repeats" if is_short else "looks")
+    settings.register_profile("states", max_examples=config.getoption("--states"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

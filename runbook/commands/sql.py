@@ -5,6 +5,7 @@ from typing import Any
 
 from runbook import settings as reading
 from runbook.errors import SettingsWrong
+from runbook.kinds import KINDS
 from runbook.sql import files, parameters, rendered, template
 from runbook.terminal import note, say_as_is
 
@@ -26,4 +27,4 @@ def sql(config: Mapping[str, Any], *, step_number: int) -> int:
 
 
 def _for_all(name: str) -> bool:
-    return not name.removesuffix(".sql").endswith(("enriched", "bad_rows"))
+    return not name.removesuffix(".sql").endswith(tuple(KINDS))

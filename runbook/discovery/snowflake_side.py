@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,9 @@ from runbook.discovery.described import Described
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
+from runbook.kinds import KINDS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
-from runbook.wanted import pipeline
 
 _URL = re.compile(r"(s3(?:china|gov)?)://([^/]+)(?:/(.*))?")
 _CHANNEL = re.compile(r"arn:[a-z-]+:(?:sqs|sns):([a-z0-9-]+):[0-9]{12}:.+")
@@ -260,6 +261,15 @@ def _table(reader: Reader, pipe: FoundPipe) -> Row | None:
     return next((row for row in rows if row["name"] == table.name), None)
 
 
+def _columns(reader: Reader, pipe: FoundPipe) -> frozenset[str]:
+    """The columns of the pipe's table; none where they cannot be seen."""
+    with suppress(CannotTell):
+        table, what = pipe.table.sql, f"The columns of {pipe.table}"
+        rows = ask(lambda: reader.sql(f"DESC TABLE {table}"), what, f"SELECT on table {table}")
+        return frozenset(str(row["name"]) for row in rows or ())
+    return frozenset()
+
+
 def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     """One pipe as a stream of the settings."""
     copy, file_format = pipe.copy, pipe.copy.file_format
@@ -267,7 +277,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     if name_of_format := on_stage.get("FORMAT_NAME", ""):
         file_format = _format_name(name_of_format, pipe)
     options = _options(reader, file_format)
-    kind = "bad_rows" if _type(options, {**on_stage, **copy.options}) == "JSON" else "enriched"
+    kind = kind_read_by(_type(options, {**on_stage, **copy.options}), _columns(reader, pipe))
     as_found: dict[str, Any] = {"stage_url": pipe.url}
     if copy.path:
         as_found["path"] = copy.path
@@ -276,7 +286,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
         as_found["pattern"] = copy.pattern
     if file_format:
         as_found["file_format"] = file_format.sql
-        as_found["format"] = {name: options.get(name, "") for name in pipeline.FORMAT_OPTIONS[kind]}
+        as_found["format"] = {name: options.get(name, "") for name in KINDS[kind].FORMAT or options}
     as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
@@ -388,7 +398,7 @@ def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Ite
         yield "the file format is written on the stage; what is altered there is not watched"
     elif copy.file_format is None and not options:
         yield "its COPY states the format's options itself; they are watched as part of its text"
-    wanted = pipeline.FORMAT_OPTIONS[kind] if options else {}
+    wanted = KINDS[kind].FORMAT if options else {}
     for name, value in wanted.items():
         if options.get(name, "") != value:
             have = options.get(name, "")

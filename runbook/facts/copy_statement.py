@@ -196,7 +196,7 @@ def _is_stage(word: Token) -> bool:
 
 def _goes_on(words: list[Token]) -> bool:
     """Whether a stage's name or path goes on where this does not read on: ``@a . b``, ``@a/"b c"/``."""
-    for word, after in zip(words, [*words[1:], Token("sign", ";")], strict=True):
+    for word, after in pairwise([*words, Token("sign", ";")]):
         if word.kind == "stage" and ('"' in word.text.partition("/")[2] or after.says(".")):
             return True
         if word.kind == "stage" and word.text.upper() == "@IDENTIFIER" and after.says("("):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.facts.snowflake import LOAD_COLUMNS, Load, ask, load_of, utc
+from runbook.kinds import kind_of
 from runbook.settings import Stream
 from runbook.sql import literal
 
@@ -127,42 +128,12 @@ def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ..
     read_at = "MAX(_loaded_at)" if "_LOADED_AT" in columns else "NULL"
     twice = "COUNT(_file_row) - COUNT(DISTINCT _file_row)" if "_FILE_ROW" in columns else "0"
     which = f"_file IN ({', '.join(map(literal, keys))})" if keys else "_file IS NOT NULL"
+    misread = kind_of(stream).misread(frozenset(columns))
     return (
         f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t, {twice} AS twice, "
-        f"{_misread(stream, columns)} AS misread FROM {stream.table.sql} WHERE {which} GROUP BY _file"
+        f"{misread} AS misread FROM {stream.table.sql} WHERE {which} GROUP BY _file"
     )
 
-
-def _misread(stream: Stream, columns: tuple[str, ...]) -> str:
-    """How many of the rows no enriched event is read as, by its first field and its last.
-
-    Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
-    taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
-    with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
-    Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
-    line, a tab inside a field, another order. One of them alone may be odd in a sound event. Sources:
-    https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
-    https://docs.snowplow.io/docs/fundamentals/canonical-event/
-    """
-    if stream.kind != "enriched" or not {"APP_ID", "TRUE_TSTAMP"} <= set(columns):
-        return "0"
-    patterns = [("app_id", each) for each in (f"%{TAB}%", f"{GZIP}%", "{%", "<%", "PK\x03\x04%", "PAR1%")]
-    patterns += [("app_id", f"%{COMMAS}%"), ("app_id", f"{BINARY * 3}%")]
-    patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
-    found = [f"{column} LIKE {literal(each)}" for column, each in patterns]
-    if {column.upper() for column in ALWAYS} <= set(columns):
-        unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
-        found.append(f"({' AND '.join(unmet)})")
-    return f"COUNT_IF({' OR '.join(found)})"
-
-
-ALWAYS = {
-    "event_id": "________-____-____-____-____________",
-    "collector_tstamp": "____-__-__%",
-}
-"""What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
-COMMAS, BINARY = "," * 8, "\x01"
-TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 COMPARED_WHOLE = 20_000_000
 """Rows up to which a table is compared with all of itself; of a larger one only what came of late."""
@@ -205,13 +176,10 @@ def _same_rows_statement(name: str, mark: str, since: datetime, *, whole: bool) 
 
 
 def _mark(stream: Stream, columns: tuple[str, ...]) -> str | None:
-    """What a row of Snowplow's is known by, NULL for a row without it; None where a column is missing."""
+    """What a row is known by, NULL for a row without it; None where a column is missing."""
     if not stream.names_files or not {"_FILE", "_LOADED_AT"} <= set(columns):
         return None
-    if stream.kind == "enriched":
-        return "event_id || '|' || COALESCE(collector_tstamp, '') || '|' || COALESCE(etl_tstamp, '')"
-    processor = "COALESCE(document:data:processor, document:detail:data:processor)"
-    return f"IFF({processor} IS NULL, NULL, MD5(TO_JSON(document)))"
+    return kind_of(stream).MARK
 
 
 def _created_on(reader: Reader, stream: Stream) -> datetime:

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from runbook.facts.rhythm import TOO_ODD, Rhythm
 from runbook.facts.snowflake import Listing
+from runbook.kinds import kind_of
 from runbook.settings import Stream
 
 AT_LEAST = timedelta(days=1)
@@ -43,13 +44,13 @@ def fallen_silent(stream: Stream, listing: Listing, made: datetime, now: datetim
     if now - since <= AT_LEAST:
         return None
     came = sorted({file.modified for file in listing.files if file.modified > newest - REMEMBERED})
-    certain = newest - came[0] >= A_MEASURE and stream.kind != "bad_rows"
+    certain = newest - came[0] >= A_MEASURE and not kind_of(stream).MAY_STAY_AWAY
     hours = Counter(at.replace(minute=0, second=0, microsecond=0) for at in came)
     rhythm = Rhythm(came[0], newest, hours)
     why = ""
     if rhythm.is_learned and rhythm.chance_of(since, now) <= TOO_ODD:
         why = "in these hours of the week files have always come"
-    elif stream.kind != "bad_rows":
+    elif not kind_of(stream).MAY_STAY_AWAY:
         why = _pauses(came, now - since)
     return FallenSilent(newest, why, certain) if why else None
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from runbook.facts.delivery import FAILED, LOADED, Findings, findings
 from runbook.facts.history import SameRows
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, StagedFile
+from runbook.kinds import CANARY
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.left import left_by_an_earlier_pipe
 from runbook.settings import Stream
-from runbook.wanted.pipeline import CANARY
 
 # https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts: what a load says of a file that is gone
 _GONE = "gone from the bucket before it was loaded"

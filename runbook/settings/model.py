@@ -184,7 +184,8 @@ class Settings(Model):
     def viewed(self) -> tuple[Stream, ...]:
         """The streams with a typed view: the first of each kind."""
         kinds = {stream.kind: stream for stream in reversed(self.streams)}
-        return tuple(stream for stream in self.streams if kinds[stream.kind] is stream)
+        first = (stream for stream in self.streams if kinds[stream.kind] is stream)
+        return tuple(stream for stream in first if stream.kind in ("enriched", "bad_rows"))
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
@@ -212,6 +213,8 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
+                if row.kind == "other":
+                    raise ValueError(f"streams.{name}.kind: no step makes a stream of the kind other")
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
                 continue
@@ -324,6 +327,7 @@ class Settings(Model):
         formats = {
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
+            "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
         }
         return Stream(
             name=name,

@@ -125,7 +125,7 @@ Place = Annotated[
 ]
 Tags = Annotated[dict[str, str], AfterValidator(iam_tags), _TAGS]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
-StreamKind = Literal["enriched", "bad_rows"]
+StreamKind = Literal["enriched", "bad_rows", "other"]
 
 
 Hours = Annotated[int, Field(ge=1)] | Literal["never"] | None

@@ -60,8 +60,8 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
-        admin = settings.snowflake.admin_role
-        refuse_another_owners(facts, "INTEGRATION", settings.snowflake.integration.sql, admin, why="; ".join(why), number=2)
+        admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
+        refuse_another_owners(facts, "INTEGRATION", name, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
 

@@ -10,20 +10,16 @@ from collections.abc import Iterator
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.facts.snowflake import ORPHANED_STAGE
+from runbook.kinds import kind_of
 from runbook.plan import Change, SqlChange
 from runbook.settings import Identifier, Stream
 from runbook.sql import rendered
 from runbook.steps.owners import refuse_another_owners
 from runbook.wanted.grants import Grant, loader_grants, missing_grants, operator_grants
-from runbook.wanted.pipeline import FORMAT_OPTIONS, missing_columns, shape
+from runbook.wanted.pipeline import missing_columns, sql_file
 
 FOLDER = "step4_snowflake"
 STEP_3, TERRAFORM = "invoke step3-aws", "`invoke tfvars`, terraform -chdir=terraform apply"
-NUMBER = {
-    "file_format": {"enriched": 20, "bad_rows": 21},
-    "table": {"enriched": 30, "bad_rows": 31},
-    "pipe": {"enriched": 60, "bad_rows": 61},
-}
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -111,9 +107,7 @@ def _format(facts: Facts, stream: Stream) -> str:
     have = facts.file_format(stream)
     if have is None:
         return "the file format does not exist"
-    wrong = [
-        name for name, value in FORMAT_OPTIONS[stream.kind].items() if have.options.get(name, value) != value
-    ]
+    wrong = [name for name, value in kind_of(stream).FORMAT.items() if have.options.get(name, value) != value]
     return f"{', '.join(wrong)} of the file format differ" if wrong else ""
 
 
@@ -155,7 +149,7 @@ def _on_the_folder(facts: Facts, stream: Stream) -> None:
 
 
 def _file(facts: Facts, stream: Stream, what: str, why: str) -> SqlChange:
-    return _named(facts, stream, f"{NUMBER[what][stream.kind]}_{what}_{shape(stream)}.sql", why)
+    return _named(facts, stream, sql_file(stream, what).removeprefix(f"{FOLDER}/"), why)
 
 
 def _named(facts: Facts, stream: Stream, name: str, why: str) -> SqlChange:

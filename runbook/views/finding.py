@@ -76,6 +76,7 @@ def sightings(reader: Reader, settings: Settings, event_id: str) -> list[Sightin
     return [
         _sighting(stream, row)
         for stream in settings.streams
+        if stream.kind in _IS_IT
         for row in _rows(reader, stream, event_id.lower())
     ]
 

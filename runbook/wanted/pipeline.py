@@ -7,56 +7,27 @@ checks compare them, and neither sees the other.
 import re
 from collections.abc import Collection
 
+from runbook.kinds import kind_of
 from runbook.settings import Settings, Stream
 from runbook.sql import rendered, statements, template
 
-# Every option that sql/step4_snowflake sets, as DESC FILE FORMAT writes it (docs/runbook.md#file-format).
-FORMAT_OPTIONS: dict[str, dict[str, str]] = {
-    "enriched": {
-        "TYPE": "CSV",
-        "COMPRESSION": "AUTO",
-        "RECORD_DELIMITER": "\\n",
-        "FIELD_DELIMITER": "\\t",
-        "MULTI_LINE": "false",
-        "PARSE_HEADER": "false",
-        "SKIP_HEADER": "0",
-        "SKIP_BLANK_LINES": "true",
-        "ESCAPE": "NONE",
-        "ESCAPE_UNENCLOSED_FIELD": "NONE",
-        "TRIM_SPACE": "false",
-        "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
-        "NULL_IF": "[]",
-        "ERROR_ON_COLUMN_COUNT_MISMATCH": "true",
-        "REPLACE_INVALID_CHARACTERS": "true",
-        "EMPTY_FIELD_AS_NULL": "true",
-        "SKIP_BYTE_ORDER_MARK": "true",
-        "ENCODING": "UTF8",
-    },
-    "bad_rows": {
-        "TYPE": "JSON",
-        "COMPRESSION": "AUTO",
-        "STRIP_OUTER_ARRAY": "false",
-        "REPLACE_INVALID_CHARACTERS": "true",
-        "SKIP_BYTE_ORDER_MARK": "true",
-    },
-}
+TENS = {"file_format": 20, "table": 30, "pipe": 60}
 
 
-def shape(stream: Stream) -> str:
-    """How a stream's own files in ``sql/`` end."""
-    return stream.kind
+def sql_file(stream: Stream, what: str) -> str:
+    """The file in ``sql/`` that makes a stream's file format, table or pipe, by its kind."""
+    return f"step4_snowflake/{TENS[what] + kind_of(stream).NUMBER}_{what}_{stream.kind}.sql"
 
 
 def columns(stream: Stream) -> tuple[str, ...]:
     """The columns the stream's pipe writes, in order, as they are created in ``sql/``."""
-    number = {"enriched": "30", "bad_rows": "31"}[stream.kind]
-    text = template(f"step4_snowflake/{number}_table_{stream.kind}.sql")
+    text = template(sql_file(stream, "table"))
     return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
 
 
 def format_options(stream: Stream) -> dict[str, str]:
     """The file format's options that decide what is lost: those that lose nothing, or those found."""
-    return stream.found.format if stream.found else FORMAT_OPTIONS[stream.kind]
+    return stream.found.format if stream.found else dict(kind_of(stream).FORMAT)
 
 
 def missing_columns(names: Collection[str], stream: Stream) -> list[str]:
@@ -69,16 +40,12 @@ def missing_columns(names: Collection[str], stream: Stream) -> list[str]:
 LEASE_PREFIX = "SNOWPIPE_RUNBOOK_LEASE_"
 """How the names of leases begin: file formats that say who is at work (runbook.loading.leases)."""
 
-CANARY = "snowpipe-runbook-canary"
-"""How the name of a canary's file begins; its run follows (runbook.verify.canary)."""
-
 
 def pipe_definition(settings: Settings, stream: Stream) -> str:
     """The COPY statement of the stream's pipe: as sql/step4_snowflake writes it, or as it was found."""
     if stream.found:
         return stream.found.statement
-    number = {"enriched": "60", "bad_rows": "61"}[stream.kind]
-    text = rendered(f"step4_snowflake/{number}_pipe_{stream.kind}.sql", settings, stream)
+    text = rendered(sql_file(stream, "pipe"), settings, stream)
     statement = next(row for row in statements(text) if row.upper().startswith("CREATE PIPE"))
     return statement[re.search(r"\bAS\s+(?=COPY\b)", statement).end() :]  # type: ignore[union-attr]
 

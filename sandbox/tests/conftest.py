@@ -13,8 +13,11 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from snowpipe_sandbox.server import Sandbox
+
+UNDER_LOAD: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+"""A busy machine is not a reason to fail."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,9 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.register_profile("repeats", derandomize=True)
-    if not config.getoption("--run-slow"):
-        settings.load_profile("repeats")
+    settings.register_profile("looks", **UNDER_LOAD)
+    settings.register_profile("repeats", derandomize=True, **UNDER_LOAD)
+    settings.load_profile("looks" if config.getoption("--run-slow") else "repeats")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -84,8 +84,8 @@ def test_dbt_builds_on_the_views(healthy: Installation, tmp_path: Path) -> None:
     typed = tmp_path / "typed"
     shutil.copytree(ROOT / "ops" / "dbt", typed)
     dbt(at, typed, "debug")
-    dbt(at, typed, "source", "freshness")
     dbt(at, typed, "build")
+    dbt(at, typed, "source", "freshness")
     load(at, "again.gz", event(br_viewwidth="784", collector_tstamp="2026-11-21 00:00:00.000"))
     dbt(at, typed, "build")
     assert at.sql("SELECT COUNT(*), MAX(br_viewwidth) FROM RAW.MODELS.EVENTS") == [(2, 784)]

@@ -20,12 +20,13 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
+from runbook.kinds import KINDS
 from runbook.plan import AwsChange, SqlChange
 from runbook.policies.held import Policy, Role, trust_sid
 from runbook.settings import Settings, read
 from runbook.sql import statements
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
-from runbook.wanted.pipeline import FORMAT_OPTIONS, columns
+from runbook.wanted.pipeline import columns
 from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, Known
@@ -242,7 +243,7 @@ class Accounts:
         for stream in settings.streams:
             there = stream.file_format.sql in here.objects["FILE FORMAT"]
             found["format", stream.file_format] = (
-                FileFormat(dict(FORMAT_OPTIONS[stream.kind])) if there else None
+                FileFormat(dict(KINDS[stream.kind].FORMAT)) if there else None
             )
             there = stream.table.sql in here.objects["TABLE"]
             found["table", stream.name] = _table(stream.kind) if there else None

@@ -24,11 +24,12 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
+from runbook.kinds import KINDS
 from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
 from runbook.wanted.permissions import permissions
-from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, pipe_definition
+from runbook.wanted.pipeline import columns, pipe_definition
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from runbook.wanted.trust import ours
 
@@ -212,7 +213,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     }
     for stream in settings.streams:
         found |= {
-            ("format", stream.file_format): FileFormat(dict(FORMAT_OPTIONS[stream.kind])),
+            ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
             ("table", stream.name): Table(tuple((name, "VARCHAR") for name in columns(stream))),
             ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
             ("pause", stream.name): Pause(paused=False, level=""),

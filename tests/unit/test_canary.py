@@ -3,7 +3,8 @@
 import gzip
 import json
 
-from runbook.verify.canary import NAME, RUN, SCHEMA, Canary
+from runbook.kinds.bad_rows import SCHEMA
+from runbook.verify.canary import NAME, RUN, Canary
 from runbook.wanted.pipeline import columns
 
 THIS = "20261120T120000Z-0a1b2c"

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.kinds import KINDS
 from runbook.settings import read
 from runbook.sql import template
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, missing_grants, operator_grants
-from runbook.wanted.pipeline import FORMAT_OPTIONS, columns, missing_columns, pipe_definition, same_statement
+from runbook.wanted.pipeline import columns, missing_columns, pipe_definition, same_statement
 from tests.unit.conftest import written
 
 
@@ -68,7 +69,7 @@ def test_a_table_may_hold_more_than_the_pipe_writes(settings):
 @pytest.mark.parametrize(("kind", "number"), [("enriched", "20"), ("bad_rows", "21")])
 def test_every_option_that_is_compared_is_set_in_the_file(kind, number):
     text = template(f"step4_snowflake/{number}_file_format_{kind}.sql")
-    for name in FORMAT_OPTIONS[kind]:
+    for name in KINDS[kind].FORMAT:
         assert f"  {name} = " in text
 
 

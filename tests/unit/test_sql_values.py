@@ -309,7 +309,7 @@ LOOKED_AT: dict[str, set[str]] = {
     },
     "runbook/facts/history.py:rows_statement": {
         "', '.join(map(literal, keys))",
-        "_misread(stream, columns)",
+        "kind_of(stream).misread(frozenset(columns))",
     },
     "runbook/facts/snowflake.py:entry": {"', '.join(calls)"},
     "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
@@ -319,8 +319,8 @@ LOOKED_AT: dict[str, set[str]] = {
     # written as a string where it has any sign but those of a plain path
     "runbook/facts/snowflake.py:list_statement": {"stream.path"},
     "runbook/facts/snowflake.py:read": {"', '.join(calls)"},
-    "runbook/verify/canary.py:runs_in_table": {"_ours(stream)", "_run(stream)"},
-    "runbook/verify/canary.py:delete": {"_ours(self.stream)", "_run(self.stream)"},
+    "runbook/verify/canary.py:runs_in_table": {"kind.CANARYS_ROW", "kind.CANARYS_RUN"},
+    "runbook/verify/canary.py:delete": {"kind.CANARYS_ROW", "kind.CANARYS_RUN"},
     "runbook/verify/flight.py:_remove_row": {"canary.delete"},
     "runbook/replacing/statements.py:_by_owner": {"statement"},
     "runbook/replacing/statements.py:create": {"definition"},
@@ -329,7 +329,8 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/watching/history.py:forget": {"table"},
     "runbook/watching/history.py:work": {"table"},
     # written by .sql in the settings
-    "runbook/watching/looking.py:figures_of": {"facts.settings.schema_sql"},
+    "runbook/watching/looking.py:figures_of": {"schema"},
+    "runbook/facts/snowflake.py:owner": {"kind", "name"},
     # words and numbers of the code itself
     "runbook/replacing/procedure.py:_try_the_level": {"statements.EVENT_LEVEL"},
     "runbook/ledger/in_snowflake.py:_base": {"digit"},
@@ -337,7 +338,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/history.py:_same_rows_statement": {"mark", "name"},
     "runbook/facts/neighbours.py:_everywhere": {"kind"},
     "runbook/facts/ours.py:_everywhere": {"kind"},
-    "runbook/facts/snowflake.py:_in_schema": {"kind"},
+    "runbook/facts/snowflake.py:_in_schema": {"kind", "reader.settings.schema_sql", "schema"},
     "runbook/facts/views.py:schemas": {"' UNION ALL '.join(parts)"},
     "runbook/facts/views.py:_schemas_of": {"column", "path", "flat", "_since(since)"},
     "runbook/facts/views.py:_counted": {"', '.join(columns)", "_since(since)"},

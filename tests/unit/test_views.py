@@ -310,7 +310,7 @@ def test_the_dbt_sources_name_the_views_and_their_columns() -> None:
     }
     by_name = {view.name.name: view.sql for view in wanted(settings)}
     for table in source["tables"]:
-        for name in (source["loaded_at_field"], *(each["name"] for each in table["columns"])):
+        for name in (source["config"]["loaded_at_field"], *(each["name"] for each in table["columns"])):
             assert re.search(rf"\b{name},$", by_name[table["identifier"]], re.MULTILINE), name
     unified = variables["snowplow_unified"]
     assert (unified["snowplow__database"], unified["snowplow__atomic_schema"]) == place

@@ -1,0 +1,138 @@
+"""Enriched events: 131 fields apart by tabs, one event a line.
+
+Source: https://docs.snowplow.io/docs/fundamentals/canonical-event/understanding-the-enriched-tsv-format/
+"""
+
+import re
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from runbook.sql import literal
+
+NUMBER = 0
+MAY_STAY_AWAY = False
+FORMAT = {
+    "TYPE": "CSV",
+    "COMPRESSION": "AUTO",
+    "RECORD_DELIMITER": "\\n",
+    "FIELD_DELIMITER": "\\t",
+    "MULTI_LINE": "false",
+    "PARSE_HEADER": "false",
+    "SKIP_HEADER": "0",
+    "SKIP_BLANK_LINES": "true",
+    "ESCAPE": "NONE",
+    "ESCAPE_UNENCLOSED_FIELD": "NONE",
+    "TRIM_SPACE": "false",
+    "FIELD_OPTIONALLY_ENCLOSED_BY": "NONE",
+    "NULL_IF": "[]",
+    "ERROR_ON_COLUMN_COUNT_MISMATCH": "true",
+    "REPLACE_INVALID_CHARACTERS": "true",
+    "EMPTY_FIELD_AS_NULL": "true",
+    "SKIP_BYTE_ORDER_MARK": "true",
+    "ENCODING": "UTF8",
+}
+
+FIELDS = 131
+FIRST_FIELDS = 108
+"""What the oldest enriched events have; later versions only added to the end."""
+
+CANARY = "snowpipe-runbook-canary"
+"""How the name of a canary's file begins; its run follows (runbook.verify.canary)."""
+CANARYS_COLUMNS = frozenset({"APP_ID", "NAME_TRACKER"})
+CANARYS_ROW = f"app_id = {literal(CANARY)}"
+CANARYS_RUN = "name_tracker"
+MARK = "event_id || '|' || COALESCE(collector_tstamp, '') || '|' || COALESCE(etl_tstamp, '')"
+"""An id alone also repeats when a tracker sends twice."""
+
+ALWAYS = {
+    "event_id": "________-____-____-____-____________",
+    "collector_tstamp": "____-__-__%",
+}
+"""What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
+ALWAYS_THERE = frozenset({"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP"})
+"""The columns by which a table of somebody else's is taken for one of events."""
+COMMAS, BINARY = "," * 8, "\x01"
+TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
+
+_EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
+
+
+def begun(run: str) -> datetime:
+    """When the run of a canary began, by the clock of the machine that began it."""
+    return datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def canary(run: str) -> str:
+    """An enriched event of 131 fields; the run's name stands where the tracker's would."""
+    fields = [""] * FIELDS
+    fields[0], fields[1] = CANARY, "srv"
+    fields[2] = fields[3] = f"{begun(run):%Y-%m-%d %H:%M:%S}.000"
+    fields[5], fields[6] = "unstruct", str(uuid5(NAMESPACE_URL, run))
+    fields[8], fields[9], fields[10], fields[11] = run, CANARY, CANARY, CANARY
+    return "\t".join(fields)
+
+
+def misread(columns: frozenset[str]) -> str:
+    """How many of the rows no enriched event is read as, by its first field and its last.
+
+    Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
+    taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
+    with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
+    Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
+    line, a tab inside a field, another order. One of them alone may be odd in a sound event. Sources:
+    https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
+    https://docs.snowplow.io/docs/fundamentals/canonical-event/
+    """
+    if not {"APP_ID", "TRUE_TSTAMP"} <= columns:
+        return "0"
+    patterns = [("app_id", each) for each in (f"%{TAB}%", f"{GZIP}%", "{%", "<%", "PK\x03\x04%", "PAR1%")]
+    patterns += [("app_id", f"%{COMMAS}%"), ("app_id", f"{BINARY * 3}%")]
+    patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
+    found = [f"{column} LIKE {literal(each)}" for column, each in patterns]
+    if {column.upper() for column in ALWAYS} <= columns:
+        unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
+        found.append(f"({' AND '.join(unmet)})")
+    return f"COUNT_IF({' OR '.join(found)})"
+
+
+def wrong_in(plain: bytes) -> str:
+    """What text holds instead of events; empty where its beginning is right or unknown."""
+    if plain.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"{", b"[")):
+        return "it holds JSON"
+    line = _first_line(plain)
+    return (_of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else "") or _of_later_lines(plain)
+
+
+def older(plain: bytes) -> str:
+    """How many fields the first line has, where it is an event of an older Snowplow's; else empty."""
+    fields = _first_line(plain).count(b"\t") + 1
+    return f"its first line has {fields} of {FIELDS} fields" if FIRST_FIELDS <= fields < FIELDS else ""
+
+
+def _first_line(plain: bytes) -> bytes:
+    """The first line that is not empty; nothing where its end is not among what was read."""
+    line, end, _ = plain.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").partition(b"\n")
+    return line if end else b""
+
+
+def _of_later_lines(plain: bytes) -> str:
+    """The first line that is not an event by the number of its fields; one that is not whole is unknown."""
+    for number, line in enumerate(plain.split(b"\n")[:-1], 1):
+        fields = line.count(b"\t") + 1
+        if line.strip(b"\r\t ") and not FIRST_FIELDS <= fields <= FIELDS:
+            return f"its line {number:,} has {fields} of {FIELDS} fields"
+    return ""
+
+
+def _of_fields(fields: list[bytes]) -> str:
+    """What is wrong with an event's fields."""
+    if len(fields) > 6 and fields[0].lower() == b"app_id" and fields[1].lower() == b"platform":
+        return "its first line is a header"
+    if len(fields) < FIRST_FIELDS:
+        return f"its first line has {len(fields)} of {FIELDS} fields"
+    if (fields[6] and not _EVENT_ID.fullmatch(fields[6])) or (fields[3] and not _MOMENT.fullmatch(fields[3])):
+        return "the fields of its first line are not in their places"
+    if len(fields) > FIELDS:
+        return f"its first line has {len(fields)} fields, more than {FIELDS}"
+    return ""
