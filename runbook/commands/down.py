@@ -18,6 +18,7 @@ from runbook.teardown import BACKWARDS, handed_over, one_stream
 from runbook.teardown.integration import FILES, others_things
 from runbook.teardown.rules import needed_by
 from runbook.terminal import Style, counted, note, say, wrapped
+from runbook.wanted.views import wanted
 
 
 def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stream: str | None) -> int:
@@ -178,6 +179,7 @@ def stays(facts: Facts) -> Iterator[str]:
     for stream in settings.streams:
         if facts.table(stream) is not None:
             yield f"the table {stream.table.sql} with its rows"
+    yield from _views_that_stay(facts)
     for stream in settings.streams:
         for kind, found in (("pipe", facts.pipe(stream)), ("stage", facts.stage(stream))):
             name = getattr(stream, kind)
@@ -197,6 +199,15 @@ def stays(facts: Facts) -> Iterator[str]:
         elif role in facts.roles and role not in there:
             yield f"the role {role.sql}, with its grants: its comment is not this project's"
     yield from _stays_on_aws(facts)
+
+
+def _views_that_stay(facts: Facts) -> Iterator[str]:
+    views = wanted(facts.settings)
+    for view in views:
+        if (have := facts.view(view)) and not have.is_ours:
+            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
+    for schema in sorted({view.schema for view in views if facts.view_schema_exists(view)}):
+        yield f"the schema {schema} of the views"
 
 
 def _stays_on_aws(facts: Facts) -> Iterator[str]:

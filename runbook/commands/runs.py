@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook.errors import SettingsWrong
 from runbook.invocation import home
+from runbook.plan import VIEWS
 from runbook.running import known
 from runbook.sql import statements
 from runbook.terminal import say_as_is
@@ -184,7 +185,8 @@ def _told(run: PastRun, *, references: bool) -> Iterator[str]:
 
 def _line(row: Row, *, references: bool) -> Iterator[str]:
     if "planned" in row:
-        yield f"plan      step {row['step']}: {', '.join(each['change'] for each in row['planned'])}"
+        place = "views" if row["step"] == VIEWS else f"step {row['step']}"
+        yield f"plan      {place}: {', '.join(each['change'] for each in row['planned'])}"
     elif "checks" in row:
         red = [
             f"{name} {word}"
