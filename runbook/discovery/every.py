@@ -81,19 +81,23 @@ def _leave_out(
     reasons: dict[QualifiedName, str],
 ) -> None:
     """Name every pipe that became no stream, with its reason, once."""
-    known = {row.partition(": ")[0] for row in found.left_out} | {str(pipe.name) for pipe in taken}
-    others = {name: _apart(pipe, taken[0]) for name, pipe in pipes.items() if name not in reasons}
-    rows = sorted({**others, **reasons}.items(), key=_by_name)
-    found.left_out += [f"{name}: {why}" for name, why in rows if str(name) not in known]
+    streams = {pipe.name for pipe in taken}
+    said = {row.partition(": ")[0] for row in found.left_out}  # what one file cannot say beside the first
+    others = {name: _apart(pipe, taken[0]) for name, pipe in pipes.items() if str(name) not in said}
+    rows = {name: why for name, why in {**others, **reasons}.items() if name not in streams}
+    own = {str(name) for name in rows}
+    found.left_out = [row for row in found.left_out if row.partition(": ")[0] not in own]
+    found.left_out += [f"{name}: {why}" for name, why in sorted(rows.items(), key=_by_name)]
 
 
 def _apart(pipe: FoundPipe, first: FoundPipe) -> str:
     """What keeps a pipe that could be served out of the file of another one."""
     if pipe.bucket != first.bucket:
         return f"its files are in another bucket ({pipe.bucket}): {ELSEWHERE}"
-    integration = str(pipe.stage["storage_integration"])
-    if integration != str(first.stage["storage_integration"]):
-        return f"its stage has another integration ({integration}): {ELSEWHERE}"
+    integration = pipe.stage["storage_integration"]
+    if integration != first.stage["storage_integration"]:
+        which = f"another integration ({integration})" if integration else "no integration"
+        return f"its stage has {which}: {ELSEWHERE}"
     return f"it is of another owner: {ELSEWHERE}"
 
 

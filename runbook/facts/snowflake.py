@@ -43,7 +43,7 @@ class StorageIntegration:
     role_arn: str
     external_id: str
     iam_user_arn: str
-    allowed_locations: frozenset[str]
+    allowed_locations: tuple[str, ...]
     blocked_locations: frozenset[str]
     comment: str
 
@@ -251,7 +251,7 @@ def integration(reader: Reader) -> StorageIntegration | None:
             external_id=value.get("STORAGE_AWS_EXTERNAL_ID", ""),
             iam_user_arn=value.get("STORAGE_AWS_IAM_USER_ARN", ""),
             allowed_locations=_locations(value.get("STORAGE_ALLOWED_LOCATIONS", "")),
-            blocked_locations=_locations(value.get("STORAGE_BLOCKED_LOCATIONS", "")),
+            blocked_locations=frozenset(_locations(value.get("STORAGE_BLOCKED_LOCATIONS", ""))),
             comment=value.get("COMMENT", ""),
         )
 
@@ -281,8 +281,8 @@ def external_id(reader: Reader, name: Identifier) -> str:
     return str(next(found, "") or "")
 
 
-def _locations(text: str) -> frozenset[str]:
-    return frozenset(part for part in text.split(",") if part)
+def _locations(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part for part in text.split(",") if part))
 
 
 def roles(reader: Reader) -> frozenset[str]:

@@ -82,8 +82,8 @@ def test_a_stream_is_added_while_the_others_load(live: Live) -> None:
 
 def external_ids(at: Installation) -> set[str]:
     policy = at.aws("iam").get_role(RoleName="snowflake-read-role")["Role"]["AssumeRolePolicyDocument"]
-    found = {each["Condition"]["StringEquals"]["sts:ExternalId"] for each in policy["Statement"]}
-    return {one for row in found for one in ([row] if isinstance(row, str) else row)}
+    rows = [each["Condition"]["StringEquals"]["sts:ExternalId"] for each in policy["Statement"]]
+    return {one for row in rows for one in ([row] if isinstance(row, str) else row)}
 
 
 def test_the_external_id_is_rotated_without_a_gap(live: Live) -> None:
@@ -105,7 +105,11 @@ def test_a_pipe_is_renamed_and_every_file_is_there_once(live: Live) -> None:
     live.put(EVENTS, "meanwhile.gz")
     assert live.rows("EVENTS") == 1
     live.writes("rename.md", "streams")
-    live.follows("rename.md", from_="and apply it:")
+    live.follows("rename.md", from_="and apply it:", until="A quarter")
+    live.run("backfill", "--stream", "events", "--pattern", ".*", expect=4)
+    assert live.rows("EVENTS") == 1
+    live.at.advance(minutes=20)
+    live.follows("rename.md", from_="A quarter")
     assert live.rows("EVENTS") == 2
     live.run("backfill", "--stream", "events", "--pattern", ".*")
     live.put(EVENTS, "b.gz")

@@ -245,7 +245,7 @@ def integration(settings: Settings, **changes: Any) -> StorageIntegration:
         "role_arn": settings.aws.role_arn,
         "external_id": EXTERNAL_ID,
         "iam_user_arn": SNOWFLAKES_USER,
-        "allowed_locations": frozenset(settings.allowed_locations),
+        "allowed_locations": settings.allowed_locations,
         "blocked_locations": frozenset(),
         "comment": f"Reads Snowplow files from S3 for {settings.schema_sql} (snowpipe-runbook)",
     }
@@ -282,6 +282,7 @@ def stage(settings: Settings, stream: Stream, **changes: Any) -> Stage:
         "url": stream.url,
         "integration": settings.snowflake.integration,
         "owner": settings.snowflake.owner_role,
+        "comment": "Snowplow files in S3 (snowpipe-runbook)",
     }
     return Stage(**{**given, **changes})
 
@@ -294,6 +295,7 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
         "notification_channel": QUEUE,
         "created_on": MADE,
         "invalid_reason": None,
+        "comment": "Snowplow events (snowpipe-runbook)",
     }
     return Pipe(**{**given, **changes})
 

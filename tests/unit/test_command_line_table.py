@@ -10,6 +10,7 @@ import pytest
 from invoke import Context
 
 import tasks
+from runbook.command_line import READING
 from tests.unit.test_command_line import (
     DRY,
     EVERY,
@@ -87,8 +88,8 @@ class Row:
         line = f"{self.file}up --dry-run {called(self.task)}"
         if self.task in DRY and self.task != "plan":
             return self.refused(line, f"up --dry-run {self.task}")
-        code, _ = self.terminal.types(line)
-        if code == 0:
+        if self.task in READING:
+            self.terminal.types(line)
             assert self.terminal.commands[0][2]["dry_run"] is True
             return "both"
         return self.refused(line, f"{self.task} has none")
