@@ -331,6 +331,7 @@ def files_of_another_suffix_since_today(at: Installation) -> Iterator[None]:
     s3, bucket = at.aws("s3"), at.settings.aws.bucket
     for number in range(12):
         at.put("events", f"{number}-until-today.gz", _gz())
+        at.settle()
         at.advance(hours=23)
     keys = [at.put("events", f"{number}-since-today.zst", b"packed otherwise") for number in range(3)]
     at.settle()
@@ -454,6 +455,7 @@ _among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
 def _falls_silent(at: Installation, name: str, files: int, every: float, quiet: float) -> None:
     for number in range(files):
         at.put("events", f"{name}-{number}.gz", _gz())
+        at.settle()  # a clock that jumps while a file is read ends the reader's session
         at.advance(hours=every)
     at.settle()
     at.advance(hours=quiet)
