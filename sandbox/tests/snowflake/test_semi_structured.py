@@ -111,3 +111,11 @@ def test_whole_documents_of_every_size_and_depth_are_read_or_null(sql):
     deep = "[" * 900 + "]" * 900
     for text in ("{", "nul", "", " ", "[1,]x", '{"a":"\\\\u0000"}', deep, '"' + "x" * 1_000_000 + '"'):
         sql(f"SELECT AS_ARRAY(TRY_PARSE_JSON('{text}', 'd'):data)")
+
+
+def test_show_objects_says_what_is_a_dynamic_or_an_iceberg_table(sql):
+    sql.run("CREATE DATABASE D", "CREATE TABLE D.PUBLIC.T (a INT)", "CREATE VIEW D.PUBLIC.V AS SELECT 1 AS a")
+    rows = sql.dicts("SHOW OBJECTS IN SCHEMA D.PUBLIC")
+    assert [(row["name"], row["kind"], row["is_dynamic"], row["is_iceberg"]) for row in rows] == [
+        ("T", "TABLE", "N", "N"), ("V", "VIEW", "N", "N"),
+    ]  # fmt: skip

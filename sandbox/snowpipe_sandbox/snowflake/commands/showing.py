@@ -522,8 +522,9 @@ OBJECTS_SHOWN = [
     Column("bytes", "FIXED"),
     *result.texts("owner", "retention_time", "owner_role_type", "is_dynamic", "is_iceberg"),
 ]
-"""https://docs.snowflake.com/en/sql-reference/sql/show-objects, and the two last
-https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_03/bcr-1529 and …/2025_01/bcr-1842."""
+"""https://docs.snowflake.com/en/sql-reference/sql/show-objects,
+https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_03/bcr-1529 (is_dynamic),
+https://docs.snowflake.com/en/release-notes/bcr-bundles/2025_01/bcr-1842 (is_iceberg)."""
 
 
 def _objects(session: Session, tokens: Tokens) -> Rows:
