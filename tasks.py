@@ -323,6 +323,7 @@ def watch(
     help={
         "key": "the file's key, its s3:// URL, or with --pattern a regular expression for whole keys",
         "pattern": "KEY is a regular expression, as in backfill",
+        "event": "KEY is the id of an event: which rows have it, of events or failed events",
         "stream": STREAM,
         "max_files": "with --pattern: explain at most so many files, the oldest first (default: 20)",
         "format": TABLE_OR_JSON,
@@ -333,6 +334,7 @@ def explain(
     c: Context,
     key: str,
     pattern: bool = False,
+    event: bool = False,
     stream: str | None = None,
     max_files: int = 20,
     format: str = "table",
@@ -347,6 +349,7 @@ def explain(
         "explain",
         key=key,
         pattern=pattern,
+        event=event,
         stream=stream,
         max_files=max_files,
         output_format=format,
@@ -419,6 +422,30 @@ def backfill(
         output_format=format,
         debug=debug,
     )
+
+
+@task(
+    help={
+        "dry_run": DRY_RUN,
+        "yes": YES_ONCE,
+        "scan": "find the schemas in the data, and write them into the environment file",
+        "days": "with --scan: how many days of events are read (default: 14)",
+        "debug": DEBUG,
+    }
+)
+def views(
+    c: Context,
+    dry_run: bool = False,
+    yes: bool = False,
+    scan: bool = False,
+    days: int = 14,
+    debug: bool = False,
+) -> None:
+    """Typed events on top of the raw tables, as Snowplow's loaders make them; off until views.enabled is set.
+
+    A column for each schema of the settings. Views hold no data; `invoke down` takes them back.
+    """
+    run(c, "views", dry_run=dry_run, yes=yes, scan=scan, days=days, debug=debug)
 
 
 @task(
@@ -666,6 +693,7 @@ namespace = Collection(
     refresh,
     backfill,
     replace_pipe,
+    views,
     pause,
     resume,
     handoff,

@@ -1,15 +1,16 @@
 """Delivery: what lies in the bucket is in the tables."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from checks.conftest import OTHERS, advice, mended_by
 from runbook.claims import check
-from runbook.errors import Advised, CannotTell
+from runbook.errors import Advised, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
-from runbook.facts.delivery import findings, half_strangers, late, strangers, unheard
+from runbook.facts.delivery import NAMED, findings, half_strangers, late, strangers, unheard
 from runbook.facts.silence import fallen_silent
 from runbook.facts.snowflake import Listing, Pipe, PipeStatus
 from runbook.ledger.findings import (
@@ -26,6 +27,7 @@ from runbook.ledger.findings import (
     touched,
     twice,
 )
+from runbook.policies.refusals import of_files
 from runbook.remedy import FILES, STREAM, invoke, remedy
 from runbook.settings import Settings, Stream
 
@@ -182,18 +184,32 @@ def check_files_are_loaded(ledger: Ledger, stream: Stream) -> None:
     ),
     deep=True,
 )
-def check_no_file_failed(ledger: Ledger, listing: Listing, stream: Stream) -> None:
+def check_no_file_failed(facts: Facts, ledger: Ledger, listing: Listing, stream: Stream) -> None:
     """No file failed to load, or was gone before it was loaded.
 
     A pipe never tries a failed file again, not even when it is corrected under the same name.
     """
     found = failed(ledger, Listing() if listing.error else listing)
-    with mended_by(LET_IN, only=any(is_refused(row) for row in found)):
-        assert found == [], "Snowflake could not load these files"
+    refused = any(is_refused(row) for row in found)
+    by = _kept_out_by(facts, found.keys[:NAMED]) if refused else ""
+    with mended_by(LET_IN, only=refused):
+        assert found == [], f"Snowflake could not load these files{by}"
+
+
+def _kept_out_by(facts: Facts, keys: tuple[str, ...]) -> str:
+    """The statements that deny these very files, or may; empty where there are none, or nobody can tell."""
+    with suppress(RunbookError):
+        policies = {"bucket policy": facts.bucket_policy, "boundary": facts.role_policies.boundary}
+        every = {**policies, **facts.role_policies.others}
+        found = [
+            str(row) for name, text in every.items() for row in of_files(name, text, facts.settings, keys)
+        ]
+        return f"; what denies them, or may: {', '.join(found)}" if found else ""
+    return ""
 
 
 LET_IN = remedy(
-    "let Snowflake read it, where its key, its tags or its owner still prevent that",
+    "let Snowflake read it, where a policy, its key, its tags or its owner still prevent that",
     invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead="; then: "),
 )
 

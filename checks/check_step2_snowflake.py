@@ -104,6 +104,9 @@ def check_integration_blocks_no_folder(
     ]
     with advice(only=lambda: _is_listed(facts)):
         assert blocked == [], "what is blocked wins over what is allowed"
+    parts = [place for place in sorted(integration.blocked_locations) if place.startswith(tuple(urls))]
+    with advice():
+        assert parts == [], "files in that part of a stream's folder may be refused"
 
 
 @check(

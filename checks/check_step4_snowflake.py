@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by
+from checks.conftest import OTHERS, OWN_OPTIONS, advice, lacking, mended_by, of_another
 from runbook.claims import check
 from runbook.errors import CannotTell
 from runbook.facts import Facts
@@ -20,7 +20,7 @@ from runbook.facts.snowflake import (
     StorageIntegration,
     Table,
 )
-from runbook.remedy import STREAM, invoke, remedy
+from runbook.remedy import NOTHING, STREAM, Remedy, invoke, remedy
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, loader_grants, operator_grants
 from runbook.wanted.pipeline import format_options, missing_columns, pipe_definition, same_statement
@@ -38,9 +38,21 @@ def check_schema_exists(facts: Facts) -> None:
 
     Tables and rows come back with them. An empty schema of that name was made after the other was dropped.
     """
-    assert facts.schema_exists, "the schema cannot be seen"
+    back = NOTHING if facts.schema_exists else _schema_back(facts)
+    with mended_by(back, only=bool(back)):
+        assert facts.schema_exists, "the schema cannot be seen"
     holds = "nothing" if _is_empty(facts) else "what step 4 makes"
     assert holds == "what step 4 makes", "it is another one of that name, made since, or step 4 was never run"
+
+
+def _schema_back(facts: Facts) -> Remedy:
+    """How to get back a schema that another role owns now, or whose database is hidden; else nothing."""
+    snowflake = facts.settings.snowflake
+    database = snowflake.database.sql
+    held = facts.reach_of(snowflake.owner_role) or frozenset()
+    hidden = not any(grant.on == "DATABASE" and grant.name == database for grant in held)
+    of_database = of_another(facts, "DATABASE", database) if hidden else NOTHING
+    return of_database or of_another(facts, "SCHEMA", f"{database}.{snowflake.schema_name.sql}")
 
 
 def _is_empty(facts: Facts) -> bool:
@@ -88,7 +100,9 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
     """
     found = facts.table(stream)
     why = "a view has its name" if found is None and facts.is_a_view(stream) else "the table cannot be seen"
-    assert found is not None, why
+    back = of_another(facts, "TABLE", stream.table.sql) if found is None else NOTHING
+    with mended_by(back, only=bool(back)):
+        assert found is not None, why
 
 
 @check(
@@ -115,7 +129,10 @@ def check_table_takes_missing_values(table: Table, stream: Stream, settings: Set
 @check(remedy=invoke("step4-snowflake"), see="stage", needs=("step4.schema-exists",))
 def check_stage_exists(facts: Facts, stream: Stream) -> None:
     """The stage exists."""
-    assert facts.stage(stream) is not None, "the stage cannot be seen"
+    found = facts.stage(stream)
+    renamed = [] if found else [left.name for left in facts.left_over if left.url == stream.stage_url]
+    why = f"the stage cannot be seen; {renamed[0]} is on its folder, as if renamed" if renamed else ""
+    assert found is not None, why or "the stage cannot be seen"
 
 
 @check(
@@ -316,6 +333,7 @@ def check_loader_has_its_rights(
         "step2.roles-exist",
         "step4.loader-has-its-rights",
         "step4.pipe-exists",
+        "step4.pipe-is-owned-by-the-loader",
         "step4.table-exists",
         "step4.stage-exists",
     ),
@@ -353,7 +371,13 @@ def check_nothing_of_ours_is_left_over(facts: Facts, settings: Settings) -> None
     """
     if not settings.is_ours:
         pytest.skip("others made it: what belongs to it only they know")
-    assert [_left(stream) for stream in facts.left_over] == [], "it was dropped from the settings, or renamed"
+    left = [_left(stream) for stream in facts.left_over if not _is_a_second_stage(stream, settings)]
+    assert left == [], "it was dropped from the settings, or renamed"
+
+
+def _is_a_second_stage(left: Stream, settings: Settings) -> bool:
+    """Whether it is a stage alone, on a folder of the settings: one that was renamed loads nothing."""
+    return left.pipe == left.stage and left.url in {stream.stage_url for stream in settings.streams}
 
 
 def _left(stream: Stream) -> str:

@@ -25,7 +25,7 @@ from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.policies.documents import Document
 from runbook.policies.held import Policy, Role, RolePolicies, SnowflakesUser
-from runbook.remedy import NOTHING, Remedy
+from runbook.remedy import NOTHING, Remedy, invoke, remedy
 from runbook.settings import Identifier, Settings, Stream
 from runbook.wanted.grants import Grant, missing_grants
 from runbook.wanted.pipeline import pipe_definition
@@ -61,6 +61,20 @@ def mended_by(remedy: Remedy, *, only: bool = True) -> Iterator[None]:
         if not only or isinstance(error, Advised | Failing):
             raise
         raise Failing(str(error), remedy) from None
+
+
+def of_another(facts: Facts, kind: str, name: str) -> Remedy:
+    """How to get back what cannot be seen since another role owns it; nothing where that is not so."""
+    snowflake = facts.settings.snowflake
+    owner = facts.other_owner(kind, name, snowflake.owner_role)
+    if not owner:
+        return NOTHING
+    back = f"GRANT OWNERSHIP ON {kind} {name} TO ROLE {snowflake.owner_role.sql} COPY CURRENT GRANTS"
+    return remedy(
+        f"the {kind.lower()} {name} is owned by the role {owner}: have {owner} show it, or take it back as "
+        f"{snowflake.admin_role}: {back}",
+        invoke("step4-snowflake", lead="; then: "),
+    )
 
 
 def lacking(

@@ -39,6 +39,7 @@ TASKS = (
     "sql",
     "watch",
     "report",
+    "views",
 )
 """The tasks that read the settings; the sandbox's own, demo and lint have no target to choose."""
 

@@ -102,6 +102,8 @@ TRIES = 3
 """How often a document is merged again while somebody else keeps writing it."""
 ENTRY_S = (1, 3, 6)
 """Between the attempts of a statement for which Snowflake assumes the role."""
+VIEWS = 6
+"""The number under which `invoke views` is recorded: behind the five documented steps, and none of them."""
 UNSEEN_S = (1, 2, 4, 8)
 """How long a change that was made is looked for, where AWS does not show it yet."""
 WHOLE, SKIP = "NotificationConfiguration", "SkipDestinationValidation"
@@ -117,6 +119,11 @@ class Step:
     task: str
     side: str
     module: ModuleType
+
+    @property
+    def place(self) -> str:
+        """How it is called where something failed."""
+        return f"step {self.number}" if self.number < VIEWS else self.task
 
     @property
     def documented(self) -> str:
@@ -320,7 +327,7 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
     why = f"{error}; {made}" if isinstance(error, AwsFailed | SqlFailed) else f"{error} {made}"
     return kind(
         f"{change.title} failed",
-        where=f"step {plan.step.number}",
+        where=plan.step.place,
         why=why,
         remedy=" ".join(
             [f"{before}then" if (before := advice(error)) else "", f"run `invoke {plan.step.task}` again"]
@@ -380,13 +387,13 @@ def advice(error: Exception) -> str:
 def _left_over(left: Plan) -> NotConverged:
     if left.blocked and not left.changes:
         return NotConverged(
-            f"Step {left.step.number} went as far as it can",
+            f"{left.step.place.capitalize()} went as far as it can",
             why=f"{left.blocked.what}. {left.blocked.why}",
             remedy=f"{left.blocked.remedy}, then `invoke {left.step.task}` again",
         )
     what = "; ".join(f"{change.title} ({change.why})" for change in left.changes) or str(left.blocked)
     return NotConverged(
-        f"Step {left.step.number} was applied, and still something is left to do",
+        f"{left.step.place.capitalize()} was applied, and still something is left to do",
         why=what,
         remedy=f"run `invoke {left.step.task}` again; if it stays, somebody else is changing the same things",
     )

@@ -88,7 +88,7 @@ class Constant(str):
 def written(value: Value) -> str:
     """``value`` as it stands in a statement."""
     match value:
-        case Identifier() | QualifiedName() | SnsTopic():
+        case Identifier() | QualifiedName() | SnsTopic() | Columns():
             return value.sql
         case bool():
             return str(value).upper()
@@ -169,6 +169,7 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "allowed_locations": settings.allowed_locations,
         "database": snowflake.database,
         "schema": SchemaName(settings.schema_sql),
+        "view_schema": SchemaName(f"{settings.views_database.sql}.{settings.views.schema_name.sql}"),
     }
     if stream is None:
         return common
@@ -180,6 +181,9 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "file_format": stream.file_format,
         "url": stream.url,
         "aws_sns_topic": SnsTopic(stream.sns_topic or ""),
+        "view": settings.view(stream),
+        "view_comment": "",
+        "schema_columns": Columns(),
     }
 
 
@@ -192,6 +196,17 @@ class SnsTopic(str):
     def sql(self) -> str:
         """The option as it stands in CREATE PIPE."""
         return f"AWS_SNS_TOPIC = {literal(self)}" if self else ""
+
+
+class Columns(tuple[str, ...]):
+    """Columns of a view that follow from settings, each ``expression AS name``, already written."""
+
+    __slots__ = ()
+
+    @property
+    def sql(self) -> str:
+        """The columns as they stand in a SELECT, before others; without one nothing is written."""
+        return "\n  ".join(f"{column}," for column in self)
 
 
 class SchemaName(Identifier):

@@ -201,6 +201,17 @@ def says(*command: str, wanted: str = "", expect: int = 0) -> Case:
     return case
 
 
+def refused(place: Place, *command: str) -> None:
+    """A tool for whole accounts asks first for what the sandbox has nothing of, and must be told so."""
+    try:
+        place.run(*command)
+    except NotPassedError as why:
+        if "not emulated" in str(why):
+            return
+        raise
+    raise NotPassedError("it was not refused")
+
+
 def script(text: str) -> Case:
     """A case that is a Python program in the peer's environment."""
 
@@ -404,9 +415,9 @@ def _snowddl() -> dict[str, Case]:
         place.write("config/raw/snowplow/table/events.yaml", table)
         side = place.tenant["snowflake"]
         who = ("-a", side["account"], "-u", side["user"], "-p", side["password"], "-r", "ACCOUNTADMIN")
-        place.run("snowddl", "-c", "config", *who, "plan")
+        refused(place, "snowddl", "-c", "config", *who, "plan")
 
-    return {"plan": plan}
+    return {"plan is refused by name, before it looks at anything": plan}
 
 
 @peer("Snowcap", "snowcap")
@@ -418,9 +429,9 @@ def _snowcap() -> dict[str, Case]:
         side = place.tenant["snowflake"]
         place.environment |= {"SNOWFLAKE_ACCOUNT": side["account"], "SNOWFLAKE_USER": side["user"]}
         place.environment |= {"SNOWFLAKE_PASSWORD": side["password"], "SNOWFLAKE_ROLE": "ACCOUNTADMIN"}
-        place.run("snowcap", "plan", "--config", "config.yml")
+        refused(place, "snowcap", "plan", "--config", "config.yml")
 
-    return {"plan": plan}
+    return {"plan is refused by name, before it looks at anything": plan}
 
 
 # -- running them ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from runbook.teardown import BACKWARDS, handed_over, one_stream
 from runbook.teardown.integration import FILES, others_things
 from runbook.teardown.rules import needed_by
 from runbook.terminal import Style, counted, note, say, wrapped
+from runbook.wanted.views import wanted
 
 
 def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stream: str | None) -> int:
@@ -29,20 +30,21 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stre
     reading.ours(config, "down")
     with running(config, "down", yes=yes) as run:
         facts = _looked(run)
-        steps = one_stream.backwards(one_stream.stream_of(facts, stream).name) if stream else BACKWARDS
+        one = one_stream.stream_of(facts, stream) if stream else None
+        steps = one_stream.backwards(one) if one else BACKWARDS
         plans = [plan_step(step, facts) for step in steps]
-        file = None if stream else handed_over.file(facts)
+        file = None if one else handed_over.file(facts)
         count = sum(len(each.changes) for each in plans) + bool(file)
         for each in plans:
             tell(each)
         if file:
             say(f"  + delete {file}: it hands over what is gone")
-        _say_all("stays: ", stays_of(one_stream.stream_of(facts, stream)) if stream else stays(facts))
+        _say_all("stays: ", stays_of(one) if one else stays(facts))
         if not count:
             say("nothing here was made by this project")
             return 0
-        of = (one_stream.stream_of(facts, stream),) if stream else _streams(facts)
-        _say_all("lost for good: ", [*lost_loads(facts, of), *([] if stream else lost(facts))])
+        of = (one,) if one else _streams(facts)
+        _say_all("lost for good: ", [*lost_loads(facts, of), *([] if one else lost(facts))])
         if dry_run:
             return 0
         _confirm(run, name, count)
@@ -51,9 +53,11 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stre
             _taken_back(run, step)
         if file:
             _delete(run, file)
-        if stream:
-            say(f"{counted(count, 'change')} made; {stream} is taken back")
-            say(f"next: take {stream} out of the settings (enabled: false), then `invoke up`")
+        if one:
+            say(f"{counted(count, 'change')} made; {one.name} is taken back")
+            named = one in run.settings.streams
+            first = f"take {one.name} out of the settings (enabled: false), then " if named else ""
+            say(f"next: {first}`invoke up`, which takes its folder out of policy and integration")
             return 0
         _prove_absence(_looked(run))
         say("nothing of this project is left")
@@ -175,6 +179,7 @@ def stays(facts: Facts) -> Iterator[str]:
     for stream in settings.streams:
         if facts.table(stream) is not None:
             yield f"the table {stream.table.sql} with its rows"
+    yield from _views_that_stay(facts)
     for stream in settings.streams:
         for kind, found in (("pipe", facts.pipe(stream)), ("stage", facts.stage(stream))):
             name = getattr(stream, kind)
@@ -194,6 +199,15 @@ def stays(facts: Facts) -> Iterator[str]:
         elif role in facts.roles and role not in there:
             yield f"the role {role.sql}, with its grants: its comment is not this project's"
     yield from _stays_on_aws(facts)
+
+
+def _views_that_stay(facts: Facts) -> Iterator[str]:
+    views = wanted(facts.settings)
+    for view in views:
+        if (have := facts.view(view)) and not have.is_ours:
+            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
+    for schema in sorted({view.schema for view in views if facts.view_schema_exists(view)}):
+        yield f"the schema {schema} of the views"
 
 
 def _stays_on_aws(facts: Facts) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`invoke explain`: all that is known of one file, or of a few, and what may be done with it. Only reads."""
+"""`invoke explain`: all that is known of one file, of a few, or of an event; what may be done. Only reads."""
 
 import re
 import shlex
@@ -21,6 +21,7 @@ from runbook.loading.planning import plan_store
 from runbook.running import Run, known, running
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, say, say_json, table, wrapped
+from runbook.views.finding import sightings
 
 LARGE = 10_000_000  # files: what --max-files may be at most
 
@@ -120,12 +121,17 @@ def explain(
     *,
     key: str,
     pattern: bool,
+    event: bool,
     stream: str | None,
     max_files: int,
     output_format: str,
 ) -> int:
     """Say what became of a file; 0 where nothing of it is missing, 1 where something is. Only reads."""
     known(output_format, ("table", "json"))
+    if event and (pattern or stream):
+        raise SettingsWrong("--event goes with neither --pattern nor --stream", remedy="--event ID")
+    if event:
+        return _event(config, key, output_format)
     if not 0 < max_files <= LARGE:
         raise SettingsWrong(f"--max-files is {max_files}", remedy=f"a number from 1 to {LARGE:,}")
     quiet = output_format == "json"
@@ -145,6 +151,22 @@ def explain(
         if more:
             say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
     return 1 if any(each.kind and each.kind.is_missing for each in found) else 0
+
+
+def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
+    """Say in which rows an event is; 0 where one of them is of events, 1 where none is."""
+    quiet = output_format == "json"
+    with running(config, "explain", sides=("snowflake",), quiet=quiet) as run:
+        found = sightings(run.reader, run.settings, event_id)
+        good = {stream.name for stream in run.settings.streams if stream.kind == "enriched"}
+    if quiet:
+        say_json({"target": run.settings.target, "event": event_id, "rows": [row.as_json() for row in found]})
+    else:
+        style = Style.of(sys.stdout)
+        say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
+        for head, text in (line for row in found for line in row.told()):
+            say(wrapped(head, text, style))
+    return 0 if any(row.stream in good for row in found) else 1
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -35,6 +35,7 @@ def handoff(config: Mapping[str, Any], *, output: str | None, ssm: str | None, y
     ) as run:
         place = named or run.settings.handoff
         before = stored(run.reader, place) if place else None
+        refuse_anothers(before, run.settings, place or "")
         now = _written(run, before)
         if place is None:
             say_as_is(now.as_text())
@@ -47,6 +48,16 @@ def handoff(config: Mapping[str, Any], *, output: str | None, ssm: str | None, y
             write_output(now.as_text(), place, say_as_is)
         _tell(place, now)
     return 0
+
+
+def refuse_anothers(before: Handoff | None, settings: Settings, place: str) -> None:
+    """Raises Refused where a place holds what another target's administrators hand over."""
+    if before and before.target != settings.target and before.differences(settings):
+        raise Refused(
+            f"What is at {place} is handed over for the target {before.target}",
+            why=f"these settings are of {settings.target}, and writing there would stop the others",
+            remedy="name another place (handoff: in the settings), or delete it first",
+        )
 
 
 def _written(run: Run, before: Handoff | None) -> Handoff:

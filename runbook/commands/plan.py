@@ -1,4 +1,4 @@
-"""`invoke plan`: what every step would change. Only reads."""
+"""`invoke plan`: what every step would change, and `invoke views` where it is on. Only reads."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from runbook.plan import Plan, Step, plan_step
 from runbook.running import Run, known, running
 from runbook.steps import STEPS
 from runbook.terminal import say, say_json
+from runbook.views import STEP as VIEWS
 
 BOTH = ("aws", "snowflake")
 
@@ -40,5 +41,6 @@ def _say_plans(plans: Sequence[Plan], target: str, output_format: str) -> None:
 
 def _ours(run: Run) -> list[Step]:
     """The steps to plan: not those of a side we may not see, nor those whose things are Terraform's."""
-    seen = [each for each in STEPS if each.side not in run.reader.absent]
+    every = (*STEPS, VIEWS) if run.settings.views.enabled else STEPS
+    seen = [each for each in every if each.side not in run.reader.absent]
     return [each for each in seen if not run.settings.is_terraforms(each.number)]

@@ -25,8 +25,8 @@ from runbook.replacing.procedure import (
     refuse_what_cannot_be_told,
     restored,
     waited,
-    witnessed,
 )
+from runbook.replacing.witness import witnessed
 from runbook.running import Run, running
 from runbook.settings import ours
 from runbook.terminal import Style, counted, say, say_as_is, say_json, wrapped

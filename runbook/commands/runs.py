@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook.errors import SettingsWrong
 from runbook.invocation import home
+from runbook.plan import VIEWS
 from runbook.running import known
 from runbook.sql import statements
 from runbook.terminal import say_as_is
@@ -109,17 +110,28 @@ def _read(path: Path) -> PastRun:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         rows = tuple(json.loads(line) for line in (lines if _is_whole(lines[-1:]) else lines[:-1]))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from None
-    if not rows or not all(isinstance(row, dict) and "command" in row for row in rows):
+    if not rows or not all(_is_ours(row) for row in rows):
         raise _damaged(path, "a line of it is not a record of this program")
-    return PastRun(path.stem, rows)
+    found = PastRun(path.stem, rows)
+    try:
+        told(found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"a line of it is not as this program writes it: {error!r}") from None
+    return found
+
+
+def _is_ours(row: object) -> bool:
+    """Whether it is a line of a record: what else stands in it depends on the line."""
+    head = ("at", "command", "target", "settings")
+    return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in head)
 
 
 def _is_whole(last: list[str]) -> bool:
     try:
         json.loads("".join(last))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -173,7 +185,8 @@ def _told(run: PastRun, *, references: bool) -> Iterator[str]:
 
 def _line(row: Row, *, references: bool) -> Iterator[str]:
     if "planned" in row:
-        yield f"plan      step {row['step']}: {', '.join(each['change'] for each in row['planned'])}"
+        place = "views" if row["step"] == VIEWS else f"step {row['step']}"
+        yield f"plan      {place}: {', '.join(each['change'] for each in row['planned'])}"
     elif "checks" in row:
         red = [
             f"{name} {word}"

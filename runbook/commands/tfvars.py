@@ -25,7 +25,7 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
     with running(config, "tfvars", sides=(), spare=("aws", "snowflake"), alone=True) as run:
         facts = run.facts()
         facts.look(delivery=False, steps=(2, 5))
-        _starving(facts)
+        refuse_starving(facts)
         found = variables(facts)
     write_output(json.dumps(found, indent=1), place, say_as_is)
     waiting = [name for name, stream in found["streams"].items() if stream["queue_arn"] is None]
@@ -83,18 +83,23 @@ def _may_replace(facts: Facts, rule: Rule) -> bool:
     return False
 
 
-def _starving(facts: Facts) -> None:
+def refuse_starving(facts: Facts) -> None:
     """Raises Refused where a pipe of ours reads a folder that the module would take out of the policy."""
     try:
-        left = [stream for stream in facts.left_over if stream.pipe != stream.stage and stream.url]
+        left = {stream.pipe.sql: stream.name for stream in facts.left_over}
+        reads = facts.read_now
     except CannotTell:
         return  # Snowflake is the other administrator's
-    if left:
-        raise Refused(
-            f"The pipe {left[0].pipe} still reads {left[0].url}, which the settings do not name",
-            why="Terraform would take the folder out of the policy, and its files would fail for good",
-            remedy=f"name it in the settings, or `invoke down --stream {left[0].name}`",
-        )
+    own = tuple(stream.url for stream in facts.settings.streams)
+    for pipe, url in sorted(reads.items()) if facts.settings.is_ours else ():
+        if url and not url.startswith(own):
+            raise Refused(
+                f"The pipe {pipe} still reads {url}, which the settings do not name",
+                why="Terraform would take the folder out of the policy, and its files would fail for good",
+                remedy=f"name it in the settings, or `invoke down --stream {left[pipe]}`"
+                if pipe in left
+                else "correct the prefix, or give the stream another stage and pipe (docs/runbook.md#moving)",
+            )
 
 
 def _foreign_rules(facts: Facts) -> list[str] | None:

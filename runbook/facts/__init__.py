@@ -17,19 +17,20 @@ from typing import Any, TypeVar
 from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import Blocked, CannotTell, RunbookError
-from runbook.facts import aws, history, snowflake
+from runbook.facts import aws, history, snowflake, views
 from runbook.facts import topic as topics
 from runbook.facts.glimpse import Glimpse, glimpses
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
-from runbook.facts.rights import inherits
+from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits
 from runbook.policies.documents import Document
 from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.wanted.grants import Grant
 from runbook.wanted.rules import BucketNotifications
+from runbook.wanted.views import View, wanted
 
 T = TypeVar("T")
 
@@ -213,6 +214,20 @@ class Facts:
             return ""
 
         return self._once(("other owner", kind, name), read)
+
+    def may_hand_on(self, grant: Grant, role: Identifier) -> bool:
+        """Whether ``role`` may grant this though another role owns the object.
+
+        With the grant option, with MANAGE GRANTS, or where the schema grants for the owners of what is in it.
+        Source: https://docs.snowflake.com/en/user-guide/security-access-control-configure
+        """
+        held = self._once(("held by", role), lambda: held_by(self.reader, role))
+        return (
+            role in GRANTS_EVERYTHING
+            or "MANAGE GRANTS on account" in held
+            or f"{grant.privilege} on {grant.on.lower()} {grant.name} {GRANT_OPTION}" in held
+            or self._once("schema is managed", lambda: snowflake.schema_is_managed(self.reader))
+        )
 
     @property
     def handoff(self) -> Handoff | None:
@@ -449,6 +464,40 @@ class Facts:
 
         return self._once(("rows", stream.name), read)
 
+    def view(self, view: View) -> views.Present | None:
+        """What has the view's name."""
+        schema, name = view.schema, view.name
+        found = self._once(("objects", schema), lambda: views.present(self.reader, schema)).get(name.name)
+        return snowflake.seen(found, self.reader, f"The view {name}", "owner", f"SELECT on view {name}")
+
+    def view_schema_exists(self, view: View) -> bool:
+        """Whether the view's schema is there."""
+        return self._once(("schema", view.schema), lambda: views.schema_is_there(self.reader, view))
+
+    @property
+    def _lately(self) -> datetime:
+        return self.now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
+
+    def event_schemas(self, stream: Stream) -> dict[str, dict[str, views.Found]]:
+        """The schemas in the stream's events of the last days."""
+        return self._once(
+            ("event schemas", stream.name), lambda: views.schemas(self.reader, stream, self._lately)
+        )
+
+    def lost_values(self, stream: Stream) -> tuple[views.Found, ...]:
+        """The columns with text of the last days that is not of its type."""
+        return self._once(("lost", stream.name), lambda: views.lost(self.reader, stream, self._lately))
+
+    def broken_json(self, stream: Stream) -> tuple[views.Found, ...]:
+        """The JSON columns with text of the last days that is not JSON."""
+        return self._once(("broken", stream.name), lambda: views.broken(self.reader, stream, self._lately))
+
+    def repeated_ids(self, stream: Stream) -> tuple[views.Found, ...]:
+        """Events of the last days whose id came in several files."""
+        return self._once(
+            ("repeated", stream.name), lambda: views.repeated(self.reader, stream, self._lately)
+        )
+
     def look(
         self, *, delivery: bool = True, deep: bool = False, steps: tuple[int, ...] = (1, 2, 3, 4, 5)
     ) -> None:
@@ -486,6 +535,12 @@ class Facts:
         if deep:
             per_stream += [self.loads, self.account_loads, self.table_rows, self.same_rows]
         questions += [partial(ask, stream) for stream in self.settings.streams for ask in per_stream]
+        if 4 in steps:
+            questions += [partial(self.view, view) for view in wanted(self.settings)]
+        if deep and self.settings.views.enabled:
+            over_rows = (self.event_schemas, self.lost_values, self.broken_json, self.repeated_ids)
+            enriched = [stream for stream in self.settings.viewed if stream.kind == "enriched"]
+            questions += [partial(ask, stream) for stream in enriched for ask in over_rows]
         return questions
 
     def _looked_or_told(

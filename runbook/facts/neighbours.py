@@ -11,7 +11,8 @@ from runbook.clouds.failures import Row
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import read
 from runbook.facts.snowflake import ask
-from runbook.settings import Identifier, QualifiedName, joined
+from runbook.facts.topic import is_topic
+from runbook.settings import Identifier, QualifiedName, Stream, joined
 
 if TYPE_CHECKING:
     from runbook.facts import Facts
@@ -41,6 +42,18 @@ def _url(row: Row, name: QualifiedName, urls: dict[QualifiedName, str]) -> str:
     copy = read(str(row["definition"]), name.database, name.schema)
     url = urls.get(copy.stage, "") if copy.stage else ""
     return url and joined(url, copy.path)
+
+
+def queue_of(facts: "Facts", stream: Stream) -> str:
+    """The queue of a stream's pipe, which only its status tells where its channel is the topic.
+
+    Source: https://docs.snowflake.com/en/user-guide/multi-location-resilience-data-pipelines-setup-validate
+    """
+    channel = facts.channel(stream) or ""
+    if not is_topic(channel):
+        return channel
+    status = facts.pipe_status(stream)
+    return str(status.document.get("notificationChannelName", "")) if status else ""
 
 
 def stages_on_the_integration(facts: "Facts") -> dict[str, str]:

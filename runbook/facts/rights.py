@@ -5,6 +5,7 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 
 GRANT_OPTION = "with grant option"
+GRANTS_EVERYTHING = frozenset({"ACCOUNTADMIN", "SECURITYADMIN"})
 
 
 def inherits(reader: Reader, role: str, other: str) -> bool:

@@ -43,7 +43,7 @@ class StorageIntegration:
     role_arn: str
     external_id: str
     iam_user_arn: str
-    allowed_locations: frozenset[str]
+    allowed_locations: tuple[str, ...]
     blocked_locations: frozenset[str]
     comment: str
 
@@ -251,7 +251,7 @@ def integration(reader: Reader) -> StorageIntegration | None:
             external_id=value.get("STORAGE_AWS_EXTERNAL_ID", ""),
             iam_user_arn=value.get("STORAGE_AWS_IAM_USER_ARN", ""),
             allowed_locations=_locations(value.get("STORAGE_ALLOWED_LOCATIONS", "")),
-            blocked_locations=_locations(value.get("STORAGE_BLOCKED_LOCATIONS", "")),
+            blocked_locations=frozenset(_locations(value.get("STORAGE_BLOCKED_LOCATIONS", ""))),
             comment=value.get("COMMENT", ""),
         )
 
@@ -281,8 +281,8 @@ def external_id(reader: Reader, name: Identifier) -> str:
     return str(next(found, "") or "")
 
 
-def _locations(text: str) -> frozenset[str]:
-    return frozenset(part for part in text.split(",") if part)
+def _locations(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part for part in text.split(",") if part))
 
 
 def roles(reader: Reader) -> frozenset[str]:
@@ -312,6 +312,24 @@ def schema_exists(reader: Reader) -> bool:
     found = next((row for row in rows or () if row["name"] == snowflake.schema_name), None)
     name = f"{snowflake.database.sql}.{snowflake.schema_name.sql}"
     return seen(found, reader, f"The schema {name}", "owner", f"USAGE on schema {name}") is not None
+
+
+def schema_is_managed(reader: Reader) -> bool:
+    """Whether the installation's schema has managed access: its owner grants, not those of its objects.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-schemas (options)
+    """
+    snowflake = reader.settings.snowflake
+    rows = ask(
+        lambda: reader.sql(f"SHOW SCHEMAS IN DATABASE {snowflake.database.sql}"),
+        f"The schemas of {snowflake.database}",
+        f"USAGE on database {snowflake.database}",
+    )
+    return any(
+        "MANAGED ACCESS" in str(row.get("options") or "")
+        for row in rows or ()
+        if row["name"] == snowflake.schema_name
+    )
 
 
 def file_format(reader: Reader, stream: Stream) -> FileFormat | None:

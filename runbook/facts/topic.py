@@ -20,6 +20,15 @@ PUBLISHING = ("kms:GenerateDataKey", "kms:Decrypt")
 EVENTBRIDGE = Who("Service", "events.amazonaws.com")
 
 
+def is_topic(channel: str) -> bool:
+    """Whether a pipe's notification channel is a topic, not a queue.
+
+    *Seen*: SHOW PIPES has the topic's ARN for a pipe that was made with AWS_SNS_TOPIC.
+    Source: https://docs.snowflake.com/en/user-guide/multi-location-resilience-data-pipelines-setup-validate
+    """
+    return ":sns:" in channel
+
+
 @dataclass(frozen=True)
 class Topic:
     """An SNS topic: its policy, the queues subscribed to it, and the attributes as AWS answers them."""
@@ -132,9 +141,20 @@ class Topic:
         """The policy's statements that are not ours; another installation's, by user or bucket, are not."""
         return [row for row in statements(self.policy) if not _is_ours(row, settings, user)]
 
-    def serves_others(self, channels: frozenset[str]) -> bool:
-        """Whether other queues than these are subscribed, which S3's publishing serves too."""
-        return bool(self.queues - channels - {""})
+    def without_ours(
+        self, settings: Settings, user: SnowflakesUser | None, queues: frozenset[str]
+    ) -> list[Document]:
+        """The policy's statements without ours; where others' queues are subscribed, S3 still publishes.
+
+        ``queues``: those of our own pipes.
+        """
+        serves_others = bool(self.queues - queues - {""})
+        publishing = (PUBLISH_SID, _own_sid(PUBLISH_SID, settings)) if serves_others else ()
+        return [
+            row
+            for row in statements(self.policy)
+            if row.get("Sid") in publishing or not _is_ours(row, settings, user)
+        ]
 
 
 _ONE_USER = re.compile(r"arn:[\w-]+:iam::\d{12}:user/.+")

@@ -51,10 +51,14 @@ ALWAYS = {
 """What Enrich writes into every event; a pattern of NULL is neither met nor unmet."""
 ALWAYS_THERE = frozenset({"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP"})
 """The columns by which a table of somebody else's is taken for one of events."""
+A_TIME_INSIDE = "%____-__-__ __:__:__%"
+"""In ``app_id``, of a row without an id: the whole line, between other signs than tabs."""
+EVENT_NAMES = ("page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item")
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NAMES = frozenset(name.encode() for name in EVENT_NAMES)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
 
 
@@ -80,7 +84,8 @@ def misread(columns: frozenset[str]) -> str:
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
     Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
-    line, a tab inside a field, another order. One of them alone may be odd in a sound event. Sources:
+    line, a tab inside a field, another order. One of them alone may be odd in a sound event; but an event's
+    kind where its id belongs, or the other way round, is one place off. Sources:
     https://docs.snowflake.com/en/sql-reference/sql/create-file-format,
     https://docs.snowplow.io/docs/fundamentals/canonical-event/
     """
@@ -93,6 +98,10 @@ def misread(columns: frozenset[str]) -> str:
     if {column.upper() for column in ALWAYS} <= columns:
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
+    if {"EVENT", "EVENT_ID"} <= columns:
+        names = ", ".join(map(literal, EVENT_NAMES))
+        found += [f"event_id IN ({names})", f"event LIKE {literal(ALWAYS['event_id'])}"]
+        found.append(f"(event_id IS NULL AND app_id LIKE {literal(A_TIME_INSIDE)})")
     return f"COUNT_IF({' OR '.join(found)})"
 
 
@@ -131,8 +140,20 @@ def _of_fields(fields: list[bytes]) -> str:
         return "its first line is a header"
     if len(fields) < FIRST_FIELDS:
         return f"its first line has {len(fields)} of {FIELDS} fields"
-    if (fields[6] and not _EVENT_ID.fullmatch(fields[6])) or (fields[3] and not _MOMENT.fullmatch(fields[3])):
+    if _is_out_of_place(fields):
         return "the fields of its first line are not in their places"
     if len(fields) > FIELDS:
         return f"its first line has {len(fields)} fields, more than {FIELDS}"
     return ""
+
+
+def _is_out_of_place(fields: list[bytes]) -> bool:
+    """Whether both fields that Enrich always fills hold something else, or kind and id are one place off.
+
+    A sound event may have one odd field.
+    """
+    odd_id, odd_time = (
+        bool(field) and not sign.fullmatch(field)
+        for field, sign in ((fields[6], _EVENT_ID), (fields[3], _MOMENT))
+    )
+    return (odd_id and odd_time) or fields[6] in _NAMES or bool(_EVENT_ID.fullmatch(fields[5]))

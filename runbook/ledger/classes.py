@@ -252,6 +252,11 @@ class Evidence:
             and self.may_be_hidden(file)
         )
 
+    def took_on(self, done: Load | None, rows: RowsOfFile | None) -> bool:
+        """Whether rows of a file have left a table that is emptied as it goes, for where they belong."""
+        left = rows.rows if rows else 0
+        return not self.stream.keeps_rows and done is not None and left < done.rows
+
     # -- what is on record ------------------------------------------------------------------------------
 
     @cached_property
@@ -399,7 +404,7 @@ def _present(file: StagedFile, evidence: Evidence, done: Load | None, rows: Rows
         return Kind.MISREAD
     if done is None:
         return Kind.IN_TABLE
-    if done.status in PARTLY or rows.rows == done.rows:
+    if done.status in PARTLY or rows.rows == done.rows or evidence.took_on(done, rows):
         return _by_whom(evidence, done)
     return Kind.ROWS_FEWER if rows.rows < done.rows else Kind.LOADED_TWICE
 

@@ -49,7 +49,7 @@ def left_by_an_earlier_pipe(pipe: Pipe, name: str) -> tuple[Load, ...]:
 def _read(text: str) -> tuple[Load, ...]:
     try:
         return tuple(_load(*row) for row in json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return ()
 
 

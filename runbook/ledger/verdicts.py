@@ -110,6 +110,13 @@ def _replaced(file: StagedFile, kind: Kind, evidence: Evidence, asked: Asked) ->
         loss = f", {found.misread} of them no event's"
     if found and found.twice:
         loss = f", {found.twice} of them more than once"
+    if evidence.took_on(done, found):
+        return Verdict(
+            file,
+            kind,
+            why=f"{rows} rows are in the table{loss}; the others were taken on (keeps_rows: false), and a "
+            "person must replace them there",
+        )
     if found is None:
         return Verdict(
             file,

@@ -8,12 +8,15 @@ Source: https://docs.snowflake.com/en/sql-reference/functions/system_pipe_force_
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import NotConverged
 from runbook.facts.delivery import LOADED, named
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
+from runbook.ledger.classes import Evidence
 from runbook.ledger.evidence import evidence
 from runbook.loading.loader import Loaded, Loader, Stop
 from runbook.loading.planning import BackfillPlan, plan_files
@@ -31,7 +34,8 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
 
     Raises NotConverged while something of it is not loaded yet.
     """
-    missing = [verdict.file.key for verdict in _plan(run, stream).missing]
+    before = _plan(run, stream)
+    missing = [verdict.file.key for verdict in before.missing]
     note(f"{stream.name}: Snowflake does not just resume {stream.pipe}: {refusal.message}")
     note(
         f"{stream.name}: {counted(len(missing), 'file')} not in the table"
@@ -42,11 +46,12 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
     file = "operate/force_resume.sql"
     run.make(SqlChange(file, rendered(file, run.settings, stream), f"{stream.name}: resume by force"))
     _wait_for_the_queue(run, stream, missing)
-    plan, loaded = _plan(run, stream), Loaded()
+    shown = _shown_since(before.evidence)
+    plan, loaded = _plan(run, stream, shown), Loaded()
     if plan.to_load:
         with Stop().listening() as stop:
             loaded = Loader(run, stream, plan, stop, lambda *_: None).load()
-        plan = _plan(run, stream)
+        plan = _plan(run, stream, shown)
     for verdict in plan.missing:
         why = verdict.why or loaded.why.get(verdict.file.key, "")
         note(f"{stream.name}: missing: {verdict.file.key}: {why}")
@@ -57,9 +62,19 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
         )
 
 
-def _plan(run: Run, stream: Stream) -> BackfillPlan:
+def _plan(run: Run, stream: Stream, shown: datetime | None = None) -> BackfillPlan:
     facts = run.facts()
-    return plan_files(EVERYTHING, looking.listed(facts, stream), evidence(facts, stream))
+    found = evidence(facts, stream)
+    return plan_files(EVERYTHING, looking.listed(facts, stream), replace(found, kept=shown or found.kept))
+
+
+def _shown_since(before: Evidence) -> datetime:
+    """From when on nothing was hidden by a TRUNCATE before the pipe was resumed.
+
+    What it has loaded since then makes older files look as if they had been loaded and hidden.
+    """
+    kept = before.oldest_kept if before.last_ingested else None
+    return kept or before.pipe.created_on
 
 
 def _wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> None:

@@ -105,7 +105,7 @@ def read(row: Row) -> Lease:
         compared = {key: str(said[key]) for key in ("pipe", "process")}
         seconds = min(max(int(said["seconds"]), 0), LONGEST_S)
         return Lease(name, since, seconds, bool(said["alone"]), **compared, **shown)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Lease(name, since, COPY_S, alone=True)
 
 

@@ -49,6 +49,11 @@ _SKIPPED = (
     "memory knows it"
 )
 
+_ROWS_CHANGED = (
+    "its rows in the table are not those that were looked at a moment before: a job moves or deletes them; "
+    "run it again while nothing does"
+)
+
 _ENDS_SOON = "interrupted: what is under way ends first; Ctrl-C again ends the command at once"
 
 CHUNK = 1000  # files whose rows are read again in one statement
@@ -258,13 +263,19 @@ class Loader:
             self.progress(1, 0)
 
     def _replace_one(self, evidence: Evidence, key: str) -> None:
-        """The file's rows for its rows now; undone when the file does not load."""
+        """The file's rows for its rows now; undone when the file does not load.
+
+        And where other rows go than were looked at: a job that merges and empties the table has taken some
+        on meanwhile, and the whole file would bring them a second time.
+        """
         change = statements.replace(self.stream, self.run.settings, evidence.pipe, key)
-        *work, commit = split(change.sql)
+        *delete, copy, commit = split(change.sql)
         receipts: list[Receipt] = []
         try:
-            answer = self._statements(change, work, receipts)
-            self._note(answer, [key])
+            if _deleted(self._statements(change, delete, receipts)) == _rows_of(evidence, key):
+                self._note(self._statements(change, [copy], receipts), [key])
+            else:
+                self.loaded.why[key] = _ROWS_CHANGED
             self._statements(change, [commit if key in self.loaded.files else "ROLLBACK"], receipts)
         except BaseException:
             self.loaded.files.discard(key)
@@ -273,7 +284,7 @@ class Loader:
             raise
         if key in self.loaded.files:
             self.run.applied(0, Applied(change, tuple(receipts)))
-        else:
+        elif self.loaded.why[key] != _ROWS_CHANGED:
             self.loaded.why[key] += "; its former rows were kept"
 
     # -- REFRESH ---------------------------------------------------------------------------------------
@@ -409,6 +420,19 @@ def batched(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     left = iter(rows)
     while some := list(islice(left, size)):
         yield some
+
+
+def _deleted(rows: Sequence[Row]) -> int:
+    """How many rows a DELETE says that it took; the only cell of its answer.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/delete
+    """
+    return sum(int(str(cell)) for row in rows for cell in row.values())
+
+
+def _rows_of(evidence: Evidence, key: str) -> int:
+    found = evidence.rows(key)
+    return found.rows if found else 0
 
 
 def _failed(change: SqlChange, error: SqlFailed, *, done: bool) -> RunbookError:

@@ -1,6 +1,7 @@
 """Telling that a process of this machine is gone, so that nobody waits for a run that was killed."""
 
 import os
+import re
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -16,7 +17,7 @@ def is_gone(known: str) -> bool:
     """Whether a process that :func:`this` named has ended; False where that is not known from here."""
     machine, _, rest = known.partition(" ")
     number, _, started = rest.partition(" ")
-    if not number.isdigit() or not started or machine != _machine():
+    if not re.fullmatch(r"[0-9]{1,12}", number) or not started or machine != _machine():
         return False
     return _started(int(number)) != started
 

@@ -8,7 +8,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eval
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runbook.policies.access import NEEDED, decrypting, reader_of, requests
+from runbook.policies.access import NEEDED, carried, decrypting, reader_of, requests
 from runbook.policies.documents import Document, statements
 from runbook.policies.held import Key
 from runbook.policies.judging import Asked, conditions, judged, takes
@@ -40,6 +40,13 @@ def refusals(
     ``document``: a policy of the role's, or the bucket's.
     """
     asked = [one for one in requests(settings) if one.action in actions]
+    return list(dict.fromkeys(_denying(where, document, settings, asked)))
+
+
+def of_files(where: str, document: Document, settings: Settings, keys: Iterable[str]) -> list[Refusal]:
+    """The document's Deny statements that take in, or may take in, the reading of one of these files."""
+    known, bucket = carried(settings), settings.aws.bucket_arn
+    asked = [Asked("s3:GetObject", f"{bucket}/{key}", known) for key in keys]
     return list(dict.fromkeys(_denying(where, document, settings, asked)))
 
 

@@ -9,8 +9,8 @@ from runbook.clouds.failures import SqlFailed
 from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
-from runbook.facts.delivery import LOADED, PARTLY, bound_elsewhere
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.delivery import bound_elsewhere
+from runbook.facts.snowflake import REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
@@ -21,7 +21,8 @@ from runbook.loading.loader import Loaded, Loader, Stop
 from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
-from runbook.replacing.note import Note, Witness, read
+from runbook.replacing.note import Note, read
+from runbook.replacing.witness import SECOND, witnessed
 from runbook.running import Run
 from runbook.settings import Identifier, Stream
 from runbook.sql import literal
@@ -34,9 +35,6 @@ ACTIVATION = timedelta(minutes=5)
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/how-to-enable-disable-notification-intro.html"""
 
 PAUSED = "PIPE_EXECUTION_PAUSED"
-MOST_NOTED = 500  # names of files in a pipe's comment
-_UNNAMED = "the table has no _file column, or rows without a file name"
-SECOND = timedelta(seconds=1)  # S3 says no more of a file's time
 
 
 @dataclass(frozen=True)
@@ -123,60 +121,6 @@ def refuse_what_cannot_be_told(facts: Facts, found: Replacement) -> None:
             why=f"a new pipe, paused as well, can only be given files of {REFRESH_DAYS} days",
             remedy=f"invoke resume --stream {stream.name}, then run the command again",
         )
-
-
-def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
-    """The note with what the pipe has loaded, where the table cannot say whose its rows are. Only reads.
-
-    COPY_HISTORY forgets with a pipe what it loaded, so what it says is noted while the pipe is there.
-    Raises Refused where that is more than a note holds, or longer ago than the history goes back.
-    Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
-    """
-    rows, loads, pipe = facts.table_rows(stream), facts.loads(stream), facts.pipe(stream)
-    if rows is None or loads is None or pipe is None:
-        raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
-    note = replace(note, left=_in_part(note, loads))
-    if rows.files is not None and not rows.unnamed:
-        return note
-    patience = timedelta(minutes=facts.settings.checks.loaded_within_minutes)
-    reach = max(
-        note.made_on if note.witness else pipe.created_on, facts.now - timedelta(days=LOAD_HISTORY_DAYS)
-    )
-    if note.since - SECOND < reach:
-        raise Refused(
-            f"{stream.table} cannot say which files it holds, and the pipe's load history cannot either",
-            why=f"{_UNNAMED}; files that came since {note.since:%Y-%m-%d %H:%M} UTC may wait; the history "
-            f"has this pipe's loads of {LOAD_HISTORY_DAYS} days: since {reach:%Y-%m-%d %H:%M} UTC",
-            remedy="run it again when nothing waits in the pipe's queue (`invoke status`), and later than "
-            f"{reach + patience:%m-%d %H:%M} UTC; or fill the columns _file, _file_row "
-            "and _loaded_at",
-        )
-    until = facts.now - timedelta(minutes=1)  # what came later may come after the listing, in its second
-    done = {load.key for load in loads if load.status in LOADED}
-    waiting, loaded = set[str](), set[str]()
-    for file in looking.listed(facts, stream):
-        name = file.key.removeprefix(stream.prefix)
-        is_loaded = file.key in done or bool(note.witness and note.witness.says_loaded(name, file.modified))
-        if file.modified >= note.since - SECOND and is_loaded != (file.modified <= until):
-            (loaded if is_loaded else waiting).add(name)
-    if len(waiting) + len(loaded) > MOST_NOTED:
-        raise Refused(
-            f"{len(waiting)} files since {note.since:%Y-%m-%d %H:%M} UTC are not loaded",
-            where=str(stream.pipe),
-            why=f"{_UNNAMED}; so the pipe's comment keeps what the new one must load, and it keeps "
-            f"{MOST_NOTED} names",
-            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, then run it again",
-        )
-    return replace(note, witness=Witness(until, frozenset(waiting), frozenset(loaded)))
-
-
-def _in_part(note: Note, loads: Iterable[Load]) -> tuple[Load, ...]:
-    """What this pipe or one before it has loaded in part, and nothing has loaded since."""
-    last: dict[str, Load] = {load.key: load for load in note.left}
-    for load in sorted(loads, key=lambda load: load.loaded_at or note.since):
-        if load.status in LOADED:
-            last[load.key] = load
-    return tuple(load for load in last.values() if load.status in PARTLY)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from runbook.settings.names import (
 )
 from runbook.settings.streams import Stream, StreamSettings, apart, joined
 from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
+from runbook.settings.views import Views
 from runbook.settings.watch import Waiver, Watch
 
 
@@ -119,6 +120,7 @@ class Settings(Model):
     made_by: Literal["runbook", "others"] = "runbook"
     watch: Watch = Field(default=Watch(), exclude=True)  # whom to tell changes nothing of the installation
     waivers: tuple[Waiver, ...] = Field(default=(), exclude=True)
+    views: Views = Field(default=Views(), exclude=True)  # on top of the installation, and no part of it
 
     @property
     def is_ours(self) -> bool:
@@ -152,6 +154,38 @@ class Settings(Model):
             if waiver.stream is not None and waiver.stream not in self.stream_settings:
                 raise ValueError(f"waivers.{number}.stream: there is no stream {waiver.stream!r}")
         return self
+
+    @model_validator(mode="after")
+    def _views_beside_the_tables(self) -> "Settings":
+        if self.views.enabled and not self.is_ours:
+            raise ValueError("views.enabled is not for an installation that others made (made_by: others)")
+        tables = (self.snowflake.database, self.snowflake.schema_name)
+        for key, schema in (
+            ("schema", self.views.schema_name),
+            ("documented_schema", self.views.documented_schema),
+        ):
+            if self.views.enabled and (self.views_database, schema) == tables:
+                raise ValueError(f"views.{key} is the tables' own schema, {schema}")
+        return self
+
+    @property
+    def views_database(self) -> Identifier:
+        """The database of the typed views."""
+        return self.views.database or self.snowflake.database
+
+    def view(self, stream: Stream, *, documented: bool = False) -> QualifiedName:
+        """The typed view on a stream's table, or the one with the documented table's columns."""
+        views = self.views
+        schema = (views.documented_schema if documented else None) or views.schema_name
+        name = views.events if stream.kind == "enriched" else views.events_bad
+        return QualifiedName(self.views_database, schema, name)
+
+    @property
+    def viewed(self) -> tuple[Stream, ...]:
+        """The streams with a typed view: the first of each kind."""
+        kinds = {stream.kind: stream for stream in reversed(self.streams)}
+        first = (stream for stream in self.streams if kinds[stream.kind] is stream)
+        return tuple(stream for stream in first if stream.kind in ("enriched", "bad_rows"))
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":

@@ -8,7 +8,18 @@ from pydantic import ValidationError
 from runbook.errors import SettingsWrong
 from runbook.settings.model import Settings
 
-SECTIONS = ("target", "aws", "snowflake", "streams", "checks", "handoff", "made_by", "watch", "waivers")
+SECTIONS = (
+    "target",
+    "aws",
+    "snowflake",
+    "streams",
+    "checks",
+    "handoff",
+    "made_by",
+    "watch",
+    "waivers",
+    "views",
+)
 
 
 def read(

@@ -16,7 +16,7 @@ def refuse_another_owners(
     if owner := facts.other_owner(kind, name, role):
         raise Refused(
             f"The {kind.lower()} {name} is owned by the role {owner}",
-            why=f"{why}; {role} may not {to}",
+            why=f"{why}; {role} cannot {to}",
             remedy=f"have {owner} {to} (invoke sql --step {number} prints how), or take it back as "
             f"{facts.settings.snowflake.admin_role}: GRANT OWNERSHIP ON {kind} {name} TO ROLE {role.sql} "
             "COPY CURRENT GRANTS",

@@ -4,9 +4,11 @@ Documented as: create IAM policy, create IAM role. The role is assumable by nobo
 has Snowflake's user and external ID: its trust policy denies everybody.
 """
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 
-from runbook.errors import Refused
+from runbook.errors import CannotTell, Refused
 from runbook.facts import Facts
 from runbook.facts.ours import policy_holders
 from runbook.facts.whose import (
@@ -126,7 +128,8 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         where = {"PolicyArn": have.arn, "Tags": missing}
         yield AwsChange("iam", "TagPolicy", where, why=_why_tagged(have))
     kept = kept_folders(facts, have.document)
-    want = permissions(settings, tuple(kept), _other_keys(settings, have.document) if kept else ())
+    keys = _kept_keys(facts, have.document)
+    want = permissions(settings, tuple(kept), keys)
     if same(have.document, want):
         return
     if have.tags.get("ManagedBy") != MANAGED_BY:
@@ -143,22 +146,40 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         "iam",
         "CreatePolicyVersion",
         {"PolicyArn": have.arn, "PolicyDocument": text(want), "SetAsDefault": True},
-        why=f"the policy's text is not what the settings need{_comes_and_goes(have.document, want, kept)}",
+        why="the policy's text is not what the settings need"
+        + _comes_and_goes(have.document, want, kept, keys),
     )
 
 
-def _comes_and_goes(have: Document, want: Document, kept: dict[str, str]) -> str:
-    """What a new text adds, takes away and keeps, by folder."""
+def _comes_and_goes(have: Document, want: Document, kept: dict[str, str], keys: tuple[str, ...]) -> str:
+    """What a new text adds, takes away and keeps, by folder and key."""
     before, after = folders(have), folders(want)
     more = after - before if before else frozenset()
     parts = (("it also reads", more), ("it no longer reads", before - after))
     said = [f"{words} {', '.join(sorted(names))}" for words, names in parts if names]
     said += [f"it still reads {folder}, {_kept_for(pipe)}" for folder, pipe in kept.items()]
+    said += [f"it still decrypts with {key}, for files that were written with it" for key in keys]
     return "".join(f"; {each}" for each in said)
 
 
 def _kept_for(pipe: str) -> str:
     return f"for the pipe {pipe}" if pipe else "for nobody here can see whether a pipe does"
+
+
+_KEY = re.compile(r"arn:[\w-]+:kms:[\w-]+:\d{12}:key/[\w-]+")
+
+
+def _kept_keys(facts: Facts, have: Document) -> tuple[str, ...]:
+    """The keys beside the settings' that stay, while a pipe of ours is there, or nobody may look.
+
+    Files stay encrypted with the key they were written with, also when the bucket has another one since.
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    others = tuple(key for key in _other_keys(facts.settings, have) if _KEY.fullmatch(key))
+    with suppress(CannotTell):
+        if others and not facts.read_now and not facts.reader.hidden_from.get("owner"):
+            return ()
+    return others
 
 
 def _other_keys(settings: Settings, have: Document) -> tuple[str, ...]:

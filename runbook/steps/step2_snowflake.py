@@ -43,7 +43,10 @@ def _roles(facts: Facts) -> Iterator[str]:
 
 def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Change]:
     settings = facts.settings
+    admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
     if have is None:
+        hidden = f"{admin} cannot see it"
+        refuse_another_owners(facts, "INTEGRATION", name, admin, why=hidden, number=2, to="grant USAGE on it")
         yield _file("20_integration.sql", settings, "the integration does not exist")
         return
     _right_provider(settings, have)
@@ -52,7 +55,7 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
         return
     guest = refuse_others(facts)
     kept = dict.fromkeys(have.allowed_locations, "") if guest else kept_locations(facts, have)
-    want = (*settings.allowed_locations, *sorted(set(kept) - set(settings.allowed_locations)))
+    want = _in_order(have, (*settings.allowed_locations, *sorted(kept)))
     other: dict[str, Value] = {"allowed_locations": want}
     if guest:
         other["integration_comment"] = have.comment
@@ -60,10 +63,15 @@ def _integration(facts: Facts, have: StorageIntegration | None) -> Iterator[Chan
     if not guest and named_in(have.comment) is None:
         why.append("its comment does not name the schema it serves")
     if why:
-        admin, name = settings.snowflake.admin_role, settings.snowflake.integration.sql
         refuse_another_owners(facts, "INTEGRATION", name, admin, why="; ".join(why), number=2)
         _refuse_to_stop_pipes(facts, have)
         yield _file("20_integration.sql", settings, "; ".join(why), other)
+
+
+def _in_order(have: StorageIntegration, want: tuple[str, ...]) -> tuple[str, ...]:
+    """The locations, each once: those that are there as they stand, and the new ones behind them."""
+    there = [place for place in have.allowed_locations if place in want]
+    return tuple(dict.fromkeys((*there, *want)))
 
 
 def _right_provider(settings: Settings, have: StorageIntegration) -> None:
@@ -82,10 +90,10 @@ def _drift(
         yield "the integration is disabled"
     if have.role_arn != settings.aws.role_arn:
         yield f"it is for the role {have.role_arn}"
-    if have.allowed_locations == want:
+    if set(have.allowed_locations) == want:
         return
     yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
-    if gone := sorted(have.allowed_locations - want):
+    if gone := sorted(set(have.allowed_locations) - want):
         yield f"it will no longer allow {', '.join(gone)}"
     for place, stage in kept.items():
         yield f"it will still allow {place}, for the stage {stage}"
@@ -96,7 +104,10 @@ def refuse_others(facts: Facts) -> bool:
     have = facts.integration
     if have is not None and not is_marked(have.comment):
         list(_theirs(facts, have))
-    if have is None or not is_marked(have.comment) or integration_is_for_us(facts, have):
+    if have is None or not is_marked(have.comment):
+        return False
+    if integration_is_for_us(facts, have):
+        _refuse_to_take_the_role_from_others(facts, have)
         return False
     snowflake = facts.settings.snowflake
     if snowflake.share_integration:
@@ -164,6 +175,22 @@ def _refuse_to_stop_pipes(facts: Facts, have: StorageIntegration) -> None:
             why=f"until step 3 is done the files of {', '.join(str(stream.pipe) for stream in running)} "
             "would fail, and a pipe never tries a failed file again",
             remedy="`invoke pause`, then `invoke up`, which resumes the pipes at its end",
+        )
+
+
+def _refuse_to_take_the_role_from_others(facts: Facts, have: StorageIntegration) -> None:
+    """Stages that the settings do not name read by the old role; the new one has no policy for them."""
+    if have.role_arn == facts.settings.aws.role_arn:
+        return
+    works = False
+    with suppress(CannotTell):
+        works = facts.entry is not None and facts.entry.succeeded
+    if works and (others := sorted(facts.stages_on_the_integration)):
+        raise Refused(
+            f"The integration {have.name} would assume another role, which reads only the settings' folders",
+            why=f"{', '.join(others)} read through it too, and their files would fail",
+            remedy=f"put aws.role_name back to {have.role_arn.rpartition('/')[2]}, or move them first "
+            "(docs/runbook.md#two-installations)",
         )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
+from runbook.facts.left_over import is_ours
+from runbook.facts.ours import MARK, marked
 from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.kinds import kind_of
 from runbook.plan import Change, SqlChange
@@ -44,6 +46,7 @@ def refuse_others(facts: Facts) -> None:
         _table(facts, stream)
         if facts.stage(stream) is not None:
             _on_the_folder(facts, stream)
+            _stage(facts, stream, listed=False)
 
 
 def _data(facts: Facts, stream: Stream) -> Iterator[Change]:
@@ -69,11 +72,22 @@ def _missing(facts: Facts, role: Identifier, wanted: tuple[Grant, ...]) -> list[
     for grant in wanted:
         if lacked := missing_grants(held, (grant,)):
             found += lacked
-            if grant.on in ("STAGE", "FILE FORMAT", "TABLE"):
+            if _is_anothers_to_grant(facts, grant):
                 _refuse_another_owners(
                     facts, grant.on, grant.name, f"{role} lacks {lacked[0]}", to="grant it"
                 )
     return found
+
+
+def _is_anothers_to_grant(facts: Facts, grant: Grant) -> bool:
+    """Whether another role owns the object, and ours may not grant in its place; pipes are the loader's."""
+    owner_role = facts.settings.snowflake.owner_role
+    return (
+        grant.on != "PIPE"
+        and facts.schema_exists
+        and bool(facts.other_owner(grant.on, grant.name, owner_role))
+        and not facts.may_hand_on(grant, owner_role)
+    )
 
 
 def _refuse_another_owners(facts: Facts, kind: str, name: str, why: str, to: str = "alter it") -> None:
@@ -87,6 +101,11 @@ def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
         _role_can_be_assumed(facts)
         yield _file(facts, stream, "pipe", "the pipe does not exist")
     elif (pause := facts.pause(stream)) and pause.paused and pause.level == "PIPE":
+        if not (is_ours(have.comment) or facts.adopt):
+            raise Refused(
+                f"The pipe {stream.pipe} was not made by this project, and somebody has paused it",
+                remedy=f"invoke resume --stream {stream.name}",
+            )
         yield _named(facts, stream, "70_resume.sql", "the pipe is paused")
     operator = facts.settings.snowflake.operator_role
     if missing := _missing(facts, operator, operator_grants(facts.settings, stream)):
@@ -108,7 +127,12 @@ def _format(facts: Facts, stream: Stream) -> str:
     if have is None:
         return "the file format does not exist"
     wrong = [name for name, value in kind_of(stream).FORMAT.items() if have.options.get(name, value) != value]
-    return f"{', '.join(wrong)} of the file format differ" if wrong else ""
+    if not wrong:
+        return ""
+    why = f"{', '.join(wrong)} of the file format differ"
+    if not facts.adopt and stream.file_format.name not in marked(facts.reader, "file_format"):
+        raise _theirs(f"The file format {stream.file_format}", why, f"snowflake.file_format_{stream.kind}")
+    return why
 
 
 def _table(facts: Facts, stream: Stream) -> str:
@@ -124,17 +148,33 @@ def _table(facts: Facts, stream: Stream) -> str:
     return ""
 
 
-def _stage(facts: Facts, stream: Stream) -> str:
+def _stage(facts: Facts, stream: Stream, *, listed: bool = True) -> str:
     have = facts.stage(stream)
     if have is None:
         return "the stage does not exist"
     _on_the_folder(facts, stream)
+    why = ""
     if have.integration != facts.settings.snowflake.integration:
-        return f"the stage is on the integration {have.integration or 'none'}"
+        why = f"the stage is on the integration {have.integration or 'none'}"
+    elif listed and _is_orphaned(facts, stream):
+        why = "the integration the stage was made on has been replaced"
+    if why and not (facts.adopt or is_ours(have.comment)):
+        raise _theirs(f"The stage {stream.stage}", why, f"streams.{stream.name}.stage")
+    return why
+
+
+def _is_orphaned(facts: Facts, stream: Stream) -> bool:
     listing = facts.listing(stream)
-    if listing and listing.error and listing.error.errno == ORPHANED_STAGE:
-        return "the integration the stage was made on has been replaced"
-    return ""
+    return bool(listing and listing.error and listing.error.errno == ORPHANED_STAGE)
+
+
+def _theirs(what: str, why: str, setting: str) -> Refused:
+    """What others made is altered only with --adopt; it keeps its comment, so `invoke down` leaves it."""
+    return Refused(
+        f"{what} was not made by this project, and is not what is wanted",
+        why=f"{why}. Its comment does not end in {MARK}",
+        remedy=f"invoke step4-snowflake --adopt alters it; or set {setting} to a new name",
+    )
 
 
 def _on_the_folder(facts: Facts, stream: Stream) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
+from runbook.facts.topic import is_topic
 from runbook.plan import AwsChange, Before, Change
 from runbook.policies.documents import Document
 from runbook.settings import Stream
@@ -58,6 +59,9 @@ def _rules(facts: Facts, have: BucketNotifications, streams: tuple[Stream, ...])
         queue = _queue(facts, stream)
         _refuse_a_deaf_pipe(facts, stream, queue)
         target = stream.sns_topic or queue
+        if not stream.sns_topic and is_topic(queue):
+            _refuse_an_unnamed_topic(have, stream, queue)
+            continue
         mine = have.of(stream, target)
         rule_id = mine.id if mine else stream.rule_id
         if _already_told(have, stream, target, rule_id):
@@ -93,6 +97,17 @@ def _refuse_a_deaf_pipe(facts: Facts, stream: Stream, queue: str) -> None:
             "its new files would be announced to nobody",
             remedy=f"invoke replace-pipe --stream {stream.name}; where the subscription was deleted, "
             "docs/runbook.md#sns-subscription",
+        )
+
+
+def _refuse_an_unnamed_topic(have: BucketNotifications, stream: Stream, topic: str) -> None:
+    """A pipe that listens to a topic takes no rule to a queue; one whose topic is told already needs none."""
+    if silent_events([rule for rule in have.rules if rule.target == topic], stream):
+        raise Refused(
+            f"The pipe {stream.pipe} listens to the topic {topic}, and the settings name none",
+            why="a rule to a queue would end delivery without a word",
+            remedy=f"set streams.{stream.name}.sns_topic to it; or have the pipe read a queue of its own: "
+            f"invoke replace-pipe --stream {stream.name}",
         )
 
 

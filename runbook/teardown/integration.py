@@ -45,7 +45,7 @@ def _our_locations(facts: Facts, have: StorageIntegration) -> Iterator[Change]:
         for place in facts.settings.allowed_locations
         if place in have.allowed_locations and not any(url.startswith(place) for url in needed)
     }
-    left = tuple(sorted(have.allowed_locations - gone))
+    left = tuple(place for place in have.allowed_locations if place not in gone)
     if gone and left:
         path = "down/45_locations.sql"
         why = f"{have.name} is shared: it no longer allows {', '.join(sorted(gone))}"

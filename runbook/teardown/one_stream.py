@@ -28,19 +28,19 @@ def stream_of(facts: Facts, name: str) -> Stream:
     )
 
 
-def backwards(name: str) -> tuple[Step, ...]:
-    """The steps that take one stream back, in order."""
+def backwards(stream: Stream) -> tuple[Step, ...]:
+    """The steps that take one stream back, in order; they know it also when nothing of it is left."""
     return (
-        Step(5, "down", "aws", _of(name, rules.plan_streams, rules)),
-        Step(4, "down", "snowflake", _of(name, objects.plan_streams, objects)),
+        Step(5, "down", "aws", _of(stream, rules.plan_streams, rules)),
+        Step(4, "down", "snowflake", _of(stream, objects.plan_streams, objects)),
     )
 
 
-def _of(name: str, plan_streams: object, like: ModuleType) -> ModuleType:
-    module = ModuleType(f"{like.__name__}.{name}", like.__doc__)
+def _of(stream: Stream, plan_streams: object, like: ModuleType) -> ModuleType:
+    module = ModuleType(f"{like.__name__}.{stream.name}", like.__doc__)
 
     def plan(facts: Facts) -> Iterator[Change]:
-        yield from plan_streams(facts, (stream_of(facts, name),))  # type: ignore[operator]
+        yield from plan_streams(facts, (stream,))  # type: ignore[operator]
 
     module.plan = plan  # type: ignore[attr-defined]
     return module

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from runbook.facts import Facts
+from runbook.facts.neighbours import queue_of
+from runbook.facts.topic import is_topic
 from runbook.plan import AwsChange, Before, Change
 from runbook.settings import Stream
 from runbook.steps.step5_aws import READ
@@ -52,15 +54,21 @@ def _target(facts: Facts, stream: Stream) -> str | None:
 
 
 def needed_by(facts: Facts, bucket: str, rule: Rule) -> list[str]:
-    """The pipes of others in the account that the rule tells about new files too."""
-    place = f"://{bucket}/"
-    return [
+    """Who else the rule tells about new files: others' pipes in the account, other accounts' on the topic.
+
+    Of an account that is not ours only the queue can be seen, by Snowpipe's way to name it.
+    """
+    place, topic = f"://{bucket}/", facts.topic(rule.target) if is_topic(rule.target) else None
+    mine = {queue_of(facts, stream) for stream in facts.settings.streams if stream.sns_topic == rule.target}
+    pipes = [
         other.name
         for other in facts.neighbours
-        if other.channel == rule.target
+        if other.channel in {rule.target, *mine}
         and place in other.url
         and _meet(other.url.partition(place)[2], rule.prefix)
     ]
+    queues = sorted(topic.queues - mine) if topic else ()
+    return pipes or [f"the queue {queue}" for queue in queues if ":sf-snowpipe-" in queue]
 
 
 def _meet(one: str, other: str) -> bool:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from runbook.facts import Facts
+from runbook.facts.neighbours import queue_of
 from runbook.facts.whose import role_is_for_us
 from runbook.plan import AwsChange, Before, Change
 from runbook.policies.documents import Document, same, statements, text
 from runbook.policies.held import Role
-from runbook.settings import Stream
 from runbook.steps.step3_aws import read_before
 from runbook.wanted.trust import nobody
 
@@ -38,11 +38,14 @@ def _role(facts: Facts) -> Iterator[Change]:
 
 
 def _topic(facts: Facts, arn: str) -> Iterator[Change]:
-    """A topic's policy without our statements; one with nothing else in it stays: none may be empty."""
-    have = facts.topic(arn)
-    if have is None or have.serves_others(_channels(facts, arn)):
+    """A topic's policy without our statements; one with nothing else in it stays: none may be empty.
+
+    Pipes of the same account on the topic need both; somebody else's queue on it needs what S3 publishes.
+    """
+    have, queues = facts.topic(arn), _channels(facts, arn)
+    if have is None or any(other.channel in {arn, *queues} - {""} for other in facts.neighbours):
         return
-    theirs = have.others_statements(facts.settings, facts.integration)
+    theirs = have.without_ours(facts.settings, facts.integration, queues)
     if not theirs or len(theirs) == len(statements(have.policy)):
         return
     where = {"TopicArn": arn}
@@ -58,19 +61,7 @@ def _topic(facts: Facts, arn: str) -> Iterator[Change]:
 def _channels(facts: Facts, arn: str) -> frozenset[str]:
     """The queues of our pipes on a topic."""
     streams = [stream for stream in facts.settings.streams if stream.sns_topic == arn]
-    return frozenset(_queue(facts, stream) for stream in streams)
-
-
-def _queue(facts: Facts, stream: Stream) -> str:
-    """The pipe's queue, which only its status tells where its channel is the topic.
-
-    Source: https://docs.snowflake.com/en/user-guide/multi-location-resilience-data-pipelines-setup-validate
-    """
-    channel = facts.channel(stream) or ""
-    if ":sns:" not in channel:
-        return channel
-    status = facts.pipe_status(stream)
-    return str(status.document.get("notificationChannelName", "")) if status else ""
+    return frozenset(queue_of(facts, stream) for stream in streams)
 
 
 def trust(role: Role) -> Document:

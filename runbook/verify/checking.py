@@ -254,7 +254,7 @@ def check_id(item: Any) -> str:
 
 
 def _area(item: Any) -> str:
-    found = re.fullmatch(r"check_(step\d|delivery).*", item.path.stem)
+    found = re.fullmatch(r"check_(step\d|delivery|views).*", item.path.stem)
     return found[1] if found else item.path.stem
 
 

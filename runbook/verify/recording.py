@@ -23,20 +23,20 @@ from runbook.clouds.tape import Player, packed, unpacked
 from runbook.errors import NotWritten, SettingsWrong
 from runbook.facts import Facts
 from runbook.redaction import redacted
-from runbook.settings import SECTIONS, Settings
+from runbook.settings import SECTIONS, SSM, Settings
 from runbook.verify.checking import check
 from runbook.verify.outcome import Outcome
 from runbook.verify.remedies import leading
 
 FORMAT = 1
 """Of the file; another one is refused."""
-LEFT_OUT = ("watch", "handoff")
-"""Sections that no verdict stands on, or that name a place here."""
+LEFT_OUT = ("watch",)
+"""Sections that no verdict stands on."""
 
 _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
-_AWS_ID = re.compile(r"\bA[A-Z0-9]{3}[A-Z0-9]{12,17}\b")
+_AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
 _EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
-_WHO = ("locator", "organization", "account_name", "user_name")
 
 
 def recorded(
@@ -63,6 +63,8 @@ def recorded(
     }
     names = {} if plain else _other_names(found, reader.settings)
     made: dict[str, Any] = _renamed(found, names)
+    made["settings"]["target"] = reader.settings.target  # what a person calls it here
+    made["settings"]["snowflake"]["connection"] = reader.settings.snowflake.connection
     again = replayed(made)
     if again.results != outcome.results if plain else _verdict(again) != _verdict(outcome):
         remedy = "report it" if plain else "--plain, which replaces no name, or report it"
@@ -139,37 +141,37 @@ def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]
     """What is replaced by what: the same by the same, of the same shape."""
     text = json.dumps(found)
     accounts = {settings.aws.account_id, *_ACCOUNT.findall(text)}
-    names = {each: f"9{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
+    names = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
     names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
-    for number, who in enumerate(sorted(_people(found, settings)), 1):
-        names[who] = f"NAME{number}"
-    names |= {each: f"{head}_{_digits(tail, len(tail))}" for each, head, tail in _external_ids(found)}
-    names[settings.aws.bucket] = "the-bucket"
-    return names
+    people: dict[str, str] = {}
+    for number, who in enumerate(sorted(_people(found)), 1):
+        people |= {who.lower(): f"name{number}", who.upper(): f"NAME{number}", who: f"NAME{number}"}
+    for each in _external_ids(found):
+        head, _, tail = each.rpartition("_")
+        names[each] = f"{_renamed(head, people)}_{_digits(tail, len(tail))}"
+    place = settings.handoff
+    files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
+    return names | people | files | {settings.aws.bucket: "the-bucket"}
 
 
-def _people(found: Mapping[str, Any], settings: Settings) -> set[str]:
+def _people(found: Mapping[str, Any]) -> set[str]:
     """The Snowflake account's names, and the user that asked."""
     rows = [row for key, answers in found["answers"].items() if "CURRENT_ACCOUNT()" in key for row in answers]
-    told = [
-        str(each[name]) for row in rows for each in row.get("answer", ()) for name in _WHO if each.get(name)
-    ]
     return {
-        each for each in (settings.snowflake.account, *settings.snowflake.account.split("-"), *told) if each
+        str(each[name])
+        for row in rows
+        for each in row.get("answer", ())
+        for name in ("locator", "organization", "account_name", "user_name")
+        if each.get(name)
     }
 
 
-def _external_ids(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Each external ID, and its two parts: what Snowflake puts before the last ``_``, and what it draws."""
-    rows = [
-        each
-        for answers in found["answers"].values()
-        for row in answers
-        for each in (row.get("answer") if isinstance(row.get("answer"), list) else ())
-        if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID
-    ]
-    ids = {str(row["property_value"]) for row in rows if row.get("property_value")}
-    return [(each, *each.rpartition("_")[::2]) for each in sorted(ids) if each.rpartition("_")[2]]
+def _external_ids(found: Mapping[str, Any]) -> list[str]:
+    """The external IDs of the integrations that were looked at."""
+    answers = [row.get("answer") for rows in found["answers"].values() for row in rows]
+    shown = [each for answer in answers if isinstance(answer, list) for each in answer]
+    ids = [each for each in shown if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID]
+    return sorted({str(each["property_value"]) for each in ids if each.get("property_value")})
 
 
 def _digits(text: str, length: int) -> str:

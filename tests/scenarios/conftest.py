@@ -58,6 +58,8 @@ NIGHTLY = {
     "test_topic",
     "test_two_installations",
     "test_two_people",
+    "test_views_dbt",
+    "test_views_samples",
 }
 """Modules of minutes: they run with --run-slow, in .ci/nightly."""
 

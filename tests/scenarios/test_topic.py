@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.conftest import Installation
+from tests.scenarios.test_backfill import event
 
 
 def their_queue(at: Installation, *senders: str) -> str:
@@ -63,7 +64,7 @@ def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tupl
 
     rules(at, TopicConfigurations=[{"Id": "lake", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}])
     assert "nothing to change" in at.run("step5-aws").stdout
-    at.put("events", "a.gz", gzip.compress(b"\t".join([b"x"] * 131) + b"\n"))
+    at.put("events", "a.gz", gzip.compress(event("a.gz", 0) + b"\n"))
     at.settle()
     assert at.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS") == [(1,)]
     sqs = at.aws("sqs")
@@ -73,7 +74,8 @@ def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tupl
     assert [row for row in policy_of(at, topic)["Statement"] if row in theirs] == theirs
     at.assert_healthy()
     at.run("down")
-    assert policy_of(at, topic)["Statement"] == theirs
+    left = [row for row in policy_of(at, topic)["Statement"] if row not in theirs]
+    assert [row["Sid"] for row in left] == ["SnowpipeRunbookBucketPublishes"]  # the lake's queue needs it
 
 
 def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> None:
@@ -85,7 +87,7 @@ def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> 
     )
 
     def arrives(name: str) -> None:
-        before.put("events", name, gzip.compress(b"\t".join([name.encode()] * 131) + b"\n"))
+        before.put("events", name, gzip.compress(event(name, 0) + b"\n"))
         before.settle()
 
     before.run("up")

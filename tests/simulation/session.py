@@ -350,8 +350,9 @@ class Session:
     def _delete(self, statement: str, _: Any) -> Answer:
         (key,) = texts(statement)
         self.world.lock = self
-        self._gone += [row for row in self.world.table.rows if row.file == key]
-        return DONE
+        gone = [row for row in self.world.table.rows if row.file == key]
+        self._gone += gone
+        return Answer("deleted", [(len(gone),)])
 
     def _copy(self, statement: str, _: Any) -> Answer:
         listed = re.search(r"FILES = \((.*?)\)(\n|$)", statement, re.DOTALL)

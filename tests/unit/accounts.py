@@ -97,7 +97,7 @@ class Snowflake:
         new = {
             "role_arn": _text("STORAGE_AWS_ROLE_ARN", words),
             "comment": _text("COMMENT", words),
-            "allowed": frozenset(re.findall(_TEXT, places[1])) if places else None,
+            "allowed": tuple(re.findall(_TEXT, places[1])) if places else None,
         }
         self.integrations[name].update({key: value for key, value in new.items() if value is not None})
 

@@ -142,6 +142,10 @@ class Known(Facts):
     def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
         if isinstance(key, tuple) and key[0] == "other owner" and key not in self.known:
             return ""  # the role's own, or that of one below it
+        if isinstance(key, tuple) and key[0] == "held by" and key not in self.known:
+            return frozenset()
+        if key == "schema is managed" and key not in self.known:
+            return False
         if key in DERIVED and key not in self.known:
             return read()
         if key not in self.known:
@@ -241,7 +245,7 @@ def integration(settings: Settings, **changes: Any) -> StorageIntegration:
         "role_arn": settings.aws.role_arn,
         "external_id": EXTERNAL_ID,
         "iam_user_arn": SNOWFLAKES_USER,
-        "allowed_locations": frozenset(settings.allowed_locations),
+        "allowed_locations": settings.allowed_locations,
         "blocked_locations": frozenset(),
         "comment": f"Reads Snowplow files from S3 for {settings.schema_sql} (snowpipe-runbook)",
     }
@@ -278,6 +282,7 @@ def stage(settings: Settings, stream: Stream, **changes: Any) -> Stage:
         "url": stream.url,
         "integration": settings.snowflake.integration,
         "owner": settings.snowflake.owner_role,
+        "comment": "Snowplow files in S3 (snowpipe-runbook)",
     }
     return Stage(**{**given, **changes})
 
@@ -290,6 +295,7 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
         "notification_channel": QUEUE,
         "created_on": MADE,
         "invalid_reason": None,
+        "comment": "Snowplow events (snowpipe-runbook)",
     }
     return Pipe(**{**given, **changes})
 

@@ -305,7 +305,7 @@ def facts_of(sound: Sound) -> Known:
         "key": Key(KEY, "Enabled", _key_policy()) if sound.key else None,
         "integration": an_integration(
             settings,
-            allowed_locations=frozenset({"s3://snowplow-sandbox/"}),
+            allowed_locations=("s3://snowplow-sandbox/",),
             blocked_locations=sound.blocked,
         ),
         "entry": Entry(succeeded=True, message=""),

@@ -169,7 +169,7 @@ def test_the_integration_by_property_in_any_order(settings, rows):
         role_arn="arn:role",
         external_id=EXTERNAL_ID,
         iam_user_arn=SNOWFLAKES_USER,
-        allowed_locations=frozenset({"s3://b/a/", "s3://b/c/"}),
+        allowed_locations=("s3://b/a/", "s3://b/c/"),
         blocked_locations=frozenset(),
         comment="",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runbook.clouds.failures import AwsFailed
-from runbook.commands.handoff import parameter_text
+from runbook.commands.handoff import parameter_text, refuse_anothers
 from runbook.errors import Blocked, CannotTell, NoCredentials, Refused
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting, stored
 from runbook.settings import read
@@ -109,6 +109,16 @@ def test_a_handoff_written_under_other_settings_is_refused(settings):
     with pytest.raises(Refused, match="written under other settings: aws"):
         fitting(FakeReader(settings))
     assert stored(FakeReader(settings), file) == handed_over(other)
+
+
+def test_another_target_s_handoff_is_not_written_over(settings):
+    other = read(written(aws__bucket="another-bucket"))
+    theirs = Handoff(target="staging", settings=other.agreed, snowflake=of_snowflake())
+    with pytest.raises(Refused, match="handed over for the target staging"):
+        refuse_anothers(theirs, settings, "ssm:/x")
+    refuse_anothers(None, settings, "ssm:/x")
+    refuse_anothers(handed_over(settings), settings, "ssm:/x")  # called otherwise by its administrator
+    refuse_anothers(theirs, other, "ssm:/x")
 
 
 def test_a_file_or_parameter_that_is_not_there_says_nothing_yet(settings):

@@ -40,7 +40,17 @@ def test_a_lease_is_over_after_its_time_and_what_was_sent_in_its_last_moment() -
     assert lease.is_over(lease.until + leases.GRACE + timedelta(seconds=1))
 
 
-@pytest.mark.parametrize("comment", ["", "x", leases.MARK + "{}", leases.MARK + "[1]", leases.MARK + "null"])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "",
+        "x",
+        *(leases.MARK + text for text in ("{}", "[1]", "null", "[" * 100_000)),
+        leases.MARK + json.dumps(SAID).replace("120", "Infinity"),
+        leases.MARK + json.dumps(SAID).replace("120", "NaN"),
+    ],
+    ids=str.__len__,
+)
 def test_a_lease_that_cannot_be_read_is_in_everybodys_way_for_its_time(
     settings: Settings, comment: str
 ) -> None:

@@ -208,7 +208,14 @@ def test_what_was_loaded_in_part_stays_named_after_the_pipe_is_replaced(settings
     ]
 
 
-@pytest.mark.parametrize("text", ["", "[", "[[1]]", '[["a", "now", 1, 1, ""]]', '[["a", 1, 1, 1, ""]]', "{}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[", "[[1]]", "{}", "[" * 100_000, '[["a", "now", 1, 1, ""]]', '[["a", 1, 1, 1, ""]]'),
+        '[["a", "2026-01-01T00:00:00+00:00", Infinity, 1, ""]]',
+    ],
+    ids=str.__len__,
+)
 def test_a_list_that_is_not_as_it_was_written_is_ignored(text: str) -> None:
     assert split(joined("c", []) + joined("", [load(KEY_A)]).partition("[[")[0] + text)[1] == ()
 

@@ -131,9 +131,13 @@ def test_whom_what_a_stream_stands_on_belongs_to_is_named():
     format_of = ("format", stream.file_format)
     damaged = FileFormat({**healthy(SETTINGS)[format_of].options, "FIELD_DELIMITER": ","})
     theirs = {("other owner", "FILE FORMAT", stream.file_format.sql): "PLATFORM"}
-    [row] = leading(
-        [step("step4-snowflake")], Known(SETTINGS, {**healthy(SETTINGS), format_of: damaged, **theirs})
+    shown = [{"name": stream.file_format.name, "comment": "Snowplow (snowpipe-runbook)"}]
+    facts = Known(
+        SETTINGS,
+        {**healthy(SETTINGS), format_of: damaged, **theirs},
+        answers={f"SHOW FILE FORMATS IN SCHEMA {SETTINGS.schema_sql}": shown},
     )
+    [row] = leading([step("step4-snowflake")], facts)
     assert "is owned by the role PLATFORM: have PLATFORM alter it" in str(row.remedy)
     assert f"GRANT OWNERSHIP ON FILE FORMAT {stream.file_format.sql} TO ROLE SYSADMIN" in str(row.remedy)
 

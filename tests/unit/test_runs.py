@@ -109,7 +109,11 @@ def test_a_last_line_that_was_cut_off_is_left_out(record):
     assert runs.find("latest").ended == "done"
 
 
-@pytest.mark.parametrize("text", ["", "{}\n", "[]\n", "no json\n{}\n", '{"command": 1}\n[]\n', "\xff\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}\n", "[]\n", "no json\n{}\n", '{"command": 1}\n[]\n', "\xff\n", "[" * 100_000 + "\n"],
+    ids=str.__len__,
+)
 def test_any_other_damage_names_the_file(folder, text):
     (folder / "runs").mkdir()
     (folder / "runs" / "x.jsonl").write_text(text, encoding="latin-1")
@@ -138,3 +142,28 @@ def test_what_acts_on_a_terminal_is_shown_instead(text, shown):
 def test_json_stays_the_same_json():
     document = {"k\u202e": "\x9b\x7f\u2028\U000e0001"}
     assert json.loads(visible(json.dumps(document, ensure_ascii=False))) == document
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"command": "up"},
+        {"planned": "x"},
+        {"planned": [{"what": 1}], "step": 1},
+        {"checks": ["red"], "step": 1},
+        {"checks": {"a": 1}},
+        {"change": 7, "why": "x", "text": "y"},
+        {"change": "s3:Put", "why": "x"},
+        {"change": "s3:Put", "why": "x", "text": ["y"]},
+        {"change": "s3:Put", "why": "x", "text": "y", "references": 7},
+        {"change": "s3:Put", "why": "x", "text": "y", "before": {}, "parameters": []},
+        {"change": "s3:Put", "why": "x", "text": "y", "before": {}, "parameters": {"PolicyDocument": "{"}},
+    ],
+)
+def test_a_line_that_somebody_altered_is_a_damaged_record_and_no_mistake(folder, line):
+    head = {} if line == {"command": "up"} else {"at": "t", "command": "up", "target": "t", "settings": "s"}
+    (folder / "runs").mkdir()
+    (folder / "runs" / "20261120T120001Z-abc001.jsonl").write_text(json.dumps({**head, **line}) + "\n")
+    for ask in (runs.every, lambda: runs.find("latest")):
+        with pytest.raises(SettingsWrong, match="A record cannot be read"):
+            ask()

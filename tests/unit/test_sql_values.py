@@ -339,6 +339,14 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/neighbours.py:_everywhere": {"kind"},
     "runbook/facts/ours.py:_everywhere": {"kind"},
     "runbook/facts/snowflake.py:_in_schema": {"kind", "reader.settings.schema_sql", "schema"},
+    "runbook/facts/views.py:schemas": {"' UNION ALL '.join(parts)"},
+    "runbook/facts/views.py:_schemas_of": {"column", "path", "flat", "_since(since)"},
+    "runbook/facts/views.py:_counted": {"', '.join(columns)", "_since(since)"},
+    "runbook/facts/views.py:repeated": {"_since(since, 'MAX(_loaded_at)')"},
+    "runbook/views/finding.py:_rows": {
+        "_COLUMNS[stream.kind]",
+        "_IS_IT[stream.kind].format(literal(event_id))",
+    },
     "runbook/facts/snowflake.py:loads_statement": {"5 - LOAD_HISTORY_DAYS * 24 * 60"},
     "runbook/rights/needs.py:grant": {
         "' COPY CURRENT GRANTS' * (self.privilege == 'OWNERSHIP')",
@@ -350,6 +358,7 @@ LOOKED_AT: dict[str, set[str]] = {
     # names that were written by .sql before, or quoted here
     "runbook/facts/belongings.py:_parameters": {"pipe"},
     "runbook/facts/history.py:read": {"name"},
+    "runbook/facts/views.py:present": {"schema"},
     "runbook/facts/rights.py:inherits": {"left.pop().replace('\"', '\"\"')"},
     "runbook/facts/rights.py:held_by": {"left.pop().replace('\"', '\"\"')"},
 }

@@ -39,10 +39,10 @@ def test_from_nothing(settings, absent, facts):
     [
         ({"enabled": False}, "the integration is disabled"),
         ({"role_arn": "arn:aws:iam::1:role/old"}, "it is for the role arn:aws:iam::1:role/old"),
-        ({"allowed_locations": frozenset({"*"})}, "it allows *; it will no longer allow *"),
-        ({"allowed_locations": frozenset()}, "it allows nothing"),
+        ({"allowed_locations": ("*",)}, "it allows *; it will no longer allow *"),
+        ({"allowed_locations": ()}, "it allows nothing"),
         (
-            {"allowed_locations": frozenset({"s3://b/", "s3://a/"})},
+            {"allowed_locations": ("s3://b/", "s3://a/")},
             "it allows s3://a/, s3://b/; it will no longer allow s3://a/, s3://b/",
         ),
     ],

@@ -10,8 +10,9 @@ from runbook.facts.snowflake import Entry, Listing, Pause, Table
 from runbook.plan import plan_step
 from runbook.sql import rendered
 from runbook.steps import STEPS
+from runbook.steps.others import refuse_others
 from runbook.wanted.grants import Grant
-from tests.unit.observed import integration, pipe, stage
+from tests.unit.observed import Known, integration, pipe, stage
 from tests.unit.planned import changes, files
 
 FROM_NOTHING = [
@@ -67,9 +68,15 @@ def test_a_format_that_drifted_is_altered(settings, found, facts):
     found[key] = replace(
         found[key], options={**found[key].options, "ESCAPE_UNENCLOSED_FIELD": "\\\\", "NULL_IF": "[\\\\N]"}
     )
-    assert files(4, facts(found)) == [
+    assert files(4, Known(settings, found, answers=shown(settings))) == [
         ("20_file_format_enriched.sql", "events: ESCAPE_UNENCLOSED_FIELD, NULL_IF of the file format differ")
     ]
+
+
+def shown(settings, comment="Snowplow enriched events, TSV (snowpipe-runbook)"):
+    """What SHOW FILE FORMATS says of both."""
+    rows = [{"name": stream.file_format.name, "comment": comment} for stream in settings.streams]
+    return {f"SHOW FILE FORMATS IN SCHEMA {settings.schema_sql}": rows}
 
 
 def test_a_stage_on_another_integration_is_moved(settings, found, facts):
@@ -77,6 +84,43 @@ def test_a_stage_on_another_integration_is_moved(settings, found, facts):
     for other, why in (("OLD", "OLD"), (None, "none")):
         found["stages"] = {**found["stages"], stream.stage.name: stage(settings, stream, integration=other)}
         assert files(4, facts(found)) == [("40_stage.sql", f"events: the stage is on the integration {why}")]
+
+
+def test_a_stage_that_others_made_is_altered_only_when_it_is_adopted(settings, found, facts):
+    stream = settings.stream("events")
+    theirs = stage(settings, stream, integration="BOBS", comment="Bob reads this")
+    found["stages"] = {**found["stages"], stream.stage.name: theirs}
+    with pytest.raises(
+        Refused, match=r"stage .* was not made by this project.* on the integration BOBS"
+    ) as told:
+        changes(4, facts(found))
+    assert told.value.remedy.startswith(
+        "invoke step4-snowflake --adopt alters it; or set streams.events.stage"
+    )
+    with pytest.raises(Refused, match="was not made by this project"):
+        refuse_others(facts(found), (4,))
+    assert files(4, Known(settings, found, adopt=True)) == [
+        ("40_stage.sql", "events: the stage is on the integration BOBS")
+    ]
+
+
+def test_a_format_that_others_made_is_altered_only_when_it_is_adopted(settings, found, facts):
+    key = ("format", settings.stream("events").file_format)
+    found[key] = replace(found[key], options={**found[key].options, "NULL_IF": "[x]"})
+    theirs = shown(settings, comment="Bob's")
+    with pytest.raises(Refused, match=r"format .* was not made by this project.*NULL_IF"):
+        changes(4, Known(settings, found, answers=theirs))
+    assert len(files(4, Known(settings, found, answers=theirs, adopt=True))) == 1
+
+
+def test_a_pause_of_somebody_elses_pipe_is_theirs_to_end(settings, found, facts):
+    stream = settings.stream("events")
+    found["pipes"] = {**found["pipes"], "EVENTS_PIPE": pipe(settings, stream, comment="Bob's")}
+    assert changes(4, facts(found)) == []
+    found[("pause", "events")] = Pause(paused=True, level="PIPE")
+    with pytest.raises(Refused, match="somebody has paused it") as told:
+        changes(4, facts(found))
+    assert told.value.remedy == "invoke resume --stream events"
 
 
 def test_a_stage_whose_integration_was_replaced_is_mended(found, facts):

@@ -191,6 +191,28 @@ def test_a_rule_of_theirs_to_the_topic_is_enough():
     assert changes(5, Known(settings, found)) == []
 
 
+def listening(settings):
+    found = healthy(settings)
+    found["pipes"] = {s.pipe.name: pipe(settings, s, notification_channel=TOPIC) for s in settings.streams}
+    return found
+
+
+def test_a_pipe_on_a_topic_that_the_settings_no_longer_name_gets_no_rule_to_a_queue(settings):
+    found = listening(settings)
+    rules = [queue_rule(stream, QUEUE) for stream in settings.streams]
+    for document in ({}, {"QueueConfigurations": rules}):
+        found["notifications"] = BucketNotifications(document)
+        with pytest.raises(Refused, match=r"listens to the topic .*and the settings name none") as refused:
+            changes(5, Known(settings, found))
+        assert "sns_topic" in refused.value.remedy
+
+
+def test_a_pipe_on_a_topic_that_is_told_needs_nothing(settings):
+    found = listening(settings)
+    found["notifications"] = BucketNotifications({"TopicConfigurations": [WIDE]})
+    assert changes(5, Known(settings, found)) == []
+
+
 def test_a_topic_reaches_a_queue_of_another_region():
     settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
     elsewhere = QUEUE.replace("us-west-2", "eu-west-1")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from runbook.errors import CannotTell, Refused, SettingsWrong
+from runbook.facts.topic import PUBLISH_SID, Topic
 from runbook.plan import AwsChange
 from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, read
 from runbook.steps.step3_aws import trust as opened
 from runbook.teardown import BACKWARDS, integration, objects, role, rules, trust
 from runbook.wanted.grants import Grant
 from runbook.wanted.permissions import permissions
-from runbook.wanted.rules import BucketNotifications
+from runbook.wanted.rules import BucketNotifications, topic_rule
 from tests.unit import observed
 from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy
@@ -193,6 +195,64 @@ def _without(document, ours):
         for kind, rows in document.items()
     }
     return {kind: rows for kind, rows in kept.items() if rows != []}
+
+
+TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+ANOTHERS = "arn:aws:sqs:us-west-2:900000000009:sf-snowpipe-AIDAANOTHER-x"
+
+
+@pytest.mark.parametrize(
+    ("queues", "stays"),
+    [
+        ({observed.QUEUE}, False),
+        ({observed.QUEUE, "arn:aws:sqs:us-west-2:111122223333:lake"}, False),
+        ({observed.QUEUE, ANOTHERS}, True),
+    ],
+)
+def test_a_rule_to_a_topic_stays_for_another_account_s_snowpipe(queues, stays):
+    """It found the rule there, and so wrote none of its own."""
+    settings = read(written(streams__events__sns_topic=TOPIC))
+    found = healthy(settings)
+    rows = {"TopicConfigurations": [topic_rule(settings.streams[0], TOPIC)]}
+    found |= {
+        "notifications": BucketNotifications(rows),
+        ("topic", TOPIC): Topic(TOPIC, {}, frozenset(queues), {}),
+    }
+    facts = Known(settings, found, answers=answers())
+    [rule] = facts.notifications.rules
+    assert bool(list(rules.plan(facts))) != stays
+    assert rules.needed_by(facts, settings.aws.bucket, rule) == ([f"the queue {ANOTHERS}"] if stays else [])
+
+
+OTHER_QUEUE = "arn:aws:sqs:us-west-2:111122223333:lake"
+
+
+@pytest.mark.parametrize(
+    ("queues", "in_account", "left"),
+    [
+        (set(), None, ["Theirs"]),
+        ({observed.QUEUE}, None, ["Theirs"]),
+        ({observed.QUEUE, OTHER_QUEUE}, None, ["Theirs", PUBLISH_SID]),
+        ({observed.QUEUE, ANOTHERS}, None, ["Theirs", PUBLISH_SID]),
+        ({observed.QUEUE}, TOPIC, None),  # a pipe of another schema in the account listens too
+        ({observed.QUEUE}, observed.QUEUE, None),
+    ],
+)
+def test_a_topic_keeps_what_others_on_it_need(queues, in_account, left):
+    settings = read(written(streams__events__sns_topic=TOPIC))
+    found = healthy(settings)
+    have = Topic(TOPIC, {"Version": "2012-10-17", "Statement": [THEIRS]}, frozenset(queues), {})
+    found["topic", TOPIC] = replace(have, policy=have.with_ours(settings, found["integration"]))
+    theirs = {**objects_shown("pipe")[0], "schema_name": "THEIRS", "notification_channel": in_account}
+    rows = [*objects_shown("pipe"), *([theirs] if in_account else [])]
+    facts = Known(settings, found, answers=answers(**{"SHOW PIPES IN ACCOUNT": rows}))
+    documents = [
+        json.loads(change.parameters["AttributeValue"])["Statement"]
+        for change in trust.plan(facts)
+        if change.service == "sns"
+    ]
+    sids = [[row["Sid"] for row in document] for document in documents]
+    assert sids == ([left] if left else [])
 
 
 # ---- foreign trust policies

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runbook.commands.tfvars import variables
-from runbook.errors import Blocked, CannotTell, SettingsWrong
+from runbook.commands.tfvars import refuse_starving, variables
+from runbook.errors import Blocked, CannotTell, Refused, SettingsWrong
 from runbook.settings import read
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from tests.unit.conftest import ROOT, written
@@ -52,6 +52,19 @@ def test_rules_of_others_are_named_and_what_nobody_saw_is_null(settings, found, 
     ours = {"QueueConfigurations": [queue_rule(settings.streams[0], QUEUE)]}
     found["notifications"] = BucketNotifications(ours)
     assert variables(facts(found))["foreign_rules"] == []
+
+
+def test_nothing_is_handed_over_that_would_starve_a_pipe(settings, found, facts):
+    assert refuse_starving(facts(found)) is None
+    moved = read(written(aws__managed_by="terraform", streams__events__prefix="moved/stream/"))
+    with pytest.raises(
+        Refused, match=r"EVENTS_PIPE still reads s3://.*/enriched/stream/.*fail for good"
+    ) as told:
+        refuse_starving(Known(moved, found))
+    assert "another stage and pipe" in told.value.remedy
+    without = read(written(aws__managed_by="terraform", streams__events_bad__enabled=False))
+    with pytest.raises(Refused, match="invoke down --stream EVENTS_BAD_PIPE"):
+        refuse_starving(Known(without, found))
 
 
 @pytest.mark.parametrize(

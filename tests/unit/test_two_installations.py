@@ -80,12 +80,14 @@ def up(at: Accounts, one: Environment, **more: object) -> None:
 
 def down(at: Accounts, one: Environment, stream: str | None = None) -> None:
     """`invoke down`: all is planned first, so a refusal changes nothing."""
-    steps = one_stream.backwards(stream) if stream else BACKWARDS
+    found = one_stream.stream_of(at.facts(one.settings), stream) if stream else None
+    steps = one_stream.backwards(found) if found else BACKWARDS
     for step in steps:
         plan_step(step, at.facts(one.settings))
     for step in steps:
         for change in plan_step(step, at.facts(one.settings)).changes:
             at.make(change, one.settings)
+        assert plan_step(step, at.facts(one.settings)).is_empty, step.number
     one.is_up = one.is_up and bool(stream)
 
 
@@ -210,6 +212,33 @@ def test_a_second_installation_is_refused_by_what_it_would_take(own: tuple[str, 
         up(at, second)
     with pytest.raises(Refused, match="belongs to another installation"):
         up(at, second, adopt=True)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        ("account", "prefixes", "policy", "role"),
+        ("account", "prefixes", "policy", "share_role"),
+        ("database", "prefixes", "policy", "role", "integration"),
+        ("database", "prefixes", "policy", "integration", "share_role"),
+        ("database", "prefixes", "policy", "share_both"),
+        ("database", "policy", "share_both"),
+    ],
+)
+def test_a_guest_that_came_and_went_leaves_every_document_as_it_was(own: tuple[str, ...]) -> None:
+    """In the order in which it was, too: a second run has nothing to write."""
+    at, first, guest = Accounts(), environment(1), environment(2, *own)
+    up(at, first)
+    policies, roles, rules = (copy.deepcopy(each) for each in (at.policies, at.roles, at.notifications))
+    integrations = copy.deepcopy(at.snowflake(first.settings).integrations)
+    try:
+        up(at, guest)
+    except Refused:
+        assert "prefixes" not in own
+    down(at, guest)
+    assert (at.policies, at.roles, at.notifications) == (policies, roles, rules)
+    assert at.snowflake(first.settings).integrations == integrations
+    assert_it_works(at, first)
 
 
 def former(at: Accounts, one: Environment) -> None:
@@ -378,6 +407,22 @@ def test_another_role_is_not_given_to_an_integration_under_pipes_that_run() -> N
         up(at, environment(1, aws__role_name="new-role", aws__policy_name="new-policy"))
 
 
+def test_another_role_is_not_given_to_an_integration_that_a_guest_reads_through() -> None:
+    at, first, guest = (
+        Accounts(),
+        environment(1),
+        environment(2, "database", "prefixes", "policy", "share_both"),
+    )
+    up(at, first)
+    up(at, guest)
+    before = pickle.dumps(at)
+    with pytest.raises(Refused, match=r"RAW2\.SNOWPLOW\.\w+ read through it too") as told:
+        up(at, environment(1, aws__role_name="new-role", aws__policy_name="new-policy"))
+    assert "put aws.role_name back to snowflake-read-role" in told.value.remedy
+    assert at == pickle.loads(before)
+    assert_it_works(at, guest)
+
+
 def test_two_files_for_one_schema_are_one_installation() -> None:
     at, first = Accounts(), environment(1)
     up(at, first)
@@ -385,3 +430,18 @@ def test_two_files_for_one_schema_are_one_installation() -> None:
     up(at, second)
     assert_old_pipes_work(at, first)
     assert_it_works(at, second)
+
+
+def test_a_key_goes_only_with_the_pipes_that_may_need_it() -> None:
+    """Files stay encrypted with the key they were written with: a pipe never tries a failed file again."""
+    old, new = (f"arn:aws:kms:us-west-2:111122223333:key/{name}" for name in ("old", "new"))
+    at = Accounts()
+    up(at, environment(1, aws__kms_key_arn=old))
+    for one in (environment(1, aws__kms_key_arn=new), environment(1)):
+        up(at, one)
+        [policy] = at.policies.values()
+        assert old in str(policy)
+        assert_it_works(at, one)
+    down(at, one)
+    up(at, one)
+    assert "kms" not in str(at.policies)

@@ -18,7 +18,7 @@ from fakesnow import macros, transforms
 from sqlglot import ErrorLevel, exp
 
 from snowpipe_sandbox.clock import Clock
-from snowpipe_sandbox.snowflake import values
+from snowpipe_sandbox.snowflake import semi_structured, values
 
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -47,6 +47,7 @@ class Engine:
         self._duckdb.execute(TIMESTAMP_MACROS)
         self._duckdb.execute(DIVISION_MACRO)
         self._duckdb.execute(values.macros(HOME))
+        self._duckdb.execute(semi_structured.macros(HOME))
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         self._ahead = timedelta(-1)
@@ -145,6 +146,7 @@ def trims(node: exp.Expression) -> exp.Expression:
 
 
 CHAIN = (
+    *semi_structured.CHAIN,
     *values.CHAIN,
     divisions,
     try_timestamps,

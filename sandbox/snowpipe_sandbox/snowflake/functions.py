@@ -97,6 +97,8 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 
 TRANSLATED = {
+    "AS_ARRAY",
+    "AS_OBJECT",
     "FLATTEN",
     "TO_OBJECT",
     "TO_TIMESTAMP_TZ",

@@ -183,7 +183,7 @@ def functions(node: exp.Expression) -> exp.Expression:
 
 _FROM_VARIANT = (exp.JSONExtract, exp.Bracket)
 """What gives a VARIANT: PARSE_JSON reads the text in it."""
-SEMI_STRUCTURED_CALLS = {"TO_OBJECT": "sandbox_object", "AS_ARRAY": "sandbox_array"}
+SEMI_STRUCTURED_CALLS = {"TO_OBJECT": "sandbox_object"}
 
 
 def _to_binary(node: exp.ToBinary) -> exp.Expression:

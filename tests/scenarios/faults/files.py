@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 
@@ -145,6 +146,27 @@ def file_encrypted_with_another_key(at: Installation) -> Iterator[None]:
     at.settle()
     yield
     at.aws("s3").put_object(**place, Body=_gz())
+
+
+@fault("file", "bucket-policy")
+def bucket_policy_denies_a_part_of_the_folder(at: Installation) -> Iterator[None]:
+    s3, aws, prefix = at.aws("s3"), at.settings.aws, at.stream("events").prefix
+    row = {
+        "Sid": "NotTheseYet",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{aws.bucket}/{prefix}part/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [row]})
+    s3.put_bucket_policy(Bucket=aws.bucket, Policy=policy)
+    at.put("events", "part/denied.gz", _gz())
+    at.settle()
+    at.advance(minutes=1)
+    at.put("events", "later-than-denied.gz", _gz())
+    at.settle()
+    yield
+    s3.delete_bucket_policy(Bucket=aws.bucket)
 
 
 @fault("file", "trust")
@@ -421,6 +443,7 @@ def _among_the_rows(name: str, body: bytes) -> None:
 _among_the_rows("rows_of_a_web_page", b"<html>denied</html>\n")
 _among_the_rows("rows_of_a_header", gzip.compress(NAMES + _event_line()))
 _among_the_rows("rows_of_commas", gzip.compress(_event_line().replace(b"\t", b",")))
+_among_the_rows("rows_between_pipes", gzip.compress(_event_line().replace(b"\t", b"|")))
 _among_the_rows("rows_of_lzo", bytes.fromhex("894c5a4f000d0a1a0a") + b"\1" * 40 + b"\n")
 _among_the_rows("rows_with_a_tab_inside", gzip.compress(b"\t" + _event_line()))
 _among_the_rows("rows_in_another_order", gzip.compress(_swapped(_event_line())))

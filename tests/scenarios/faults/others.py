@@ -76,8 +76,10 @@ def _handed_over(at: Installation, thing: str, statement: str, back: str, step: 
     user = at.sql("SELECT CURRENT_USER()")[0][0]
     at.sql("CREATE ROLE PLATFORM")
     at.sql(f'GRANT ROLE PLATFORM TO USER "{user}"')
+    for place in ("DATABASE RAW", "SCHEMA RAW.SNOWPLOW"):
+        at.sql(f"GRANT USAGE ON {place} TO ROLE PLATFORM")
     at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE PLATFORM COPY CURRENT GRANTS")
-    at.sql(statement)
+    at.sql(statement, "PLATFORM")
     yield
     at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE {back} COPY CURRENT GRANTS")
     at.run(step)
@@ -111,6 +113,7 @@ def stage_put_on_another_integration_by_its_new_owner(at: Installation) -> Itera
         f"STORAGE_AWS_ROLE_ARN = '{at.settings.aws.role_arn}' "
         f"STORAGE_ALLOWED_LOCATIONS = ('s3://{at.settings.aws.bucket}/')"
     )
+    at.sql("GRANT USAGE ON INTEGRATION OTHER_S3 TO ROLE PUBLIC")
     statement = f"ALTER STAGE {STAGE} SET STORAGE_INTEGRATION = OTHER_S3"
     yield from _handed_over(at, f"STAGE {STAGE}", statement, "SYSADMIN", "step4-snowflake")
 
@@ -194,12 +197,51 @@ def stage_moved_to_another_schema(at: Installation) -> None:
     at.sql("ALTER STAGE RAW.SNOWPLOW.BAD_ROWS_STAGE RENAME TO RAW.OTHER.BAD_ROWS_STAGE")
 
 
+@fault("stage", "pipe", "stops")
+def stage_renamed(at: Installation) -> None:
+    at.sql(f"ALTER STAGE {STAGE} RENAME TO {STAGE}_OLD")
+
+
 @fault("schema", "stage", "pipe", "table", "format", "stops")
 def schema_made_anew(at: Installation) -> Iterator[None]:
     at.sql("DROP SCHEMA RAW.SNOWPLOW")
     at.sql("CREATE SCHEMA RAW.SNOWPLOW", "SYSADMIN")
     yield
     at.run("step4-snowflake", "step5-aws")
+
+
+def _owned_by_platform(at: Installation, thing: str, step: str, back: str = "SYSADMIN") -> Iterator[None]:
+    """It is handed over with all that was granted on it; by hand it is taken back, and the step grants."""
+    at.sql("CREATE ROLE PLATFORM")
+    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE PLATFORM REVOKE CURRENT GRANTS")
+    yield
+    at.sql(f"GRANT OWNERSHIP ON {thing} TO ROLE {back} COPY CURRENT GRANTS")
+    at.run(step)
+
+
+@fault("integration", "roles")
+def integration_handed_over(at: Installation) -> Iterator[None]:
+    yield from _owned_by_platform(at, f"INTEGRATION {INTEGRATION}", "step2-snowflake", "ACCOUNTADMIN")
+
+
+@fault("stage", "roles")
+def stage_handed_over(at: Installation) -> Iterator[None]:
+    yield from _owned_by_platform(at, f"STAGE {STAGE}", "step4-snowflake")
+
+
+@fault("table", "roles")
+def table_handed_over(at: Installation) -> Iterator[None]:
+    yield from _owned_by_platform(at, f"TABLE {TABLE}", "step4-snowflake")
+
+
+@fault("schema", "roles")
+def schema_handed_over(at: Installation) -> Iterator[None]:
+    yield from _owned_by_platform(at, "SCHEMA RAW.SNOWPLOW", "step4-snowflake")
+
+
+@fault("schema", "roles")
+def database_handed_over(at: Installation) -> Iterator[None]:
+    yield from _owned_by_platform(at, "DATABASE RAW", "step4-snowflake")
 
 
 @fault("pipe", "loader", "pause")

@@ -246,3 +246,11 @@ def integration_blocks_a_folder(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} SET STORAGE_BLOCKED_LOCATIONS = ('{url}')")
     yield
     at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} UNSET STORAGE_BLOCKED_LOCATIONS")
+
+
+@fault("integration")
+def integration_blocks_a_part_of_a_folder(at: Installation) -> Iterator[None]:
+    url = f"{at.stream('events').url}2026/"
+    at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} SET STORAGE_BLOCKED_LOCATIONS = ('{url}')")
+    yield
+    at.sql(f"ALTER STORAGE INTEGRATION {INTEGRATION} UNSET STORAGE_BLOCKED_LOCATIONS")

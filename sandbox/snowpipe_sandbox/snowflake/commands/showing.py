@@ -520,9 +520,10 @@ OBJECTS_SHOWN = [
     *result.texts("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
     Column("rows", "FIXED"),
     Column("bytes", "FIXED"),
-    *result.texts("owner", "retention_time", "owner_role_type"),
+    *result.texts("owner", "retention_time", "owner_role_type", "is_dynamic", "is_iceberg"),
 ]
-"""https://docs.snowflake.com/en/sql-reference/sql/show-objects."""
+"""https://docs.snowflake.com/en/sql-reference/sql/show-objects, and the two last
+https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_03/bcr-1529 and …/2025_01/bcr-1842."""
 
 
 def _objects(session: Session, tokens: Tokens) -> Rows:
@@ -530,7 +531,7 @@ def _objects(session: Session, tokens: Tokens) -> Rows:
         is_view = each.kind == "VIEW"
         rows = None if is_view else tables.row_count(session, each)
         place = (each.created_on, each.name, each.database, each.schema, each.kind, each.comment, "")
-        return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE")
+        return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE", "N", "N")
 
     return OBJECTS_SHOWN, _in_schemas(session, tokens, session.account.catalog.tables, row)
 

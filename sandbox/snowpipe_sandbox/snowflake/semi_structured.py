@@ -1,0 +1,134 @@
+"""Arrays, objects and their functions as Snowflake has them, where DuckDB or fakesnow does otherwise.
+
+Semi-structured values are JSON here, so what DuckDB knows of lists is reached by a cast there and back.
+
+Sources: https://docs.snowflake.com/en/sql-reference/functions/filter (also: a condition that is NULL),
+https://docs.snowflake.com/en/sql-reference/functions/transform,
+https://docs.snowflake.com/en/sql-reference/functions/array_cat,
+https://docs.snowflake.com/en/sql-reference/functions/as_array and as_object (NULL for another type),
+https://docs.snowflake.com/en/sql-reference/functions/object_insert,
+https://docs.snowflake.com/en/sql-reference/functions/try_to_timestamp (a format),
+https://docs.snowflake.com/en/sql-reference/functions/to_timestamp (a number is a moment of UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from snowpipe_sandbox.snowflake import errors
+
+_SECONDS = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
+TRIED = {
+    "%Y-%m-%d %H:%M:%S": _SECONDS,
+    "%Y-%m-%d %H:%M:%S.%f_nine": rf"{_SECONDS}[.][0-9]{{1,9}}",
+}
+"""The formats TRY_TO_TIMESTAMP_NTZ is emulated for, and what is written in them.
+
+What Snowflake makes of the year 0000 is on no public page: NULL here, which is the unkind reading.
+"""
+
+
+def macros(home: str) -> str:
+    """What DuckDB has to know for the functions this module writes into a statement."""
+    return f"""
+CREATE OR REPLACE MACRO {home}.main.sandbox_as(x, wanted) AS
+    CASE WHEN json_type(to_json(x)) = wanted THEN to_json(x) END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_list(x) AS CAST({home}.main.sandbox_array(x) AS JSON[]);
+CREATE OR REPLACE MACRO {home}.main.sandbox_array_cat(a, b) AS
+    CASE WHEN a IS NULL OR b IS NULL THEN NULL
+         ELSE to_json(list_concat({home}.main.sandbox_list(a), {home}.main.sandbox_list(b))) END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS CASE
+    WHEN o IS NULL OR k IS NULL OR v IS NULL THEN o
+    ELSE json_merge_patch(o, json_object(k, v)) END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_epoch(n, scale) AS
+    {home}.main._fs_to_timestamp(n, scale) AT TIME ZONE 'UTC';
+CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, written) AS
+    CASE WHEN regexp_full_match(x, written) AND left(x, 4) <> '0000'
+        THEN TRY_CAST(left(x, 26) AS TIMESTAMP) END;
+"""
+
+
+def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
+    """A call of a function of DuckDB's; sqlglot looks no further into what was replaced, so this does."""
+    inner = [each.transform(functions, copy=False) for each in arguments]
+    return exp.Anonymous(this=name, expressions=inner)
+
+
+def functions(node: exp.Expression) -> exp.Expression:
+    """FILTER, TRANSFORM, ARRAY_CAT, AS_ARRAY, AS_OBJECT, OBJECT_INSERT; times by a format or a number."""
+    for kind, made in MADE.items():
+        if isinstance(node, kind):
+            return made(node)
+    return node
+
+
+def _array_cat(node: exp.ArrayConcat) -> exp.Expression:
+    return _call("sandbox_array_cat", node.this, node.expressions[0]) if len(node.expressions) == 1 else node
+
+
+def _of_a_number(node: exp.UnixToTime) -> exp.Expression:
+    if str(node.args.get("target_type")) not in ZONED:
+        return node
+    return _call("sandbox_epoch", node.this, node.args.get("scale") or exp.Literal.number(0))
+
+
+def _empty_object(node: exp.Struct) -> exp.Expression:
+    """OBJECT_CONSTRUCT(): fakesnow's own cannot stand in a lambda expression."""
+    return node if node.expressions else _call("json_object")
+
+
+def _as(node: exp.Anonymous) -> exp.Expression:
+    wanted = AS.get(str(node.this).upper())
+    if wanted is None or len(node.expressions) != 1:
+        return node
+    return _call("sandbox_as", node.expressions[0], exp.Literal.string(wanted))
+
+
+ZONED = {"TIMESTAMPLTZ", "TIMESTAMPTZ"}
+AS = {"AS_ARRAY": "ARRAY", "AS_OBJECT": "OBJECT"}
+
+
+def _higher_order(node: exp.Expression) -> exp.Expression:
+    """FILTER or TRANSFORM: over the elements of an ARRAY, each a VARIANT."""
+    given = node.expression
+    if not isinstance(given, exp.Lambda) or len(given.expressions) != 1:
+        raise errors.not_emulated("FILTER and TRANSFORM without a lambda expression of one argument")
+    name = "list_filter" if isinstance(node, exp.ArrayFilter) else "list_transform"
+    return _call("to_json", _call(name, _call("sandbox_list", node.this), given))
+
+
+def _object_insert(node: exp.ObjectInsert) -> exp.Expression:
+    """OBJECT_INSERT of a text, which may replace what the key has."""
+    flag, value = node.args.get("update_flag"), node.args["value"]
+    if not (isinstance(flag, exp.Boolean) and flag.this):
+        raise errors.not_emulated("OBJECT_INSERT without its update flag")
+    if not isinstance(value, exp.Literal | exp.SplitPart | exp.Cast):
+        raise errors.not_emulated("OBJECT_INSERT of what may be an object, array or JSON null")
+    return _call("sandbox_object_insert", node.this, node.args["key"], value)
+
+
+def _tried(node: exp.StrToTime) -> exp.Expression:
+    """TRY_TO_TIMESTAMP_NTZ of a text in one of the formats of TRIED."""
+    if not node.args.get("safe"):
+        return node
+    written = node.args["format"]
+    wanted = str(node.args.get("target_type") or "")
+    known = TRIED.get(str(written.this)) if isinstance(written, exp.Literal) else None
+    if known is None or wanted != "TIMESTAMPNTZ":
+        raise errors.not_emulated("TRY_TO_TIMESTAMP with such a format")
+    return _call("sandbox_try_moment", node.this, exp.Literal.string(known))
+
+
+MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
+    exp.ArrayFilter: _higher_order,
+    exp.Transform: _higher_order,
+    exp.ArrayConcat: _array_cat,
+    exp.ObjectInsert: _object_insert,
+    exp.StrToTime: _tried,
+    exp.UnixToTime: _of_a_number,
+    exp.Anonymous: _as,
+    exp.Struct: _empty_object,
+}
+CHAIN = (functions,)
