@@ -1,6 +1,7 @@
 """What docs/ tells people to do to an installation that runs, done as it is written there, word by word."""
 
 import gzip
+import json
 import re
 import shlex
 import textwrap
@@ -29,7 +30,7 @@ class Live:
 
     def run(self, *words: str, expect: int = 0) -> str:
         name = ("--name", "prod") if words[0] == "down" else ()
-        asks = words[0] in ("up", "down", "backfill", "step3-aws") and "--dry-run" not in words
+        asks = words[0] in ("up", "down", "backfill") and "--dry-run" not in words
         done = self.at.run("-f", str(self.file), *words, *name, *(["--yes"] if asks else []), expect=expect)
         return done.stdout
 
@@ -89,14 +90,28 @@ def external_ids(at: Installation) -> set[str]:
 def test_the_external_id_is_rotated_without_a_gap(live: Live) -> None:
     before = external_ids(live.at)
     live.writes("rotate-the-external-id.md", "snowflake")
-    live.follows("rotate-the-external-id.md")
-    after = external_ids(live.at)
-    assert len(before) == len(after) == 1
-    assert before.isdisjoint(after)
-    live.at.sql("DROP INTEGRATION SNOWPLOW_S3")
+    live.follows("rotate-the-external-id.md", until="3. The old")
+    both = external_ids(live.at)
+    assert len(before) == 1
+    assert len(both) == 2
+    assert before < both
     live.put(EVENTS, "a.gz")
-    assert live.rows("EVENTS") == 1
+    live.at.sql("DROP INTEGRATION SNOWPLOW_S3")
+    by_hand(live.at, *(both - before))
+    live.follows("rotate-the-external-id.md", from_="3. The old")
+    live.put(EVENTS, "b.gz")
+    assert live.rows("EVENTS") == 2
+    live.run("plan", "--exit-code")
     live.assert_healthy()
+
+
+def by_hand(at: Installation, external_id: str) -> None:
+    """One external ID in the role's trust policy, as a person writes it in the console."""
+    iam, name = at.aws("iam"), "snowflake-read-role"
+    policy = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    for each in policy["Statement"]:
+        each["Condition"]["StringEquals"]["sts:ExternalId"] = external_id
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(policy))
 
 
 def test_a_pipe_is_renamed_and_every_file_is_there_once(live: Live) -> None:

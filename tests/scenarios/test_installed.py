@@ -168,7 +168,7 @@ def test_the_five_steps_from_an_empty_folder_with_one_environment_file(user: Use
     user.run(*target, "pause", "--yes")
     user.run(*target, "resume", "--yes")
     user.run(*target, "verify")
-    user.run(*target, "down", "--yes")
+    user.run(*target, "down", "--name", "prod", "--yes")
     assert {path.name for path in user.folder.iterdir()} == {
         "prod.yaml",
         "found.yaml",
