@@ -27,7 +27,7 @@ from botocore.config import Config
 
 from bench.s3_endpoint import NOW, PREFIX, SECONDS, Keys
 from runbook import settings as reading
-from runbook.facts.snowflake import Pipe, PipeStatus, Table
+from runbook.facts.objects import Pipe, PipeStatus, Table
 from runbook.ledger import asked as asking
 from runbook.ledger import looking
 from runbook.listing import pages, ranges

@@ -1,4 +1,7 @@
-"""Delivery: what lies in the bucket is in the tables."""
+"""Delivery: what lies in the bucket is in the tables.
+
+Longer than 400 lines: the checks of delivery.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -11,8 +14,8 @@ from runbook.errors import Advised, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.delivery import NAMED, findings, half_strangers, late, strangers, unheard
+from runbook.facts.objects import Listing, Pipe, PipeStatus
 from runbook.facts.silence import fallen_silent
-from runbook.facts.snowflake import Listing, Pipe, PipeStatus
 from runbook.ledger.findings import (
     Ledger,
     again,

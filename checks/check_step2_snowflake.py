@@ -11,7 +11,7 @@ from checks.conftest import (
 )
 from runbook.claims import check
 from runbook.facts import Facts
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.objects import StorageIntegration
 from runbook.remedy import invoke
 from runbook.settings import Settings
 from runbook.wanted.grants import Grant, integration_grants, missing_grants

@@ -5,7 +5,7 @@ import pytest
 from checks.conftest import advice
 from runbook.claims import check
 from runbook.facts import Facts
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.objects import StorageIntegration
 from runbook.facts.topic import Topic
 from runbook.policies.access import (
     admits,

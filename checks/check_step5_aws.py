@@ -11,7 +11,8 @@ from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.delivery import NAMED, strangers
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, StagedFile
+from runbook.facts.objects import StagedFile
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.facts.topic import Topic
 from runbook.remedy import STREAM, invoke, remedy
 from runbook.settings import Settings, Stream

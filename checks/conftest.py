@@ -10,7 +10,7 @@ from runbook.errors import Absent, Advised, CannotTell, Failing
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.copy_statement import CopyStatement, read
-from runbook.facts.snowflake import (
+from runbook.facts.objects import (
     FileFormat,
     Listing,
     Pause,

@@ -2,6 +2,8 @@
 
 A change is what an operator would otherwise type: an SQL file, or an AWS call. So a dry run is
 the manual procedure, and two plans can be compared with ``==``.
+
+Longer than 400 lines: a change, its plan, its application and what is told of a stop are one story.
 """
 
 import json

@@ -12,7 +12,7 @@ from typing import Any
 from runbook.clouds.failures import AwsFailed
 from runbook.errors import RunbookError, SettingsWrong
 from runbook.facts import Facts
-from runbook.facts.snowflake import Load, StagedFile
+from runbook.facts.objects import Load, StagedFile
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import SAYS, Evidence, Kind

@@ -12,7 +12,8 @@ from runbook.clouds.writer import Receipt
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, belongs, failed, named, never_loaded
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Listing, Load, StagedFile
+from runbook.facts.objects import Listing, Load, StagedFile
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger

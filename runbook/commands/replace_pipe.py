@@ -10,7 +10,7 @@ from runbook.commands.backfill import every_statement, refuse_above_the_ceiling
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings
-from runbook.facts.snowflake import PipeStatus
+from runbook.facts.objects import PipeStatus
 from runbook.ledger import looking
 from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence as known

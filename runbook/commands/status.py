@@ -10,7 +10,8 @@ from runbook import settings as reading
 from runbook.commands.report import past_of
 from runbook.facts import Facts
 from runbook.facts.delivery import LOADED, failed, other_files
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing
+from runbook.facts.objects import Listing
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger

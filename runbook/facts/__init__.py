@@ -2,6 +2,8 @@
 
 A fact is a frozen value; ``None`` where the thing is absent; and asking for one that could not
 be read raises :class:`~runbook.errors.CannotTell` with the reason.
+
+Longer than 400 lines: a property for each fact.
 """
 
 import threading
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import Blocked, CannotTell, RunbookError
-from runbook.facts import aws, history, snowflake, views
+from runbook.facts import aws, history, objects, snowflake, views
 from runbook.facts import topic as topics
 from runbook.facts.glimpse import Glimpse, glimpses
 from runbook.facts.handoff import FromSnowflake, Handoff, fitting
@@ -45,7 +47,7 @@ class Facts:
         reader: Reader,
         *,
         adopt: bool = False,
-        listing: Callable[[Reader, Stream], snowflake.Listing | None] = snowflake.listing,
+        listing: Callable[[Reader, Stream], objects.Listing | None] = snowflake.listing,
     ) -> None:
         self.reader = reader
         self._listing = listing  # whoever looks often reads only the end of a folder
@@ -198,7 +200,7 @@ class Facts:
         return self._once("now", lambda: snowflake.now(self.reader))
 
     @property
-    def integration(self) -> snowflake.StorageIntegration | None:
+    def integration(self) -> objects.StorageIntegration | None:
         """The storage integration."""
         if self.settings.snowflake.without_integration:
             return None
@@ -273,17 +275,17 @@ class Facts:
         )
 
     @property
-    def entry(self) -> snowflake.Entry | None:
+    def entry(self) -> objects.Entry | None:
         """Whether Snowflake gets into the bucket."""
         if self.settings.snowflake.without_integration:
             return None
         return self._once("entry", lambda: snowflake.entry(self.reader))
 
     @property
-    def reading(self) -> snowflake.Entry | None:
+    def reading(self) -> objects.Entry | None:
         """Whether Snowflake may read the newest file of each stream; None where that is not known."""
 
-        def read() -> snowflake.Entry | None:
+        def read() -> objects.Entry | None:
             have = self.integration
             allowed = [stream for stream in self.settings.streams if have and have.allows(stream.url)]
             newest = [(stream, _newest(self.listing(stream))) for stream in allowed]
@@ -330,15 +332,15 @@ class Facts:
         below = [self.reach_of(Identifier(name)) or frozenset() for name in sorted(inherited)]
         return None if held is None else held.union(*below)
 
-    def file_format(self, stream: Stream) -> snowflake.FileFormat | None:
+    def file_format(self, stream: Stream) -> objects.FileFormat | None:
         """The stream's file format."""
         key = ("format", stream.file_format)
         return self._once(key, lambda: snowflake.file_format(self.reader, stream))
 
-    def table(self, stream: Stream) -> snowflake.Table | None:
+    def table(self, stream: Stream) -> objects.Table | None:
         """The stream's table; a view that took its name is none."""
 
-        def read() -> snowflake.Table | None:
+        def read() -> objects.Table | None:
             found = snowflake.table(self.reader, stream)
             if found is None or self._is_granted_as_a_table(stream):
                 return found
@@ -359,13 +361,13 @@ class Facts:
             return Grant("INSERT", "TABLE", stream.table.sql) in held
         return False
 
-    def stage(self, stream: Stream) -> snowflake.Stage | None:
+    def stage(self, stream: Stream) -> objects.Stage | None:
         """The stream's stage."""
         found = self._stages(stream.stage).get(stream.stage.name)
         what, privilege = f"The stage {stream.stage}", f"USAGE on stage {stream.stage}"
         return snowflake.seen(found, self.reader, what, "owner", privilege, stream.stage)
 
-    def _stages(self, near: QualifiedName) -> dict[str, snowflake.Stage]:
+    def _stages(self, near: QualifiedName) -> dict[str, objects.Stage]:
         """The stages by name of the schema that holds ``near``: nearly always our own."""
         schema = _schema(near)
         if schema == self.settings.schema_sql:
@@ -392,41 +394,41 @@ class Facts:
                 streams.append(stream)
         return self.settings.model_copy(update={"streams": tuple(streams)})
 
-    def pipe(self, stream: Stream) -> snowflake.Pipe | None:
+    def pipe(self, stream: Stream) -> objects.Pipe | None:
         """The stream's pipe."""
         found = self._pipes(stream.pipe).get(stream.pipe.name)
         what, privilege = f"The pipe {stream.pipe}", f"MONITOR on pipe {stream.pipe}"
         return snowflake.seen(found, self.reader, what, "owner", privilege, stream.pipe)
 
-    def _pipes(self, near: QualifiedName) -> dict[str, snowflake.Pipe]:
+    def _pipes(self, near: QualifiedName) -> dict[str, objects.Pipe]:
         """The pipes by name of the schema that holds ``near``."""
         schema = _schema(near)
         if schema == self.settings.schema_sql:
             return self._once("pipes", lambda: snowflake.pipes(self.reader))
         return self._once(("pipes", schema), lambda: snowflake.pipes(self.reader, schema))
 
-    def pipe_status(self, stream: Stream) -> snowflake.PipeStatus | None:
+    def pipe_status(self, stream: Stream) -> objects.PipeStatus | None:
         """What the stream's pipe says of itself."""
         return self._once(("status", stream.name), lambda: snowflake.pipe_status(self.reader, stream.pipe))
 
-    def pause(self, stream: Stream) -> snowflake.Pause | None:
+    def pause(self, stream: Stream) -> objects.Pause | None:
         """Whether and where the stream's pipe is paused."""
         return self._once(("pause", stream.name), lambda: snowflake.pause(self.reader, stream))
 
-    def listing(self, stream: Stream) -> snowflake.Listing | None:
+    def listing(self, stream: Stream) -> objects.Listing | None:
         """The files under the stream's stage."""
         return self._once(("listing", stream.name), lambda: self._listing(self.reader, stream))
 
-    def loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
+    def loads(self, stream: Stream) -> tuple[objects.Load, ...] | None:
         """The last 14 days of loads into the stream's table."""
         return self._once(("loads", stream.name), lambda: snowflake.loads(self.reader, stream))
 
-    def loads_since(self, stream: Stream, since: datetime) -> tuple[snowflake.Load, ...] | None:
+    def loads_since(self, stream: Stream, since: datetime) -> tuple[objects.Load, ...] | None:
         """The loads into the stream's table since then; not more than 14 days ago."""
         key = ("loads", stream.name, since)
         return self._once(key, lambda: snowflake.loads(self.reader, stream, since=since))
 
-    def account_loads(self, stream: Stream) -> tuple[snowflake.Load, ...] | None:
+    def account_loads(self, stream: Stream) -> tuple[objects.Load, ...] | None:
         """A year of loads into tables of that name; None when ACCOUNT_USAGE may not be read."""
         return self._once(("account", stream.name), lambda: history.account_loads(self.reader, stream))
 
@@ -597,7 +599,7 @@ def _roles(settings: Settings) -> tuple[Identifier, ...]:
     return (snowflake.owner_role, snowflake.loader_role, snowflake.operator_role)
 
 
-def _newest(listing: snowflake.Listing | None) -> str:
+def _newest(listing: objects.Listing | None) -> str:
     """The newest file that holds something, by its key."""
     files = [file for file in listing.files if file.size] if listing else []
     return max(files, key=lambda file: file.modified).key if files else ""

@@ -4,15 +4,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from runbook.facts.snowflake import (
-    LOAD_HISTORY_DAYS,
-    REFRESH_DAYS,
-    Listing,
-    Load,
-    Pipe,
-    PipeStatus,
-    StagedFile,
-)
+from runbook.facts.objects import Listing, Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS
 from runbook.settings import Checks, Stream
 
 NAMED = 5  # files named in a message; the rest are counted

@@ -6,7 +6,7 @@ from runbook.clouds.failures import AwsFailed
 from runbook.clouds.reader import Reader
 from runbook.facts.aws import ask
 from runbook.facts.content import older, wrong_in
-from runbook.facts.snowflake import Listing, StagedFile
+from runbook.facts.objects import Listing, StagedFile
 from runbook.settings import Stream
 
 MOST_FILES = 3

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, SqlFailed
 from runbook.clouds.reader import Reader
-from runbook.facts.snowflake import LOAD_COLUMNS, Load, ask, load_of, utc
+from runbook.facts.objects import Load
+from runbook.facts.snowflake import LOAD_COLUMNS, ask, load_of, utc
 from runbook.kinds import kind_of
 from runbook.settings import Stream
 from runbook.sql import literal

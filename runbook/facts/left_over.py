@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook.facts.copy_statement import read
-from runbook.facts.snowflake import Pipe, Stage
+from runbook.facts.objects import Pipe, Stage
 from runbook.settings import MANAGED_BY, Identifier, Settings, Stream, joined
 
 if TYPE_CHECKING:

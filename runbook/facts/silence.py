@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from runbook.facts.objects import Listing
 from runbook.facts.rhythm import TOO_ODD, Rhythm
-from runbook.facts.snowflake import Listing
 from runbook.kinds import kind_of
 from runbook.settings import Stream
 

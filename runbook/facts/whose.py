@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook.errors import Blocked, CannotTell
-from runbook.facts.snowflake import StorageIntegration
+from runbook.facts.objects import StorageIntegration
 from runbook.policies.documents import Document, as_list, statements
 from runbook.policies.held import Policy, Role, SnowflakesUser, ids_asked_for
 from runbook.settings import MANAGED_BY, Settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runbook.errors import SettingsWrong
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.objects import StagedFile
 
 MAX_FILES = 10_000  # more is asked for on purpose
 MAX_GB = 100

@@ -1,4 +1,7 @@
-"""Each file in one class, by what the histories, the table and the pipe say together. Pure functions."""
+"""Each file in one class, by what the histories, the table and the pipe say together. Pure functions.
+
+Longer than 400 lines: every rule of what became of a file, on one page.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,7 +12,8 @@ from functools import cached_property
 
 from runbook.facts.delivery import FAILED, IN_PROGRESS, LOADED, PARTLY, belongs
 from runbook.facts.history import ACCOUNT_HISTORY_DAYS, ACCOUNT_HISTORY_LAG, RowsOfFile, TableRows
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.objects import Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS, REFRESH_DAYS
 from runbook.settings import Stream
 
 SKIPPED = "LOAD_SKIPPED"

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runbook.facts.snowflake import Load, key_of, load_of, utc
+from runbook.facts.objects import Load
+from runbook.facts.snowflake import key_of, load_of, utc
 from runbook.ledger.asked import Asked
 from runbook.listing.ranges import Page
 from runbook.settings import Stream

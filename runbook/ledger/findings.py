@@ -7,7 +7,8 @@ from functools import cached_property
 
 from runbook.facts.delivery import FAILED, LOADED, Findings, findings
 from runbook.facts.history import SameRows
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Listing, Load, StagedFile
+from runbook.facts.objects import Listing, Load, StagedFile
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.kinds import CANARY
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.left import left_by_an_earlier_pipe

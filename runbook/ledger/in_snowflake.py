@@ -8,6 +8,8 @@ It reads only. A directory table is as old as its last refresh: that writes, and
 Sources: https://docs.snowflake.com/en/user-guide/data-load-dirtables-query (columns; a query needs a
 warehouse), https://docs.snowflake.com/en/sql-reference/functions/concat_ws (NULL where one is),
 https://docs.snowflake.com/en/sql-reference/functions-regexp (no look-around, no back-references).
+
+Longer than 400 lines: the rules as one statement of SQL, a clause each.
 """
 
 import re
@@ -20,7 +22,7 @@ from operator import itemgetter
 from runbook.clouds.failures import Row, SqlFailed
 from runbook.errors import Refused, SettingsWrong
 from runbook.facts import Facts, history, snowflake
-from runbook.facts.snowflake import Load
+from runbook.facts.objects import Load
 from runbook.ledger import columns, looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import REFRESHABLE, Evidence

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from runbook.facts.snowflake import Load, Pipe
+from runbook.facts.objects import Load, Pipe
 
 MARK = " -- snowpipe-runbook, loaded in part by an earlier pipe: "
 MOST = 500  # names of files in a pipe's comment

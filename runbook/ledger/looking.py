@@ -9,7 +9,7 @@ from itertools import islice
 from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
 from runbook.errors import Blocked, CannotTell, SettingsWrong
 from runbook.facts import Facts, history, snowflake
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.objects import StagedFile
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence
 from runbook.ledger.left import left_by_an_earlier_pipe

@@ -3,6 +3,8 @@
 A stream may have tens of millions of files. They come as Arrow, and no rule is written a second time in SQL:
 files of the same traits (:mod:`runbook.ledger.traits`) are put together, and one of them is judged for all; a
 file whose loads differ is judged alone.
+
+Longer than 400 lines: the rules as statements of DuckDB, one each.
 """
 
 import os
@@ -23,7 +25,7 @@ import pyarrow as pa
 from runbook import private
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
-from runbook.facts.snowflake import Load, StagedFile
+from runbook.facts.objects import Load, StagedFile
 from runbook.invocation import home
 from runbook.ledger import columns
 from runbook.ledger.asked import Asked

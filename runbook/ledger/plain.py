@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook.facts.history import RowsOfFile
-from runbook.facts.snowflake import Load, StagedFile, load_of, utc
+from runbook.facts.objects import Load, StagedFile
+from runbook.facts.snowflake import load_of, utc
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.store import Judge

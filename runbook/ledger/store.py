@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from runbook.facts.snowflake import Load, StagedFile
+from runbook.facts.objects import Load, StagedFile
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.verdicts import Way

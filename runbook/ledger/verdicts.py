@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.facts.history import TABLE_MEMORY_DAYS
-from runbook.facts.snowflake import REFRESH_DAYS, STOPPED_FOR_GOOD, StagedFile
+from runbook.facts.objects import STOPPED_FOR_GOOD, StagedFile
+from runbook.facts.snowflake import REFRESH_DAYS
 from runbook.invocation import typed
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind, classify

@@ -5,6 +5,8 @@ COPY statements run side by side, each in a session of its own; the rest one aft
 While it loads it holds a lease (runbook.loading.leases): nobody replaces the pipe between a look and its
 statement. Right before each statement the histories and the table are read again, and whatever somebody else
 has loaded meanwhile is left out. Killed anywhere, the next run finds what is done in the histories.
+
+Longer than 400 lines: one run of loading, in its order.
 """
 
 import signal
@@ -23,7 +25,7 @@ from runbook.clouds.writer import Receipt, Writer
 from runbook.errors import NotConverged, RunbookError
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, LOADED
-from runbook.facts.snowflake import Load
+from runbook.facts.objects import Load
 from runbook.ledger import looking
 from runbook.ledger.classes import Evidence
 from runbook.ledger.verdicts import Verdict, Way, judge, would_queue

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from runbook.facts.history import TABLE_MEMORY_DAYS
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.objects import StagedFile
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
 from runbook.ledger.looking import of_values

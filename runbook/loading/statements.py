@@ -6,7 +6,7 @@ from datetime import datetime
 
 from runbook.errors import Refused
 from runbook.facts.copy_statement import CopyStatement, is_read_alike, read, without_pattern
-from runbook.facts.snowflake import Pipe
+from runbook.facts.objects import Pipe
 from runbook.plan import SqlChange
 from runbook.settings import Identifier, Settings, Stream
 from runbook.sql import literal, one_statement, written

@@ -13,7 +13,8 @@ from datetime import datetime
 
 from runbook.facts import Facts
 from runbook.facts.delivery import IN_PROGRESS, belongs
-from runbook.facts.snowflake import Load, StagedFile, listed_below
+from runbook.facts.objects import Load, StagedFile
+from runbook.facts.snowflake import listed_below
 from runbook.settings import Stream
 from runbook.sql import literal
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, PipeGrant, constants
-from runbook.facts.snowflake import Load
+from runbook.facts.objects import Load
 from runbook.ledger.left import joined, split
 from runbook.settings import Stream
 

@@ -10,7 +10,8 @@ from runbook.errors import Blocked, NotConverged, Refused
 from runbook.facts import Facts
 from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import bound_elsewhere
-from runbook.facts.snowflake import REFRESH_DAYS, Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.objects import Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.snowflake import REFRESH_DAYS
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from runbook.facts.belongings import Belongings
-from runbook.facts.snowflake import Pipe
+from runbook.facts.objects import Pipe
 from runbook.ledger.left import joined
 from runbook.plan import SqlChange
 from runbook.replacing.note import Note

@@ -7,7 +7,8 @@ from datetime import timedelta
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.facts.delivery import LOADED, PARTLY
-from runbook.facts.snowflake import LOAD_HISTORY_DAYS, Load
+from runbook.facts.objects import Load
+from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.ledger import looking
 from runbook.replacing.note import Note, Witness
 from runbook.settings import Stream

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from runbook.errors import CannotTell, Refused
 from runbook.facts import Facts
+from runbook.facts.objects import StorageIntegration
 from runbook.facts.ours import MARK, is_marked, stages_of_others
-from runbook.facts.snowflake import StorageIntegration
 from runbook.facts.whose import admits, integration_is_for_us, kept_locations, named_in
 from runbook.plan import Change, SqlChange
 from runbook.settings import Settings, Stream

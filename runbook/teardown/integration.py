@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from runbook.facts import Facts
+from runbook.facts.objects import StorageIntegration
 from runbook.facts.ours import held_beyond, is_marked, marked_roles
-from runbook.facts.snowflake import StorageIntegration
 from runbook.facts.whose import integration_is_for_us
 from runbook.plan import Change, SqlChange
 from runbook.settings import Identifier

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.objects import StagedFile
 from runbook.listing.ranges import PAGE, Fetch, Page
 
 PAGES = 5  # a round reads on

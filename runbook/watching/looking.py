@@ -8,7 +8,7 @@ from itertools import pairwise
 from runbook.clouds.failures import DOES_NOT_EXIST, AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
-from runbook.facts import Facts, snowflake
+from runbook.facts import Facts, objects, snowflake
 from runbook.facts.rhythm import Rhythm, Silence, silence
 from runbook.ledger.classes import Kind
 from runbook.ledger.evidence import evidence
@@ -37,9 +37,9 @@ class Look:
         self.is_deep = is_deep
         self.marks = {stream.name: history.noted(f"mark.{stream.name}") for stream in reader.settings.streams}
         self.ends: dict[str, End] = {}
-        self.listed: dict[str, snowflake.Listing] = {}
+        self.listed: dict[str, objects.Listing] = {}
 
-    def listing(self, reader: Reader, stream: Stream) -> snowflake.Listing | None:
+    def listing(self, reader: Reader, stream: Stream) -> objects.Listing | None:
         """What the checks take for the stream's files."""
         with suppress(CannotTell, AwsFailed):
             if "aws" not in reader.closed:
@@ -58,8 +58,8 @@ class Look:
             below = newest.key if newest else f"{stream.prefix}~"
             snowflake.listed_below(reader, stream, below)
         except SqlFailed as error:
-            return None if error.errno in DOES_NOT_EXIST else snowflake.Listing(error=error)
-        return snowflake.Listing(end.files if end else ())
+            return None if error.errno in DOES_NOT_EXIST else objects.Listing(error=error)
+        return objects.Listing(end.files if end else ())
 
 
 def figures_of(
@@ -95,7 +95,7 @@ def figures_of(
     return found
 
 
-def _of_status(status: snowflake.PipeStatus) -> Figures:
+def _of_status(status: objects.PipeStatus) -> Figures:
     found: Figures = {
         "pending_files": status.pending_files,
         "pipe_running": int(status.execution_state == "RUNNING"),
@@ -170,7 +170,7 @@ def _named(schema: object) -> str:
     return f"{ours}{name}/{version}"[:120]
 
 
-def _latency(status: snowflake.PipeStatus, end: End, history: History, stream: Stream) -> Figures:
+def _latency(status: objects.PipeStatus, end: End, history: History, stream: Stream) -> Figures:
     """How long the file loaded last took from its arrival, once for each such file.
 
     Not of a file that arrived while something was wrong: it waited for that to end.
@@ -189,7 +189,7 @@ def _latency(status: snowflake.PipeStatus, end: End, history: History, stream: S
 
 def flow_of(facts: Facts, look: Look, history: History, stream: Stream, now: datetime, mine: Figures) -> Flow:
     """Where one stream stands; adds what it finds to the stream's figures."""
-    status: snowflake.PipeStatus | None = None
+    status: objects.PipeStatus | None = None
     with suppress(RunbookError, SqlFailed):
         status = facts.pipe_status(stream)
     end = look.ends.get(stream.name)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from runbook.clouds.failures import SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
-from runbook.facts import Facts, snowflake
+from runbook.facts import Facts, objects
 from runbook.settings import Settings
 from runbook.verify.checking import NOT_ASKED, check
 from runbook.verify.outcome import Outcome, Result
@@ -48,7 +48,7 @@ class Round:
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
     """By stream ("" for the whole installation) and name."""
     ends: dict[str, End] = field(default_factory=dict)
-    learned: dict[str, snowflake.Listing] = field(default_factory=dict)
+    learned: dict[str, objects.Listing] = field(default_factory=dict)
     trouble: dict[str, CannotTell] = field(default_factory=dict)
     seen: causes.Seen = field(default_factory=lambda: causes.Seen({}))
 
@@ -297,7 +297,7 @@ def _remember_arrivals(found: Round, history: History) -> None:
             _known_since(history, stream, min(file.modified for file in recent))
 
 
-def _add(history: History, stream: str, files: tuple[snowflake.StagedFile, ...]) -> None:
+def _add(history: History, stream: str, files: tuple[objects.StagedFile, ...]) -> None:
     for hour, (count, size) in arrivals.by_hour(files).items():
         history.db.execute(
             "INSERT INTO arrival VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from runbook.facts.aws import Bucket
-from runbook.facts.snowflake import (
+from runbook.facts.objects import (
     Entry,
     FileFormat,
     Listing,

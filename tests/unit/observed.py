@@ -12,7 +12,7 @@ from runbook.clouds.writer import Receipt
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.history import TableRows
-from runbook.facts.snowflake import (
+from runbook.facts.objects import (
     Entry,
     FileFormat,
     Listing,

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook.facts.aws import held_policy
 from runbook.facts.history import TableRows
-from runbook.facts.snowflake import Entry, FileFormat, Listing, Load, Pause, PipeStatus, StagedFile
+from runbook.facts.objects import Entry, FileFormat, Listing, Load, Pause, PipeStatus, StagedFile
 from runbook.facts.topic import Topic
 from runbook.policies.held import Key, RolePolicies
 from runbook.settings import Identifier, Settings, Stream, read

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runbook.backfill.tell import no_match
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile, TableRows
-from runbook.facts.snowflake import Load, Pipe, PipeStatus, StagedFile
+from runbook.facts.objects import Load, Pipe, PipeStatus, StagedFile
 from runbook.ledger import asked as asking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind, classify

@@ -15,7 +15,7 @@ from snowpipe_sandbox.snowflake.engine import Engine, parse, translate
 
 from runbook.errors import SettingsWrong
 from runbook.facts.history import RowsOfFile
-from runbook.facts.snowflake import StagedFile
+from runbook.facts.objects import StagedFile
 from runbook.ledger import in_snowflake as inside
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence

@@ -23,7 +23,7 @@ from runbook.facts.delivery import (
     unheard,
 )
 from runbook.facts.history import RowsOfFile, TableRows
-from runbook.facts.snowflake import Listing, Load, PipeStatus
+from runbook.facts.objects import Listing, Load, PipeStatus
 from runbook.ledger.findings import is_refused
 from tests.unit.observed import MADE, NOW, pipe, staged
 

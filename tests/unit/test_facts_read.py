@@ -10,7 +10,7 @@ from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import CannotTell
 from runbook.facts import Facts, aws, snowflake
 from runbook.facts.aws import Bucket, right
-from runbook.facts.snowflake import (
+from runbook.facts.objects import (
     Entry,
     FileFormat,
     Listing,

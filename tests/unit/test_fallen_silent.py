@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook.facts.objects import Listing
 from runbook.facts.silence import fallen_silent
-from runbook.facts.snowflake import Listing
 from tests.unit.observed import NOW, staged
 from tests.unit.test_taking_back import SETTINGS
 

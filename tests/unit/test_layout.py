@@ -294,3 +294,39 @@ def test_only_the_starter_knows_the_sandbox() -> None:
     assert known == []
     named = [path.name for path in (ROOT / "runbook").rglob("*.py") if "snowpipe_sandbox" in path.read_text()]
     assert sorted(named) == ["demo.py", "sandbox.py"]
+
+
+MODULES = [
+    path
+    for folder in ("runbook", "checks", "sandbox/snowpipe_sandbox")
+    for path in (ROOT / folder).rglob("*.py")
+]
+
+
+def test_a_long_module_says_why() -> None:
+    long = [path for path in MODULES if len(path.read_text().splitlines()) > 400]
+    silent = [
+        path
+        for path in long
+        if "Longer than 400 lines: " not in (ast.get_docstring(ast.parse(path.read_text())) or "")
+    ]
+    assert [str(path.relative_to(ROOT)) for path in silent] == []
+
+
+@pytest.mark.parametrize("project", ["runbook", "sandbox/snowpipe_sandbox"])
+def test_no_two_modules_import_each_other(project: str) -> None:
+    """Nor three in a circle; what is imported for its types alone does not count."""
+    root = ROOT / project
+    names = {
+        path: ".".join([root.name, *path.relative_to(root).with_suffix("").parts])
+        for path in root.rglob("*.py")
+    }
+    modules = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        found = graph.setdefault(module, set())
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
+                found |= inner or ({node.module} & modules.keys())
+    TopologicalSorter(graph).prepare()

@@ -14,7 +14,7 @@ from runbook.commands.refresh import refresh_plan
 from runbook.commands.status import whereabouts
 from runbook.errors import CannotTell, Refused, RunbookError
 from runbook.facts.history import RowsOfFile, SameRows, TableRows
-from runbook.facts.snowflake import Listing, Load, PipeStatus, StagedFile
+from runbook.facts.objects import Listing, Load, PipeStatus, StagedFile
 from runbook.ledger import findings as said
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.findings import Ledger

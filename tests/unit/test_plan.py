@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused, RunbookError, SettingsWrong
-from runbook.facts.snowflake import Entry
+from runbook.facts.objects import Entry
 from runbook.plan import AwsChange, Before, SqlChange, apply, as_typed, make, plan_step
 from runbook.policies.documents import text
 from runbook.steps import STEPS

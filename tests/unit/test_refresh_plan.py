@@ -6,7 +6,7 @@ import pytest
 
 from runbook.commands.refresh import refresh_plan
 from runbook.errors import Refused
-from runbook.facts.snowflake import Listing, StagedFile
+from runbook.facts.objects import Listing, StagedFile
 from tests.unit.observed import NOW
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.snowflake import FileFormat
+from runbook.facts.objects import FileFormat
 from runbook.ledger.asked import read as asked
 from runbook.remedy import FILES, STREAM, invoke, of_all, pattern_of, remedy, told
 from runbook.verify.remedies import leading

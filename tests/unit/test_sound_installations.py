@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runbook.facts.aws import held_policy
-from runbook.facts.snowflake import Entry, Listing, StagedFile
+from runbook.facts.objects import Entry, Listing, StagedFile
 from runbook.policies.held import Key, RolePolicies
 from runbook.verify import check
 from runbook.wanted.rules import BucketNotifications

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.facts.snowflake import PipeStatus
+from runbook.facts.objects import PipeStatus
 from runbook.verify import check
 from tests.unit.observed import Known, healthy
 

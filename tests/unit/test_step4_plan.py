@@ -6,7 +6,7 @@ import pytest
 
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import CannotTell, Refused
-from runbook.facts.snowflake import Entry, Listing, Pause, Table
+from runbook.facts.objects import Entry, Listing, Pause, Table
 from runbook.plan import plan_step
 from runbook.sql import rendered
 from runbook.steps import STEPS

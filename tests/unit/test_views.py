@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from snowpipe_sandbox.snowplow.fields import FIELDS
 
 from runbook.errors import Blocked, Refused, SettingsWrong
-from runbook.facts.snowflake import Table
+from runbook.facts.objects import Table
 from runbook.facts.views import Found, Present, without_a_column
 from runbook.plan import plan_step
 from runbook.settings import read

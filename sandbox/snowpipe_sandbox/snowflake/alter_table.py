@@ -10,7 +10,7 @@ from sqlglot import exp
 from snowpipe_sandbox.snowflake import errors, keys, plain_sql, relations, result, tables
 from snowpipe_sandbox.snowflake.catalog import Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import snowflake_type
-from snowpipe_sandbox.snowflake.names import Name, qualify
+from snowpipe_sandbox.snowflake.names import Name, duckdb_name, qualify
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _apply(session: Session, table: Table, statement: exp.Alter) -> None:
     elif isinstance(first, exp.ClusterProperty):
         return
     else:
-        shape: Shape = [(column, tables.duckdb_name([column.name])) for column in table.columns]
+        shape: Shape = [(column, duckdb_name([column.name])) for column in table.columns]
         for action in actions:
             shape = _reshaped(shape, action)
         _rebuild(session, table, shape)
@@ -150,20 +150,20 @@ def _with_change(column: TableColumn, action: exp.AlterColumn) -> TableColumn:
 
 def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     """Copy the rows into a table of the new shape and put it in the old one's place, all or nothing."""
-    name = tables.duckdb_name(table.full_name)
-    fresh = tables.duckdb_name((table.database, table.schema, f"{table.name} (altered)"))
+    name = duckdb_name(table.full_name)
+    fresh = duckdb_name((table.database, table.schema, f"{table.name} (altered)"))
     columns = [column for column, _ in shape]
     now = {sql: column.name for column, sql in shape if sql is not None}
-    before = {column.name: tables.duckdb_name([column.name]) for column in table.columns}
+    before = {column.name: duckdb_name([column.name]) for column in table.columns}
     names = {old: now[sql] for old, sql in before.items() if sql in now}
     renamed = keys.renamed(table.keys, names)
-    kept = [(tables.duckdb_name([column.name]), sql) for column, sql in shape if sql is not None]
+    kept = [(duckdb_name([column.name]), sql) for column, sql in shape if sql is not None]
     statements = [
         f"CREATE TABLE {fresh} ({', '.join(tables.column_sql(column) for column in columns)})",
         f"INSERT INTO {fresh} ({', '.join(new for new, _ in kept)}) "
         f"SELECT {', '.join(old for _, old in kept)} FROM {name}",
         f"DROP TABLE {name}",
-        f"ALTER TABLE {fresh} RENAME TO {tables.duckdb_name([table.name])}",
+        f"ALTER TABLE {fresh} RENAME TO {duckdb_name([table.name])}",
     ]
     with session.account.engine.ddl:
         tables.all_or_nothing(session, statements)
@@ -180,7 +180,7 @@ def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:
     with session.account.lock:
         if session.account.catalog.tables.get(new) is not None:
             raise errors.already_exists(str(new))
-    sql = f"ALTER TABLE {tables.duckdb_name(table.full_name)} RENAME TO {tables.duckdb_name([new.name])}"
+    sql = f"ALTER TABLE {duckdb_name(table.full_name)} RENAME TO {duckdb_name([new.name])}"
     with session.account.engine.ddl:
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
     with session.account.lock:
@@ -203,9 +203,7 @@ def _exchange_names(session: Session, one: Table, other: Table) -> None:
     first, second = one.full_name, other.full_name
     aside = f"{one.name} (swapped)"
     moves = ((first, aside), (second, first.name), ((*first[:2], aside), second.name))
-    renames = [
-        f"ALTER TABLE {tables.duckdb_name(old)} RENAME TO {tables.duckdb_name([new])}" for old, new in moves
-    ]
+    renames = [f"ALTER TABLE {duckdb_name(old)} RENAME TO {duckdb_name([new])}" for old, new in moves]
     with session.account.engine.ddl:
         tables.all_or_nothing(session, renames)
     with session.account.lock:

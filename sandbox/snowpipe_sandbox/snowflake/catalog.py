@@ -183,6 +183,11 @@ class Identity:
         order = "ORDER" if self.ordered else "NOORDER"
         return f"IDENTITY START {self.start} INCREMENT {self.step} {order}"
 
+    @property
+    def next_sql(self) -> str:
+        """The next number, for DuckDB."""
+        return "nextval('" + self.sequence.replace("'", "''") + "')"
+
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:

@@ -3,6 +3,8 @@
 Sources: [copy-into-table] https://docs.snowflake.com/en/sql-reference/sql/copy-into-table; [create-pipe]
 https://docs.snowflake.com/en/sql-reference/sql/create-pipe; sources: Snowflake §1.5-1.6; [frostlake]
 https://github.com/mlorek/frostlake (values ON_ERROR takes and refuses, measured on a live account).
+
+Longer than 400 lines: the grammar of one statement, an option each.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ stage, integration, format, privileges, numbers of columns. Then AWS is asked; t
 
 Sources: sources: Snowflake §1.4 (LIST), §1.6 (COPY); [frostlake] https://github.com/mlorek/frostlake, whose
 COPY tests quote a live account: LOAD_SKIPPED rows, missing FILES, SIZE_LIMIT, VALIDATION_MODE's columns.
+
+Longer than 400 lines: COPY INTO from its statement to its answer.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from snowpipe_sandbox.snowflake.formats import parse as parse_format
 from snowpipe_sandbox.snowflake.history import Attempt, PipeIdentity, TableIdentity
 from snowpipe_sandbox.snowflake.history_views import VALIDATION, validation_row
 from snowpipe_sandbox.snowflake.loading import FileLoad, Load, LoadPlan
-from snowpipe_sandbox.snowflake.names import Context, Name, quoted
+from snowpipe_sandbox.snowflake.names import Context, duckdb_name, quoted
 from snowpipe_sandbox.snowflake.result import Column, Result
 
 if TYPE_CHECKING:
@@ -170,11 +172,6 @@ def compile_copy(
         privileges=("SELECT", "INSERT"),
         timezone=account.timezone,
     )
-
-
-def duckdb_name(name: Name) -> str:
-    """A table's full name as DuckDB takes it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
 
 
 def format_of(

@@ -4,6 +4,8 @@ The two ways give the same rows and errors (sandbox/tests/snowflake/test_loading
 the fast one takes a block only when nothing in it is enclosed, escaped, blank, ragged or broken.
 
 Sources: as csv_records.py; which error a wrong column count gets is [frostlake]'s CopyColumnCountTest.
+
+Longer than 400 lines: one reader, with every option of the format.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The catalogue is sources: Snowflake §1.7; what that page does not list carries its source beside it.
 """
 
+from sqlglot.errors import ParseError
+
 
 class SnowflakeError(Exception):
     """A statement's failure, as the wire reports it: ``errno``, ``sqlstate``, ``message``."""
@@ -30,6 +32,15 @@ def syntax_error(detail: str, line: int = 1, position: int = 0) -> SnowflakeErro
     """001003 (42000): text that is not Snowflake SQL."""
     return SnowflakeError(
         1003, "42000", f"SQL compilation error:\nsyntax error line {line} at position {position} {detail}"
+    )
+
+
+def unparsed(error: ParseError) -> SnowflakeError:
+    """001003 for what sqlglot cannot parse, at the place it names."""
+    first = error.errors[0] if error.errors else {}
+    unexpected = str(first.get("highlight") or "<EOF>")
+    return syntax_error(
+        f"unexpected '{unexpected}'.", int(first.get("line") or 1), int(first.get("col") or 0)
     )
 
 

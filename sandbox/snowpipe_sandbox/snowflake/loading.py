@@ -6,6 +6,8 @@ is judged. Only then are they written, by INSERT in the caller's transaction.
 
 Sources: sources: Snowflake §1.6; [frostlake] https://github.com/mlorek/frostlake for what error_limit is, and
 when a file is LOADED, PARTIALLY_LOADED or LOAD_FAILED.
+
+Longer than 400 lines: one load of one file, whatever its format.
 """
 
 from __future__ import annotations

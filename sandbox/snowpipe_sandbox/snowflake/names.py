@@ -48,6 +48,11 @@ def dotted(parts: Sequence[str]) -> str:
     return ".".join(quoted(part) for part in parts)
 
 
+def duckdb_name(name: Sequence[str]) -> str:
+    """A full name for DuckDB, every part quoted."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+
+
 def qualify(parts: Sequence[str], context: Context, operation: str = "operation") -> Name:
     """The full name of one to three stored parts. Raises 090105 or 090106 without a current schema."""
     if len(parts) == 3:
@@ -81,3 +86,13 @@ def split(text: str) -> list[str]:
     if len(parts) > 3:
         raise errors.syntax_error(f"unexpected '{text}'.")
     return parts
+
+
+def like_matches(pattern: str, name: str) -> bool:
+    """SHOW … LIKE: without case, ``%`` and ``_`` are wildcards, a backslash escapes them."""
+    parts = re.split(r"(\\.|%|_)", pattern)
+    wild = {"%": ".*", "_": "."}
+    regex = "".join(
+        wild.get(part) or re.escape(part[1:] if part.startswith("\\") else part) for part in parts
+    )
+    return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None

@@ -6,6 +6,8 @@ does them in the caller's thread. A file is loaded by a pipe at most once: claim
 remembered for 14 days whatever became of it (sources: Snowflake §3).
 
 Sources: sources: Snowflake §1.5, §2.1, §3, §8.6-8.9.
+
+Longer than 400 lines: the life of a pipe's queue.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ expression for each target column, converted to its type, and beside it which co
 
 Sources: [transform] https://docs.snowflake.com/en/user-guide/data-load-transform; [querying-metadata]
 https://docs.snowflake.com/en/user-guide/querying-metadata; sources: Snowflake §1.5-1.6.
+
+Longer than 400 lines: the SELECT in a COPY, an expression each.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from snowpipe_sandbox.snowflake import conversions, engine, errors, plain_sql, tables
+from snowpipe_sandbox.snowflake import conversions, engine, errors
 from snowpipe_sandbox.snowflake.catalog import TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -315,7 +317,7 @@ def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tu
     try:
         select = sqlglot.parse_one(f"SELECT {statement.select} FROM batch", read="snowflake")
     except ParseError as error:
-        raise plain_sql.syntax_error(error) from None
+        raise errors.unparsed(error) from None
     metadata: set[str] = set()
     sources = []
     for item in select.expressions:
@@ -422,7 +424,7 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
         if column in targets:
             continue
         if column.identity is not None:
-            sources.append(_Source(tables.identity_sql(column.identity), counts=True))
+            sources.append(_Source(column.identity.next_sql, counts=True))
         if column.default is None:
             continue
         holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")

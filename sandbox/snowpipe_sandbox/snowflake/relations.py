@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+import duckdb
 from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import errors
 from snowpipe_sandbox.snowflake.catalog import Table
-from snowpipe_sandbox.snowflake.names import Name, dotted, qualify, split
+from snowpipe_sandbox.snowflake.names import Name, dotted, duckdb_name, qualify, split
 
 if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
@@ -148,3 +150,13 @@ def check_quoted_columns(statement: exp.Expression, known: set[str]) -> None:
             continue
         if identifier.name != identifier.name.upper() and identifier.name not in known | aliases:
             raise errors.invalid_identifier(f'"{identifier.name}"')
+
+
+def row_count(session: Session, table: Table) -> int:
+    """The rows a table has now."""
+    with closing(session.account.engine.cursor()) as cursor:
+        try:
+            rows = cursor.execute(f"SELECT count(*) FROM {duckdb_name(table.full_name)}").fetchall()
+        except duckdb.CatalogException:  # dropped by somebody this moment
+            return 0
+    return int(rows[0][0])

@@ -1,9 +1,12 @@
-"""Tables and views: CREATE, ALTER, DROP, TRUNCATE, and DESC's rows."""
+"""Tables and views: CREATE, ALTER, DROP, TRUNCATE, and DESC's rows.
+
+Longer than 400 lines: what a table is, and how rows come into it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from snowpipe_sandbox.snowflake import errors, functions, keys, plain_sql, relat
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
-from snowpipe_sandbox.snowflake.names import Name
+from snowpipe_sandbox.snowflake.names import Name, duckdb_name
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -29,11 +32,6 @@ HARMLESS_PROPERTIES = (
 )
 HARMLESS_SETTINGS = {"DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING"}
 MAX_CHECKED = 16777216
-
-
-def duckdb_name(name: Sequence[str]) -> str:
-    """The full name for DuckDB, every part quoted."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
 
 
 # --- CREATE
@@ -254,17 +252,12 @@ def column_sql(each: TableColumn) -> str:
     if not each.nullable:
         text += " NOT NULL"
     if each.identity is not None:
-        text += f" DEFAULT ({identity_sql(each.identity)})"
+        text += f" DEFAULT ({each.identity.next_sql})"
     elif each.default is not None:
         text += f" DEFAULT ({default_sql(each.default)})"
     if each.base_type == "VARCHAR" and each.length is not None and each.length < MAX_CHECKED:
         text += f" CHECK (length({name}) <= {each.length})"
     return text
-
-
-def identity_sql(identity: Identity) -> str:
-    """The next number of an AUTOINCREMENT column, for DuckDB."""
-    return "nextval('" + identity.sequence.replace("'", "''") + "')"
 
 
 def default_sql(default: str) -> str:
@@ -408,13 +401,3 @@ def describe(session: Session, parts: Sequence[str], kind: str) -> Result:
 
 def _in_a_key(table: Table, column: TableColumn, kind: str) -> str:
     return "Y" if any(key.kind == kind and column.name in key.columns for key in table.keys) else "N"
-
-
-def row_count(session: Session, table: Table) -> int:
-    """The rows a table has now."""
-    with closing(session.account.engine.cursor()) as cursor:
-        try:
-            rows = cursor.execute(f"SELECT count(*) FROM {duckdb_name(table.full_name)}").fetchall()
-        except duckdb.CatalogException:  # dropped by somebody this moment
-            return 0
-    return int(rows[0][0])

@@ -2,6 +2,8 @@
 
 A query that names one runs over its rows as an ordinary relation. Columns: sources: Snowflake §2.4, §2.5;
 TABLES, COLUMNS and SCHEMATA: https://docs.snowflake.com/en/sql-reference/info-schema.
+
+Longer than 400 lines: INFORMATION_SCHEMA and ACCOUNT_USAGE as tables of columns.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from snowpipe_sandbox.snowflake import errors, history_views, relations, resolve, tables
+from snowpipe_sandbox.snowflake import errors, history_views, relations, resolve
 from snowpipe_sandbox.snowflake.catalog import Pipe, Table
 from snowpipe_sandbox.snowflake.names import Name, dotted, qualify, split
 from snowpipe_sandbox.snowflake.result import Column, Result
@@ -110,7 +112,7 @@ def _tables(session: Session, database: str) -> Result:
             "VIEW" if table.kind == "VIEW" else "BASE TABLE",
             "YES" if table.transient else "NO",
             None,
-            None if table.kind == "VIEW" else tables.row_count(session, table),
+            None if table.kind == "VIEW" else relations.row_count(session, table),
             None if table.kind == "VIEW" else 0,
             None if table.kind == "VIEW" else 1,
             *([None] * 5),

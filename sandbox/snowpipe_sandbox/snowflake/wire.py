@@ -3,6 +3,8 @@
 What clients send and read was taken from the connectors themselves (snowflake/connector/network.py,
 cursor.py, auth/_auth.py) and from fakesnow's server. Statements run in worker threads; one that takes
 longer than :data:`PATIENCE_S` is answered "in progress" with an address to ask again at.
+
+Longer than 400 lines: the connector's requests, one each.
 """
 
 from __future__ import annotations

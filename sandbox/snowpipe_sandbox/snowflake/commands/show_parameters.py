@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowpipe_sandbox.snowflake import errors, resolve, result
-from snowpipe_sandbox.snowflake.commands import showing
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
+from snowpipe_sandbox.snowflake.names import like_matches
 from snowpipe_sandbox.snowflake.parameters import LOG_EVENT_LEVEL, PIPE_EXECUTION_PAUSED, SESSION, Parameter
 from snowpipe_sandbox.snowflake.result import Result
 
@@ -24,7 +24,7 @@ def show(session: Session, tokens: Tokens) -> Result:
     with session.account.lock:
         lines = _lines(session, tokens)
     tokens.end()
-    rows = [line for line in lines if like is None or showing.like_matches(like, line[0])]
+    rows = [line for line in lines if like is None or like_matches(like, line[0])]
     return Result(SHOWN, rows, result.SHOW)
 
 

@@ -1,13 +1,15 @@
-"""SHOW <kind> [LIKE '…'] [IN …] [STARTS WITH '…'] [LIMIT n], with Snowflake's columns in their order."""
+"""SHOW <kind> [LIKE '…'] [IN …] [STARTS WITH '…'] [LIMIT n], with Snowflake's columns in their order.
+
+Longer than 400 lines: the columns of every SHOW.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_sandbox.snowflake import errors, resolve, result, tables
+from snowpipe_sandbox.snowflake import errors, relations, resolve, result
 from snowpipe_sandbox.snowflake.catalog import Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     file_formats,
@@ -23,6 +25,7 @@ from snowpipe_sandbox.snowflake.commands import (
     users,
 )
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
+from snowpipe_sandbox.snowflake.names import like_matches
 from snowpipe_sandbox.snowflake.result import Column, Result
 
 if TYPE_CHECKING:
@@ -52,16 +55,6 @@ class Filter:
             and name.startswith(self.starts_with)
             and (self.after is None or name > self.after)
         )
-
-
-def like_matches(pattern: str, name: str) -> bool:
-    """SHOW … LIKE: without case, ``%`` and ``_`` are wildcards, a backslash escapes them."""
-    parts = re.split(r"(\\.|%|_)", pattern)
-    wild = {"%": ".*", "_": "."}
-    regex = "".join(
-        wild.get(part) or re.escape(part[1:] if part.startswith("\\") else part) for part in parts
-    )
-    return re.fullmatch(regex, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def read_filter(session: Session, tokens: Tokens, *, scoped: bool) -> Filter:
@@ -229,7 +222,7 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             "TRANSIENT" if each.transient else "TABLE",
             each.comment,
             "",
-            tables.row_count(session, each),
+            relations.row_count(session, each),
             0,
             each.owner,
             "1",
@@ -530,7 +523,7 @@ https://docs.snowflake.com/en/release-notes/bcr-bundles/2025_01/bcr-1842 (is_ice
 def _objects(session: Session, tokens: Tokens) -> Rows:
     def row(each: Any) -> tuple[Any, ...]:
         is_view = each.kind == "VIEW"
-        rows = None if is_view else tables.row_count(session, each)
+        rows = None if is_view else relations.row_count(session, each)
         place = (each.created_on, each.name, each.database, each.schema, each.kind, each.comment, "")
         return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE", "N", "N")
 
