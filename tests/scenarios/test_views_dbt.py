@@ -53,7 +53,7 @@ def dbt(at: Installation, folder: Path, *arguments: str) -> str:
         "port": side["port"],
         "protocol": "http",
         "role": "SYSADMIN",
-        "warehouse": side.get("warehouse", "COMPUTE_WH"),
+        "warehouse": "SANDBOX_WH",
         "database": "RAW",
         "schema": "MODELS",
         "threads": 1,
