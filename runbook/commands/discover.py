@@ -56,10 +56,11 @@ def discover(
             return 0
     wanted = None if every else _wanted(pipe)
     target = _target(config, wanted, connection, name)
-    place = output or f"environments/{_file_name(target, wanted)}.yaml"
+    usual = f"environments/{_file_name(target, wanted)}.yaml"
+    place = output or usual
     _free(place, replace=replace)
     found, first = _found(config, wanted, target, connection)
-    text = written(found, str(first), dict(config), place)
+    text = written(found, str(first), dict(config), usual if place == STANDARD_OUTPUT else place)
     if place == STANDARD_OUTPUT:
         say_as_is(text)
         return 0

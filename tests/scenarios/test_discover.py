@@ -373,6 +373,7 @@ def test_the_right_that_is_missing_is_named(installation: Installation) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         installation.environment.pop(name)
     done = installation.run("discover", "--pipe", "RAW.SNOWPLOW.SNOWPLOW_PIPE", "--output", "-")
+    assert "#   invoke -f environments/" in done.stdout
     assert "Could not be looked at" in done.stdout
     words = " ".join(re.sub(r"(?m)^# *", "", done.stdout).split())
     assert "suffixes, topics and the role were not looked at" in words

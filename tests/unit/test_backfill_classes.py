@@ -77,7 +77,7 @@ def _pipe(settings: Settings, stream: Stream) -> Pipe:
 @st.composite
 def states(draw: Any, settings: Settings, keys: list[str] = KEYS) -> tuple[list[StagedFile], Evidence]:
     """Any listing under any histories."""
-    stream = settings.streams[0]
+    stream = replace(settings.streams[0], keeps_rows=draw(YES))
     some_keys, some_rows, history, maybe = some(tuple(keys))
     files = [StagedFile(key, draw(a_size), "e", draw(a_moment)) for key in draw(some_keys)]
     rows = draw(some_rows)
