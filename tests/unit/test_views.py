@@ -12,7 +12,7 @@ from snowpipe_sandbox.snowplow.fields import FIELDS
 
 from runbook.errors import Blocked, Refused, SettingsWrong
 from runbook.facts.snowflake import Table
-from runbook.facts.views import Found, Present, without_a_column
+from runbook.facts.views import Found, Present, _by_major, without_a_column
 from runbook.plan import plan_step
 from runbook.settings import read
 from runbook.settings.views import column
@@ -293,6 +293,26 @@ def test_whatever_the_file_is_only_the_lists_change_or_nothing_is_written(text: 
     assert {key: value for key, value in made.items() if key != "views"} == {
         key: value for key, value in before.items() if key != "views"
     }
+
+
+@given(st.lists(st.text("aZ9./-_ :#é'{", max_size=12).map(lambda text: f"iglu:{text}/jsonschema/1-0-0")))
+def test_what_a_scan_finds_the_settings_take(names: list[str]) -> None:
+    long = f"iglu:com.acme/{'n' * 300}/jsonschema/1-0-0"
+    odd = [
+        "iglu:com.acme/v/jsonschema/a-0-0",
+        "iglu:com.acme/v/jsonschema/0-0-1",
+        "iglu:a/b/c/jsonschema/1-0-0",
+    ]
+    rows = [
+        {"kind": kind, "schema": name, "n": 1, "example": "some.gz\n000000000001"}
+        for kind in scan.KEYS
+        for name in (*names, *odd, long, "iglu:com.acme/ok/jsonschema/1-0-0", "iglu://jsonschema/1-0-0")
+        if re.fullmatch(r"iglu:.*/.*/jsonschema/.*-.*", name)  # as the statement asks
+    ]
+    schemas = scan.merged(on(), _by_major(rows))
+    assert on(**schemas).views.entities == tuple(schemas["entities"])
+    assert "com.acme/ok/1" in schemas["entities"]
+    assert {"com.acme/v/a", "com.acme/v/0", "a/b/jsonschema/1"}.isdisjoint(schemas["entities"])
 
 
 # ---- ops/dbt
