@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
 
 from runbook import __version__, private
 from runbook import settings as reading
@@ -37,6 +39,25 @@ _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
 _AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
 _EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
+
+
+class _Asked(BaseModel):
+    """What the recorded run was asked."""
+
+    step: int | None
+    stream: str | None
+    deep: bool
+
+
+class _Recording(BaseModel):
+    """What a recording has, whatever its answers are; a file that was cut or edited may not."""
+
+    asked: _Asked
+    started_at: datetime
+    duration_s: float
+    absent: list[Literal["aws", "snowflake"]]
+    settings: dict[str, Any]
+    answers: dict[str, list[dict[str, Any]]]
 
 
 def recorded(
@@ -95,7 +116,7 @@ def read(place: str) -> dict[str, Any]:
         found = json.loads(Path(place).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsWrong("The recording cannot be read", where=place, why=error.strerror or "") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsWrong("The file is not a recording", where=place, why=str(error)) from None
     if not isinstance(found, dict) or "recording" not in found:
         raise SettingsWrong("The file is not a recording", where=place)
@@ -107,6 +128,13 @@ def read(place: str) -> dict[str, Any]:
             why=f"it is of snowpipe-runbook {of[1]}, format {of[0]}; this is {__version__}, format {FORMAT}",
             remedy="replay it with that version, or record it again",
         )
+    try:
+        _Recording.model_validate(found)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:3])
+        raise SettingsWrong(
+            "The recording is not whole", where=place, why=wrong, remedy="record it again"
+        ) from None
     return found
 
 

@@ -79,6 +79,9 @@ def test_a_secret_of_this_process_is_taken_out(monkeypatch: pytest.MonkeyPatch) 
         ("{}", "is not a recording"),
         (json.dumps({"recording": 2, "version": __version__}), "another version"),
         (json.dumps({"recording": 1, "version": "0.0.1"}), "another version"),
+        ("[" * 100_000, "is not a recording"),
+        (json.dumps({"recording": 1, "version": __version__}), "not whole"),
+        (json.dumps({"recording": 1, "version": __version__, "settings": 5, "answers": {}}), "not whole"),
     ],
 )
 def test_what_is_no_recording_of_ours_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -92,6 +95,16 @@ def test_what_is_no_recording_of_ours_is_refused(tmp_path: Path, text: str, said
 
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "bundle.json"
-    recording.write({"recording": 1, "version": __version__}, str(file))
+    made = {
+        "recording": 1,
+        "version": __version__,
+        "asked": {"step": None, "stream": None, "deep": False},
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "duration_s": 1.5,
+        "absent": [],
+        "settings": {},
+        "answers": {},
+    }
+    recording.write(made, str(file))
     assert file.stat().st_mode & 0o777 == 0o600
-    assert recording.read(str(file)) == {"recording": 1, "version": __version__}
+    assert recording.read(str(file)) == made
