@@ -9,7 +9,7 @@ and one whose verdict is another is not written.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,12 @@ LEFT_OUT = ("watch",)
 _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
 _AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
+_ALONE = re.compile(r'"([0-9]{12})\\*"')
+"""An account that is a whole value: a principal, or of a condition such as aws:SourceAccount."""
 _EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
+_CONDITION = "sts:externalid"
+_LONG_ENOUGH = 6
+"""An external ID that is shorter could be a part of anything; AWS asks for two characters."""
 
 
 class _Asked(BaseModel):
@@ -168,15 +173,15 @@ def settings_of(made: Mapping[str, Any]) -> Settings:
 def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]:
     """What is replaced by what: the same by the same, of the same shape."""
     text = json.dumps(found)
-    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text)}
+    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text), *_ALONE.findall(text)}
     names = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
     names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
     people: dict[str, str] = {}
     for number, who in enumerate(sorted(_people(found)), 1):
         people |= {who.lower(): f"name{number}", who.upper(): f"NAME{number}", who: f"NAME{number}"}
     for each in _external_ids(found):
-        head, _, tail = each.rpartition("_")
-        names[each] = f"{_renamed(head, people)}_{_digits(tail, len(tail))}"
+        head, line, tail = each.rpartition("_")
+        names[each] = f"{_renamed(head, people)}{line}{_digits(tail, len(tail))}"
     place = settings.handoff
     files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
     return names | people | files | {settings.aws.bucket: "the-bucket"}
@@ -195,11 +200,30 @@ def _people(found: Mapping[str, Any]) -> set[str]:
 
 
 def _external_ids(found: Mapping[str, Any]) -> list[str]:
-    """The external IDs of the integrations that were looked at."""
+    """The external IDs of the integrations that were looked at, and of every trust policy: others' too."""
     answers = [row.get("answer") for rows in found["answers"].values() for row in rows]
     shown = [each for answer in answers if isinstance(answer, list) for each in answer]
     ids = [each for each in shown if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID]
-    return sorted({str(each["property_value"]) for each in ids if each.get("property_value")})
+    shown_ids = {str(each["property_value"]) for each in ids if each.get("property_value")}
+    return sorted(shown_ids | {each for each in _conditions(answers) if _stands_alone(each)})
+
+
+def _conditions(value: Any) -> Iterator[str]:
+    """The external IDs that policies ask for, wherever they stand."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _conditions(each)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key.lower() == _CONDITION:
+                yield from map(str, inner if isinstance(inner, list) else [inner])
+            else:
+                yield from _conditions(inner)
+
+
+def _stands_alone(external_id: str) -> bool:
+    """Whether it can be replaced wherever it stands: it is no pattern, and long enough to be nothing else."""
+    return len(external_id) >= _LONG_ENOUGH and not set("*?") & set(external_id)
 
 
 def _digits(text: str, length: int) -> str:

@@ -24,7 +24,20 @@ def answers() -> dict[str, list[Any]]:
         {"property": "STORAGE_AWS_EXTERNAL_ID", "property_value": EXTERNAL_ID},
         {"property": "STORAGE_AWS_IAM_USER_ARN", "property_value": USER},
     ]
-    role = {"Arn": "arn:aws:iam::111122223333:role/reader", "RoleId": "AROAIOSFODNN7EXAMPLE"}
+    theirs = {
+        "sts:ExternalId": ["vendor-hush-7Q", "AB12345_SFCRole=1_b0Ld="],
+        "aws:SourceAccount": "987654321098",
+    }
+    trust = [
+        {"Principal": {"AWS": USER}, "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}},
+        {"Principal": {"AWS": ["900000000002"]}, "Condition": {"StringEquals": theirs}},
+        {"Principal": {"AWS": USER}, "Condition": {"StringLike": {"STS:externalid": "*_SFCRole=*"}}},
+    ]
+    role = {
+        "Arn": "arn:aws:iam::111122223333:role/reader",
+        "RoleId": "AROAIOSFODNN7EXAMPLE",
+        "AssumeRolePolicyDocument": {"Statement": trust},
+    }
     for question, answer in (
         (("sql", "SELECT CURRENT_ACCOUNT() AS locator", None), [ACCOUNT]),
         (("sql", "DESC INTEGRATION S3_INT", None), shown),
@@ -45,10 +58,11 @@ def renamed() -> tuple[Any, str]:
     return made, json.dumps(made)
 
 
+OTHERS = ("hush", "b0Ld", "987654321098", "900000000002")
 HIDDEN = ("111122223333", "900000000001", "AB12345", "ab12345", "SANDBOXORG", "sandboxorg", "Anna", "x8sd")
 
 
-@pytest.mark.parametrize("hidden", [*HIDDEN, "snowplow-sandbox", "AROAIOSFODNN7EXAMPLE"])
+@pytest.mark.parametrize("hidden", [*HIDDEN, *OTHERS, "snowplow-sandbox", "AROAIOSFODNN7EXAMPLE"])
 def test_whose_it_is_stands_nowhere(hidden: str) -> None:
     assert hidden not in renamed()[1]
 
@@ -63,6 +77,8 @@ def test_the_same_is_replaced_by_the_same_and_keeps_its_shape() -> None:
     assert user.split("/")[1] == f"{who['locator'].lower()}-s-x"
     assert made["settings"]["account"] == f"{who['organization']}-{who['account_name']}"
     assert "s3://the-bucket/in/" in text
+    assert "*_SFCRole=*" in text
+    assert text.count(external_id) == 2
     assert "SNOWPLOW_LOADER" in text
 
 
