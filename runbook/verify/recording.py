@@ -22,7 +22,7 @@ from runbook import settings as reading
 from runbook.clouds.connections import Clouds
 from runbook.clouds.reader import Reader, not_ours
 from runbook.clouds.tape import Player, packed, unpacked
-from runbook.errors import NotWritten, SettingsWrong
+from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.redaction import redacted
 from runbook.settings import SECTIONS, SSM, Settings
@@ -91,15 +91,38 @@ def recorded(
     made: dict[str, Any] = _renamed(found, names)
     made["settings"]["target"] = reader.settings.target  # what a person calls it here
     made["settings"]["snowflake"]["connection"] = reader.settings.snowflake.connection
-    again = replayed(made)
-    if again.results != outcome.results if plain else _verdict(again) != _verdict(outcome):
+    same, why = False, ""
+    try:
+        again = replayed(made)
+        same = again.results == outcome.results if plain else _verdict(again) == _verdict(outcome)
+    except RunbookError as error:
+        why = str(error)
+    if not same:
         remedy = "report it" if plain else "--plain, which replaces no name, or report it"
-        raise NotWritten("The recording would not tell the same verdict", remedy=remedy)
+        raise NotWritten("The recording would not tell the same verdict", why=why, remedy=remedy)
     return made
 
 
 def _verdict(outcome: Outcome) -> list[tuple[str, str | None, str]]:
     return [(row.id, row.stream, row.outcome) for row in outcome.results]
+
+
+def can_be_in(place: str) -> None:
+    """Raises SettingsWrong where no file can be: before anybody is asked for what it would hold."""
+    file = Path(place).absolute()
+    try:
+        why = (
+            "that is a folder" if file.is_dir() else "" if file.parent.is_dir() else "there is no such folder"
+        )
+    except OSError as error:  # such as a name that is too long
+        why = error.strerror or str(error)
+    if why:
+        raise SettingsWrong(
+            "The recording cannot be written",
+            where=place,
+            why=why,
+            remedy="--record FILE in a folder that exists",
+        )
 
 
 def write(made: Mapping[str, Any], place: str) -> None:
