@@ -17,7 +17,7 @@ from runbook.discovery.described import Described
 from runbook.discovery.every import every_stream
 from runbook.discovery.snowflake_side import FoundPipe
 from runbook.discovery.written import written
-from runbook.errors import CannotTell, SettingsWrong
+from runbook.errors import CannotTell, NotWritten, SettingsWrong
 from runbook.facts import Facts
 from runbook.records import new_run_id
 from runbook.running import answered, write_output
@@ -56,14 +56,15 @@ def discover(
             return 0
     wanted = None if every else _wanted(pipe)
     target = _target(config, wanted, connection, name)
-    place = output or f"environments/{_file_name(target, wanted)}.yaml"
+    own_place = f"environments/{_file_name(target, wanted)}.yaml"
+    place = output or own_place
     _free(place, replace=replace)
     found, first = _found(config, wanted, target, connection)
-    text = written(found, str(first), dict(config), place)
+    text = written(found, str(first), dict(config), own_place if place == STANDARD_OUTPUT else place)
     if place == STANDARD_OUTPUT:
         say_as_is(text)
         return 0
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    _folder_of(place)
     write_output(text, place, say_as_is)
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
@@ -214,10 +215,33 @@ def _first(config: Mapping[str, Any], target: str, connection: str | None) -> di
 
 
 def _free(place: str, *, replace: bool) -> None:
-    if place != STANDARD_OUTPUT and not replace and Path(place).exists():
+    try:
+        is_there = place != STANDARD_OUTPUT and not replace and Path(place).exists()
+    except OSError as error:  # such as a name that is too long
+        raise SettingsWrong(
+            "The file cannot be written",
+            where=place,
+            why=error.strerror or str(error),
+            remedy="--output FILE",
+        ) from None
+    if is_there:
         raise SettingsWrong(
             f"{place} exists", why="somebody may have edited it", remedy="another --output, or --replace"
         )
+
+
+def _folder_of(place: str) -> None:
+    """Make the folder of the file. Raises NotWritten."""
+    folder = Path(place).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritten(
+            "The folder of the file cannot be made",
+            where=str(folder),
+            why=error.strerror or str(error),
+            remedy="--output FILE in a folder that exists, or - to print it",
+        ) from None
 
 
 def _plain(wanted: QualifiedName) -> str:

@@ -9,10 +9,13 @@ import pytest
 
 from runbook.clouds.failures import AwsFailed
 from runbook.clouds.writer import Receipt
+from runbook.commands.discover import _folder_of, _free
+from runbook.commands.verify import Report
 from runbook.errors import (
     Blocked,
     CannotTell,
     NotConverged,
+    NotWritten,
     Refused,
     RunbookError,
     SettingsWrong,
@@ -25,6 +28,7 @@ from runbook.running import INTERRUPTED, Run, ends, running, write_output
 from runbook.settings import read
 from runbook.terminal import Style, say
 from tests.unit.conftest import written
+from tests.unit.test_outcome import outcome
 
 
 def raising(error):
@@ -274,3 +278,21 @@ def test_a_result_that_cannot_be_written_leaves_what_was_there(tmp_path, name):
 def test_a_style_is_never_wider_than_reads_well(monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     assert Style.of(StringIO()).width == 140
+
+
+def test_a_name_that_is_too_long_is_told_as_any_that_cannot_be_written(tmp_path):
+    place = str(tmp_path / ("n" * 300))
+    with pytest.raises(NotWritten, match="cannot be written"):
+        write_output("text", place, print)
+    with pytest.raises(NotWritten, match="cannot be written"):
+        Report("json", place).write(outcome(), every=False)
+    with pytest.raises(SettingsWrong, match="cannot be written"):
+        _free(place, replace=False)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotWritten, match="folder of the file"):
+        _folder_of(str(tmp_path / "file" / "prod.yaml"))
+    _folder_of(str(tmp_path / "a" / "b" / "prod.yaml"))
+    assert (tmp_path / "a" / "b").is_dir()
