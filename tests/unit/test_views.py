@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snowpipe_sandbox.snowplow.fields import FIELDS
 
-from runbook.errors import Blocked, Refused, SettingsWrong
+from runbook.errors import Blocked, NotWritten, Refused, SettingsWrong
 from runbook.facts.snowflake import Table
 from runbook.facts.views import Found, Present, _by_major, without_a_column
 from runbook.plan import plan_step
@@ -271,6 +272,21 @@ def test_the_two_lists_are_put_into_the_environment_file_and_nothing_else_change
     for comment in re.findall(r"#[^\n]*", text):
         assert comment in made
     assert scan.rewritten(made, LISTS) == made
+
+
+def test_the_file_keeps_its_mode_and_a_link_to_it(tmp_path: Path) -> None:
+    file, link = tmp_path / "prod.yaml", tmp_path / "environments" / "prod.yaml"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    file.write_text("target: x\n")
+    file.chmod(0o640)
+    scan.write(link, "target: y\n")
+    assert link.is_symlink()
+    assert file.read_text() == "target: y\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["prod.yaml"]
+    with pytest.raises(NotWritten):
+        scan.write(tmp_path / "none" / "prod.yaml", "target: z\n")
 
 
 def test_a_section_in_one_line_is_left_to_a_person() -> None:
