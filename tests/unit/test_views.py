@@ -61,6 +61,11 @@ def test_what_is_not_a_schema_is_refused_by_its_key(schema: str) -> None:
         on(entities=[schema])
 
 
+def test_what_is_no_list_is_said_in_words() -> None:
+    with pytest.raises(SettingsWrong, match=r"views\.entities: should be a list"):
+        on(entities=5)
+
+
 def test_lists_may_come_from_a_variable_of_the_environment() -> None:
     assert on(entities="com.acme/a/1, com.acme/b/2").views.entities == ("com.acme/a/1", "com.acme/b/2")
     assert on(entities="").views.entities == on(entities=None).views.entities == ()
