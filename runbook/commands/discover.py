@@ -19,6 +19,7 @@ from runbook.discovery.snowflake_side import FoundPipe
 from runbook.discovery.written import written
 from runbook.errors import CannotTell, NotWritten, SettingsWrong
 from runbook.facts import Facts
+from runbook.invocation import HERE
 from runbook.records import new_run_id
 from runbook.running import answered, write_output
 from runbook.settings import QualifiedName, Settings
@@ -69,7 +70,7 @@ def discover(
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
-    say(f"next: invoke -f {shlex.quote(place)} verify")
+    say(f"next: {HERE.program} -f {shlex.quote(place)} verify")
     return 0
 
 

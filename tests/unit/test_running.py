@@ -10,7 +10,10 @@ import pytest
 from runbook.clouds.failures import AwsFailed
 from runbook.clouds.writer import Receipt
 from runbook.commands.discover import _folder_of, _free
+from runbook.commands.sandbox import enter
 from runbook.commands.verify import Report
+from runbook.discovery.described import Described
+from runbook.discovery.written import written as discovered_text
 from runbook.errors import (
     Blocked,
     CannotTell,
@@ -296,3 +299,17 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         _folder_of(str(tmp_path / "file" / "prod.yaml"))
     _folder_of(str(tmp_path / "a" / "b" / "prod.yaml"))
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_the_next_command_is_of_the_program_that_is_installed(monkeypatch):
+    """Without a checkout there is no ``invoke``."""
+    monkeypatch.setattr(HERE, "program", "snowpipe-runbook")
+    for name in ("RUNBOOK_SANDBOX_GIVEN", "RUNBOOK_SANDBOX", "INVOKE_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(HERE, "file", "")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SettingsWrong) as refused:
+        enter()
+    assert "snowpipe-runbook -f environments/NAME.yaml TASK" in str(refused.value)
+    text = discovered_text(Described("prod"), "A.B.C", {"streams": {}}, "environments/prod.yaml")
+    assert "#   snowpipe-runbook -f environments/prod.yaml verify\n" in text
