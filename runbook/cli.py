@@ -121,6 +121,8 @@ def _in_words(error: BaseException) -> str:
 
     if isinstance(error, AmbiguousMergeError):
         return "A section (aws, snowflake, streams or one of them, checks) is a single value there"
+    if isinstance(error, AttributeError) and "has no attribute 'items'" in str(error):
+        return "The file holds a single value or a list, where keys with values stand, such as target: prod"
     if isinstance(error, UnknownFileType) or "_load_" in str(error):
         return "A settings file's name ends in .yaml"
     if word := re.search(r"(?:with base 10|to float): ('.*')", str(error)):

@@ -299,9 +299,10 @@ def write_output(text: str, path: str | None, say: Callable[[str], None]) -> Non
         say(text)
         return
     target = Path(path)
-    in_place = target.is_symlink() or (target.exists() and not target.is_file())
-    part = target if in_place else target.with_name(f"{target.name}.{uuid4().hex}.part")
+    in_place, part = True, target
     try:
+        in_place = target.is_symlink() or (target.exists() and not target.is_file())
+        part = target if in_place else target.with_name(f"{target.name}.{uuid4().hex}.part")
         with part.open("w" if in_place else "x", encoding="utf-8") as file:  # x: through no link of others
             file.write(visible(redacted(text)) + "\n")
         if not in_place:

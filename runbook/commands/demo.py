@@ -25,7 +25,7 @@ from runbook.commands.step import step
 from runbook.commands.verify import verify
 from runbook.errors import CannotTell, NotConverged, Unhealthy
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, counted, say, table
+from runbook.terminal import Style, counted, say, table, wrapped
 from runbook.wanted.pipeline import columns as columns_of
 
 MADE = (
@@ -190,7 +190,7 @@ def _story(told: Demo) -> None:
 
 def _chapter(title: str, command: str = "") -> None:
     say()
-    say(f"── {title}")
+    say(wrapped("── ", title, Style.of(sys.stdout)))
     if command:
         say(f"$ {command}")
 

@@ -17,8 +17,9 @@ from runbook.discovery.described import Described
 from runbook.discovery.every import every_stream
 from runbook.discovery.snowflake_side import FoundPipe
 from runbook.discovery.written import written
-from runbook.errors import CannotTell, SettingsWrong
+from runbook.errors import CannotTell, NotWritten, SettingsWrong
 from runbook.facts import Facts
+from runbook.invocation import HERE
 from runbook.records import new_run_id
 from runbook.running import answered, write_output
 from runbook.settings import QualifiedName, Settings
@@ -64,12 +65,12 @@ def discover(
     if place == STANDARD_OUTPUT:
         say_as_is(text)
         return 0
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    _folder_of(place)
     write_output(text, place, say_as_is)
     say(f"{place} is written: {counted(len(found.streams), 'stream')} ({', '.join(found.streams)})")
     for row in (*found.left_out, *found.unseen):
         note(f"  {row}")
-    say(f"next: invoke -f {shlex.quote(place)} verify")
+    say(f"next: {HERE.program} -f {shlex.quote(place)} verify")
     return 0
 
 
@@ -215,10 +216,33 @@ def _first(config: Mapping[str, Any], target: str, connection: str | None) -> di
 
 
 def _free(place: str, *, replace: bool) -> None:
-    if place != STANDARD_OUTPUT and not replace and Path(place).exists():
+    try:
+        is_there = place != STANDARD_OUTPUT and not replace and Path(place).exists()
+    except OSError as error:  # such as a name that is too long
+        raise SettingsWrong(
+            "The file cannot be written",
+            where=place,
+            why=error.strerror or str(error),
+            remedy="--output FILE",
+        ) from None
+    if is_there:
         raise SettingsWrong(
             f"{place} exists", why="somebody may have edited it", remedy="another --output, or --replace"
         )
+
+
+def _folder_of(place: str) -> None:
+    """Make the folder of the file. Raises NotWritten."""
+    folder = Path(place).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritten(
+            "The folder of the file cannot be made",
+            where=str(folder),
+            why=error.strerror or str(error),
+            remedy="--output FILE in a folder that exists, or - to print it",
+        ) from None
 
 
 def _plain(wanted: QualifiedName) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runbook import settings as reading
 from runbook.clouds.failures import AwsFailed
 from runbook.errors import RunbookError, SettingsWrong
 from runbook.facts import Facts
@@ -21,7 +22,7 @@ from runbook.loading.planning import plan_store
 from runbook.running import Run, known, running
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, say, say_json, table, wrapped
-from runbook.views.finding import sightings
+from runbook.views.finding import check_id, sightings
 
 LARGE = 10_000_000  # files: what --max-files may be at most
 
@@ -134,13 +135,14 @@ def explain(
         return _event(config, key, output_format)
     if not 0 < max_files <= LARGE:
         raise SettingsWrong(f"--max-files is {max_files}", remedy=f"a number from 1 to {LARGE:,}")
-    quiet = output_format == "json"
+    settings, quiet = reading.read(config), output_format == "json"
+    # what cannot be meant is refused before anybody is contacted
+    compiled = _compiled(key) if pattern else None
+    one = None if pattern else _stream_of(settings, key, stream)
     with running(config, "explain", sides=("snowflake",), stream=stream, quiet=quiet) as run:
-        if pattern:
-            found, more = _those(run, _compiled(key), run.settings.those(stream), max_files)
-        else:
-            name, chosen = _stream_of(run.settings, key, stream)
-            found, more = [_one(run, name, chosen)], 0
+        found, more = ([_one(run, *one)], 0) if one else ([], 0)
+        if compiled:
+            found, more = _those(run, compiled, run.settings.those(stream), max_files)
     if quiet:
         say_json({"target": run.settings.target, "more": more, "files": [each.as_json() for each in found]})
     else:
@@ -156,6 +158,7 @@ def explain(
 def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
     """Say in which rows an event is; 0 where one of them is of events, 1 where none is."""
     quiet = output_format == "json"
+    check_id(event_id)
     with running(config, "explain", sides=("snowflake",), quiet=quiet) as run:
         found = sightings(run.reader, run.settings, event_id)
         good = {stream.name for stream in run.settings.streams if stream.kind == "enriched"}
@@ -181,6 +184,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _stream_of(settings: Settings, key: str, stream: str | None) -> tuple[str, Stream]:
     """The key without its bucket, and the stream that reads it; raises SettingsWrong where none does."""
     bucket, name = "", key
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise SettingsWrong(
+            "The key is not text in UTF-8", why="every key of S3 is", remedy="give it as S3 lists it"
+        ) from None
     if key.startswith(("s3://", "s3a://", "s3n://")):
         bucket, _, name = key.partition("://")[2].partition("/")
     fitting = [

@@ -60,7 +60,7 @@ def past_of(settings: Settings, since: str) -> tuple[Past, datetime]:
 
 def span_of(text: str) -> timedelta:
     """A span such as ``36h``, ``7d`` or ``2w``; raises SettingsWrong for anything else."""
-    found = re.fullmatch(r"(\d+)([hdw])", text)
-    if not found or not int(found[1]) or int(found[1]) > 1000:
+    found = re.fullmatch(r"(\d{1,4})([hdw])", text)
+    if not found or not 0 < int(found[1]) <= 1000:
         raise SettingsWrong(f"--since {text} is not a span of time", remedy="--since 36h, 7d or 2w")
     return int(found[1]) * UNITS[found[2]]

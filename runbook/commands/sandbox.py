@@ -43,8 +43,8 @@ def enter() -> None:
     if not (_is_asked_for() or _is_attended()):
         raise SettingsWrong(
             "No target is chosen, and nobody is at a terminal who could have meant the sandbox",
-            remedy="for a live target invoke -f environments/NAME.yaml TASK, or INVOKE_RUNTIME_CONFIG="
-            "environments/NAME.yaml; for the sandbox INVOKE_TARGET=sandbox",
+            remedy=f"for a live target {HERE.program} -f environments/NAME.yaml TASK, or "
+            "INVOKE_RUNTIME_CONFIG=environments/NAME.yaml; for the sandbox INVOKE_TARGET=sandbox",
         )
     point_at(_started())
 

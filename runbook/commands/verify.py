@@ -52,8 +52,8 @@ class Report:
         try:
             write_output(text, self.path, say_as_is)
         except NotWritten:
-            if self.path and Path(self.path).is_file() and not Path(self.path).is_symlink():
-                with suppress(OSError):
+            with suppress(OSError):  # a name that is too long cannot be looked for either
+                if self.path and Path(self.path).is_file() and not Path(self.path).is_symlink():
                     Path(self.path).unlink()
             raise
 
@@ -121,6 +121,8 @@ def verify(
         return _told_again(asked, replay, strict=strict, every=every)
     if record:
         _alone("--record", wait=wait, canary=canary)
+        recording.can_be_in(record)
+    unwritten: NotWritten | None = None
     tape = Recorder() if record else None
     with running(
         config,
@@ -141,11 +143,16 @@ def verify(
             outcome = replace(outcome, results=leading(outcome.results, run.facts()))
         if record and tape:
             of = {"step": step_number, "stream": stream, "deep": deep}
-            made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
-            recording.write(made, record)
+            try:
+                made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
+                recording.write(made, record)
+            except NotWritten as error:  # the verdict was found, and is told
+                unwritten = error
         outcome = replace(waived(outcome, run.settings), strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)
+    if unwritten:
+        raise unwritten
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
 
 

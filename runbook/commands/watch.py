@@ -29,7 +29,7 @@ from runbook.watching.lock import alone
 from runbook.watching.rounds import Round
 from runbook.watching.signing_in import Sessions
 
-SHORTEST_S = 10
+SHORTEST_S, LONGEST_S = 10, 31 * 24 * 3600
 GRACE_S = 20.0
 """How long a round may go on after SIGTERM; Kubernetes kills after 30.
 
@@ -92,10 +92,10 @@ def _checked(asked: Asked, settings: Settings) -> float:
     if asked.listen:
         Endpoint.place(asked.listen)
     seconds = span(asked.every) if asked.every else settings.watch.every_minutes * 60
-    if seconds < SHORTEST_S:
-        raise SettingsWrong(
-            f"--every {asked.every} is shorter than {SHORTEST_S} seconds", remedy="--every 5m"
-        )
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        given = f"--every {asked.every}" if asked.every else f"watch.every_minutes: {seconds / 60:g}"
+        wrong = f"shorter than {SHORTEST_S} seconds" if seconds < SHORTEST_S else "longer than 31 days"
+        raise SettingsWrong(f"{given} is {wrong}", remedy="--every 5m")
     return seconds
 
 

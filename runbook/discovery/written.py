@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from runbook.discovery.described import Described
+from runbook.invocation import HERE
 
 WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$./-]*")
@@ -21,7 +22,7 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
             f"Discovered from the pipe {pipe}: an installation that others made. verify, status, backfill, "
             "refresh, pause and resume serve it as it is:"
         ),
-        f"#   invoke -f {shlex.quote(_visible(place))} verify",
+        f"#   {HERE.program} -f {shlex.quote(_visible(place))} verify",
         *_notes("It differs from what the steps make", _together(found.differs, list(found.streams))),
         *_notes("Left out", found.left_out),
         *_notes("Could not be looked at", found.unseen),

@@ -12,6 +12,7 @@ from runbook.clouds.failures import Row, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.facts.snowflake import ask
 from runbook.settings import Stream
+from runbook.settings.views import is_schema
 from runbook.sql import literal
 from runbook.wanted.views import PREFIXES, View, casts, is_ours
 
@@ -81,7 +82,8 @@ def unreadable(reader: Reader, view: View) -> str:
 def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[str, Found]]:
     """The schemas in the events loaded since: ``event`` and ``entity``, each VENDOR/NAME/MAJOR. Only reads.
 
-    What is not named as Snowplow names schemas (iglu:vendor/name/jsonschema/version) is left out.
+    What is not named as Snowplow names schemas (iglu:vendor/name/jsonschema/version) is left out: the
+    settings refuse such a name, and no column could have it.
     """
     parts = [
         _schemas_of(stream, since, "event", "unstruct_event", "TRY_PARSE_JSON(unstruct_event, 'd'):data", ""),
@@ -122,6 +124,8 @@ def _by_major(rows: Iterable[Row]) -> dict[str, dict[str, Found]]:
     for row in rows:
         vendor, name, _, version = str(row["schema"]).removeprefix("iglu:").split("/", 3)
         key = f"{vendor}/{name}/{version.partition('-')[0]}"
+        if not is_schema(key):
+            continue
         file, _, line = str(row["example"]).partition("\n")
         before = found[row["kind"]].get(key)
         count = int(row["n"]) + (before.count if before else 0)

@@ -214,7 +214,10 @@ class Settings(Model):
         for name, row in self.stream_settings.items():
             if row.found is None:
                 if row.kind == "other":
-                    raise ValueError(f"streams.{name}.kind: no step makes a stream of the kind other")
+                    raise ValueError(
+                        f"streams.{name}.kind: no step makes a stream of the kind other; `invoke discover` "
+                        "writes one, of what others made"
+                    )
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
                 continue

@@ -77,6 +77,14 @@ EXAMPLES = {
 """What a value that has a shape looks like, by its key."""
 
 
+SHOULD_BE = {
+    "tuple_type": "a list",
+    "dict_type": "a section, of keys and values",
+    "model_type": "a section, of keys and values",
+}
+"""What pydantic calls by Python's names, as the file has it."""
+
+
 def _problem(row: Any) -> str:
     """One pydantic finding as ``key: what is wrong``; never more of the value than pydantic quotes."""
     key = ".".join(str(part) for part in row["loc"])
@@ -89,6 +97,8 @@ def _problem(row: Any) -> str:
         example = EXAMPLES.get(str(row["loc"][-1]))
         shape = f"is not written like {example}" if example else f"does not match {row['ctx']['pattern']}"
         message = f"{row['input']!r} {shape}"
+    elif row["type"] in SHOULD_BE:
+        message = f"should be {SHOULD_BE[row['type']]}"
     elif row["type"] in ("greater_than_equal", "literal_error"):
         message = f"{row['input']!r} {message.removeprefix('Input ')}"
     return f"{key}: {message}" if key else message

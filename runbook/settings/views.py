@@ -42,6 +42,14 @@ def column(kind: str, schema: str) -> str:
     return f"{kind}_{vendor}_{name}_{major}".lower()
 
 
+def is_schema(text: str) -> bool:
+    """Whether a schema can have a column: the settings take it."""
+    try:
+        return bool(_schema(text))
+    except ValueError:
+        return False
+
+
 def _several(value: object) -> object:
     """A list; from a variable of the environment a text, its items divided by commas or blanks."""
     return (

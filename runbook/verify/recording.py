@@ -9,18 +9,20 @@ and one whose verdict is another is not written.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
 
 from runbook import __version__, private
 from runbook import settings as reading
 from runbook.clouds.connections import Clouds
 from runbook.clouds.reader import Reader, not_ours
 from runbook.clouds.tape import Player, packed, unpacked
-from runbook.errors import NotWritten, SettingsWrong
+from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.redaction import redacted
 from runbook.settings import SECTIONS, SSM, Settings
@@ -36,7 +38,31 @@ LEFT_OUT = ("watch",)
 _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
 _AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
+_ALONE = re.compile(r'"([0-9]{12})\\*"')
+"""An account that is a whole value: a principal, or of a condition such as aws:SourceAccount."""
 _EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
+_CONDITION = "sts:externalid"
+_LONG_ENOUGH = 6
+"""An external ID that is shorter could be a part of anything; AWS asks for two characters."""
+
+
+class _Asked(BaseModel):
+    """What the recorded run was asked."""
+
+    step: int | None
+    stream: str | None
+    deep: bool
+
+
+class _Recording(BaseModel):
+    """What a recording has, whatever its answers are; a file that was cut or edited may not."""
+
+    asked: _Asked
+    started_at: datetime
+    duration_s: float
+    absent: list[Literal["aws", "snowflake"]]
+    settings: dict[str, Any]
+    answers: dict[str, list[dict[str, Any]]]
 
 
 def recorded(
@@ -65,15 +91,38 @@ def recorded(
     made: dict[str, Any] = _renamed(found, names)
     made["settings"]["target"] = reader.settings.target  # what a person calls it here
     made["settings"]["snowflake"]["connection"] = reader.settings.snowflake.connection
-    again = replayed(made)
-    if again.results != outcome.results if plain else _verdict(again) != _verdict(outcome):
+    same, why = False, ""
+    try:
+        again = replayed(made)
+        same = again.results == outcome.results if plain else _verdict(again) == _verdict(outcome)
+    except RunbookError as error:
+        why = str(error)
+    if not same:
         remedy = "report it" if plain else "--plain, which replaces no name, or report it"
-        raise NotWritten("The recording would not tell the same verdict", remedy=remedy)
+        raise NotWritten("The recording would not tell the same verdict", why=why, remedy=remedy)
     return made
 
 
 def _verdict(outcome: Outcome) -> list[tuple[str, str | None, str]]:
     return [(row.id, row.stream, row.outcome) for row in outcome.results]
+
+
+def can_be_in(place: str) -> None:
+    """Raises SettingsWrong where no file can be: before anybody is asked for what it would hold."""
+    file = Path(place).absolute()
+    try:
+        why = (
+            "that is a folder" if file.is_dir() else "" if file.parent.is_dir() else "there is no such folder"
+        )
+    except OSError as error:  # such as a name that is too long
+        why = error.strerror or str(error)
+    if why:
+        raise SettingsWrong(
+            "The recording cannot be written",
+            where=place,
+            why=why,
+            remedy="--record FILE in a folder that exists",
+        )
 
 
 def write(made: Mapping[str, Any], place: str) -> None:
@@ -95,7 +144,7 @@ def read(place: str) -> dict[str, Any]:
         found = json.loads(Path(place).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsWrong("The recording cannot be read", where=place, why=error.strerror or "") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsWrong("The file is not a recording", where=place, why=str(error)) from None
     if not isinstance(found, dict) or "recording" not in found:
         raise SettingsWrong("The file is not a recording", where=place)
@@ -107,6 +156,13 @@ def read(place: str) -> dict[str, Any]:
             why=f"it is of snowpipe-runbook {of[1]}, format {of[0]}; this is {__version__}, format {FORMAT}",
             remedy="replay it with that version, or record it again",
         )
+    try:
+        _Recording.model_validate(found)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:3])
+        raise SettingsWrong(
+            "The recording is not whole", where=place, why=wrong, remedy="record it again"
+        ) from None
     return found
 
 
@@ -140,15 +196,15 @@ def settings_of(made: Mapping[str, Any]) -> Settings:
 def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]:
     """What is replaced by what: the same by the same, of the same shape."""
     text = json.dumps(found)
-    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text)}
+    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text), *_ALONE.findall(text)}
     names = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
     names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
     people: dict[str, str] = {}
     for number, who in enumerate(sorted(_people(found)), 1):
         people |= {who.lower(): f"name{number}", who.upper(): f"NAME{number}", who: f"NAME{number}"}
     for each in _external_ids(found):
-        head, _, tail = each.rpartition("_")
-        names[each] = f"{_renamed(head, people)}_{_digits(tail, len(tail))}"
+        head, line, tail = each.rpartition("_")
+        names[each] = f"{_renamed(head, people)}{line}{_digits(tail, len(tail))}"
     place = settings.handoff
     files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
     return names | people | files | {settings.aws.bucket: "the-bucket"}
@@ -167,11 +223,30 @@ def _people(found: Mapping[str, Any]) -> set[str]:
 
 
 def _external_ids(found: Mapping[str, Any]) -> list[str]:
-    """The external IDs of the integrations that were looked at."""
+    """The external IDs of the integrations that were looked at, and of every trust policy: others' too."""
     answers = [row.get("answer") for rows in found["answers"].values() for row in rows]
     shown = [each for answer in answers if isinstance(answer, list) for each in answer]
     ids = [each for each in shown if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID]
-    return sorted({str(each["property_value"]) for each in ids if each.get("property_value")})
+    shown_ids = {str(each["property_value"]) for each in ids if each.get("property_value")}
+    return sorted(shown_ids | {each for each in _conditions(answers) if _stands_alone(each)})
+
+
+def _conditions(value: Any) -> Iterator[str]:
+    """The external IDs that policies ask for, wherever they stand."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _conditions(each)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key.lower() == _CONDITION:
+                yield from map(str, inner if isinstance(inner, list) else [inner])
+            else:
+                yield from _conditions(inner)
+
+
+def _stands_alone(external_id: str) -> bool:
+    """Whether it can be replaced wherever it stands: it is no pattern, and long enough to be nothing else."""
+    return len(external_id) >= _LONG_ENOUGH and not set("*?") & set(external_id)
 
 
 def _digits(text: str, length: int) -> str:

@@ -201,6 +201,8 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
 
 def _passed(rows: list[Result], stream: str | None, style: Style) -> str:
     mine = [row for row in rows if row.stream in (None, stream) and row.outcome != "skipped"]
+    if not mine:
+        return style.paint("-", "dim")
     good = sum(row.outcome in ("passed", "advice") for row in mine)
     return style.paint(f"{good} of {len(mine)} ok", "green" if good == len(mine) else "red")
 

@@ -66,13 +66,18 @@ class Sighting:
             yield "  and:        ", self.more
 
 
+def check_id(event_id: str) -> None:
+    """Raises SettingsWrong for what is not an event's id."""
+    if not _ID.fullmatch(event_id):
+        raise SettingsWrong(f"{event_id!r} is not an event's id", remedy="--event and its event_id, a UUID")
+
+
 def sightings(reader: Reader, settings: Settings, event_id: str) -> list[Sighting]:
     """Every row with that event, in every stream's table, at most so many of each. Only reads.
 
     Raises SettingsWrong for what is not an event's id.
     """
-    if not _ID.fullmatch(event_id):
-        raise SettingsWrong(f"{event_id!r} is not an event's id", remedy="--event and its event_id, a UUID")
+    check_id(event_id)
     return [
         _sighting(stream, row)
         for stream in settings.streams

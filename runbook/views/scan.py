@@ -5,9 +5,12 @@ before and after, and where anything else would differ nothing is written.
 """
 
 import re
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import yaml
 
@@ -108,13 +111,17 @@ def _compare(before: str, after: str, schemas: Mapping[str, list[str]]) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    """Replace the file's text, whole or not at all. Raises NotWritten."""
-    part = file.with_name(f"{file.name}.part")
+    """Replace the file's text, whole or not at all; its mode stays, and a link to it. Raises NotWritten."""
+    file = file.resolve()
+    part = file.with_name(f"{file.name}.{uuid4().hex}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with part.open("x", encoding="utf-8") as draft:  # x: through no link of others
+            shutil.copymode(file, part)
+            draft.write(text)
         part.replace(file)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise NotWritten(
             "The environment file cannot be written",
             where=str(file),

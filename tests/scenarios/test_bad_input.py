@@ -55,7 +55,7 @@ FILES = {
     "broken YAML": ("aws: [\n", "ParserError"),
     "null section": ("aws: null\n", "A section"),
     "null streams": ("streams: null\n", "A section"),
-    "a list": ("- a\n- b\n", "cannot be read"),
+    "a list": ("- a\n- b\n", "a single value or a list"),
     "not text": ("\x00\x01", "cannot be read"),
     "a number as key": ("aws:\n  1: x\n", "cannot be read"),
     "not a number": ("checks:\n  ready_within_seconds: soon\n", "checks.ready_within_seconds"),

@@ -375,6 +375,7 @@ def test_the_right_that_is_missing_is_named(installation: Installation) -> None:
     done = installation.run("discover", "--pipe", "RAW.SNOWPLOW.SNOWPLOW_PIPE", "--output", "-")
     assert "#   invoke -f environments/" in done.stdout
     assert "Could not be looked at" in done.stdout
+    assert re.search(r"invoke -f environments/\S+[.]yaml verify", done.stdout)
     words = " ".join(re.sub(r"(?m)^# *", "", done.stdout).split())
     assert "suffixes, topics and the role were not looked at" in words
     installation.environment.update(environment)

@@ -67,6 +67,26 @@ def test_another_version_is_refused(up: Installation, tmp_path: Path, change: di
     assert "another version" in " ".join(done.stderr.split())
 
 
+def test_a_recording_that_cannot_be_written_is_told_before_and_costs_no_verdict(
+    up: Installation, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    report.write_text("yesterday's")
+    for place, why in (
+        (tmp_path / "none" / "b.json", "no such folder"),
+        (tmp_path, "a folder"),
+        (tmp_path / ("b" * 300), "too long"),
+    ):
+        done = up.run("verify", "--format", f"json={report}", "--record", str(place), expect=2)
+        assert why in " ".join(done.stderr.split())
+        (row,) = json.loads(report.read_text())["checks"]
+        assert row["id"] == "verify.ran"  # nobody was asked
+    # that a name is too long with what the draft adds to it is only known when it is written
+    done = up.run("verify", "--format", f"json={report}", "--record", str(tmp_path / ("b" * 250)), expect=2)
+    assert "cannot be written" in " ".join(done.stderr.split())
+    assert json.loads(report.read_text())["healthy"]
+
+
 def test_what_is_no_recording_and_what_cannot_stand_together_is_refused(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -24,7 +24,20 @@ def answers() -> dict[str, list[Any]]:
         {"property": "STORAGE_AWS_EXTERNAL_ID", "property_value": EXTERNAL_ID},
         {"property": "STORAGE_AWS_IAM_USER_ARN", "property_value": USER},
     ]
-    role = {"Arn": "arn:aws:iam::111122223333:role/reader", "RoleId": "AROAIOSFODNN7EXAMPLE"}
+    theirs = {
+        "sts:ExternalId": ["vendor-hush-7Q", "AB12345_SFCRole=1_b0Ld="],
+        "aws:SourceAccount": "987654321098",
+    }
+    trust = [
+        {"Principal": {"AWS": USER}, "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}}},
+        {"Principal": {"AWS": ["900000000002"]}, "Condition": {"StringEquals": theirs}},
+        {"Principal": {"AWS": USER}, "Condition": {"StringLike": {"STS:externalid": "*_SFCRole=*"}}},
+    ]
+    role = {
+        "Arn": "arn:aws:iam::111122223333:role/reader",
+        "RoleId": "AROAIOSFODNN7EXAMPLE",
+        "AssumeRolePolicyDocument": {"Statement": trust},
+    }
     for question, answer in (
         (("sql", "SELECT CURRENT_ACCOUNT() AS locator", None), [ACCOUNT]),
         (("sql", "DESC INTEGRATION S3_INT", None), shown),
@@ -45,10 +58,11 @@ def renamed() -> tuple[Any, str]:
     return made, json.dumps(made)
 
 
+OTHERS = ("hush", "b0Ld", "987654321098", "900000000002")
 HIDDEN = ("111122223333", "900000000001", "AB12345", "ab12345", "SANDBOXORG", "sandboxorg", "Anna", "x8sd")
 
 
-@pytest.mark.parametrize("hidden", [*HIDDEN, "snowplow-sandbox", "AROAIOSFODNN7EXAMPLE"])
+@pytest.mark.parametrize("hidden", [*HIDDEN, *OTHERS, "snowplow-sandbox", "AROAIOSFODNN7EXAMPLE"])
 def test_whose_it_is_stands_nowhere(hidden: str) -> None:
     assert hidden not in renamed()[1]
 
@@ -63,6 +77,8 @@ def test_the_same_is_replaced_by_the_same_and_keeps_its_shape() -> None:
     assert user.split("/")[1] == f"{who['locator'].lower()}-s-x"
     assert made["settings"]["account"] == f"{who['organization']}-{who['account_name']}"
     assert "s3://the-bucket/in/" in text
+    assert "*_SFCRole=*" in text
+    assert text.count(external_id) == 2
     assert "SNOWPLOW_LOADER" in text
 
 
@@ -79,6 +95,9 @@ def test_a_secret_of_this_process_is_taken_out(monkeypatch: pytest.MonkeyPatch) 
         ("{}", "is not a recording"),
         (json.dumps({"recording": 2, "version": __version__}), "another version"),
         (json.dumps({"recording": 1, "version": "0.0.1"}), "another version"),
+        ("[" * 100_000, "is not a recording"),
+        (json.dumps({"recording": 1, "version": __version__}), "not whole"),
+        (json.dumps({"recording": 1, "version": __version__, "settings": 5, "answers": {}}), "not whole"),
     ],
 )
 def test_what_is_no_recording_of_ours_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -92,6 +111,16 @@ def test_what_is_no_recording_of_ours_is_refused(tmp_path: Path, text: str, said
 
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "bundle.json"
-    recording.write({"recording": 1, "version": __version__}, str(file))
+    made = {
+        "recording": 1,
+        "version": __version__,
+        "asked": {"step": None, "stream": None, "deep": False},
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "duration_s": 1.5,
+        "absent": [],
+        "settings": {},
+        "answers": {},
+    }
+    recording.write(made, str(file))
     assert file.stat().st_mode & 0o777 == 0o600
-    assert recording.read(str(file)) == {"recording": 1, "version": __version__}
+    assert recording.read(str(file)) == made

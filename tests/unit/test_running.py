@@ -9,10 +9,16 @@ import pytest
 
 from runbook.clouds.failures import AwsFailed
 from runbook.clouds.writer import Receipt
+from runbook.commands.discover import _folder_of, _free
+from runbook.commands.sandbox import enter
+from runbook.commands.verify import Report
+from runbook.discovery.described import Described
+from runbook.discovery.written import written as discovered_text
 from runbook.errors import (
     Blocked,
     CannotTell,
     NotConverged,
+    NotWritten,
     Refused,
     RunbookError,
     SettingsWrong,
@@ -25,6 +31,7 @@ from runbook.running import INTERRUPTED, Run, ends, running, write_output
 from runbook.settings import read
 from runbook.terminal import Style, say
 from tests.unit.conftest import written
+from tests.unit.test_outcome import outcome
 
 
 def raising(error):
@@ -274,3 +281,35 @@ def test_a_result_that_cannot_be_written_leaves_what_was_there(tmp_path, name):
 def test_a_style_is_never_wider_than_reads_well(monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     assert Style.of(StringIO()).width == 140
+
+
+def test_a_name_that_is_too_long_is_told_as_any_that_cannot_be_written(tmp_path):
+    place = str(tmp_path / ("n" * 300))
+    with pytest.raises(NotWritten, match="cannot be written"):
+        write_output("text", place, print)
+    with pytest.raises(NotWritten, match="cannot be written"):
+        Report("json", place).write(outcome(), every=False)
+    with pytest.raises(SettingsWrong, match="cannot be written"):
+        _free(place, replace=False)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotWritten, match="folder of the file"):
+        _folder_of(str(tmp_path / "file" / "prod.yaml"))
+    _folder_of(str(tmp_path / "a" / "b" / "prod.yaml"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_the_next_command_is_of_the_program_that_is_installed(monkeypatch):
+    """Without a checkout there is no ``invoke``."""
+    monkeypatch.setattr(HERE, "program", "snowpipe-runbook")
+    for name in ("RUNBOOK_SANDBOX_GIVEN", "RUNBOOK_SANDBOX", "INVOKE_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(HERE, "file", "")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SettingsWrong) as refused:
+        enter()
+    assert "snowpipe-runbook -f environments/NAME.yaml TASK" in str(refused.value)
+    text = discovered_text(Described("prod"), "A.B.C", {"streams": {}}, "environments/prod.yaml")
+    assert "#   snowpipe-runbook -f environments/prod.yaml verify\n" in text

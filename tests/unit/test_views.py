@@ -2,6 +2,7 @@
 
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snowpipe_sandbox.snowplow.fields import FIELDS
 
-from runbook.errors import Blocked, Refused, SettingsWrong
+from runbook.errors import Blocked, NotWritten, Refused, SettingsWrong
 from runbook.facts.objects import Table
-from runbook.facts.views import Found, Present, without_a_column
+from runbook.facts.views import Found, Present, _by_major, without_a_column
 from runbook.plan import plan_step
 from runbook.settings import read
 from runbook.settings.views import column
@@ -58,6 +59,11 @@ def test_a_column_is_called_as_the_loaders_call_it(schema: str, name: str) -> No
 def test_what_is_not_a_schema_is_refused_by_its_key(schema: str) -> None:
     with pytest.raises(SettingsWrong, match=r"views\.entities\.0"):
         on(entities=[schema])
+
+
+def test_what_is_no_list_is_said_in_words() -> None:
+    with pytest.raises(SettingsWrong, match=r"views\.entities: should be a list"):
+        on(entities=5)
 
 
 def test_lists_may_come_from_a_variable_of_the_environment() -> None:
@@ -273,6 +279,21 @@ def test_the_two_lists_are_put_into_the_environment_file_and_nothing_else_change
     assert scan.rewritten(made, LISTS) == made
 
 
+def test_the_file_keeps_its_mode_and_a_link_to_it(tmp_path: Path) -> None:
+    file, link = tmp_path / "prod.yaml", tmp_path / "environments" / "prod.yaml"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    file.write_text("target: x\n")
+    file.chmod(0o640)
+    scan.write(link, "target: y\n")
+    assert link.is_symlink()
+    assert file.read_text() == "target: y\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["prod.yaml"]
+    with pytest.raises(NotWritten):
+        scan.write(tmp_path / "none" / "prod.yaml", "target: z\n")
+
+
 def test_a_section_in_one_line_is_left_to_a_person() -> None:
     with pytest.raises(ValueError, match="one line"):
         scan.rewritten("views: {enabled: true}\n", LISTS)
@@ -293,6 +314,26 @@ def test_whatever_the_file_is_only_the_lists_change_or_nothing_is_written(text: 
     assert {key: value for key, value in made.items() if key != "views"} == {
         key: value for key, value in before.items() if key != "views"
     }
+
+
+@given(st.lists(st.text("aZ9./-_ :#é'{", max_size=12).map(lambda text: f"iglu:{text}/jsonschema/1-0-0")))
+def test_what_a_scan_finds_the_settings_take(names: list[str]) -> None:
+    long = f"iglu:com.acme/{'n' * 300}/jsonschema/1-0-0"
+    odd = [
+        "iglu:com.acme/v/jsonschema/a-0-0",
+        "iglu:com.acme/v/jsonschema/0-0-1",
+        "iglu:a/b/c/jsonschema/1-0-0",
+    ]
+    rows = [
+        {"kind": kind, "schema": name, "n": 1, "example": "some.gz\n000000000001"}
+        for kind in scan.KEYS
+        for name in (*names, *odd, long, "iglu:com.acme/ok/jsonschema/1-0-0", "iglu://jsonschema/1-0-0")
+        if re.fullmatch(r"iglu:.*/.*/jsonschema/.*-.*", name)  # as the statement asks
+    ]
+    schemas = scan.merged(on(), _by_major(rows))
+    assert on(**schemas).views.entities == tuple(schemas["entities"])
+    assert "com.acme/ok/1" in schemas["entities"]
+    assert {"com.acme/v/a", "com.acme/v/0", "a/b/jsonschema/1"}.isdisjoint(schemas["entities"])
 
 
 # ---- ops/dbt

@@ -163,7 +163,7 @@ def test_trends(tmp_path: Path) -> None:
     assert (trend.most_pending, trend.incidents) == (4, 1)
 
 
-@pytest.mark.parametrize("text", ["", "7", "d", "0d", "7 d", "99999d", "-1d"])
+@pytest.mark.parametrize("text", ["", "7", "d", "0d", "7 d", "1001d", "99999d", f"{'9' * 5000}d", "-1d"])
 def test_a_span_that_is_none(text: str) -> None:
     with pytest.raises(SettingsWrong):
         span_of(text)

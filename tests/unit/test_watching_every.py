@@ -1,0 +1,37 @@
+"""How long `invoke watch` may rest between two rounds."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from runbook.commands.watch import LONGEST_S, watch
+from runbook.errors import SettingsWrong
+from tests.unit.conftest import written
+
+
+@pytest.mark.parametrize(
+    ("every", "said"),
+    [
+        ("9s", "--every 9s is shorter than 10 seconds"),
+        ("745h", "--every 745h is longer than 31 days"),
+        ("9" * 400, "is longer than 31 days"),
+        ("soon", "--every soon is not a time"),
+    ],
+)
+def test_a_rest_that_cannot_be_meant_is_refused(every: str, said: str) -> None:
+    with pytest.raises(SettingsWrong, match=said):
+        watch(written(), every=every)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(0.05, "every_minutes: 0.05 is shorter"), (float("inf"), "every_minutes: inf is longer")],
+)
+def test_it_is_said_where_the_rest_stands(minutes: Any, said: str) -> None:
+    with pytest.raises(SettingsWrong, match=said):
+        watch(written(watch__every_minutes=minutes))
+
+
+def test_a_process_can_rest_so_long() -> None:
+    assert LONGEST_S < threading.TIMEOUT_MAX
