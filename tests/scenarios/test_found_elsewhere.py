@@ -76,6 +76,7 @@ def test_every_pipe_is_found_verified_and_filled(installation: Installation, fil
     assert _verified(installation, file) == []
 
 
+@pytest.mark.slow
 def test_files_older_than_a_refresh_reaches_are_copied_by_name(
     installation: Installation, file: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_files_older_than_a_refresh_reaches_are_copied_by_name(
     assert _counts(installation) == {"ORDERS": 3, "CUSTOMERS": 2, "REGIONS": 3}
 
 
+@pytest.mark.slow
 def test_a_stage_with_keys_of_its_own_is_served_without_a_role(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def verdict(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(row["id"], row["stream"], row["outcome"]) for row in found["checks"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"version": "0.0.9"}, {"recording": 2}])
 def test_another_version_is_refused(up: Installation, tmp_path: Path, change: dict[str, Any]) -> None:
     file = tmp_path / "bundle.json"

@@ -148,6 +148,7 @@ def test_an_event_is_found_by_its_id_in_either_table(healthy: Installation) -> N
     ]
 
 
+@pytest.mark.slow
 def test_a_view_of_somebody_else_is_left_alone(healthy: Installation) -> None:
     at = healthy
     at.environment.update(ON)
@@ -158,6 +159,7 @@ def test_a_view_of_somebody_else_is_left_alone(healthy: Installation) -> None:
     assert at.sql("SELECT mine FROM RAW.ATOMIC.EVENTS") == [(1,)]
 
 
+@pytest.mark.slow
 def test_the_documented_tables_columns(healthy: Installation) -> None:
     at = healthy
     at.environment.update({**ON, "INVOKE_VIEWS_DOCUMENTED_SCHEMA": "DOCUMENTED"})
@@ -188,6 +190,7 @@ ODD = {
 MANY = "com.acme/many/jsonschema/1-0-0"
 
 
+@pytest.mark.slow
 def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installation) -> None:
     at = healthy
     at.environment.update({**ON, "INVOKE_VIEWS_ENTITIES": "com.acme/many/1"})
