@@ -245,7 +245,7 @@ def _conditions(value: Any) -> Iterator[str]:
 
 
 def _stands_alone(external_id: str) -> bool:
-    """Whether it can be replaced wherever it stands: it is not a pattern, and long enough to be nothing else."""
+    """Whether it can be replaced wherever it stands: it is not a pattern, and long enough."""
     return len(external_id) >= _LONG_ENOUGH and not set("*?") & set(external_id)
 
 

@@ -28,7 +28,10 @@ def _until_writes(installation: Installation, running: object, more: int) -> Non
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("writes", [1, 4, 7, 10, 13, 16, 19, 22, 25, 28])
+OFTEN, ALSO = [1, 10, 19, 28], [4, 7, 13, 16, 22, 25]
+
+
+@pytest.mark.parametrize("writes", [*OFTEN, *(pytest.param(each, marks=pytest.mark.slow) for each in ALSO)])
 def test_a_first_run_killed_after_some_writes(installation: Installation, writes: int) -> None:
     running = installation.started("up")
     deadline = time.monotonic() + 60

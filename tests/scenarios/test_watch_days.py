@@ -111,7 +111,7 @@ class Days:
         assert self.causes() == self.expected
 
 
-@pytest.mark.parametrize("days", [1, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("days", [pytest.param(each, marks=pytest.mark.slow) for each in (1, 30)])
 def test_days(new_installation: Callable[..., Installation], told: Receiver, days: int) -> None:
     installation = new_installation()
     installation.run("up")
