@@ -124,7 +124,7 @@ def test_stop_of_what_does_not_run_says_so(directory: Path) -> None:
 
 
 def test_it_ends_by_itself_when_idle(directory: Path) -> None:
-    started = process.start(directory, idle_s=0.3)
+    started = process.start(directory, idle_s=3)
     # the server closes the connection when it ends: that is the condition waited for
     # (refused: it has ended already)
     with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):

@@ -14,6 +14,7 @@ from checks import (
     check_step3_aws,
     check_step4_snowflake,
     check_step5_aws,
+    check_views,
     conftest,
 )
 from runbook.errors import Absent, Advised, CannotTell
@@ -27,6 +28,7 @@ MODULES = (
     check_step4_snowflake,
     check_step5_aws,
     check_delivery,
+    check_views,
 )
 CHECKS: dict[str, Callable[..., None]] = {
     f"{module.__name__.split('_')[1]}.{name.removeprefix('check_').replace('_', '-')}": function

@@ -112,7 +112,8 @@ def topic_encrypted_with_a_key_that_leaves_s3_out(at: Installation) -> Iterator[
 
 @fault("rule", shape="topic")
 def rule_past_the_topic(at: Installation) -> None:
-    queue = next(row[6] for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW"))
     rows = notifications(at)["TopicConfigurations"]
+    to_topic = at.aws("sns").list_subscriptions_by_topic(TopicArn=rows[0]["TopicArn"])["Subscriptions"]
+    queue = next(row["Endpoint"] for row in to_topic if ":sf-snowpipe-" in row["Endpoint"])
     to_queue = [{**{k: v for k, v in row.items() if k != "TopicArn"}, "QueueArn": queue} for row in rows]
     set_notifications(at, {"QueueConfigurations": to_queue})
