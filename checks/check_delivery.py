@@ -73,11 +73,10 @@ WHAT_IS_READ = (
 )
 
 
+LOAD_AGAIN = ("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed")
 UNLESS_THE_SAME = remedy(
     "nothing, if it was copied onto itself",
-    invoke(
-        "backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead="; for other content: "
-    ),
+    invoke(*LOAD_AGAIN, lead="; for other content: "),
 )
 
 
@@ -105,7 +104,7 @@ def check_stage_can_be_listed(listing: Listing) -> None:
         "` twice: if pending does not fall for an hour, ask Snowflake's support",
     ),
     see="late-files",
-    needs=(*THE_WAY,),
+    needs=THE_WAY,
 )
 def check_queue_is_worked_off(
     facts: Facts, pipe_status: PipeStatus, settings: Settings, stream: Stream
@@ -139,10 +138,7 @@ def check_newest_file_reached_the_pipe(
         invoke("backfill", "--stream", STREAM, "--pattern", ".*", "--reload-gone", lead="; or: "),
     ),
     see="emptied",
-    needs=(
-        "step4.pipe-writes-the-table",
-        "delivery.stage-can-be-listed",
-    ),
+    needs=("step4.pipe-writes-the-table", "delivery.stage-can-be-listed"),
     deep=True,
 )
 def check_table_was_not_emptied(ledger: Ledger, stream: Stream) -> None:
@@ -176,7 +172,7 @@ def check_files_are_loaded(ledger: Ledger, stream: Stream) -> None:
 @check(
     remedy=(
         "correct or restore it",
-        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+        invoke(*LOAD_AGAIN, lead=", then: "),
     ),
     see="failed-files",
     needs=(
@@ -213,17 +209,14 @@ def _kept_out_by(facts: Facts, keys: tuple[str, ...]) -> str:
 
 LET_IN = remedy(
     "let Snowflake read it, where a policy, its key, its tags or its owner still prevent that",
-    invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead="; then: "),
+    invoke(*LOAD_AGAIN, lead="; then: "),
 )
 
 
 @check(
     remedy="DELETE its rows (WHERE _file = KEY), upload it corrected under a new name, delete the old file",
     see="partly-loaded-files",
-    needs=(
-        "delivery.stage-can-be-listed",
-        "step4.pipe-loses-no-row",
-    ),
+    needs=("delivery.stage-can-be-listed", "step4.pipe-loses-no-row"),
     deep=True,
 )
 def check_no_file_is_partly_loaded(ledger: Ledger, stream: Stream) -> None:
@@ -234,7 +227,7 @@ def check_no_file_is_partly_loaded(ledger: Ledger, stream: Stream) -> None:
 @check(
     remedy=(
         "have the producer mend it",
-        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+        invoke(*LOAD_AGAIN, lead=", then: "),
     ),
     see="new-files",
     needs=("delivery.stage-can-be-listed",),
@@ -271,7 +264,7 @@ MAY_NOT_READ = remedy(
 @check(
     remedy=(
         "correct a wrong file",
-        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=", then: "),
+        invoke(*LOAD_AGAIN, lead=", then: "),
     ),
     see="misread-files",
     needs=(
@@ -287,7 +280,7 @@ def check_rows_are_events(ledger: Ledger, stream: Stream) -> None:
 
 
 @check(
-    remedy="delete that file and its rows (DELETE … WHERE _file = KEY), or the other one and its",
+    remedy="delete that file and its rows (DELETE … WHERE _file = KEY), or the other one and its rows",
     see="files-again",
     needs=("delivery.rows-are-there-once",),
     deep=True,
@@ -300,7 +293,7 @@ def check_no_file_repeats_another(facts: Facts, ledger: Ledger, stream: Stream) 
 @check(
     remedy=(
         "load it again, which removes its old rows",
-        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
+        invoke(*LOAD_AGAIN, lead=": "),
     ),
     see="changed-files",
     needs=("delivery.stage-can-be-listed",),
@@ -316,13 +309,10 @@ def check_no_file_changed_since_it_was_loaded(ledger: Ledger, stream: Stream) ->
 @check(
     remedy=(
         "load it again, which removes its old rows",
-        invoke("backfill", "--stream", STREAM, "--pattern", FILES, "--reload-failed", lead=": "),
+        invoke(*LOAD_AGAIN, lead=": "),
     ),
     see="rows",
-    needs=(
-        "step4.loader-has-its-rights",
-        "step4.no-other-pipe-loads-the-same",
-    ),
+    needs=("step4.loader-has-its-rights", "step4.no-other-pipe-loads-the-same"),
     deep=True,
 )
 def check_rows_are_there_once(ledger: Ledger, stream: Stream) -> None:
@@ -354,8 +344,7 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
 
 @check(
     remedy=(
-        "have whoever writes end its names so, or correct ",
-        "streams.",
+        "have whoever writes end its names so, or correct streams.",
         STREAM,
         ".suffix",
         invoke("step5-aws", lead=" and: "),
@@ -392,10 +381,7 @@ A_PATTERN = remedy(
 @check(
     remedy="ask whoever writes the files; nothing here keeps them from arriving",
     see="no-files",
-    needs=(
-        "delivery.stage-can-be-listed",
-        "step4.stage-is-on-the-folder",
-    ),
+    needs=("delivery.stage-can-be-listed", "step4.stage-is-on-the-folder"),
 )
 def check_files_keep_arriving(facts: Facts, listing: Listing, pipe: Pipe, stream: Stream) -> None:
     """Files arrive as often as they used to, or as files_arrive_within_hours says."""

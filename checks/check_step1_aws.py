@@ -43,10 +43,7 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
 @check(
     remedy=invoke("step1-aws"),
     see="policy",
-    needs=(
-        "step1.bucket-exists",
-        "step1.key-exists",
-    ),
+    needs=("step1.bucket-exists", "step1.key-exists"),
 )
 def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Settings) -> None:
     """The policy allows reading and listing every stream's folder.

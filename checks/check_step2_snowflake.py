@@ -112,10 +112,7 @@ def check_integration_blocks_no_folder(
 @check(
     remedy=invoke("step2-snowflake"),
     see="integration",
-    needs=(
-        "step2.roles-exist",
-        "step4.stage-is-not-orphaned",
-    ),
+    needs=("step2.roles-exist", "step4.stage-is-not-orphaned"),
 )
 def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
     """The owner, loader and operator roles have USAGE on the integration.

@@ -65,10 +65,7 @@ A_PATTERN = remedy("have the statement ask for exactly that ID, unless another i
 @check(
     remedy=invoke("step3-aws"),
     see="external-id",
-    needs=(
-        "step4.stage-is-not-orphaned",
-        "step3.trust-names-snowflakes-user",
-    ),
+    needs=("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user"),
 )
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
     """Snowflake's user may assume the role with the integration's external ID, by our statement only so."""
@@ -81,10 +78,7 @@ def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, setting
 @check(
     remedy="take the statement of that Sid out of the role's trust policy, or have it ask for its own ID",
     see="external-id",
-    needs=(
-        "step4.stage-is-not-orphaned",
-        "step3.trust-names-snowflakes-user",
-    ),
+    needs=("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user"),
 )
 def check_others_statements_ask_for_an_external_id(
     role: Role, snowflakes_user: SnowflakesUser, settings: Settings
@@ -124,7 +118,7 @@ def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
 @check(
     remedy="except the role from that condition, or have it allow Snowflake",
     see="denied",
-    needs=(*RIGHT_FROM_HERE,),
+    needs=RIGHT_FROM_HERE,
 )
 def check_no_condition_keeps_snowflake_out(
     facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
@@ -202,10 +196,7 @@ def check_topic_denies_nothing(topic: Topic, snowflakes_user: SnowflakesUser, se
 @check(
     remedy=invoke("step3-aws"),
     see="sns",
-    needs=(
-        "step3.topic-exists",
-        "step4.stage-is-not-orphaned",
-    ),
+    needs=("step3.topic-exists", "step4.stage-is-not-orphaned"),
 )
 def check_topic_lets_snowflake_subscribe(topic: Topic, snowflakes_user: SnowflakesUser) -> None:
     """The topic's policy lets Snowflake's IAM user subscribe the pipe's queue."""

@@ -158,10 +158,7 @@ def check_stage_is_not_orphaned(facts: Facts, stream: Stream, integration: Stora
 @check(
     remedy=invoke("step4-snowflake"),
     see="stage",
-    needs=(
-        "step2.integration-exists",
-        "step4.stage-is-not-orphaned",
-    ),
+    needs=("step2.integration-exists", "step4.stage-is-not-orphaned"),
 )
 def check_stage_uses_the_integration(
     stage: Stage, integration: StorageIntegration, settings: Settings

@@ -236,10 +236,7 @@ def check_topic_lets_the_bucket_publish(
         "; else as documented",
     ),
     see="sns-subscription",
-    needs=(
-        "step3.topic-exists",
-        "step4.pipe-exists",
-    ),
+    needs=("step3.topic-exists", "step4.pipe-exists"),
 )
 def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
     """The queue the pipe reads is subscribed to the topic."""

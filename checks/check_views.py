@@ -60,10 +60,7 @@ def check_views_are_as_the_settings_say(facts: Facts, settings: Settings) -> Non
         invoke("views", lead=", then: "),
     ),
     see="new-schemas",
-    needs=(
-        "views.views-are-as-the-settings-say",
-        "delivery.rows-are-events",
-    ),
+    needs=("views.views-are-as-the-settings-say", "delivery.rows-are-events"),
     deep=True,
 )
 def check_every_schema_has_a_column(facts: Facts, settings: Settings, stream: Stream) -> None:
@@ -77,10 +74,7 @@ def check_every_schema_has_a_column(facts: Facts, settings: Settings, stream: St
 @check(
     remedy=IN_THE_RAW_TABLE,
     see="lost-values",
-    needs=(
-        "views.views-exist",
-        "delivery.rows-are-events",
-    ),
+    needs=("views.views-exist", "delivery.rows-are-events"),
     deep=True,
 )
 def check_no_cast_loses_a_value(facts: Facts, settings: Settings, stream: Stream) -> None:
@@ -94,10 +88,7 @@ def check_no_cast_loses_a_value(facts: Facts, settings: Settings, stream: Stream
 @check(
     remedy=IN_THE_RAW_TABLE,
     see="lost-values",
-    needs=(
-        "views.views-exist",
-        "delivery.rows-are-events",
-    ),
+    needs=("views.views-exist", "delivery.rows-are-events"),
     deep=True,
 )
 def check_json_can_be_read(facts: Facts, settings: Settings, stream: Stream) -> None:

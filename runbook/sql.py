@@ -184,6 +184,7 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "view": settings.view(stream),
         "view_comment": "",
         "schema_columns": Columns(),
+        "event_columns": Columns(),
     }
 
 

@@ -15,7 +15,8 @@ from runbook.plan_formats import tell
 from runbook.running import Run, running
 from runbook.settings import Stream
 from runbook.terminal import Style, counted, note, say, wrapped
-from runbook.views import STEP, scan
+from runbook.views import STEP
+from runbook.views import scan as scanning
 from runbook.wanted.views import wanted
 
 MOST_DAYS = 365
@@ -67,14 +68,14 @@ def _made(run: Run, applied: Applied) -> None:
 
 def _prove(run: Run) -> None:
     """Each view gives a row, or none: then its definition fits the table. Raises Unhealthy."""
-    for view in wanted(run.settings):
+    made = wanted(run.settings)
+    for view in made:
         if why := seen.unreadable(run.reader, view):
             raise Unhealthy(
                 f"The view {view.name} cannot be read",
                 why=why,
                 remedy="grant SELECT on it to the connection's role, or see `invoke verify`",
             )
-    made = wanted(run.settings)
     note(f"{counted(len(made), 'view')} made and read: {', '.join(view.name.sql for view in made)}")
     note("A view costs nothing at rest; each query parses what it reads: docs/views.md#cost.")
 
@@ -89,22 +90,22 @@ def _events(run: Run) -> Stream:
 def _scan(run: Run, file: Path | None, days: int, *, dry_run: bool) -> int:
     """Find the schemas, tell them, and write them into the environment file where there is one."""
     stream, style = _events(run), Style.of(sys.stdout)
-    say(wrapped("scan: ", scan.cost(run.reader, stream, days), style))
+    say(wrapped("scan: ", scanning.cost(run.reader, stream, days), style))
     if dry_run:
         return 0
     run.ask("Read them?")
     found = seen.schemas(run.reader, stream, run.facts().now - timedelta(days=days))
-    for kind, key in scan.KEYS.items():
+    for kind, key in scanning.KEYS.items():
         say(f"{key}: {counted(len(found[kind]), 'schema')}")
         for each in sorted(found[kind].values(), key=lambda one: -one.count):
             say(wrapped("  ", str(each), style))
-    schemas = scan.merged(run.settings, found)
+    schemas = scanning.merged(run.settings, found)
     if not any(schemas.values()):
         say("no schema was found, so nothing is written")
         return 0
     if file is None:
         say("put this into the environment file (no -f names one):")
-        for line in ("views:", "  enabled: true", *scan.section(schemas)):
+        for line in ("views:", "  enabled: true", *scanning.section(schemas)):
             say(line)
         return 0
     _write(file, schemas)
@@ -115,9 +116,9 @@ def _scan(run: Run, file: Path | None, days: int, *, dry_run: bool) -> int:
 def _write(file: Path, schemas: Mapping[str, list[str]]) -> None:
     before = file.read_text(encoding="utf-8")
     try:
-        text = scan.rewritten(before, schemas)
+        text = scanning.rewritten(before, schemas)
     except ValueError as error:
-        for line in ("views:", *scan.section(schemas)):
+        for line in ("views:", *scanning.section(schemas)):
             say(line)
         raise SettingsWrong(
             "The environment file is left as it is",
@@ -126,5 +127,5 @@ def _write(file: Path, schemas: Mapping[str, list[str]]) -> None:
             remedy="put the lists above into it by hand",
         ) from None
     if text != before:
-        scan.write(file, text)
+        scanning.write(file, text)
     say(f"{file}: {'written' if text != before else 'nothing new'}")

@@ -5,7 +5,7 @@ name, once.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runbook.clouds.failures import Row, SqlFailed
@@ -79,6 +79,12 @@ def unreadable(reader: Reader, view: View) -> str:
     return ""
 
 
+def _rows(reader: Reader, stream: Stream, statement: str) -> list[Row]:
+    """What a statement over the stream's table brings."""
+    what, privilege = f"The rows of {stream.table}", f"SELECT on table {stream.table}"
+    return ask(lambda: reader.sql(statement), what, privilege) or []
+
+
 def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[str, Found]]:
     """The schemas in the events loaded since: ``event`` and ``entity``, each VENDOR/NAME/MAJOR. Only reads.
 
@@ -97,10 +103,7 @@ def schemas(reader: Reader, stream: Stream, since: datetime) -> dict[str, dict[s
         f"({' UNION ALL '.join(parts)}) AS seen WHERE schema LIKE 'iglu:%/%/jsonschema/%-%' "
         "GROUP BY kind, schema ORDER BY kind, schema"
     )
-    rows = ask(
-        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
-    )
-    return _by_major(rows or ())
+    return _by_major(_rows(reader, stream, statement))
 
 
 def _schemas_of(stream: Stream, since: datetime, kind: str, column: str, path: str, flat: str) -> str:
@@ -127,11 +130,8 @@ def _by_major(rows: Iterable[Row]) -> dict[str, dict[str, Found]]:
         if not is_schema(key):
             continue
         file, _, line = str(row["example"]).partition("\n")
-        before = found[row["kind"]].get(key)
-        count = int(row["n"]) + (before.count if before else 0)
-        found[row["kind"]][key] = before or Found(key, count, file, int(line))
-        if before:
-            found[row["kind"]][key] = Found(key, count, before.file, before.row)
+        first = found[row["kind"]].get(key) or Found(key, 0, file, int(line))
+        found[row["kind"]][key] = replace(first, count=first.count + int(row["n"]))
     return found
 
 
@@ -158,10 +158,7 @@ def _counted(reader: Reader, stream: Stream, since: datetime, tests: dict[str, s
         for number, test in enumerate(tests.values())
     ]
     statement = f"SELECT {', '.join(columns)} FROM {stream.table.sql} WHERE {_since(since)}"
-    rows = ask(
-        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
-    )
-    found = []
+    rows, found = _rows(reader, stream, statement), []
     for number, name in enumerate(tests):
         if rows and (count := int(rows[0][f"n{number}"] or 0)):
             file, _, line = str(rows[0][f"x{number}"]).partition("\n")
@@ -179,12 +176,10 @@ def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ..
         "SELECT TO_DATE(newest) AS day, COUNT(*) AS n, MIN(one || '\\n' || other) AS example FROM ids "
         "GROUP BY 1 ORDER BY 1"
     )
-    rows = ask(
-        lambda: reader.sql(statement), f"The rows of {stream.table}", f"SELECT on table {stream.table}"
-    )
+    rows = _rows(reader, stream, statement)
     return tuple(
         Found(f"{row['day']} {' and '.join(str(row['example']).split(chr(10)))}", int(row["n"]), "", 0)
-        for row in rows or ()
+        for row in rows
     )
 
 

@@ -120,7 +120,7 @@ class Settings(Model):
     made_by: Literal["runbook", "others"] = "runbook"
     watch: Watch = Field(default=Watch(), exclude=True)  # whom to tell changes nothing of the installation
     waivers: tuple[Waiver, ...] = Field(default=(), exclude=True)
-    views: Views = Field(default=Views(), exclude=True)  # on top of the installation, and no part of it
+    views: Views = Field(default=Views(), exclude=True)  # on top of the installation, and not part of it
 
     @property
     def is_ours(self) -> bool:
@@ -183,9 +183,10 @@ class Settings(Model):
     @property
     def viewed(self) -> tuple[Stream, ...]:
         """The streams with a typed view: the first of each kind."""
-        kinds = {stream.kind: stream for stream in reversed(self.streams)}
-        first = (stream for stream in self.streams if kinds[stream.kind] is stream)
-        return tuple(stream for stream in first if stream.kind in ("enriched", "bad_rows"))
+        first: dict[str, Stream] = {}
+        for stream in self.streams:
+            first.setdefault(stream.kind, stream)
+        return tuple(stream for kind, stream in first.items() if kind != "other")
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":

@@ -139,7 +139,7 @@ def write(made: Mapping[str, Any], place: str) -> None:
 
 
 def read(place: str) -> dict[str, Any]:
-    """A recording; raises SettingsWrong for a file that is none, or of another version."""
+    """A recording; raises SettingsWrong for a file that is not one, or is of another version."""
     try:
         found = json.loads(Path(place).read_text(encoding="utf-8"))
     except OSError as error:

@@ -14,6 +14,7 @@ from functools import cache
 from runbook.settings import QualifiedName, Settings, Stream
 from runbook.settings.views import column
 from runbook.sql import Columns, SchemaName, Value, literal, rendered, template
+from runbook.wanted.pipeline import columns
 
 TYPED = {"enriched": "views/20_view_enriched.sql", "bad_rows": "views/21_view_bad_rows.sql"}
 DOCUMENTED = {"enriched": "views/30_documented_enriched.sql", "bad_rows": "views/31_documented_bad_rows.sql"}
@@ -56,7 +57,11 @@ def _wanted(settings: Settings) -> Iterator[View]:
 
 
 def _view(settings: Settings, stream: Stream, file: str, name: QualifiedName) -> View:
-    values: dict[str, Value] = {"view": name, "schema_columns": schema_columns(settings)}
+    values: dict[str, Value] = {
+        "view": name,
+        "schema_columns": schema_columns(settings),
+        "event_columns": event_columns(stream),
+    }
     plain = rendered(file, settings, stream, values)
     digest = hashlib.sha256(plain.encode()).hexdigest()[:12]
     comment = f"{_WHAT[file]}; definition {digest} (snowpipe-runbook)"
@@ -68,6 +73,11 @@ def _view(settings: Settings, stream: Stream, file: str, name: QualifiedName) ->
 def schema_sql(settings: Settings, view: View) -> str:
     """The statements that make the view's schema."""
     return rendered(SCHEMA, settings, other={"view_schema": SchemaName(view.schema)})
+
+
+def event_columns(stream: Stream) -> Columns:
+    """The columns of the stream's table that an event has, in the documented order."""
+    return Columns(name.lower() for name in columns(stream) if not name.startswith("_"))
 
 
 def schema_columns(settings: Settings) -> Columns:
