@@ -227,8 +227,8 @@ def verify(
     wait: int = 0,
     output: str = "",
     all: bool = False,
-    record: str = "",
-    replay: str = "",
+    record: str | None = None,
+    replay: str | None = None,
     plain: bool = False,
     debug: bool = False,
 ) -> None:
@@ -249,8 +249,8 @@ def verify(
         formats=format,
         output=output or None,
         every=all,
-        record=record or None,
-        replay=replay or None,
+        record=record,
+        replay=replay,
         plain=plain,
         debug=debug,
     )

@@ -114,16 +114,17 @@ def verify(
         raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
     if wait < 0:
         raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
-    if replay:
+    _refuse_half_a_flag(record, replay, plain=plain)
+    if replay is not None:
         _alone(
             "--replay", record=record, step=step_number, stream=stream, deep=deep, wait=wait, canary=canary
         )
         return _told_again(asked, replay, strict=strict, every=every)
-    if record:
+    if record is not None:
         _alone("--record", wait=wait, canary=canary)
         recording.can_be_in(record)
     unwritten: NotWritten | None = None
-    tape = Recorder() if record else None
+    tape = Recorder() if record is not None else None
     with running(
         config,
         "verify",
@@ -141,7 +142,7 @@ def verify(
             outcome = _with_canary(run, outcome, stream, wait)
         if run.settings.is_ours:
             outcome = replace(outcome, results=leading(outcome.results, run.facts()))
-        if record and tape:
+        if record is not None and tape:
             of = {"step": step_number, "stream": stream, "deep": deep}
             try:
                 made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
@@ -154,6 +155,15 @@ def verify(
     if unwritten:
         raise unwritten
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def _refuse_half_a_flag(record: str | None, replay: str | None, *, plain: bool) -> None:
+    """Raises SettingsWrong for a file without a name, as an unset variable gives it, and for a lone --plain."""
+    for flag, place in (("--record", record), ("--replay", replay)):
+        if place == "":  # or a live target would be verified instead
+            raise SettingsWrong(f"{flag} names no file", remedy=f"{flag} FILE")
+    if plain and record is None:
+        raise SettingsWrong("--plain goes with --record alone", remedy="--record FILE --plain")
 
 
 def _alone(flag: str, **others: object) -> None:

@@ -95,5 +95,8 @@ def test_what_is_no_recording_and_what_cannot_stand_together_is_refused(
     for text in ("", "[]", "{}"):
         file.write_text(text)
         assert "not a recording" in installation.run("verify", "--replay", str(file), expect=2).stderr
+    for flag in ("--record", "--replay"):
+        assert f"{flag} names no file" in installation.run("verify", flag, "", expect=2).stderr
+    assert "--record alone" in installation.run("verify", "--plain", expect=2).stderr
     for flags in (("--replay", str(file), "--deep"), ("--record", str(file), "--canary")):
         assert "cannot stand beside" in installation.run("verify", *flags, expect=2).stderr
