@@ -158,7 +158,7 @@ def verify(
 
 
 def _refuse_half_a_flag(record: str | None, replay: str | None, *, plain: bool) -> None:
-    """Raises SettingsWrong for a file without a name, as an unset variable gives it, and for a lone --plain."""
+    """Raises SettingsWrong for a file without a name, as an unset variable gives it, or a lone --plain."""
     for flag, place in (("--record", record), ("--replay", replay)):
         if place == "":  # or a live target would be verified instead
             raise SettingsWrong(f"{flag} names no file", remedy=f"{flag} FILE")
