@@ -68,7 +68,7 @@ A_PATTERN = remedy("have the statement ask for exactly that ID, unless another i
     needs=("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user"),
 )
 def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
-    """Snowflake's user may assume the role with the integration's external ID, by our statement only so."""
+    """Our statement lets Snowflake's user assume the role only with the integration's external ID."""
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
     with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):

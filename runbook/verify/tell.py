@@ -183,12 +183,14 @@ def _skipped(results: list[Result], style: Style) -> str:
 
 
 def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
-    """One line an area with how many checks passed, and one for each check that did not."""
+    """One line an area with how many of its checks passed, and one for each check that did not."""
     streams: list[str | None] = list(dict.fromkeys(row.stream for row in outcome.results if row.stream))
     streams = streams or [None]
     table: list[list[str]] = []
     for area in dict.fromkeys(row.id.partition(".")[0] for row in outcome.results):
         rows = [row for row in outcome.results if row.id.startswith(f"{area}.")]
+        if not every and all(row.outcome == "skipped" for row in rows):
+            continue  # nothing of it was judged, such as views that are off
         table.append([area, *(_passed(rows, stream, style) for stream in streams)])
         quiet = {row.id for row in rows if row.outcome in ("blocked", "unknown")}
         for check in dict.fromkeys(row.id for row in rows):

@@ -138,7 +138,6 @@ def test_every_area_is_counted_and_what_did_not_pass_has_its_line():
             "pipe-runs": "blocked",
             "step5": "0 of 1 ok -",
             "rule-exists": "unknown",
-            "delivery": "- -",
         },
     )
 
