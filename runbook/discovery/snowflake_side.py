@@ -379,9 +379,14 @@ def _type(options: dict[str, str], stated: dict[str, str]) -> str:
 
 def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Iterator[str]:
     """What the steps would have made otherwise, and what that means."""
+    named = (
+        "the column to which its COPY writes METADATA$FILENAME is not looked at"
+        if copy.names_files
+        else "its COPY writes the name of a row's file to no column"
+    )
     yield (
-        "no column of the table is known to name the file of a row, so which files are loaded is told by "
-        "Snowflake's load histories alone (14 days; 365 where ACCOUNT_USAGE may be read)"
+        f"{named}: which files are loaded is told by Snowflake's load histories alone (14 days; 365 where "
+        "ACCOUNT_USAGE may be read)"
     )
     if copy.on_error != "SKIP_FILE":
         yield f"ON_ERROR = {copy.on_error}: rows that cannot be read are lost without a word"

@@ -253,11 +253,11 @@ class Facts:
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
     def topic_key(self, name: str) -> Key | None:
-        """The key of an encrypted topic; None where it does not exist, or we may not look at it."""
+        """An encrypted topic's key, in the state "missing" where there is none; None: we may not look."""
 
         def read() -> Key | None:
             with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
-                return aws.key(self.reader, name)
+                return aws.key(self.reader, name) or Key(name, "missing", {})
             return None
 
         return self._once(("topic key", name), read)
@@ -494,7 +494,7 @@ class Facts:
         """The JSON columns with text of the last days that is not JSON."""
         return self._once(("broken", stream.name), lambda: views.broken(self.reader, stream, self._lately))
 
-    def repeated_ids(self, stream: Stream) -> tuple[views.Found, ...]:
+    def repeated_ids(self, stream: Stream) -> tuple[views.Again, ...]:
         """Events of the last days whose id came in several files."""
         return self._once(
             ("repeated", stream.name), lambda: views.repeated(self.reader, stream, self._lately)

@@ -52,6 +52,8 @@ def ask(read: Callable[[], T], what: str) -> T | None:
             return None
         missing = right(error.service, error.operation) if error.is_denied else ""
         remedy = f"grant {missing}" if missing else "run the command again"
+        if missing and "explicit deny" in error.message:
+            remedy = f"have that Deny except you, for no grant outweighs it ({missing})"
         raise CannotTell(
             f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
         ) from None
@@ -100,6 +102,7 @@ def bucket(reader: Reader) -> Bucket | None:
     """The bucket and its region; None when the account has none of that name.
 
     The name may be another account's: then S3 answers 403 where we say whose it must be, and else answers.
+    A refusal tells the region too.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
@@ -114,11 +117,22 @@ def bucket(reader: Reader) -> Bucket | None:
                 reader.aws("sts", "GetCallerIdentity")
             if error.is_denied and _is_anothers(reader):
                 return None
+            if error.is_denied:  # HEAD says no more; where a Deny of listing is why, this answers
+                return Bucket(aws.bucket, _location(reader))
             raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
     return ask(read, f"The bucket {aws.bucket}")
+
+
+def _has_a_policy(reader: Reader) -> bool:
+    """Whether the bucket's policy can be read: then it is there, and a Deny in it may be why we see no more."""
+    aws = reader.settings.aws
+    with suppress(AwsFailed):
+        reader.aws("s3", "GetBucketPolicy", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        return True
+    return False
 
 
 def _is_anothers(reader: Reader) -> bool:

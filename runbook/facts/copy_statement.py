@@ -75,6 +75,7 @@ class CopyStatement:
     """A pipe's COPY. ``table``, ``stage`` and ``file_format`` are None where the text names none.
 
     ``options``: of a format the COPY states itself. ``doubt``: what of the text was not understood.
+    ``names_files``: whether it writes the name of a row's file into a column.
     """
 
     table: QualifiedName | None
@@ -87,6 +88,7 @@ class CopyStatement:
     options: dict[str, str] = field(default_factory=dict)
     states_on_error: bool = False
     doubt: str = ""
+    names_files: bool = False
 
     @property
     def source(self) -> str:
@@ -129,6 +131,7 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
         options=stated,
         states_on_error=bool(on_error),
         doubt="; ".join(filter(None, doubts)),
+        names_files=any(word.says("METADATA$FILENAME") for word in words),
     )
 
 

@@ -217,8 +217,17 @@ def topic(reader: Reader, arn: str) -> Topic | None:
         return Topic(
             arn=arn,
             policy=loads(attributes.get("Policy") or "{}"),
-            queues=frozenset(row["Endpoint"] for row in as_list(rows) if row["Protocol"] == "sqs"),
+            queues=frozenset(row["Endpoint"] for row in as_list(rows) if _is_served(row)),
             answer={"Attributes": dict(attributes)},
         )
 
     return ask(read, f"The topic {arn}")
+
+
+def _is_served(row: Document) -> bool:
+    """Whether it is a queue's subscription, and confirmed: an unconfirmed one has no ARN, and gets nothing.
+
+    Sources: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html (an endpoint of another account
+    must be confirmed by its owner), https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+    """
+    return bool(row["Protocol"] == "sqs" and str(row["SubscriptionArn"]).startswith("arn:"))

@@ -46,6 +46,20 @@ class Found:
         return f"{self.what}: {self.count:,}, first in {self.file} row {self.row}"
 
 
+@dataclass(frozen=True)
+class Again:
+    """Events of a day whose id came in several files: how many, and two of those files."""
+
+    day: str
+    count: int
+    one: str
+    other: str
+
+    def __str__(self) -> str:
+        events = "1 event" if self.count == 1 else f"{self.count:,} events"
+        return f"{events} loaded on {self.day} came before too, such as in {self.one} and in {self.other}"
+
+
 def present(reader: Reader, schema: str) -> dict[str, Present]:
     """The tables and views of a schema by name; nothing where there is no schema. Only reads.
 
@@ -166,7 +180,7 @@ def _counted(reader: Reader, stream: Stream, since: datetime, tests: dict[str, s
     return tuple(found)
 
 
-def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]:
+def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Again, ...]:
     """By day, the events whose id came in several files, one of them since then. Only reads."""
     statement = (
         "WITH ids AS (SELECT LOWER(event_id) AS id, MIN(_file) AS one, MAX(_file) AS other, "
@@ -177,10 +191,12 @@ def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ..
         "GROUP BY 1 ORDER BY 1"
     )
     rows = _rows(reader, stream, statement)
-    return tuple(
-        Found(f"{row['day']} {' and '.join(str(row['example']).split(chr(10)))}", int(row["n"]), "", 0)
-        for row in rows
-    )
+    return tuple(Again(str(row["day"]), int(row["n"]), *_two(row["example"])) for row in rows)
+
+
+def _two(example: object) -> tuple[str, str]:
+    one, _, other = str(example).partition("\n")
+    return one, other
 
 
 def without_a_column(seen: dict[str, dict[str, Found]], given: dict[str, tuple[str, ...]]) -> list[Found]:

@@ -110,6 +110,35 @@ def topic_encrypted_with_a_key_that_leaves_s3_out(at: Installation) -> Iterator[
     _key(at, "")
 
 
+def _own_key(at: Installation) -> str:
+    """A key that lets S3 in, which the topic is encrypted with."""
+    kms = at.aws("kms")
+    arn = str(kms.create_key()["KeyMetadata"]["Arn"])
+    document = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+    allowed = {"Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "*"}
+    document["Statement"].append({**allowed, "Principal": {"Service": "s3.amazonaws.com"}})
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(document))
+    _key(at, arn)
+    return arn
+
+
+@fault("topic", shape="topic")
+def topic_key_disabled(at: Installation) -> Iterator[None]:
+    arn = _own_key(at)
+    at.aws("kms").disable_key(KeyId=arn)
+    yield
+    at.aws("kms").enable_key(KeyId=arn)
+    _key(at, "")
+
+
+@fault("topic", shape="topic")
+def topic_key_about_to_be_deleted(at: Installation) -> Iterator[None]:
+    arn = _own_key(at)
+    at.aws("kms").schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
+    yield
+    _key(at, "")
+
+
 @fault("rule", shape="topic")
 def rule_past_the_topic(at: Installation) -> None:
     rows = notifications(at)["TopicConfigurations"]
