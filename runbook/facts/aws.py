@@ -117,8 +117,8 @@ def bucket(reader: Reader) -> Bucket | None:
                 reader.aws("sts", "GetCallerIdentity")
             if error.is_denied and _is_anothers(reader):
                 return None
-            if error.is_denied:  # HEAD says no more; where a Deny of listing is why, this answers
-                return Bucket(aws.bucket, _location(reader))
+            if error.is_denied and error.region and _has_a_policy(reader):
+                return Bucket(aws.bucket, error.region)
             raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
         return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
@@ -127,7 +127,7 @@ def bucket(reader: Reader) -> Bucket | None:
 
 
 def _has_a_policy(reader: Reader) -> bool:
-    """Whether the bucket's policy can be read: then it is there, and a Deny in it may be why we see no more."""
+    """Whether the bucket's policy can be read: it is there, and a Deny in it may be why we see no more."""
     aws = reader.settings.aws
     with suppress(AwsFailed):
         reader.aws("s3", "GetBucketPolicy", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
