@@ -320,6 +320,11 @@ def check_rows_are_there_once(ledger: Ledger, stream: Stream) -> None:
     assert twice(ledger) == [], "these files were loaded twice"
 
 
+SEES_ALL = remedy(
+    "have the row access policy of the table show every row to the role that verifies and loads again"
+)
+
+
 @check(
     remedy=(
         "unless on purpose (keeps_rows: false)",
@@ -340,6 +345,10 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"
+    with advice(remedy=SEES_ALL):
+        hidden = ledger.evidence.table.hidden
+        seen = f"all but {hidden:,} rows of the table" if hidden else "all rows"
+        assert seen == "all rows", "our role does not see them: whether rows are missing nobody can tell"
 
 
 @check(

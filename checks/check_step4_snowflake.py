@@ -18,7 +18,13 @@ from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.remedy import NOTHING, STREAM, Remedy, invoke, remedy
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, loader_grants, operator_grants
-from runbook.wanted.pipeline import format_options, missing_columns, pipe_definition, same_statement
+from runbook.wanted.pipeline import (
+    format_options,
+    missing_columns,
+    pipe_definition,
+    same_statement,
+    too_narrow,
+)
 
 
 @check(
@@ -100,13 +106,21 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
         assert found is not None, why
 
 
+AS_TEXT = remedy(
+    "ALTER TABLE … ALTER COLUMN … SET DATA TYPE VARCHAR; where that is refused: DROP COLUMN, then ADD COLUMN "
+    "as VARCHAR"
+)
+
+
 @check(
     remedy="rename them back, or add them: ALTER TABLE … ADD COLUMN, with the types of sql/step4_snowflake",
     see="table",
 )
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
-    """The table has every column the pipe writes."""
+    """The table has every column the pipe writes, and each holds any text."""
     assert missing_columns(table.names, stream) == [], "the pipe's COPY does not compile"
+    with advice(remedy=AS_TEXT):
+        assert too_narrow(table.columns, stream) == [], "a file with a value that does not fit fails whole"
 
 
 @check(

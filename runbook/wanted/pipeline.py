@@ -25,6 +25,27 @@ def columns(stream: Stream) -> tuple[str, ...]:
     return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
 
 
+WIDEST = 16_777_216
+"""What a text column holds that was made without a length, before it was 134,217,728.
+
+Source: https://docs.snowflake.com/en/sql-reference/data-types-text
+"""
+
+
+def too_narrow(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
+    """The table's columns, with their types, that do not hold every text the pipe writes into them."""
+    if stream.found:
+        return []
+    text = template(sql_file(stream, "table"))
+    texts = {name.upper() for name in re.findall(r"^  (\w+) VARCHAR\b", text, re.MULTILINE)}
+    return [f"{name} {kind}" for name, kind in found if name in texts and not _holds_all(kind)]
+
+
+def _holds_all(kind: str) -> bool:
+    found = re.fullmatch(r"(?:VARCHAR|STRING|TEXT)(?:\((\d+)\))?", kind.upper())
+    return found is not None and int(found[1] or WIDEST) >= WIDEST
+
+
 def format_options(stream: Stream) -> dict[str, str]:
     """The file format's options that decide what is lost: those that lose nothing, or those found."""
     return stream.found.format if stream.found else dict(kind_of(stream).FORMAT)

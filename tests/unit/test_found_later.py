@@ -1,0 +1,154 @@
+"""What fresh eyes found silent, or wrong: each as the one thing that is otherwise in a whole installation."""
+
+import json
+
+import pytest
+
+from runbook.clouds.failures import AwsFailed
+from runbook.facts import Facts, aws, history
+from runbook.facts.aws import Bucket
+from runbook.facts.history import TableRows
+from runbook.facts.objects import Entry, Table
+from runbook.facts.topic import Topic, publishing, subscribing, topic
+from runbook.policies.held import Key
+from runbook.settings import read
+from runbook.verify import check
+from runbook.wanted.pipeline import columns
+from runbook.wanted.rules import BucketNotifications, queue_rule
+from tests.unit.conftest import written
+from tests.unit.observed import MADE, QUEUE, FakeReader, Known, healthy, integration
+
+TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
+
+
+def told(settings, **facts):
+    """The failed root causes and the advice, by id, of an installation with these facts."""
+    known = {**healthy(settings), **facts.pop("more", {}), **facts}
+    outcome = check(Known(settings, known), deep=True)
+    return [row.id for row in outcome.root_causes], [row.id for row in outcome.advice]
+
+
+def table_of(stream, **types):
+    return Table(tuple((name, types.get(name, "VARCHAR(16777216)")) for name in columns(stream)))
+
+
+@pytest.mark.parametrize("kind", ["NUMBER(38,0)", "VARCHAR(255)", "TIMESTAMP_NTZ(9)", "BOOLEAN"])
+def test_a_column_that_does_not_hold_every_text_is_advised(settings, kind):
+    table = {("table", "events"): table_of(settings.stream("events"), NAME_TRACKER=kind)}
+    assert told(settings, more=table) == ([], ["step4.table-has-the-columns"])
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR", "VARCHAR(16777216)", "VARCHAR(134217728)", "TEXT", "STRING"])
+def test_a_column_that_holds_every_text_is_right(settings, kind):
+    table = {("table", "events"): table_of(settings.stream("events"), NAME_TRACKER=kind)}
+    assert told(settings, more=table) == ([], [])
+
+
+def test_rows_that_our_role_does_not_see_are_no_deleted_rows(settings):
+    rows = {("rows", "events"): TableRows(3, MADE, None, hidden=7)}
+    assert told(settings, more=rows) == ([], ["delivery.loaded-rows-are-still-there"])
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen", "files", "complete"),
+    [(10, 10, {}, False), (10, 3, None, False), (10, 0, None, False), (0, 0, {}, True), (3, 5, {}, False)],
+)
+def test_a_table_that_stores_more_rows_than_we_see_is_no_witness(settings, stored, seen, files, complete):
+    stream = settings.stream("events")
+    answers = {
+        "SHOW TABLES LIKE": [{"name": stream.table.name, "created_on": MADE, "rows": stored}],
+        "SELECT COUNT(*) AS n": [{"n": seen}],
+    }
+    found = history.table_total(FakeReader(settings, answers), stream, ("_FILE",))
+    assert found is not None
+    assert (found.files, found.hidden) == (files, max(0, stored - seen))
+    # what no row of it names is counted later; none of these names a file
+    assert TableRows(found.total, MADE, found.files, found.total, found.hidden).is_complete is complete
+
+
+def test_a_subscription_that_nobody_confirmed_serves_no_queue(settings):
+    other = QUEUE + "-other"
+    rows = [
+        {"Protocol": "sqs", "Endpoint": QUEUE, "SubscriptionArn": "PendingConfirmation"},
+        {"Protocol": "sqs", "Endpoint": other, "SubscriptionArn": f"{TOPIC}:1234"},
+        {"Protocol": "https", "Endpoint": "https://x", "SubscriptionArn": f"{TOPIC}:5678"},
+    ]
+    answers = {
+        "sns:GetTopicAttributes": {"Attributes": {"Policy": json.dumps({"Statement": []})}},
+        "sns:ListSubscriptionsByTopic": rows,
+    }
+    found = topic(FakeReader(settings, answers), TOPIC)
+    assert found is not None
+    assert found.queues == {other}
+    assert not found.reaches(QUEUE)
+
+
+REFUSED = AwsFailed("s3", "HeadBucket", "403", "Forbidden", "r", region="eu-west-1")
+DENIED = AwsFailed("s3", "GetBucketPolicy", "AccessDenied", "not authorized", "r")
+
+
+def test_a_bucket_whose_policy_denies_us_too_is_there_and_its_statement_is_named(settings):
+    lock = {"Sid": "Lock", "Effect": "Deny", "Principal": "*", "Action": "s3:*"}
+    rows = [{**lock, "Resource": [settings.aws.bucket_arn, f"{settings.aws.bucket_arn}/*"]}]
+    answers = {"s3:HeadBucket": REFUSED, "s3:GetBucketPolicy": {"Policy": json.dumps({"Statement": rows})}}
+    reader = FakeReader(settings, answers)
+    assert aws.bucket(reader) == Bucket(settings.aws.bucket, "eu-west-1")
+    known = {"bucket_policy": aws.bucket_policy(reader), "entry": Entry(succeeded=False, message="403")}
+    assert told(settings, **known) == (["step1.bucket-policy-lets-the-role-read"], [])
+
+
+def test_a_bucket_that_says_nothing_but_no_is_not_known(settings):
+    reader = FakeReader(settings, {"s3:HeadBucket": REFUSED, "s3:GetBucketPolicy": DENIED})
+    with pytest.raises(aws.CannotTell, match="cannot be read") as told:
+        aws.bucket(reader)
+    assert told.value.missing_right == "s3:ListBucket"
+
+
+def test_where_a_deny_is_the_reason_no_grant_is_asked_for(settings):
+    words = (
+        "not authorized to perform: s3:GetBucketNotification with an explicit deny in a resource-based policy"
+    )
+    failed = AwsFailed("s3", "GetBucketNotificationConfiguration", "AccessDenied", words, "r")
+    with pytest.raises(aws.CannotTell) as told:
+        aws.bucket_notifications(FakeReader(settings, {"s3:GetBucketNotificationConfiguration": failed}))
+    assert "grant" not in str(told.value.remedy).split()
+    assert "Deny" in str(told.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("state", "failed"),
+    [
+        ("Enabled", []),
+        *(
+            (state, ["step5.topic-lets-the-bucket-publish"])
+            for state in ("Disabled", "PendingDeletion", "missing")
+        ),
+    ],
+)
+def test_a_topic_whose_key_is_out_of_use_is_named(state, failed):
+    settings = read(written(streams__events__sns_topic=TOPIC, streams__events_bad__sns_topic=TOPIC))
+    s3 = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "kms:*", "Resource": "*"}
+    user = subscribing(TOPIC, integration(settings))
+    policy = {"Statement": [publishing(TOPIC, settings), user]}
+    attributes = {"Attributes": {"KmsMasterKeyId": "1234"}}
+    to_topic = [
+        {**{k: v for k, v in queue_rule(each, QUEUE).items() if k != "QueueArn"}, "TopicArn": TOPIC}
+        for each in settings.streams
+    ]
+    facts = {
+        ("topic", TOPIC): Topic(TOPIC, policy, frozenset({QUEUE}), attributes),
+        ("topic key", "1234"): Key("1234", state, {"Statement": [s3]}),
+        "notifications": BucketNotifications({"TopicConfigurations": to_topic}),
+    }
+    assert told(settings, more=facts) == (failed, [])
+
+
+def test_a_reader_that_may_not_look_at_the_topics_key_says_nothing(settings):
+    denied = AwsFailed("kms", "DescribeKey", "AccessDeniedException", "not authorized", "r")
+    assert Facts(FakeReader(settings, {"kms:DescribeKey": denied})).topic_key("k") is None  # type: ignore[arg-type]
+
+
+def test_a_topics_key_that_is_not_there_is_missing(settings):
+    gone = AwsFailed("kms", "DescribeKey", "NotFoundException", "not found", "r")
+    found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key("k")  # type: ignore[arg-type]
+    assert found == Key("k", "missing", {})
