@@ -113,7 +113,8 @@ def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) ->
 
 
 @check(
-    remedy="take that statement out of the policy it names, or except the streams' folders from it",
+    remedy="take that statement out of the policy it names, except the streams' folders from it, or detach "
+    "that policy",
     see="denied",
 )
 def check_no_other_policy_denies_reading(

@@ -21,6 +21,7 @@ from runbook.facts.whose import (
     serves_us,
 )
 from runbook.plan import AwsChange, Change
+from runbook.policies.access import open_to_others
 from runbook.policies.documents import Document, as_list, same, statements, text
 from runbook.policies.held import Policy, Role
 from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, MOST_TAGS, Settings
@@ -64,6 +65,12 @@ def refuse_others_role(facts: Facts) -> None:
         return
     if not role.is_ours and not facts.adopt:
         raise _not_ours(f"The role {role.arn}", settings.aws.policy_arn in role.attached_policies)
+    if not role.is_ours and (others := open_to_others(role)):
+        raise Refused(
+            f"The role {role.arn} can be assumed by others: {', '.join(others)}",
+            why="step 3 leaves other people's statements as they are, and `invoke verify` fails on these",
+            remedy="take that out of the role's trust policy, or choose another name in the settings",
+        )
     if role.is_ours and not role_is_for_us(facts, role) and not (facts.adopt and serves_us(facts, role)):
         raise _another_ones(facts, f"The role {role.arn}", role, "aws.role_name")
 

@@ -255,6 +255,15 @@ def test_an_adopted_policy_is_not_changed_under_others_nor_loses_a_version(
         changes(1, facts(found, adopt=True, answers={"iam:ListEntitiesForPolicy": holders}))
 
 
+def test_a_role_that_others_may_assume_is_not_adopted(settings, found, facts):
+    """Or its adoption would end red, with all changes made."""
+    root = {"AWS": f"arn:aws:iam::{settings.aws.account_id}:root"}
+    row = {"Effect": "Allow", "Principal": root, "Action": "sts:AssumeRole"}
+    found["role"] = role(settings, tags={}, trust={"Version": "2012-10-17", "Statement": [row]})
+    with pytest.raises(Refused, match=r"can be assumed by others: arn:aws:iam::111122223333:root.*[Ss]tep 3"):
+        changes(1, facts(found, adopt=True))
+
+
 @pytest.mark.parametrize("adopt", [False, True])
 def test_a_role_of_that_name_under_another_path_is_refused(settings, found, facts, adopt):
     found["role"] = role(settings, arn="arn:aws:iam::111122223333:role/team/snowflake-read-role")

@@ -56,6 +56,20 @@ def topic_policy_without_s3(at: Installation) -> None:
 
 
 @fault("topic", shape="topic")
+def topic_policy_of_another_bucket(at: Installation) -> None:
+    rows = json.dumps(_policy(at)).replace(at.settings.aws.bucket, "another-bucket")
+    _set_policy(at, json.loads(rows))
+
+
+@fault("topic", shape="topic")
+def settings_name_another_topic(at: Installation) -> Iterator[None]:
+    name, arn = "INVOKE_STREAMS_EVENTS_SNS_TOPIC", _arn(at)
+    at.environment[name] = f"{arn}s"
+    yield
+    at.environment[name] = arn
+
+
+@fault("topic", shape="topic")
 def topic_policy_without_snowflake(at: Installation) -> None:
     _set_policy(at, [row for row in _policy(at) if row["Sid"] != "SnowpipeRunbookSnowflakeSubscribes"])
 
