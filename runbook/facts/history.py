@@ -47,7 +47,7 @@ class TableRows:
     """The table as a witness: its rows by file, and how many rows name no file.
 
     ``files`` is None where the table has no ``_FILE`` column, or rows are ``hidden`` from our role, as a row
-    access policy hides them: such a table is no witness.
+    access policy hides them: such a table proves nothing.
     """
 
     total: int
