@@ -1,10 +1,18 @@
 """Step 1, AWS: the policy reads the streams' folders, the role holds it."""
 
+from contextlib import suppress
+
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong, unless_without_integration
+from checks.conftest import (
+    advice,
+    meant,
+    mended_by,
+    unless_the_settings_are_wrong,
+    unless_without_integration,
+)
 from runbook.claims import check
-from runbook.errors import Absent
+from runbook.errors import Absent, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.whose import kept_folders
@@ -37,7 +45,20 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
         raise Absent("A policy under that path", asserted_by="step1.role-has-the-expected-arn")
-    assert facts.policy is not None, "no policy of that name can be found"
+    other = _another_policy(facts) if facts.policy is None else ""
+    back = meant("aws.policy_name", other, "step1-aws")
+    with mended_by(back, only=bool(back)):
+        assert facts.policy is not None, "no policy of that name can be found"
+
+
+def _another_policy(facts: Facts) -> str:
+    """Another policy of the role that lets Snowflake read; empty where there is none, or nobody can tell."""
+    with suppress(CannotTell):
+        others = facts.role_policies.others if facts.settings.is_ours and facts.role else {}
+        return next(
+            (name for name, text in others.items() if not unreadable(text, facts.settings, NEEDED)), ""
+        )
+    return ""
 
 
 @check(
@@ -79,7 +100,19 @@ def check_role_exists(facts: Facts) -> None:
     A recreated role denies everybody, so its trust policy comes with it.
     """
     unless_without_integration(facts)
-    assert facts.role is not None, "no role of that name can be found"
+    other = "" if facts.role else _another_role(facts)
+    back = meant("aws.role_name", other, "step1-aws", "step3-aws")
+    with mended_by(back, only=bool(back)):
+        assert facts.role is not None, "no role of that name can be found"
+
+
+def _another_role(facts: Facts) -> str:
+    """The role that the integration assumes, where it is another one; empty where nobody here can tell."""
+    with suppress(CannotTell):
+        have = facts.integration
+        another = have is not None and have.role_arn != facts.settings.aws.role_arn
+        return have.role_arn.rpartition(":role/")[2] if have and another else ""
+    return ""
 
 
 @check(

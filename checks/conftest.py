@@ -77,6 +77,17 @@ def of_another(facts: Facts, kind: str, name: str) -> Remedy:
     )
 
 
+def meant(setting: str, name: str, *otherwise: str) -> Remedy:
+    """Where the settings have a name that nothing has, and what they mean may be there under another one.
+
+    ``otherwise``: the task that makes it; nothing where there is no ``name``.
+    """
+    words = f"correct {setting} in the settings, if they mean {name}"
+    if not name:
+        return NOTHING
+    return remedy(words, invoke(*otherwise, lead="; else: ")) if otherwise else remedy(words)
+
+
 def lacking(
     facts: Facts, role: Identifier, held: frozenset[Grant] | None, wanted: tuple[Grant, ...]
 ) -> list[str]:
