@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from runbook.clouds.failures import AwsFailed
+from runbook.clouds.failures import AwsFailed, SqlFailed
+from runbook.errors import Refused
 from runbook.facts import Facts, aws, history
 from runbook.facts.aws import Bucket
 from runbook.facts.history import TableRows
@@ -17,6 +18,7 @@ from runbook.wanted.pipeline import columns
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, QUEUE, FakeReader, Known, healthy, integration
+from tests.unit.planned import changes
 
 TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
 
@@ -152,3 +154,53 @@ def test_a_topics_key_that_is_not_there_is_missing(settings):
     gone = AwsFailed("kms", "DescribeKey", "NotFoundException", "not found", "r")
     found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key("k")  # type: ignore[arg-type]
     assert found == Key("k", "missing", {})
+
+
+P, ELSE = {("status", "events"): None, ("pause", "events"): None}, "; else: invoke "
+
+
+@pytest.mark.parametrize(
+    ("setting", "gone", "named", "remedy"),
+    [
+        ("streams__events__pipe", P, "step4.pipe-exists", "RAW.SNOWPLOW.EVENTS_PIPE"),
+        (
+            "streams__events__stage",
+            {("listing", "events"): None},
+            "step4.stage-exists",
+            "RAW.SNOWPLOW.ENRICHED_STAGE",
+        ),
+        (
+            "streams__events__table",
+            {("table", "events"): None, ("rows", "events"): None},
+            "step4.table-exists",
+            f"RAW.SNOWPLOW.EVENTS{ELSE}step4-snowflake",
+        ),
+        (
+            "snowflake__integration",
+            {"integration": None, "entry": None},
+            "step2.integration-exists",
+            f"SNOWPLOW_S3{ELSE}step2-snowflake step3-aws step4-snowflake",
+        ),
+        (
+            "aws__role_name",
+            {"role": None},
+            "step1.role-exists",
+            f"snowflake-read-role{ELSE}step1-aws step3-aws",
+        ),
+    ],
+)
+def test_a_name_that_the_settings_have_wrong_is_named_by_what_is_there(
+    settings, setting, gone, named, remedy
+):
+    wrong = read(written(**{setting: "ANOTHER"}))
+    absent = {"DESC TABLE": SqlFailed(2003, "does not exist", "", "")}  # no view has its name either
+    outcome = check(Known(wrong, {**healthy(settings), **gone}, answers=absent), deep=True)
+    where = setting.replace("__", ".")
+    (cause,) = outcome.root_causes
+    assert (cause.id, str(cause.remedy)) == (named, f"correct {where} in the settings, if they mean {remedy}")
+
+
+def test_no_second_pipe_is_made_beside_the_one_that_loads_the_folder(settings):
+    wrong = read(written(streams__events__pipe="ANOTHER"))
+    with pytest.raises(Refused, match=r"EVENTS_PIPE of this installation loads .* already"):
+        changes(4, Known(wrong, {**healthy(settings), **P}))
