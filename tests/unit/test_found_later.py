@@ -147,12 +147,12 @@ def test_a_topic_whose_key_is_out_of_use_is_named(state, failed):
 
 def test_a_reader_that_may_not_look_at_the_topics_key_says_nothing(settings):
     denied = AwsFailed("kms", "DescribeKey", "AccessDeniedException", "not authorized", "r")
-    assert Facts(FakeReader(settings, {"kms:DescribeKey": denied})).topic_key("k") is None  # type: ignore[arg-type]
+    assert Facts(FakeReader(settings, {"kms:DescribeKey": denied})).topic_key("k") is None
 
 
 def test_a_topics_key_that_is_not_there_is_missing(settings):
     gone = AwsFailed("kms", "DescribeKey", "NotFoundException", "not found", "r")
-    found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key("k")  # type: ignore[arg-type]
+    found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key("k")
     assert found == Key("k", "missing", {})
 
 
