@@ -48,9 +48,30 @@ class Explained:
         return sorted(self.evidence.loads(self.key), key=lambda load: load.loaded_at or start)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the bucket, a load history or the table has ever had such a file."""
+        return bool(self.file or self.loads or self.evidence.rows(self.key) or self._was_there)
+
+    @property
+    def _was_there(self) -> bool:
+        return isinstance(self.versions, list) and bool(self.versions)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether something of it is not in the table: also of what was gone before it was loaded."""
+        if self.kind:
+            return self.kind.is_missing
+        loaded = self.evidence.done(self.key) or self.evidence.rows(self.key)
+        return self.is_known and not loaded
+
+    @property
     def verdict(self) -> str:
         """The verdict in words."""
-        return SAYS[self.kind] if self.kind else "not in the bucket"
+        if self.kind:
+            return SAYS[self.kind]
+        if not self.is_known:
+            return "not in the bucket, and in no load history: nothing is known of such a file"
+        return "not in the bucket" + (": gone before it was loaded" if self.is_missing else "")
 
     def as_json(self) -> dict[str, Any]:
         """For programs; the keys stay as they are."""
@@ -83,8 +104,8 @@ class Explained:
             "pipe_created_on": self.evidence.pipe.created_on.isoformat(),
             "table": str(self.stream.table),
             "table_created_on": self.evidence.table.created_on.isoformat(),
-            "verdict": self.kind.value if self.kind else "not_in_bucket",
-            "missing": bool(self.kind and self.kind.is_missing),
+            "verdict": self.kind.value if self.kind else "not_in_bucket" if self.is_known else "not_found",
+            "missing": self.is_missing,
             "why": self.why or None,
             "remedy": self.remedy or None,
         }
@@ -127,7 +148,7 @@ def explain(
     max_files: int,
     output_format: str,
 ) -> int:
-    """Say what became of a file; 0 where nothing of it is missing, 1 where something is. Only reads."""
+    """Say what became of a file: 0 nothing is missing, 1 something is, 2 no such file. Only reads."""
     known(output_format, ("table", "json"))
     if event and (pattern or stream):
         raise SettingsWrong("--event goes with neither --pattern nor --stream", remedy="--event ID")
@@ -152,7 +173,9 @@ def explain(
                 say(line)
         if more:
             say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
-    return 1 if any(each.kind and each.kind.is_missing for each in found) else 0
+    if not all(each.is_known for each in found):
+        return SettingsWrong.exit_code  # as where a pattern matches no file
+    return 1 if any(each.is_missing for each in found) else 0
 
 
 def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
@@ -259,8 +282,18 @@ def _explained(
         announced=_announced(facts, stream, key),
         kind=verdict.kind if verdict else None,
         why=verdict.why if verdict else "",
-        remedy=_remedy(stream, key, verdict.kind, verdict.way, verdict.why) if verdict else "",
+        remedy=_remedy(stream, key, verdict.kind, verdict.way, verdict.why)
+        if verdict
+        else _look_for(evidence, key),
     )
+
+
+def _look_for(evidence: Evidence, key: str) -> str:
+    """How to find a file whose key is not in the bucket; empty where a history or the table has it."""
+    if evidence.loads(key) or evidence.rows(key):
+        return ""
+    name = re.escape(key.rpartition("/")[2])
+    return f"look for its name: invoke explain --pattern {shlex.quote(f'.*{name}.*')}"
 
 
 def _remedy(stream: Stream, key: str, kind: Kind, way: Way | None, why: str) -> str:

@@ -50,7 +50,8 @@ class Note:
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
     ``witness``: what was loaded by then, where the table cannot say. ``begun``: when the run that wrote the
     note began, which tells two at once apart. ``left``: what the former pipe loaded in part, which no history
-    shows once it is replaced.
+    shows once it is replaced. ``elsewhere``: what the former pipe was made on and does not
+    find by that name now: a pipe that is paused does not say so.
     """
 
     comment: str
@@ -62,6 +63,7 @@ class Note:
     rule_changed_at: datetime | None = None
     witness: Witness | None = None
     left: tuple[Load, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         document = {
@@ -75,6 +77,7 @@ class Note:
             "begun": self.begun.isoformat(),
             "rule_changed_at": self.rule_changed_at.isoformat() if self.rule_changed_at else None,
             "witness": self.witness.document() if self.witness else None,
+            **({"elsewhere": self.elsewhere} if self.elsewhere else {}),
         }
         return MARK + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -106,6 +109,7 @@ class _Document(_Part):
     begun: AwareDatetime | None = None
     rule_changed_at: AwareDatetime | None
     witness: _Witnessed | None = None
+    elsewhere: tuple[str, ...] = ()
 
     def note(self) -> Note:
         """The same, its names and values as a statement may have them; raises ValueError."""
@@ -124,6 +128,7 @@ class _Document(_Part):
             self.rule_changed_at,
             Witness(**dict(self.witness)) if self.witness else None,
             left,
+            self.elsewhere,
         )
 
 

@@ -77,7 +77,7 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = "its COPY is not the one in sql/step4_snowflake"
     elif status.is_stopped_for_good:
         why = f"it is {status.execution_state}, and only another pipe loads again"
-    elif elsewhere := bound_elsewhere(stream, status):
+    elif elsewhere := bound_elsewhere(stream, status) or _noted_elsewhere(begun, pipe):
         why = f"it was made on {', '.join(elsewhere)}, by the name that has now"
     elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
         why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
@@ -86,8 +86,14 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         made, now = pipe.created_on, facts.now
         own, left = split(pipe.comment)
         note = begun or Note(own, have, pipe.notification_channel, made, now, now, left=left)
+        note = replace(note, elsewhere=tuple(bound_elsewhere(stream, status)) or note.elsewhere)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
+
+
+def _noted_elsewhere(begun: Note | None, pipe: Pipe) -> tuple[str, ...]:
+    """What a pipe does not find that was paused to be replaced, and has not been: paused, it does not say."""
+    return begun.elsewhere if begun and begun.made_on == pipe.created_on else ()
 
 
 def _exists(facts: Facts, stream: Stream) -> bool:
