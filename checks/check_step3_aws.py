@@ -84,7 +84,7 @@ def check_trust_external_id(
 
 
 def _without(idle: tuple[str, ...], role: Role, settings: Settings) -> Remedy:
-    """The command that takes external IDs out of our statement. Whether they are somebody's, a person knows."""
+    """The command that takes these IDs out of our statement; whether they are somebody's, a person knows."""
     trust = role.without_external_ids(idle)
     words = ("update-assume-role-policy", "--role-name", settings.aws.role_name, "--policy-document")
     line = shlex.join(("aws", "iam", *words, text(trust)))

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, PipeGrant, constants
-from runbook.facts.objects import Load
+from runbook.facts.objects import Load, Pipe
 from runbook.ledger.left import joined, split
 from runbook.settings import Stream
 
@@ -80,6 +80,10 @@ class Note:
             **({"elsewhere": self.elsewhere} if self.elsewhere else {}),
         }
         return MARK + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+    def is_of_old(self, pipe: Pipe) -> bool:
+        """Whether the pipe is the one to be replaced; the one in its place is younger than the note."""
+        return pipe.created_on <= self.begun
 
     def no_later_than(self, moment: datetime) -> "Note":
         """The same, with ``since`` moved back where the moment is earlier; not behind what is witnessed."""

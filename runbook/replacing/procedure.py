@@ -1,7 +1,7 @@
 """The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from runbook.replacing.note import Note, read
 from runbook.replacing.witness import SECOND, witnessed
 from runbook.running import Run
 from runbook.settings import Identifier, Stream
-from runbook.sql import literal
+from runbook.sql import Constant, literal
 from runbook.steps.step5_aws import plan_rules
 from runbook.terminal import note as tell
 from runbook.wanted.pipeline import pipe_definition, same_statement
@@ -61,7 +61,7 @@ class Replacement:
     @property
     def stays_paused(self) -> bool:
         """Whether somebody else paused it, and it is to be paused afterwards."""
-        return self.note is not None and self.note.belongings.parameters.get(PAUSED) == "TRUE"
+        return self.note is not None and _wanted(self, self.note).get(PAUSED) == "TRUE"
 
 
 def look(facts: Facts, stream: Stream) -> Replacement:
@@ -93,7 +93,7 @@ def look(facts: Facts, stream: Stream) -> Replacement:
 
 def _noted_elsewhere(begun: Note | None, pipe: Pipe) -> tuple[str, ...]:
     """What a pipe does not find that was paused to be replaced, and has not been: paused, it does not say."""
-    return begun.elsewhere if begun and begun.made_on == pipe.created_on else ()
+    return begun.elsewhere if begun and begun.is_of_old(pipe) else ()
 
 
 def _exists(facts: Facts, stream: Stream) -> bool:
@@ -360,5 +360,14 @@ def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evid
 
 def restored(found: Replacement, note: Note) -> Iterator[SqlChange]:
     """Parameters and grants as they were before."""
-    yield from statements.parameters(found.stream, found.pipe, note.belongings, found.have)
+    want = replace(note.belongings, parameters=_wanted(found, note))
+    yield from statements.parameters(found.stream, found.pipe, want, found.have)
     yield from statements.grants(found.stream, found.pipe, note.belongings, found.have)
+
+
+def _wanted(found: Replacement, note: Note) -> Mapping[str, Constant]:
+    """The pipe's own parameters in the end. A new pipe runs; where it does not, somebody paused it since."""
+    want, paused = note.belongings.parameters, found.have.parameters.get(PAUSED)
+    if paused is None or PAUSED in want or note.is_of_old(found.pipe):
+        return want
+    return {**want, PAUSED: paused}

@@ -1,10 +1,12 @@
 """A replacement that is killed before one of its statements, and the one run that ends it."""
 
 import copy
+import random
 from datetime import timedelta
 
 import pytest
 
+from runbook.commands.pause import switch_stream
 from runbook.settings import read
 from tests.simulation.schedule import Operator, Play
 from tests.unit.conftest import DEFAULTS
@@ -19,6 +21,7 @@ def test_the_pipe_of_a_renamed_stage_is_replaced_by_the_next_run_wherever_the_fi
     """Paused, it does not say that it misses the stage; its COPY reads as it should."""
     play = Play(read(copy.deepcopy(DEFAULTS)), 0, [])
     play.world.replace_pipe(play.wanted, comment="ours")
+    play.world.pipe.grants = {("ROLE", "WATCHER", "MONITOR", False)}
     play.world.put("loaded.gz", ("one",))
     play.pass_time(timedelta(hours=1))
     play.world.pipe.misses = "RAW.SNOWPLOW.EVENTS_STAGE_OLD"
@@ -27,8 +30,8 @@ def test_the_pipe_of_a_renamed_stage_is_replaced_by_the_next_run_wherever_the_fi
     killed.start()
     while killed.is_alive and not killed.statement.strip().startswith(before):
         killed.step()
+    assert killed.is_alive, killed.ended
     killed.kill()
-    assert killed.ended == "killed"
     play.pass_time(timedelta(minutes=20))
     ending = Operator("replace-pipe", play, play.replace_pipe)
     ending.start()
@@ -37,5 +40,66 @@ def test_the_pipe_of_a_renamed_stage_is_replaced_by_the_next_run_wherever_the_fi
     assert (ending.ended, ending.failure) == ("done", None)
     pipe = play.world.pipe
     assert (pipe.misses, pipe.comment, pipe.paused) == ("", "ours", False)
+    assert pipe.grants == {("ROLE", "WATCHER", "MONITOR", False)}
     play.pass_time(timedelta(minutes=20))
     assert sorted(row.value for row in play.world.table.rows) == ["one", "two"]
+
+
+PLACES = (
+    "ALTER PIPE",
+    "CREATE OR REPLACE PIPE",
+    "GRANT",
+    "SELECT COUNT",
+    "ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE SET COMMENT",
+)
+
+
+def begun(seed: int = 0) -> Play:
+    """An installation whose COPY is to change."""
+    play = Play(read(copy.deepcopy(DEFAULTS)), seed, [])
+    play.world.replace_pipe(play.old, comment="ours")
+    play.world.pipe.grants = {("ROLE", "WATCHER", "MONITOR", False)}
+    play.world.put("loaded.gz", ("one",))
+    play.pass_time(timedelta(hours=1))
+    play.world.put("waits.gz", ("two",))
+    return play
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("before", PLACES)
+def test_a_pause_beside_a_replacement_stays_or_is_refused(before: str, seed: int) -> None:
+    """Whoever is told "paused" finds the pipe paused when the replacement has ended."""
+    play = begun()
+    replacing = Operator("replace-pipe", play, play.replace_pipe)
+    replacing.start()
+    while replacing.is_alive and not replacing.statement.strip().startswith(before):
+        replacing.step()
+    assert replacing.is_alive, replacing.ended
+    pausing = Operator("pause", play, lambda run: switch_stream(run, "pause", play.stream))
+    pausing.start()
+    chance = random.Random(seed)
+    while alive := [one for one in (replacing, pausing) if one.is_alive]:
+        chance.choice(alive).step()
+    assert (replacing.failure, pausing.failure) == (None, None)
+    assert replacing.ended == "done" or replacing.ended.startswith(("NotConverged", "Refused"))
+    if pausing.ended == "done":
+        assert play.world.pipe.paused, pausing.ended
+    else:
+        assert pausing.ended.startswith("Refused: Another command is at work"), pausing.ended
+
+
+def test_a_pause_of_a_pipe_that_a_killed_replacement_holds_says_that_it_would_not_last() -> None:
+    play = begun()
+    killed = Operator("replace-pipe", play, play.replace_pipe)
+    killed.start()
+    while not killed.statement.strip().startswith("CREATE OR REPLACE PIPE"):
+        killed.step()
+    killed.kill()
+    play.pass_time(timedelta(hours=1))
+    pausing = Operator("pause", play, lambda run: switch_stream(run, "pause", play.stream))
+    pausing.start()
+    while pausing.is_alive:
+        pausing.step()
+    assert pausing.failure is None
+    assert "is paused by a replacement that was cut off" in pausing.ended
+    assert play.world.pipe.paused
