@@ -249,9 +249,12 @@ def _refuse_what_yaml_reads_otherwise(file: Path) -> None:
     if file.suffix not in (".yaml", ".yml") or not file.is_file():
         return
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    nodes = [yaml.compose(file.read_text(encoding="utf-8"), Loader=loader)]
+    nodes, seen = [yaml.compose(file.read_text(encoding="utf-8"), Loader=loader)], set[int]()
     while nodes:
         node, lines = nodes.pop(), dict[str, int]()
+        if id(node) in seen:  # an alias, which may even be of what it stands in
+            continue
+        seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             nodes += node.value
         elif isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:int":

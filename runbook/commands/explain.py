@@ -19,9 +19,10 @@ from runbook.ledger.asked import Asked
 from runbook.ledger.classes import SAYS, Evidence, Kind
 from runbook.ledger.verdicts import Way, judge
 from runbook.loading.planning import plan_store
+from runbook.remedy import pattern_of
 from runbook.running import Run, known, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, counted, say, say_json, table, wrapped
+from runbook.terminal import Style, counted, say, say_json, table, visible, wrapped
 from runbook.views.finding import check_id, sightings
 
 LARGE = 10_000_000  # files: what --max-files may be at most
@@ -113,7 +114,7 @@ class Explained:
     def told(self, style: Style) -> Iterator[str]:
         """For a person, a line or a paragraph each."""
         evidence, stream = self.evidence, self.stream
-        yield style.paint(f"s3://{stream.bucket}/{self.key}", "bold")
+        yield style.paint(visible(f"s3://{stream.bucket}/{self.key}").replace("\n", "\\n"), "bold")
         yield wrapped("  verdict:    ", self.verdict + (f": {self.why}" if self.why else ""), style)
         if self.remedy:
             yield wrapped("  to do:      ", self.remedy, style)
@@ -292,7 +293,7 @@ def _look_for(evidence: Evidence, key: str) -> str:
     """How to find a file whose key is not in the bucket; empty where a history or the table has it."""
     if evidence.loads(key) or evidence.rows(key):
         return ""
-    name = re.escape(key.rpartition("/")[2])
+    name = pattern_of((key.rpartition("/")[2],))
     return f"look for its name: invoke explain --pattern {shlex.quote(f'.*{name}.*')}"
 
 
@@ -303,7 +304,7 @@ def _remedy(stream: Stream, key: str, kind: Kind, way: Way | None, why: str) -> 
     flag = next((flag for flag in ("--reload-failed", "--reload-gone") if flag in why), "")
     if way is None and not flag:
         return ""
-    words = f"invoke backfill --pattern {shlex.quote(re.escape(key))} --stream {stream.name} {flag}"
+    words = f"invoke backfill --pattern {shlex.quote(pattern_of((key,)))} --stream {stream.name} {flag}"
     return words.rstrip()
 
 

@@ -41,8 +41,7 @@ def switch_stream(run: Run, command: str, stream: Stream, *, dry_run: bool = Fal
             f"{stream.pipe} is not paused itself, its {have.level.lower()} is",
             remedy=f"whoever paused that: ALTER {have.level} … UNSET PIPE_EXECUTION_PAUSED",
         )
-    held = want and _is_held(facts, stream)
-    if have.paused == want and not held:
+    if have.paused == want and not (want and _is_of_a_replacement(run, stream)):
         say(f"{stream.name}: is {'paused' if want else 'running'} already")
         return
     file = f"operate/{command}.sql"
@@ -60,6 +59,15 @@ def switch_stream(run: Run, command: str, stream: Stream, *, dry_run: bool = Fal
     if now is None or now.paused != want:
         raise NotConverged(f"{stream.pipe} did not {command}", remedy="invoke verify --step 4")
     say(f"{stream.name}: {'paused' if want else 'resumed'}")
+
+
+def _is_of_a_replacement(run: Run, stream: Stream) -> bool:
+    """Whether the pause may be a replacement's, and end with it: its note is there now, or it ended."""
+    facts = run.facts()
+    if _is_held(facts, stream) or _is_replaced(facts, stream):
+        return True
+    again = run.facts().pause(stream)
+    return again is None or not again.paused
 
 
 def _is_held(facts: Facts, stream: Stream) -> bool:
