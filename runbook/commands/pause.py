@@ -92,12 +92,13 @@ def _pause(run: Run, stream: Stream, change: SqlChange) -> None:
     """Pause, and not while the pipe is held to be replaced: that pause would go with the old pipe. Writes."""
     with ExitStack() as held:
         try:
-            held.enter_context(leased(run, stream))
+            if not _is_replaced(run.facts(), stream):  # the new pipe keeps a pause of its own
+                held.enter_context(leased(run, stream))
         except CannotTell as error:
             note(f"{error} Paused all the same; look at it again where somebody replaces the pipe.")
         except Refused:
             if _is_held(run.facts(), stream) or not _is_replaced(run.facts(), stream):
-                raise  # the new pipe keeps a pause of its own
+                raise
         if _is_held(run.facts(), stream):
             raise Refused(
                 f"{stream.pipe} is paused by a replacement that was cut off, which would resume it",

@@ -65,7 +65,7 @@ def begun(seed: int = 0) -> Play:
     return play
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("before", PLACES)
 def test_a_pause_beside_a_replacement_stays_or_is_refused(before: str, seed: int) -> None:
     """Whoever is told "paused" finds the pipe paused when the replacement has ended."""
