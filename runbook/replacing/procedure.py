@@ -1,7 +1,7 @@
 """The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from runbook.replacing.note import Note, read
 from runbook.replacing.witness import SECOND, witnessed
 from runbook.running import Run
 from runbook.settings import Identifier, Stream
-from runbook.sql import Constant, literal
+from runbook.sql import literal
 from runbook.steps.step5_aws import plan_rules
 from runbook.terminal import note as tell
 from runbook.wanted.pipeline import pipe_definition, same_statement
@@ -61,7 +61,7 @@ class Replacement:
     @property
     def stays_paused(self) -> bool:
         """Whether somebody else paused it, and it is to be paused afterwards."""
-        return self.note is not None and _wanted(self, self.note).get(PAUSED) == "TRUE"
+        return self.note is not None and self.note.belongings.parameters.get(PAUSED) == "TRUE"
 
 
 def look(facts: Facts, stream: Stream) -> Replacement:
@@ -81,7 +81,7 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = f"it was made on {', '.join(elsewhere)}, by the name that has now"
     elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
         why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
-    note = begun
+    note = begun = _as_it_is(begun, pipe, have) if begun else None
     if why:
         made, now = pipe.created_on, facts.now
         own, left = split(pipe.comment)
@@ -89,6 +89,24 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         note = replace(note, elsewhere=tuple(bound_elsewhere(stream, status)) or note.elsewhere)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
+
+
+def _as_it_is(begun: Note, pipe: Pipe, have: Belongings) -> Note:
+    """The note of a replacement that was cut off, with what people have granted and set since.
+
+    What is to be replaced has lost nothing yet: only the pause may be ours. The pipe in its place runs from
+    the start: where it is paused, somebody has paused it.
+    """
+    noted = begun.belongings
+    if not begun.is_of_old(pipe):
+        grants = tuple(sorted({*noted.grants, *have.grants}))
+        return replace(
+            begun, belongings=Belongings({**noted.parameters, **have.parameters}, grants, noted.options)
+        )
+    parameters = {name: value for name, value in have.parameters.items() if name != PAUSED}
+    if PAUSED in noted.parameters:
+        parameters[PAUSED] = noted.parameters[PAUSED]
+    return replace(begun, belongings=Belongings(parameters, have.grants, have.options))
 
 
 def _noted_elsewhere(begun: Note | None, pipe: Pipe) -> tuple[str, ...]:
@@ -360,14 +378,5 @@ def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evid
 
 def restored(found: Replacement, note: Note) -> Iterator[SqlChange]:
     """Parameters and grants as they were before."""
-    want = replace(note.belongings, parameters=_wanted(found, note))
-    yield from statements.parameters(found.stream, found.pipe, want, found.have)
+    yield from statements.parameters(found.stream, found.pipe, note.belongings, found.have)
     yield from statements.grants(found.stream, found.pipe, note.belongings, found.have)
-
-
-def _wanted(found: Replacement, note: Note) -> Mapping[str, Constant]:
-    """The pipe's own parameters in the end. A new pipe runs; where it does not, somebody paused it since."""
-    want, paused = note.belongings.parameters, found.have.parameters.get(PAUSED)
-    if paused is None or PAUSED in want or note.is_of_old(found.pipe):
-        return want
-    return {**want, PAUSED: paused}

@@ -103,3 +103,23 @@ def test_a_pause_of_a_pipe_that_a_killed_replacement_holds_says_that_it_would_no
     assert pausing.failure is None
     assert "is paused by a replacement that was cut off" in pausing.ended
     assert play.world.pipe.paused
+
+
+@pytest.mark.parametrize("before", ["CREATE OR REPLACE PIPE", "GRANT", "SELECT COUNT"])
+def test_what_was_granted_since_a_replacement_was_cut_off_is_not_lost(before: str) -> None:
+    play = begun()
+    killed = Operator("replace-pipe", play, play.replace_pipe)
+    killed.start()
+    while not killed.statement.strip().startswith(before):
+        killed.step()
+    killed.kill()
+    late = ("ROLE", "LATE", "MONITOR", False)
+    play.world.pipe.grants |= {late}
+    play.pass_time(timedelta(hours=1))
+    ending = Operator("replace-pipe", play, play.replace_pipe)
+    ending.start()
+    while ending.is_alive:
+        ending.step()
+    assert (ending.ended, ending.failure) == ("done", None)
+    assert play.world.pipe.grants == {late, ("ROLE", "WATCHER", "MONITOR", False)}
+    assert (play.world.pipe.paused, play.world.pipe.comment) == (False, "ours")
