@@ -258,7 +258,10 @@ PARTS = 6
 """Of the runs that are killed at every call, each takes every sixth: together they are minutes."""
 KILLED = [
     pytest.param(writing, False, 1, 1, id="writes"),
-    pytest.param(writing, True, 1, 1, id="writes-another-queue", marks=pytest.mark.slow),
+    *(
+        pytest.param(writing, True, first, 2, id=f"writes-another-queue-{first}", marks=pytest.mark.slow)
+        for first in (1, 2)
+    ),
     *(
         pytest.param(every, queue, first, PARTS, id=f"every-call-{name}{first}", marks=pytest.mark.slow)
         for queue, name in ((False, ""), (True, "another-queue-"))
