@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from runbook.errors import Refused
-from runbook.facts.belongings import NOTE as MARK
-from runbook.facts.belongings import Belongings, PipeGrant, constants
+from runbook.facts.belongings import NOTE, Belongings, PipeGrant, constants
 from runbook.facts.objects import Load, Pipe
 from runbook.ledger.left import joined, split
 from runbook.settings import Stream
+
+MARK = NOTE
 
 
 @dataclass(frozen=True)

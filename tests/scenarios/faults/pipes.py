@@ -120,7 +120,7 @@ _says("pipe_swaps_two_columns", ("  app_id,\n  platform,", "  platform,\n  app_i
 
 @fault("pipe", "loader")
 def replacement_cut_off(at: Installation) -> None:
-    """Killed in its last moments: the new pipe is there, with its grants, and what waited was not looked at."""
+    """Killed in its last moments: the new pipe and its grants are there, what waited was not looked at."""
     row = next(row for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
     before = row[0] - timedelta(seconds=1)
     note = Note(str(row[7]), Belongings({}, (), {}), str(row[6]), before - timedelta(days=1), before, before)
