@@ -154,13 +154,13 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
         {load.key for load in done} - {file.key for file in unknown},
         sum(load.rows for load in done),
     )
-    times = [load.loaded_at for load in done if load.loaded_at]
+    times = [load.loaded_at for load in done]
     for key, kind in verdicts.items():
         if judged and kind in LOADED_ONCE and not (key in loaded or key in wrong):
             loaded.add(key)
-            there, load = judged.evidence.rows(key), judged.evidence.done(key)
-            rows += there.rows if there else load.rows if load else 0
-            times += [at for at in (there and there.read_at, load and load.loaded_at) if at]
+            there, before = judged.evidence.rows(key), judged.evidence.done(key)
+            rows += there.rows if there else before.rows if before else 0
+            times += [there.read_at if there else None, before.loaded_at if before else None]
     pending = status.pending_files if status else 0
     return Whereabouts(
         stream=stream.name,
@@ -173,7 +173,7 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
         before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
         other_files=len(other_files(stream, listing, facts.now)),
         rows_loaded=rows,
-        last_load=max(times, default=None),
+        last_load=max((at for at in times if at), default=None),
         rest=_rest(verdicts, loaded | wrong | {file.key for file in unknown}, pending),
     )
 
