@@ -150,10 +150,8 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     unknown = [file for file in judged.of(*MISSING) if file.modified > known_since] if judged else []
     done = [load for load in loads or () if load.status in LOADED]
     wrong = set(failed(listing, loads or ()).keys)
-    loaded, rows = (
-        {load.key for load in done} - {file.key for file in unknown},
-        sum(load.rows for load in done),
-    )
+    loaded = {load.key for load in done} - {file.key for file in unknown}
+    rows = sum(load.rows for load in done)
     times = [load.loaded_at for load in done]
     for key, kind in verdicts.items():
         if judged and kind in LOADED_ONCE and not (key in loaded or key in wrong):
