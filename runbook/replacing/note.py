@@ -83,7 +83,7 @@ class Note:
 
     def is_of_old(self, pipe: Pipe) -> bool:
         """Whether the pipe is the one to be replaced; the one in its place is younger than the note."""
-        return pipe.created_on <= self.begun
+        return pipe.created_on <= self.begun or pipe.created_on == self.made_on
 
     def no_later_than(self, moment: datetime) -> "Note":
         """The same, with ``since`` moved back where the moment is earlier; not behind what is witnessed."""
