@@ -115,11 +115,11 @@ def _folder() -> Path:
 
 
 def _started() -> State:
-    found: State | None = _found()
-    if found is None:
-        note(_starts())
-        found = _told("start")
-    return found
+    if found := _found():
+        return found
+    note(_starts())
+    made: State = _told("start")
+    return made
 
 
 def _starts() -> str:

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runbook.commands import sandbox
 from runbook.invocation import HERE
 
-NOWHERE = {"unset": [], "environment": {}}
+NOWHERE: dict[str, Any] = {"unset": [], "environment": {}}
 
 
 @pytest.mark.parametrize("runs_in_the_project", [True, False])
