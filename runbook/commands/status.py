@@ -178,7 +178,7 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
 
 def _rest(verdicts: Mapping[str, Kind], told: set[str], pending: int) -> dict[str, int]:
     """How many files are in no other figure, by verdict. The pipe says how many wait for it, not which."""
-    found = Counter(
+    found: Counter[Kind] = Counter(
         kind for key, kind in verdicts.items() if key not in told and kind is not Kind.OTHER_SUFFIX
     )
     for kind in ON_ITS_WAY:
