@@ -123,3 +123,42 @@ def test_what_was_granted_since_a_replacement_was_cut_off_is_not_lost(before: st
     assert (ending.ended, ending.failure) == ("done", None)
     assert play.world.pipe.grants == {late, ("ROLE", "WATCHER", "MONITOR", False)}
     assert (play.world.pipe.paused, play.world.pipe.comment) == (False, "ours")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
+def test_killed_at_every_statement_the_next_runs_end_it_exactly_once(after: bool) -> None:
+    """As tests/scenarios/test_replace_pipe.py does over the wire, here at each of its reads too."""
+    number, is_killed = 0, True
+    while is_killed:
+        number += 1
+        play = begun()
+        had = set(play.world.pipe.grants)
+        killed = Operator("replace-pipe", play, play.replace_pipe)
+        killed.start()
+        for _ in range(number - 1):
+            if killed.is_alive:
+                killed.step()
+        is_killed = killed.is_alive
+        if is_killed and after:
+            killed.kill_after = True
+            killed.step()
+        elif is_killed:
+            killed.kill()
+        play.world.put("meanwhile.gz", ("three",))
+        play.world.now += timedelta(minutes=1)
+        ended = ""
+        for _ in range(5):
+            ending = Operator("replace-pipe", play, play.replace_pipe)
+            ending.start()
+            while ending.is_alive:
+                ending.step()
+            assert ending.failure is None
+            if (ended := ending.ended) == "done":
+                break
+            play.pass_time(timedelta(minutes=6))
+        play.pass_time(timedelta(minutes=30))
+        pipe = play.world.pipe
+        assert (ended, pipe.comment, pipe.grants, pipe.paused) == ("done", "ours", had, False), number
+        assert sorted(row.value for row in play.world.table.rows) == ["one", "three", "two"], number
+    assert number > 100
