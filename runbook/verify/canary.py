@@ -79,6 +79,8 @@ def canary_of(reader: Reader, stream: Stream, run: str) -> Canary:
     """A run's canary. Raises Refused where its row could not be told from all others, and why. Only reads."""
     if reader.settings.is_ours:
         return Canary(stream, run, shape_of(kind_of(stream)))
+    if not stream.keeps_rows:
+        raise _no_canary(stream, "its table is emptied as it goes, so a row may be gone before it is seen")
     table = Facts(reader).table(stream)
     if table is None:
         raise _no_canary(stream, "its table cannot be seen")
