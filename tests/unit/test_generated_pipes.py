@@ -1,6 +1,7 @@
 """Pipes of every format, transformation, pattern and owner: found as what they are, and none is faulty."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import product
 from random import Random
 from typing import Any
@@ -11,12 +12,20 @@ from runbook.discovery.described import Described
 from runbook.discovery.snowflake_side import FoundPipe, looked
 from runbook.facts.copy_columns import through, with_file_column
 from runbook.facts.copy_statement import read as read_copy
+from runbook.facts.history import TableRows
+from runbook.facts.objects import Load, PipeStatus
 from runbook.kinds import canary_through
+from runbook.ledger import asked as asking
+from runbook.ledger.classes import Evidence
+from runbook.loading.planning import plan_files
 from runbook.settings import Identifier, QualifiedName, Settings, read
 from tests.unit import sound
 from tests.unit.at_once import red
 from tests.unit.conftest import written
+from tests.unit.observed import MADE, NOW, staged
+from tests.unit.observed import pipe as a_pipe
 
+EVERYTHING = asking.read(".*", since=None, until=None, max_files=100, reload_failed=False, reload_gone=False)
 KINDS = {"CSV": "text", "JSON": "json", "PARQUET": "parquet", "AVRO": "avro"}
 COLUMNS = (
     ("ID", "NUMBER(38,0)"),
@@ -133,9 +142,36 @@ def test_every_pipe_is_found_as_what_it_is_and_none_is_called_faulty(first: int)
         shape = replace(SHAPE, owner=pipe.owner)
         if alarms := red(sound.facts_of(shape, settings)):
             wrong[str(pipe)] = alarms
+        _fills_what_was_missed_once(settings)
         _proposes_what_keeps_the_pipe(pipe, found)
         _has_a_canary_or_a_reason(pipe, settings)
     assert wrong == {}
+
+
+def _fills_what_was_missed_once(settings: Settings) -> None:
+    """Of loaded files, missed ones and such as PATTERN leaves out: the missed ones, new and old."""
+    stream = settings.streams[0]
+    recent, old = NOW - timedelta(hours=3), NOW - timedelta(days=9)
+    loaded = [staged(f"{sound.FOLDER}a/{n}.gz", modified=at) for n, at in enumerate((recent, old))]
+    missed = [staged(f"{sound.FOLDER}b/{n}.json.gz", modified=at) for n, at in enumerate((recent, old))]
+    others = [
+        staged(f"{sound.FOLDER}c/README", modified=recent),
+        staged(f"{sound.FOLDER}d/", modified=recent),
+    ]
+    evidence = Evidence(
+        stream=stream,
+        now=NOW,
+        pipe=a_pipe(settings, stream, created_on=MADE),
+        status=PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
+        recent=tuple(Load(each.key, "LOADED", each.modified, 1, 1, 0, "", "P") for each in loaded),
+        account=(),
+        table=TableRows(2, MADE - timedelta(days=99), None),
+        patience=timedelta(minutes=15),
+    )
+    plan = plan_files(EVERYTHING, [*loaded, *missed, *others], evidence)
+    wanted = [each.key for each in missed if stream.takes(each.key)]
+    taken = [*wanted, *(each.key for each in others if stream.takes(each.key))]
+    assert sorted(verdict.file.key for verdict in plan.to_load) == sorted(taken), stream.found
 
 
 def _proposes_what_keeps_the_pipe(pipe: Pipe, found: Described) -> None:
