@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from runbook.discovery.formats import Format
 from runbook.facts.copy_columns import with_file_column
 from runbook.facts.copy_statement import CopyStatement, is_read_alike
-from runbook.kinds import KINDS
+from runbook.kinds import KINDS, SNOWPLOWS
 from runbook.kinds.through import Through
 from runbook.settings import Identifier, QualifiedName
 from runbook.sql import literal
@@ -34,7 +34,7 @@ def differences(copy: CopyStatement, form: Format, kind: str, through: Through) 
         yield "the file format is written on the stage; what is altered there is not watched"
     elif form.name is None:
         yield "its COPY states the format's options itself; they are watched as part of its text"
-    wanted = KINDS[kind].FORMAT if form.watched else {}
+    wanted = KINDS[kind].FORMAT if form.watched and kind in SNOWPLOWS else {}
     for name, value in wanted.items():
         if (have := form.watched.get(name, "")) != value:
             yield f"its file format has {name} = {have}, which can lose or alter data (not {value})"

@@ -16,7 +16,7 @@ from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
-from runbook.kinds import KINDS, kind_read_by
+from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
 
@@ -309,7 +309,8 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
         as_found["pattern"] = copy.pattern
     if form.name:
         as_found["file_format"] = form.name.sql
-        as_found["format"] = {key: form.watched.get(key, "") for key in KINDS[kind].FORMAT or form.watched}
+        watched = KINDS[kind].FORMAT if kind in SNOWPLOWS else form.watched
+        as_found["format"] = {key: form.watched.get(key, "") for key in watched}
     as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {

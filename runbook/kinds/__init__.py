@@ -70,6 +70,9 @@ KINDS: dict[str, Kind] = {
 }
 """What is true of all rows and files of a kind; of what others made, nothing is."""
 
+SNOWPLOWS = ("enriched", "bad_rows")
+"""The kinds of which it is known, whoever made the stream, what its format must be to lose nothing."""
+
 SHAPES: dict[str, Callable[[Through], Shape | str]] = {
     "text": text.shape,
     "json": json.shape,
