@@ -11,8 +11,9 @@ from runbook.sql import literal
 
 MEMBER = "snowpipe_runbook_canary"
 """The member of a document that only a canary has."""
-LONGEST = len(CANARY) + 1 + 32
-"""What a column of text must hold; a run's name has 23 signs."""
+RUN_LENGTH = len("20260101T000000Z-000000")
+LONGEST = len(CANARY) + 1 + RUN_LENGTH
+"""What a column of text must hold."""
 _TEXT = re.compile(r"(?:VARCHAR|TEXT|STRING|CHAR)(?:\((\d+)\))?", re.IGNORECASE)
 _DOCUMENT = re.compile(r"(?:VARIANT|OBJECT)", re.IGNORECASE)
 
@@ -98,7 +99,7 @@ def by_file(through: Through, content: Callable[[str], str]) -> Shape | None:
     if not through.file_column:
         return None
     column = Identifier(through.file_column).sql
-    run = f"REGEXP_SUBSTR({column}, {literal(CANARY + '-([0-9TZ]+-[0-9a-f]+)')}, 1, 1, 'e')"
+    run = f"LEFT(SPLIT_PART({column}, {literal(f'{CANARY}-')}, 2), {RUN_LENGTH})"
     return Shape(content, f"{column} LIKE {literal(f'%{CANARY}-%')}", run)
 
 
