@@ -31,7 +31,7 @@ def format_of(reader: Reader, copy: CopyStatement, stage: QualifiedName) -> Form
     """What a COPY reads its files as. Raises CannotTell naming the right that is missing."""
     on_stage = {} if copy.states_a_format else format_on_stage(reader, stage)
     name = copy.file_format
-    if on_stages := on_stage.get("FORMAT_NAME", ""):
+    if on_stages := on_stage.get("FORMAT_NAME", "").replace('\\"', '"'):  # as DESC writes quotes
         text = f"COPY INTO x FROM @x FILE_FORMAT = {on_stages}"
         name = read(text, stage.database, stage.schema).file_format
     return Format(name, _named(reader, name)) if name else Format(None, {**on_stage, **copy.options})

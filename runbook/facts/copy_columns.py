@@ -72,7 +72,8 @@ def select_items(words: list[Token]) -> list[tuple[int, int]] | None:
     start = next((n for n, word in enumerate(words) if word.says("SELECT")), None)
     if start is None:
         return None
-    depth, first, found = words[start].depth, start + 1, []
+    found: list[tuple[int, int]] = []
+    depth, first = words[start].depth, start + 1
     for number in range(start + 1, len(words)):
         word = words[number]
         if word.depth > depth:

@@ -243,7 +243,7 @@ CREATE PIPE snowpipe_db.public.mypipe AUTO_INGEST=TRUE AS COPY INTO snowpipe_db.
 CREATE OR REPLACE ROLE snowpipe_role; GRANT USAGE ON DATABASE snowpipe_db TO ROLE snowpipe_role; GRANT USAGE ON SCHEMA snowpipe_db.public TO ROLE snowpipe_role;
 GRANT INSERT, SELECT ON snowpipe_db.public.mytable TO ROLE snowpipe_role; GRANT USAGE, READ ON STAGE snowpipe_db.public.mystage TO ROLE snowpipe_role;
 ALTER PIPE mypipe SET PIPE_EXECUTION_PAUSED = TRUE; GRANT OWNERSHIP ON PIPE snowpipe_db.public.mypipe TO ROLE snowpipe_role;
-GRANT ROLE snowpipe_role TO ROLE ACCOUNTADMIN; ALTER PIPE mypipe SET PIPE_EXECUTION_PAUSED = FALSE;
+GRANT ROLE snowpipe_role TO ROLE ACCOUNTADMIN; SELECT SYSTEM$PIPE_FORCE_RESUME('snowpipe_db.public.mypipe');
 """,
         {"load/files/": "", "load/files/a.json": '{"a": 1}\n{"a": 2}\n', "load/files/b.json": '{"a": 3}\n'},
         {"snowpipe_db.public.mytable": 3},

@@ -107,7 +107,7 @@ class Account:
 
     def _on_stage(self) -> list[dict[str, str]]:
         said = {
-            "named": ("FORMAT_NAME", "RAW.APP.FF"),
+            "named": ("FORMAT_NAME", r"\"RAW\".\"APP\".\"FF\""),
             "stated": ("TYPE", self.pipe.file_type),
             "nothing": ("TYPE", "CSV"),
         }
