@@ -62,12 +62,16 @@ def file_column_statements(
     statement: str,
     columns: list[str],
     options: dict[str, str],
+    *,
+    counts_fields: bool = False,
 ) -> list[str]:
     """The statements that give a found table a column for the name of its rows' files; none where unsure.
 
     ``options``: of the pipe as SHOW PIPES has them, by the name that CREATE PIPE has for each. What was
     loaded before stays without a name. A replaced pipe has forgotten what it loaded: no REFRESH stands here.
+    ``counts_fields``: its COPY counts a record's fields, and one with a SELECT does not.
     Sources: https://docs.snowflake.com/en/user-guide/querying-metadata,
+    https://docs.snowflake.com/en/user-guide/data-load-transform,
     https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage (recreating pipes)
     """
     name = Identifier(
@@ -78,11 +82,12 @@ def file_column_statements(
         return []
     given = "".join(f" {key} = {value}" for key, value in options.items() if value)
     status = f"SELECT SYSTEM$PIPE_STATUS({literal(pipe.sql)});"
+    no_count = "  -- with a SELECT, fields are no longer counted" if counts_fields else ""
     return [
         f"ALTER PIPE {pipe.sql} SET PIPE_EXECUTION_PAUSED = TRUE;",
         f"{status}  -- go on when it says PAUSED, and pendingFileCount is 0",
         f"SHOW GRANTS ON PIPE {pipe.sql};  -- CREATE OR REPLACE takes them away: grant them again",
         f"ALTER TABLE {table.sql} ADD COLUMN {name.sql} VARCHAR;",
-        f"CREATE OR REPLACE PIPE {pipe.sql} AUTO_INGEST = TRUE{given} AS\n{copy};",
+        f"CREATE OR REPLACE PIPE {pipe.sql} AUTO_INGEST = TRUE{given} AS\n{copy};{no_count}",
         f"{status}  -- RUNNING; do not REFRESH it: it has forgotten what it loaded",
     ]

@@ -333,7 +333,12 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     if columns and not filled.file_column:
         names = [column for column, _ in columns]
         found.proposed[name] = file_column_statements(
-            pipe.name, pipe.table, pipe.statement, names, pipe.options
+            pipe.name,
+            pipe.table,
+            pipe.statement,
+            names,
+            pipe.options,
+            counts_fields=form.file_type == "CSV" and not filled.selects and not filled.by_name,
         )
 
 

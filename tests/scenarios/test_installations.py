@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.scenarios.conftest import Installation
-from tests.scenarios.installations import SITES, Site, built, put
+from tests.scenarios.installations import SITES, Site, built, put, worksheet
 
 IN_EVERY_RUN = "four formats on one stage, a role of their own, one rule"
 
@@ -46,6 +46,29 @@ def test_it_is_found_called_healthy_and_a_lost_file_is_brought_once(
     at.run("-f", str(file), "backfill", "--pattern", ".*", "--yes")
     at.settle()
     assert counts(at, site) == wanted
+
+
+@pytest.mark.slow
+def test_the_proposed_statements_give_each_table_its_column(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """What the file's comments propose runs as it stands; the pipes load on, and name their files."""
+    at, site, file = installation, SITES[IN_EVERY_RUN], tmp_path / "found.yaml"
+    built(at, site)
+    at.run("discover", "--all", "--name", "sandbox", "--output", str(file))
+    proposed = [line.removeprefix("#   ") for line in file.read_text().split("\n") if line.startswith("#   ")]
+    statements = worksheet("\n".join(line for line in proposed if not line.startswith("invoke")))
+    assert sum(each.startswith("CREATE OR REPLACE PIPE") for each in statements) == 2
+    at.worksheet(*statements)
+    put(at, "land/orders/2.csv", "id|note|at\n3|b|\n")
+    put(at, "land/audit/2.json", '{"a": 2}\n')
+    at.settle()
+    for table, key in (("orders", "land/orders/2.csv"), ("audit", "land/audit/2.json")):
+        rows = at.sql(f"SELECT _FILE, COUNT(*) FROM lake.raw.{table} GROUP BY 1 ORDER BY 1 NULLS FIRST")
+        assert rows == [(None, site.rows[f"lake.raw.{table}"]), (key, 1)]
+    at.run("discover", "--all", "--name", "sandbox", "--output", str(file), "--replace")
+    assert "To have a column" not in file.read_text()
+    assert red(at, file) == {}
 
 
 def _canaries(at: Installation, file: Path, site: Site) -> None:
