@@ -58,8 +58,8 @@ def _proposed(found: Described) -> list[str]:
 
 
 PROPOSED = (
-    "To have a column that names the file of each row loaded from then on, the owners of table and pipe may run, "
-    "stream by stream (then discover again; what came meanwhile, backfill loads):"
+    "To have a column that names the file of each row loaded from then on, the owners of table and pipe may "
+    "run, stream by stream (then discover again; what came meanwhile, backfill loads):"
 )
 
 
