@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from runbook.discovery.formats import Format
 from runbook.facts.copy_columns import with_file_column
 from runbook.facts.copy_statement import CopyStatement, is_read_alike
+from runbook.facts.found_format import Format
 from runbook.kinds import KINDS, SNOWPLOWS
 from runbook.kinds.through import Through
 from runbook.settings import Identifier, QualifiedName

@@ -11,10 +11,10 @@ from runbook.clouds.network import one_line
 from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
 from runbook.discovery.differences import differences, file_column_statements
-from runbook.discovery.formats import format_of
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
 from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.found_format import format_of
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook.clouds.reader import Reader
-from runbook.discovery.formats import format_of
 from runbook.errors import Refused
 from runbook.facts import Facts, aws, snowflake
 from runbook.facts.copy_columns import through
 from runbook.facts.copy_statement import read
+from runbook.facts.found_format import format_of
 from runbook.kinds import CANARY, canary_through, kind_of, shape_of
 from runbook.kinds.enriched import begun
 from runbook.kinds.through import Shape

@@ -315,7 +315,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
     "runbook/teardown/objects.py:_leases": {"leases.drop(lease)"},
     # only parsed here, and run by nobody
-    "runbook/discovery/formats.py:format_of": {"on_stages"},
+    "runbook/facts/found_format.py:format_of": {"on_stages"},
     # proposed to a person, and run by nobody
     "runbook/discovery/differences.py:file_column_statements": {
         "key",

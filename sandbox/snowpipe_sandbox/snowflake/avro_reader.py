@@ -171,7 +171,7 @@ _PLAIN: dict[str, Read] = {
 
 
 def _text(value: Any) -> str:
-    """A value as JSON text; what is no number is text, as it is for Parquet."""
+    """A value as JSON text; what is not a number is text, as it is for Parquet."""
     return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
 
 
