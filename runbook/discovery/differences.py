@@ -89,5 +89,5 @@ def file_column_statements(
         f"SHOW GRANTS ON PIPE {pipe.sql};  -- CREATE OR REPLACE takes them away: grant them again",
         f"ALTER TABLE {table.sql} ADD COLUMN {name.sql} VARCHAR;",
         f"CREATE OR REPLACE PIPE {pipe.sql} AUTO_INGEST = TRUE{given} AS\n{copy};{no_count}",
-        f"{status}  -- RUNNING; do not REFRESH it: it has forgotten what it loaded",
+        f"{status}  -- RUNNING, and never REFRESH: it has forgotten what it loaded",
     ]
