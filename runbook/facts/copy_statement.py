@@ -10,6 +10,7 @@ https://docs.snowflake.com/en/user-guide/querying-stage (options behind the stag
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from runbook.settings import Identifier, QualifiedName
@@ -75,7 +76,6 @@ class CopyStatement:
     """A pipe's COPY. ``table``, ``stage`` and ``file_format`` are None where the text names none.
 
     ``options``: of a format the COPY states itself. ``doubt``: what of the text was not understood.
-    ``names_files``: whether it writes the name of a row's file into a column.
     """
 
     table: QualifiedName | None
@@ -88,7 +88,6 @@ class CopyStatement:
     options: dict[str, str] = field(default_factory=dict)
     states_on_error: bool = False
     doubt: str = ""
-    names_files: bool = False
 
     @property
     def source(self) -> str:
@@ -101,6 +100,7 @@ class CopyStatement:
         return self.file_format is not None or bool(self.options)
 
 
+@lru_cache(maxsize=1024)  # several checks ask of each pipe
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""
     words = tokens(text)
@@ -131,7 +131,6 @@ def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
         options=stated,
         states_on_error=bool(on_error),
         doubt="; ".join(filter(None, doubts)),
-        names_files=any(word.says("METADATA$FILENAME") for word in words),
     )
 
 

@@ -307,7 +307,7 @@ def test_the_file_says_what_differs_and_no_step_changes_it(installation: Install
     text = " ".join(theirs.file.read_text().replace("#", " ").split())
     for said in (
         "owned by ACCOUNTADMIN",
-        "its COPY writes the name of a row's file to no column",
+        "no column of the table is known to name the file of a row",
         "states the format's options itself",
         "the role may more than loading needs",
     ):

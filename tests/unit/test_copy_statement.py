@@ -55,13 +55,6 @@ def test_what_a_copy_says(text, found):
     assert shown(f"/* a comment */ {text}; -- the end") == found
 
 
-def test_a_copy_that_writes_the_files_name_says_so():
-    written = "COPY INTO T FROM (SELECT $1, METADATA$FILENAME FROM @ST)"
-    included = "COPY INTO T FROM @ST INCLUDE_METADATA = (F = metadata$filename)"
-    only_told = "COPY INTO T FROM (SELECT $1, 'METADATA$FILENAME' FROM @ST -- METADATA$FILENAME\n)"
-    assert [read(text, D, S).names_files for text in (written, included, only_told)] == [True, True, False]
-
-
 def test_a_clock_in_a_string_or_a_comment_is_none():
     asked = "COPY INTO T FROM (SELECT 'CURRENT_DATE', /* SYSDATE() */ Current_Time() FROM @ST)"
     assert read(asked, D, S).clocks == ("CURRENT_TIME",)
