@@ -28,7 +28,7 @@ def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
         )
         return
     with _noted(found):
-        bucket = facts.bucket
+        bucket = facts.bucket_named(facts.settings.aws.bucket)
         if bucket is None:
             found.unseen.append(f"the bucket {facts.settings.aws.bucket} cannot be found in this account")
         elif bucket.region:
@@ -56,7 +56,7 @@ class _noted:  # noqa: N801 (reads as a statement)
 
 def _announced(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
     """The suffix that each stream's rules ask for, and the topic they go through."""
-    notifications = facts.notifications or BucketNotifications()
+    notifications = facts.notifications_of(facts.settings.aws.bucket) or BucketNotifications()
     for stream, pipe in zip(facts.settings.streams, pipes, strict=True):
         rules = _rules(facts, notifications, stream, pipe)
         row = found.streams[stream.name]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from runbook.settings.buckets import BucketName
 from runbook.settings.names import LONGEST_RULE_ID, MANAGED_BY, QualifiedName, digest
 from runbook.settings.values import (
     FullName,
@@ -51,6 +52,7 @@ class StreamSettings(Model):
     enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
     found: Found | None = None  # first: what was found may read a part of a folder, or the whole bucket
     kind: StreamKind
+    bucket: BucketName | None = None
     prefix: Prefix
     suffix: Suffix = ".gz"
     table: Name
@@ -140,12 +142,18 @@ class Stream:
         return f"{MANAGED_BY}:{self.pipe}"
 
 
-def apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:
+def apart(
+    name: str, stream: StreamSettings, other_name: str, other: StreamSettings, default_bucket: str
+) -> None:
     """Refuse two streams that would load each other's files or share an object.
+
+    ``default_bucket``: that of a stream which names none.
 
     What others made may load a file into two tables, or two folders into one.
     """
+    one, another = (each.bucket or default_bucket for each in (stream, other))
     overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
+    overlap = overlap and one == another
     both_found = stream.found is not None and other.found is not None
     if overlap and (not both_found or _full(stream, "table") == _full(other, "table")):
         raise ValueError(

@@ -186,7 +186,7 @@ def _other_keys(settings: Settings, have: Document) -> tuple[str, ...]:
     """The keys that the policy lets the role decrypt with, beside the settings'."""
     rows = [row for row in statements(have) if "kms:Decrypt" in as_list(row.get("Action"))]
     keys = {str(name) for row in rows for name in as_list(row.get("Resource"))}
-    return tuple(sorted(keys - {settings.aws.kms_key_arn}))
+    return tuple(sorted(keys - {bucket.kms_key_arn for bucket in settings.buckets}))
 
 
 def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:
