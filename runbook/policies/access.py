@@ -165,9 +165,9 @@ def _readable_beyond(
 
 
 def _outside(settings: Settings, bucket: S3Bucket) -> list[str]:
-    """Folders next to the streams' and above them, none of them a stream's: there nothing may be read."""
+    """Folders next to the streams', above them, and in another bucket: none of them a stream's in this one."""
     prefixes = [stream.prefix for stream in settings.in_bucket(bucket.name)]
-    places = [""]
+    places = ["", *(stream.prefix for stream in settings.streams)]
     for prefix in prefixes:
         parts = prefix.rstrip("/").split("/")
         places += ["/".join(parts[:depth]) + "/" for depth in range(1, len(parts))]
