@@ -165,7 +165,7 @@ def _readable_beyond(
 
 
 def _outside(settings: Settings, bucket: S3Bucket) -> list[str]:
-    """Folders next to the streams', above them, and in another bucket: none of them a stream's in this one."""
+    """Folders beside, above and in another bucket than the streams': in this one nothing reads them."""
     prefixes = [stream.prefix for stream in settings.in_bucket(bucket.name)]
     places = ["", *(stream.prefix for stream in settings.streams)]
     for prefix in prefixes:

@@ -88,7 +88,7 @@ def test_two_buckets_may_have_the_same_folder_and_one_bucket_may_not():
         ({"aws__buckets": {EU: {"region": "Ireland"}}}, "aws.buckets.acme-eu.region: 'Ireland'"),
         ({"aws__buckets": {EU: {"kms_key_arn": KEY_EU}}}, "kms_key_arn is not in us-west-2"),
         ({"aws__buckets": {EU: {"bucket": "x"}}}, "aws.buckets.acme-eu.bucket: unknown key"),
-        ({"streams__events_bad__sns_topic": "arn:aws:sns:us-west-2:111122223333:t"}, "the bucket's eu-west-1"),
+        ({"streams__events_bad__sns_topic": "arn:aws:sns:us-west-2:111122223333:t"}, "bucket's eu-west-1"),
         ({"aws__managed_by": "terraform"}, "the Terraform module makes rules in aws.region alone"),
     ],
 )  # fmt: skip
