@@ -529,6 +529,8 @@ class Facts:
             for ask in of_buckets.get(step, ())
             for bucket in self.settings.buckets
         ]
+        if {3, 5} & set(steps):
+            questions += [partial(self.topic, arn) for arn in self.settings.topics]
         if {2, 4} & set(steps):
             questions += [partial(self.grants_to, role) for role in _roles(self.settings)]
         per_stream: list[Callable[[Stream], object]] = []

@@ -7,7 +7,7 @@ A kind is made by SQL files of its own in ``sql/step4_snowflake``: ``2N_file_for
 from collections.abc import Mapping
 from typing import Protocol
 
-from runbook.kinds import bad_rows, enriched, other
+from runbook.kinds import bad_rows, documents, enriched, other
 from runbook.settings import Stream
 
 CANARY = enriched.CANARY
@@ -57,7 +57,12 @@ class Kind(Protocol):
         """What shows that an older producer wrote it; else empty."""
 
 
-KINDS: dict[str, Kind] = {"enriched": enriched, "bad_rows": bad_rows, "other": other}
+KINDS: dict[str, Kind] = {
+    "enriched": enriched,
+    "bad_rows": bad_rows,
+    "json": documents,
+    "other": other,
+}
 
 
 def kind_read_by(file_type: str, columns: frozenset[str]) -> str:

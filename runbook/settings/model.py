@@ -20,7 +20,7 @@ from runbook.settings.names import (
     digest,
 )
 from runbook.settings.streams import Stream, StreamSettings, apart, joined
-from runbook.settings.values import Hours, Model, Name, Place, fits_a_tag
+from runbook.settings.values import MADE, VIEWED, Hours, Model, Name, Place, fits_a_tag
 from runbook.settings.views import Views
 from runbook.settings.watch import Waiver, Watch
 
@@ -42,6 +42,7 @@ class Snowflake(Model):
     operator_role: Name
     file_format_enriched: Name
     file_format_bad_rows: Name
+    file_format_json: Name = Identifier("JSON_DOCUMENTS")
 
 
 class Checks(Model):
@@ -151,7 +152,7 @@ class Settings(Model):
         first: dict[str, Stream] = {}
         for stream in self.streams:
             first.setdefault(stream.kind, stream)
-        return tuple(stream for kind, stream in first.items() if kind != "other")
+        return tuple(stream for kind, stream in first.items() if kind in VIEWED)
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
@@ -188,10 +189,10 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
-                if row.kind == "other":
+                if row.kind not in MADE:
                     raise ValueError(
-                        f"streams.{name}.kind: no step makes a stream of the kind other; `invoke discover` "
-                        "writes one, of what others made"
+                        f"streams.{name}.kind: no step makes a stream of the kind {row.kind}; "
+                        "`invoke discover` writes one, of what others made"
                     )
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
@@ -292,8 +293,10 @@ class Settings(Model):
         return digest(self._written())[:12]
 
     def _written(self) -> dict[str, Any]:
-        """The settings as they are compared; what says nothing of other buckets is as it was before them."""
+        """The settings as they are compared; without keys that came later and say nothing here."""
         written = self.model_dump(mode="json", by_alias=True)
+        if all(row.kind != "json" for row in self.stream_settings.values()):
+            written["snowflake"].pop("file_format_json")
         for section in (written["aws"], *written["streams"].values()):
             for key in ("buckets", "bucket"):
                 if key in section and not section[key]:
@@ -317,6 +320,7 @@ class Settings(Model):
         formats = {
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
+            "json": self.snowflake.file_format_json,
             "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
         }
         return Stream(

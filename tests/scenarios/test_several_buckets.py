@@ -1,4 +1,4 @@
-"""Two buckets in two regions, with rules of others in both: from `up` to `down`, and the same by Terraform."""
+"""Two buckets in two regions, with rules of others in both: from `up` to `down`, and by Terraform."""
 
 import gzip
 import json

@@ -3,10 +3,15 @@
 import pytest
 
 from runbook.errors import SettingsWrong
-from runbook.kinds import KINDS, kind_read_by
+from runbook.facts.objects import Entry
+from runbook.kinds import KINDS, documents, kind_read_by
 from runbook.settings import read
 from runbook.sql import FOLDER
+from runbook.verify.checking import check
+from runbook.wanted.pipeline import columns
 from tests.unit.conftest import written
+from tests.unit.observed import Known, healthy, integration, nothing
+from tests.unit.planned import changes
 
 EVENTS = {"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP", "PLATFORM"}
 
@@ -35,6 +40,53 @@ def test_a_kind_that_is_made_has_its_files(name):
         for ten, what in ((20, "file_format"), (30, "table"), (60, "pipe"))
     }
     assert (wanted <= files) == (KINDS[name].NUMBER >= 0)
+
+
+THIRD = {
+    "kind": "json",
+    "prefix": "orders/",
+    "table": "ORDERS",
+    "stage": "ORDERS_STAGE",
+    "pipe": "ORDERS_PIPE",
+}
+
+
+def test_a_third_stream_needs_settings_only(settings):
+    """Documents of another producer: their own files, format and table, and a canary like the others'."""
+    third = read(written(streams__orders=THIRD))
+    stream = third.stream("orders")
+    assert (stream.suffix, stream.file_format.sql) == (".gz", "RAW.SNOWPLOW.JSON_DOCUMENTS")
+    assert columns(stream) == ("DOCUMENT", "_FILE", "_FILE_ROW", "_LOADED_AT")
+    found = nothing(third) | {"integration": integration(third), "entry": Entry(succeeded=True, message="")}
+    titles = [change.title for change in changes(4, Known(third, found)) if "orders: " in change.why]
+    assert [title.partition("/")[2] for title in titles] == [
+        "22_file_format_json.sql",
+        "32_table_json.sql",
+        "40_stage.sql",
+        "50_loader_rights.sql",
+        "62_pipe_json.sql",
+        "80_operator_rights.sql",
+    ]
+    assert check(Known(third, healthy(third), answers={})).root_causes == ()
+    assert [each.kind for each in third.viewed] == ["enriched", "bad_rows"]
+    assert third.agreed["snowflake"] != settings.agreed["snowflake"]
+    again = read(written(snowflake__file_format_json="ANOTHER"))
+    assert (again.agreed, again.fingerprint) == (settings.agreed, settings.fingerprint)  # nothing has it
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (b'\xef\xbb\xbf {"a": 1}', ""),
+        (b"[1, 2]", ""),
+        (b"-1", ""),
+        (b"", ""),
+        (b"a,b,c\n", "it does not hold JSON"),
+        (b"PAR1", "it does not hold JSON"),
+    ],
+)
+def test_files_that_hold_no_documents_are_named(begins, said):
+    assert documents.wrong_in(begins) == said
 
 
 def test_no_step_makes_what_only_others_have():
