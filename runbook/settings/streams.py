@@ -151,10 +151,15 @@ def apart(
 
     What others made may load a file into two tables, or two folders into one.
     """
+    both_found = stream.found is not None and other.found is not None
     one, another = (each.bucket or default_bucket for each in (stream, other))
     overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
     overlap = overlap and one == another
-    both_found = stream.found is not None and other.found is not None
+    if both_found and one != another and _full(stream, "table") == _full(other, "table"):
+        raise ValueError(
+            f"streams.{name} and streams.{other_name} load from two buckets into one table: its rows name a "
+            "file and not its bucket"
+        )
     if overlap and (not both_found or _full(stream, "table") == _full(other, "table")):
         raise ValueError(
             f"streams.{name}.prefix and streams.{other_name}.prefix overlap "

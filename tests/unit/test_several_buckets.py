@@ -273,6 +273,43 @@ def test_verify_names_the_bucket_that_is_wrong():
     )
 
 
+class Watched(Known):
+    """Facts that note what is asked while they look, and what only when a check wants it."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, healthy(settings), answers={})
+        self.looking, self.seen, self.late = False, set[object](), set[object]()
+
+    def look(self, **more: Any) -> None:
+        self.looking = True
+        super().look(**more)
+        self.looking = False
+
+    def _once(self, key: Any, read: Any) -> Any:
+        self.seen |= {key} if self.looking else set()
+        self.late |= set() if key in self.seen else {key}
+        return super()._once(key, read)
+
+
+def test_what_many_streams_of_three_buckets_need_is_asked_side_by_side():
+    """A question that comes up only in a check is waited for alone: once a stream would be a long time."""
+    kinds = ("enriched", "bad_rows", "json")
+    more = {
+        f"streams__s{number}": {
+            **{part: f"{part}_{number}" for part in ("table", "stage", "pipe")},
+            "kind": kinds[number % 3],
+            "bucket": (None, "acme-two", EU)[number % 3],
+            "prefix": f"more/{number}/",
+        }
+        for number in range(6)
+    }
+    few, many = Watched(several()), Watched(several(**more))
+    for facts in (few, many):
+        assert check(facts).root_causes == ()
+    assert len(many.settings.buckets) == 3
+    assert many.late == few.late
+
+
 def test_doctor_and_tfvars_go_by_bucket():
     settings = several(aws__buckets={})
     found = healthy(settings)
