@@ -29,6 +29,7 @@ from runbook.wanted.permissions import permissions, tags
 from runbook.wanted.trust import closed_trust
 
 SEE = "docs/runbook.md#two-installations"
+MOST_CHARACTERS = 6144  # white space is not counted: the same page
 MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 
 
@@ -112,6 +113,7 @@ def _why_tagged(have: Policy | Role) -> str:
 def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     settings = facts.settings
     if have is None:
+        _refuse_too_long(permissions(settings))
         yield AwsChange(
             "iam",
             "CreatePolicy",
@@ -133,6 +135,7 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     want = permissions(settings, tuple(kept), keys)
     if same(have.document, want):
         return
+    _refuse_too_long(want)
     if have.tags.get("ManagedBy") != MANAGED_BY:
         _refuse_to_change_theirs(facts, have)
     if len(have.versions) >= MOST_VERSIONS:
@@ -150,6 +153,16 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         why="the policy's text is not what the settings need"
         + _comes_and_goes(have.document, want, kept, keys),
     )
+
+
+def _refuse_too_long(document: Document) -> None:
+    length = len("".join(text(document).split()))
+    if length > MOST_CHARACTERS:
+        raise Refused(
+            f"The policy would have {length:,} characters, and IAM takes {MOST_CHARACTERS:,}",
+            why="each stream's folder stands in it twice, once with its bucket",
+            remedy=f"shorten the prefixes, or divide the streams between two environment files ({SEE})",
+        )
 
 
 def _comes_and_goes(have: Document, want: Document, kept: dict[str, str], keys: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ from runbook.wanted.permissions import permissions
 from runbook.wanted.rules import BucketNotifications
 from tests.unit.accounts import Accounts
 from tests.unit.conftest import written
-from tests.unit.observed import QUEUE, SNOWFLAKES_USER, Known, healthy, integration
+from tests.unit.observed import QUEUE, SNOWFLAKES_USER, Known, healthy, integration, nothing
 from tests.unit.test_two_installations import Environment, assert_it_works, down, up
 
 EU = "acme-eu"
@@ -125,6 +125,21 @@ def test_the_policy_reads_each_bucket_for_itself():
     assert [row for row in unreadable(narrow, settings) if "s3:ListBucket" in row] == [
         f"s3:ListBucket on arn:aws:s3:::{EU} under snowplow/enriched/bad/"
     ]
+
+
+def test_a_policy_longer_than_iam_takes_is_refused_before_anything_is_made():
+    more = {
+        f"streams__s{number}": {
+            **{part: f"{part}_{number}" for part in ("table", "stage", "pipe")},
+            "kind": "json",
+            "bucket": EU,
+            "prefix": f"{'long/' * 10}{number}/",
+        }
+        for number in range(50)
+    }
+    settings = several(**more)
+    with pytest.raises(Refused, match=r"would have [\d,]+ characters, and IAM takes 6,144"):
+        plan_step(STEPS[0], Known(settings, {**nothing(settings), "stages": {}, "pipes": {}}))
 
 
 THEIRS = {
