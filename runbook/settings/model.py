@@ -298,7 +298,7 @@ class Settings(Model):
         if all(row.kind != "json" for row in self.stream_settings.values()):
             written["snowflake"].pop("file_format_json")
         for section in (written["aws"], *written["streams"].values()):
-            for key in ("buckets", "bucket"):
+            for key in ("buckets", "bucket", "columns"):
                 if key in section and not section[key]:
                     section.pop(key)
         return written
@@ -337,6 +337,7 @@ class Settings(Model):
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             keeps_rows=row.keeps_rows,
+            own_columns=tuple(row.columns.items()),
             files_arrive_within_hours=row.files_arrive_within_hours or self.checks.files_arrive_within_hours,
             found=row.found,
             account=self.snowflake.account.upper(),

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from runbook.settings.buckets import BucketName
 from runbook.settings.names import LONGEST_RULE_ID, MANAGED_BY, QualifiedName, digest
@@ -13,6 +13,7 @@ from runbook.settings.values import (
     Hours,
     Model,
     Name,
+    OwnColumns,
     Prefix,
     StreamKind,
     Suffix,
@@ -65,6 +66,14 @@ class StreamSettings(Model):
     files_arrive_within_hours: Hours = Field(default=None, exclude=True)
     keeps_rows: bool = Field(default=True, exclude=True)
     """False for a landing table, which is emptied as it goes: its load history alone says what is loaded."""
+    columns: OwnColumns = Field(default_factory=dict)
+    """Of the kind json: columns beside the document, each filled by its member of that name."""
+
+    @model_validator(mode="after")
+    def _columns_of_documents(self) -> "StreamSettings":
+        if self.columns and (self.kind != "json" or self.found):
+            raise ValueError("columns are for a stream of the kind json that the steps make")
+        return self
 
     @field_validator("prefix")
     @classmethod
@@ -91,6 +100,8 @@ class Stream:
     keeps_rows: bool = True
     files_arrive_within_hours: Hours = field(default=None, compare=False)
     found: Found | None = field(default=None, compare=False)
+    own_columns: tuple[tuple[str, str], ...] = ()
+    """Columns beside the document of a JSON stream: the member that fills each, and its type."""
     account: str = field(default="", compare=False)
     """The Snowflake account, as the settings write it: pipes of two accounts may have one name."""
 

@@ -29,8 +29,8 @@ from runbook.wanted.permissions import permissions, tags
 from runbook.wanted.trust import closed_trust
 
 SEE = "docs/runbook.md#two-installations"
-MOST_CHARACTERS = 6144  # white space is not counted: the same page
-MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MOST_VERSIONS, MOST_CHARACTERS = 5, 6144
+"""White space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 def plan(facts: Facts) -> Iterator[Change]:

@@ -11,6 +11,7 @@ CREATE PIPE IF NOT EXISTS <% pipe %>
 AS
 COPY INTO <% table %> (
   document,
+  <% own_names %>
   _file,
   _file_row,
   _loaded_at
@@ -18,6 +19,7 @@ COPY INTO <% table %> (
 FROM (
   SELECT
     $1,
+    <% own_values %>
     METADATA$FILENAME,
     METADATA$FILE_ROW_NUMBER,
     CONVERT_TIMEZONE('UTC', METADATA$START_SCAN_TIME)::TIMESTAMP_NTZ

@@ -23,7 +23,11 @@ ORDERS = {
     "table": "ORDERS",
     "stage": "ORDERS_STAGE",
     "pipe": "ORDERS_PIPE",
+    "columns": {"orderId": "VARCHAR", "total": "NUMBER(12, 2)"},
 }
+
+
+ORDER = '{"orderId": "a1", "total": "many", "lines": [1]}'
 
 
 @dataclass
@@ -108,7 +112,8 @@ class Two:
 
     def put(self, stream: str, name: str) -> str:
         one = self.at.settings.stream(stream)
-        body = gzip.compress(f"{kind_of(one).canary('20260101T000000Z-abcdefgh')}\n".encode())
+        text = ORDER if stream == "orders" else kind_of(one).canary("20260101T000000Z-abcdefgh")
+        body = gzip.compress(f"{text}\n".encode())
         self.client_of(one.bucket).put_object(Bucket=one.bucket, Key=one.prefix + name, Body=body)
         return one.prefix + name
 
@@ -132,6 +137,9 @@ def test_two_buckets_in_two_regions(new_installation: Callable[..., Installation
         two.put(stream, "new.gz")
     two.at.settle()
     assert two.loaded() == [1, 1, 1]
+    assert two.at.sql("SELECT orderid, total, document:lines[0]::NUMBER FROM RAW.SNOWPLOW.ORDERS") == [
+        ("a1", None, 1)
+    ]
     told = two.run("backfill", "--stream", "events_bad", "--pattern", ".*", "--yes").stdout
     two.at.settle()
     assert two.loaded() == [1, 2, 1], told

@@ -6,9 +6,9 @@ from runbook.errors import SettingsWrong
 from runbook.facts.objects import Entry
 from runbook.kinds import KINDS, documents, kind_read_by
 from runbook.settings import read
-from runbook.sql import FOLDER
+from runbook.sql import FOLDER, rendered
 from runbook.verify.checking import check
-from runbook.wanted.pipeline import columns
+from runbook.wanted.pipeline import columns, pipe_definition
 from tests.unit.conftest import written
 from tests.unit.observed import Known, healthy, integration, nothing
 from tests.unit.planned import changes
@@ -72,6 +72,35 @@ def test_a_third_stream_needs_settings_only(settings):
     assert third.agreed["snowflake"] != settings.agreed["snowflake"]
     again = read(written(snowflake__file_format_json="ANOTHER"))
     assert (again.agreed, again.fingerprint) == (settings.agreed, settings.fingerprint)  # nothing has it
+
+
+def test_own_columns_stand_beside_the_document_and_cost_no_file():
+    own = {"orderId": "VARCHAR", "total": "NUMBER(12, 2)", "lines": "VARIANT"}
+    settings = read(written(streams__orders={**THIRD, "columns": own}))
+    stream = settings.stream("orders")
+    assert columns(stream) == ("DOCUMENT", "ORDERID", "TOTAL", "LINES", "_FILE", "_FILE_ROW", "_LOADED_AT")
+    assert "  ORDERID VARCHAR,\n" in rendered("step4_snowflake/32_table_json.sql", settings, stream)
+    copy = " ".join(pipe_definition(settings, stream).split())
+    assert "( document, ORDERID, TOTAL, LINES, _file," in copy
+    assert (
+        '$1, $1:"orderId"::VARCHAR, TRY_CAST($1:"total"::VARCHAR AS NUMBER(12, 2)), $1:"lines", METADATA'
+    ) in copy
+    assert check(Known(settings, healthy(settings), answers={})).root_causes == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"columns": {"a b": "VARCHAR"}}, "'a b' is not a column's name"),
+        ({"columns": {"_File": "VARCHAR"}}, "'_File' is not a column's name"),
+        ({"columns": {"a": "VARCHAR, b VARCHAR"}}, "is not a type such as VARCHAR"),
+        ({"columns": {"a": "VARCHAR", "A": "VARCHAR"}}, "differ in their case only"),
+        ({"columns": {"a": "VARCHAR"}, "kind": "bad_rows"}, "columns are for a stream of the kind json"),
+    ],
+)
+def test_own_columns_that_cannot_be_are_refused(row, said):
+    with pytest.raises(SettingsWrong, match=said):
+        read(written(streams__orders={**THIRD, **row}))
 
 
 @pytest.mark.parametrize(
