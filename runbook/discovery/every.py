@@ -93,11 +93,11 @@ def _leave_out(
 def _apart(pipe: FoundPipe, first: FoundPipe) -> str:
     """What keeps a pipe that could be served out of the file of another one."""
     integration = pipe.stage["storage_integration"]
-    if not integration and pipe.bucket != first.bucket:
-        return f"its files are in another bucket ({pipe.bucket}): {ELSEWHERE}"
     if integration != first.stage["storage_integration"]:
         which = f"another integration ({integration})" if integration else "no integration"
         return f"its stage has {which}: {ELSEWHERE}"
+    if not integration and pipe.bucket != first.bucket:
+        return f"its files are in another bucket ({pipe.bucket}): {ELSEWHERE}"
     return f"it is of another owner: {ELSEWHERE}"
 
 

@@ -518,7 +518,7 @@ class Facts:
             4: ("schema_exists", "integration", "other_pipes"),
         }
         of_buckets: dict[int, tuple[Callable[[str], object], ...]] = {
-            1: (self.bucket_named, self.bucket_policy, self.key),
+            1: (self.bucket_named, self.bucket_policy, self.bucket_key, self.key),
             5: (self.bucket_named, self.notifications_of),
         }
         asked = dict.fromkeys(noun for step in steps for noun in nouns.get(step, ()))

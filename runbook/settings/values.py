@@ -103,12 +103,11 @@ def own_columns(columns: dict[str, str]) -> dict[str, str]:
     """
     for name, kind in columns.items():
         if not re.fullmatch(_OWN, name, re.ASCII) or name.upper() in TAKEN:
-            raise ValueError(
-                f"{name!r} is not the name of a column: letters, digits and _, and none of {TAKEN}"
-            )
+            taken = ", ".join(TAKEN)
+            raise ValueError(f"{name!r} is not a column's name: letters, digits and _, and none of {taken}")
         if not re.fullmatch(_TYPE, kind, re.ASCII):
             raise ValueError(
-                f"{name}: {kind!r} is not a type that is made here, such as VARCHAR or NUMBER(12, 2)"
+                f"{name}: {kind!r} is not a type such as VARCHAR, NUMBER(12, 2) or TIMESTAMP_NTZ"
             )
     if len({name.upper() for name in columns}) < len(columns):
         raise ValueError("two columns differ in their case only")

@@ -136,10 +136,10 @@ def test_who_does_not_answer_is_not_asked_for_the_next_pipe(account: Account) ->
 def test_pipes_of_several_buckets_and_regions_become_one_file(settings: Settings) -> None:
     """A table that two buckets are loaded into is left out: its rows do not say which."""
     account = Account()
-    account.has("LARGE", "P", queue="arn:aws:sqs:us-west-2:1:q")
-    account.has("LARGE", "FAR", bucket="acme-eu", queue="arn:aws:sqs:eu-west-1:1:q")
-    account.has("LARGE", "NEAR", bucket="acme-two", queue="arn:aws:sqs:us-west-2:1:q")
-    account.has("LARGE", "TWICE", bucket="acme-two", queue="arn:aws:sqs:us-west-2:1:q")
+    account.has("LARGE", "P", queue="arn:aws:sqs:us-west-2:999988887777:q")
+    account.has("LARGE", "FAR", bucket="acme-eu", queue="arn:aws:sqs:eu-west-1:999988887777:q")
+    account.has("LARGE", "NEAR", bucket="acme-two", queue="arn:aws:sqs:us-west-2:999988887777:q")
+    account.has("LARGE", "TWICE", bucket="acme-two", queue="arn:aws:sqs:us-west-2:999988887777:q")
     account.pipes[-1]["definition"] = account.pipes[-1]["definition"].replace("T_TWICE", "T_P")
     role = {"property": "STORAGE_AWS_ROLE_ARN", "property_value": "arn:aws:iam::222233334444:role/r"}
     answers = {
