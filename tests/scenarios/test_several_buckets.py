@@ -13,7 +13,6 @@ import yaml
 from runbook.kinds import kind_of
 from runbook.settings import read
 from tests.scenarios.conftest import ROOT, Installation
-from tests.scenarios.test_round_trips import calls, in_a_row
 from tests.scenarios.test_terraform import Terraform
 
 SECOND = "partners-of-"
@@ -161,38 +160,6 @@ def test_two_buckets_in_two_regions(new_installation: Callable[..., Installation
     two.run("down")
     assert two.rules() == theirs
     assert {each["Key"] for each in two.client("s3").list_objects_v2(Bucket=two.bucket)["Contents"]} >= {old}
-
-
-def test_forty_streams_of_three_buckets_are_verified_side_by_side(
-    new_installation: Callable[..., Installation],
-) -> None:
-    """At 100 ms a call they take at most half as long again as two streams; the best of three."""
-    at = new_installation()
-    buckets = [None, *(f"{name}-{at.tenant['name']}" for name in ("two", "three"))]
-    for name in filter(None, buckets):
-        where = {"LocationConstraint": at.settings.aws.region}
-        at.aws("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
-    kinds = ("enriched", "bad_rows", "json")
-    streams = {
-        f"s{number}": {
-            **{part: f"{part}_{number}" for part in ("table", "stage", "pipe")},
-            "kind": kinds[number % 3],
-            "bucket": buckets[number % 3],
-            "prefix": f"more/{number}/",
-        }
-        for number in range(38)
-    }
-    file = at.folder / "forty.yaml"
-    depths: list[int] = []
-    for told in ({}, {"streams": streams}):
-        file.write_text(yaml.safe_dump({"target": "sandbox", **told}))
-        at.environment["INVOKE_RUNTIME_CONFIG"] = str(file)
-        at.run("up", timeout=280)
-        at.control("POST", "/faults", {"latency_ms": 100})
-        chains = [max(map(in_a_row, calls(at).values())) for _ in range(3)]
-        at.control("DELETE", "/faults")
-        depths.append(min(chains))
-    assert depths[1] <= 1.5 * depths[0], depths
 
 
 def test_terraform_refuses_rules_of_others_in_either_bucket(
