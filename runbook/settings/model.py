@@ -321,8 +321,10 @@ class Settings(Model):
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
             "json": self.snowflake.file_format_json,
-            "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
         }
+        never_made = (
+            self.snowflake.file_format_enriched
+        )  # of a kind that was found, where its COPY names none
         return Stream(
             name=name,
             kind=row.kind,
@@ -333,7 +335,8 @@ class Settings(Model):
             table=(row.found and row.found.table) or self.qualified(row.table),
             stage=(row.found and row.found.stage) or self.qualified(row.stage),
             pipe=(row.found and row.found.pipe) or self.qualified(row.pipe),
-            file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
+            file_format=(row.found and row.found.file_format)
+            or self.qualified(formats.get(row.kind, never_made)),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             keeps_rows=row.keeps_rows,

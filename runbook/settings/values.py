@@ -161,7 +161,7 @@ Place = Annotated[
 ]
 Tags = Annotated[dict[str, str], AfterValidator(iam_tags), _TAGS]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
-StreamKind = Literal["enriched", "bad_rows", "json", "other"]
+StreamKind = Literal["enriched", "bad_rows", "text", "json", "parquet", "avro", "other"]
 MADE = ("enriched", "bad_rows", "json")
 """The kinds that the steps make; a stream of another one was found."""
 VIEWED = ("enriched", "bad_rows")
