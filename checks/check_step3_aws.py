@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from checks.conftest import advice, mended_by
+from checks.conftest import advice, by_bucket_policies, mended_by
 from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.objects import StorageIntegration
@@ -165,17 +165,18 @@ def _conditions(facts: Facts, settings: Settings) -> list[Refusal]:
     """Every statement of which only AWS knows whether it lets Snowflake list and read."""
     boundary, policy = facts.role_policies.boundary, facts.policy
     denying = {
-        "bucket policy": facts.bucket_policy,
         "boundary": boundary,
         "policy": policy.document if policy else {},
         **facts.role_policies.others,
     }
     if not settings.is_ours:
         del denying["policy"]  # it is those others
-    found = [row for name, text in denying.items() for row in refusals(name, text, settings)]
+    found = by_bucket_policies(settings, {name: facts.bucket_policy(name) for name in facts.buckets})
+    found += [row for name, text in denying.items() for row in refusals(name, text, settings)]
     allowing = {"boundary": boundary, "policy": policy.document if policy else {}}
     found += [row for name, text in allowing.items() for row in conditional(name, text, settings)]
-    return found + (key_conditions(facts.key, settings) if facts.key else [])
+    keys = {key.arn: key for each in settings.buckets if (key := facts.key(each.name))}
+    return found + [row for key in keys.values() for row in key_conditions(key, settings)]
 
 
 @check(

@@ -229,7 +229,16 @@ def _stream_of(settings: Settings, key: str, stream: str | None) -> tuple[str, S
             why=f"Streams read {places}",
             remedy="give the whole key, as S3 lists it; or --pattern, where it is a regular expression",
         )
-    return name, max(fitting, key=lambda each: len(each.prefix))
+    closest = max(fitting, key=lambda each: len(each.prefix))
+    also = [each for each in fitting if each.bucket != closest.bucket]
+    if also:
+        raise SettingsWrong(
+            f"Streams of several buckets read {key}",
+            where=settings.target,
+            why=", ".join(f"{each.name} reads s3://{each.bucket}/{each.prefix}" for each in (closest, *also)),
+            remedy=f"give it with its bucket: s3://{closest.bucket}/{name}; or add --stream {closest.name}",
+        )
+    return name, closest
 
 
 def _one(run: Run, key: str, stream: Stream) -> Explained:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,12 +99,12 @@ def looked(
 
 def _fits(reader: Reader, pipe: FoundPipe, found: Described, fits: Callable[[], object]) -> bool:
     """Take one more pipe as a stream; False, and a note why, where the settings cannot say it."""
-    streams, differs = dict(found.streams), list(found.differs)
+    streams, differs, aws = dict(found.streams), list(found.differs), deepcopy(found.aws)
     try:
         _stream(reader, pipe, found)
         fits()
     except (SettingsWrong, CannotTell) as error:
-        found.streams, found.differs = streams, differs
+        found.streams, found.differs, found.aws = streams, differs, aws
         found.left_out.append(f"{pipe.name}: {error.what.removeprefix('Settings are wrong: ')}")
         return False
     return True
@@ -189,8 +190,10 @@ def _beside(
         found = pipe_of(name, row, stages)
     except (Refused, CannotTell):
         return ""
-    integration = "storage_integration"
-    if found.stage[integration] != first.stage[integration] or found.bucket != first.bucket:
+    integration = first.stage["storage_integration"]
+    if found.stage["storage_integration"] != integration or (
+        not integration and found.bucket != first.bucket
+    ):
         return ""
     return _in_the_way(found, taken) or found
 
@@ -200,6 +203,11 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     if found.owner != taken[0].owner:
         return f"it is owned by {found.owner}: discover it into a file of its own"
     for other in taken:
+        if found.bucket != other.bucket and found.table == other.table:
+            return (
+                f"it loads from another bucket ({found.bucket}) into the same table as {other.name}, whose "
+                "rows name a file and not its bucket"
+            )
         overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
         if overlap and found.table == other.table:
             return f"it reads the same folder into the same table as {other.name}"
@@ -315,6 +323,7 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
         "kind": kind,
+        **_another_bucket(pipe, found),
         "prefix": pipe.prefix,
         "suffix": "",
         "table": pipe.table.name.sql,
@@ -340,6 +349,16 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
             pipe.options,
             counts_fields=form.file_type == "CSV" and not filled.selects and not filled.by_name,
         )
+
+
+def _another_bucket(pipe: FoundPipe, found: Described) -> dict[str, str]:
+    """The stream's bucket, where it is not the first pipe's; its region is noted, where that differs."""
+    if pipe.bucket == found.aws["bucket"]:
+        return {}
+    channel = _CHANNEL.fullmatch(pipe.channel)
+    if channel and channel[1] != found.aws.get("region"):
+        found.aws.setdefault("buckets", {})[pipe.bucket] = {"region": channel[1]}
+    return {"bucket": pipe.bucket}
 
 
 def _elsewhere(pipe: FoundPipe, found: Described) -> dict[str, str]:

@@ -86,54 +86,58 @@ class Facts:
             return self._once("policy", lambda: aws.held_policy(self.role, self.role_policies))
         return self._once("policy", lambda: aws.policy(self.reader))
 
-    @property
-    def bucket(self) -> aws.Bucket | None:
-        """The bucket."""
-        return self._once("bucket", lambda: aws.bucket(self.reader))
+    def bucket_named(self, name: str) -> aws.Bucket | None:
+        """A bucket."""
+        return self._once(self._of("bucket", name), lambda: aws.bucket(self.reader, name))
 
     @property
-    def notifications(self) -> BucketNotifications | None:
-        """The bucket's event notifications."""
-        return self._once("notifications", lambda: aws.bucket_notifications(self.reader))
+    def buckets(self) -> dict[str, aws.Bucket | None]:
+        """The buckets that the streams' files lie in, by name."""
+        return {each.name: self.bucket_named(each.name) for each in self.settings.buckets}
+
+    def notifications_of(self, bucket: str) -> BucketNotifications | None:
+        """A bucket's event notifications."""
+        return self._once(
+            self._of("notifications", bucket), lambda: aws.bucket_notifications(self.reader, bucket)
+        )
+
+    def _of(self, what: str, bucket: str) -> Hashable:
+        return what if bucket == self.settings.aws.bucket else (what, bucket)
 
     @property
     def role_policies(self) -> RolePolicies:
         """What the role has beside our policy."""
         return self._once("role_policies", lambda: aws.role_policies(self.reader, lambda: self.role))
 
-    @property
-    def bucket_policy(self) -> Document:
-        """The bucket's own policy."""
-        return self._once("bucket_policy", lambda: aws.bucket_policy(self.reader))
+    def bucket_policy(self, bucket: str) -> Document:
+        """A bucket's own policy."""
+        return self._once(self._of("bucket_policy", bucket), lambda: aws.bucket_policy(self.reader, bucket))
 
-    @property
-    def bucket_key(self) -> str | None:
+    def bucket_key(self, bucket: str) -> str | None:
         """The customer managed key new files are encrypted with; None also where there is no bucket."""
         try:
-            return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+            return self._once(self._of("bucket_key", bucket), lambda: aws.bucket_key(self.reader, bucket))
         except CannotTell:
             with suppress(CannotTell):  # then the bucket itself is told of
-                if self.bucket is None:
+                if self.bucket_named(bucket) is None:
                     return None
             raise
 
-    @property
-    def bucket_key_arn(self) -> str | None:
+    def bucket_key_arn(self, bucket: str) -> str | None:
         """The ARN of the key new files are encrypted with, however the bucket names it: alias, id or ARN."""
-        name = self.bucket_key
+        name = self.bucket_key(bucket)
         if name is None or ":key/" in name:
             return name
-        return self._once("bucket_key_arn", lambda: aws.key_arn(self.reader, name))
+        return self._once(self._of("bucket_key_arn", bucket), lambda: aws.key_arn(self.reader, name))
 
-    @property
-    def key(self) -> Key | None:
-        """The key the settings name, or else the bucket's; None where neither is, or it does not exist."""
+    def key(self, bucket: str) -> Key | None:
+        """The key the settings name for a bucket, or else the bucket's; None without one that exists."""
 
         def read() -> Key | None:
-            name = self.settings.aws.kms_key_arn or self.bucket_key
+            name = self.settings.aws.bucket_named(bucket).kms_key_arn or self.bucket_key(bucket)
             return aws.key(self.reader, name) if name else None
 
-        return self._once("key", read)
+        return self._once(self._of("key", bucket), read)
 
     @property
     def other_pipes(self) -> tuple[OtherPipe, ...]:
@@ -217,12 +221,6 @@ class Facts:
             return ()
 
         return self._once(("beside", stream.name), read)
-
-    def notifications_of(self, bucket: str) -> BucketNotifications | None:
-        """The event notifications of another bucket."""
-        if bucket == self.settings.aws.bucket:
-            return self.notifications
-        return self._once(("notifications", bucket), lambda: aws.bucket_notifications(self.reader, bucket))
 
     @property
     def now(self) -> datetime:
@@ -544,14 +542,25 @@ class Facts:
 
     def _questions(self, *, delivery: bool, deep: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
         nouns = {
-            1: ("role", "policy", "bucket", "role_policies", "bucket_policy", "key"),
+            1: ("role", "policy", "role_policies"),
             2: ("integration", "roles"),
             3: ("role", "integration", "entry", "reading"),
             4: ("schema_exists", "integration", "other_pipes"),
-            5: ("bucket", "notifications"),
         }
-        asked = dict.fromkeys(noun for step in steps for noun in nouns[step])
+        of_buckets: dict[int, tuple[Callable[[str], object], ...]] = {
+            1: (self.bucket_named, self.bucket_policy, self.bucket_key, self.key),
+            5: (self.bucket_named, self.notifications_of),
+        }
+        asked = dict.fromkeys(noun for step in steps for noun in nouns.get(step, ()))
         questions: list[Callable[[], object]] = [partial(getattr, self, noun) for noun in asked]
+        questions += [
+            partial(ask, bucket.name)
+            for step in steps
+            for ask in of_buckets.get(step, ())
+            for bucket in self.settings.buckets
+        ]
+        if {3, 5} & set(steps):
+            questions += [partial(self.topic, arn) for arn in self.settings.topics]
         if {2, 4} & set(steps):
             questions += [partial(self.grants_to, role) for role in _roles(self.settings)]
         per_stream: list[Callable[[Stream], object]] = []

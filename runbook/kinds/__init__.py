@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from runbook.kinds import avro, bad_rows, enriched, json, other, parquet, text
+from runbook.kinds import avro, bad_rows, documents, enriched, json, other, parquet, text
 from runbook.kinds.through import Shape, Through, plain
 from runbook.settings import Stream
 
@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     "enriched": enriched,
     "bad_rows": bad_rows,
     "text": other,
-    "json": other,
+    "json": documents,
     "parquet": other,
     "avro": other,
     "other": other,

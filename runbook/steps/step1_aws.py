@@ -31,7 +31,8 @@ from runbook.wanted.permissions import permissions, tags
 from runbook.wanted.trust import closed_trust
 
 SEE = "docs/runbook.md#two-installations"
-MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MOST_VERSIONS, MOST_CHARACTERS = 5, 6144
+"""White space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -143,6 +144,7 @@ def _why_tagged(have: Policy | Role) -> str:
 def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     settings = facts.settings
     if have is None:
+        _refuse_too_long(permissions(settings))
         yield AwsChange(
             "iam",
             "CreatePolicy",
@@ -164,6 +166,7 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     want = permissions(settings, tuple(kept), keys)
     if same(have.document, want):
         return
+    _refuse_too_long(want)
     if have.tags.get("ManagedBy") != MANAGED_BY:
         _refuse_to_change_theirs(facts, have)
     if len(have.versions) >= MOST_VERSIONS:
@@ -181,6 +184,16 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         why="the policy's text is not what the settings need"
         + _comes_and_goes(have.document, want, kept, keys),
     )
+
+
+def _refuse_too_long(document: Document) -> None:
+    length = len("".join(text(document).split()))
+    if length > MOST_CHARACTERS:
+        raise Refused(
+            f"The policy would have {length:,} characters, and IAM takes {MOST_CHARACTERS:,}",
+            why="each stream's folder stands in it twice, once with its bucket",
+            remedy=f"shorten the prefixes, or divide the streams between two environment files ({SEE})",
+        )
 
 
 def _comes_and_goes(have: Document, want: Document, kept: dict[str, str], keys: tuple[str, ...]) -> str:
@@ -218,7 +231,7 @@ def _other_keys(settings: Settings, have: Document) -> tuple[str, ...]:
     """The keys that the policy lets the role decrypt with, beside the settings'."""
     rows = [row for row in statements(have) if "kms:Decrypt" in as_list(row.get("Action"))]
     keys = {str(name) for row in rows for name in as_list(row.get("Resource"))}
-    return tuple(sorted(keys - {settings.aws.kms_key_arn}))
+    return tuple(sorted(keys - {bucket.kms_key_arn for bucket in settings.buckets}))
 
 
 def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:

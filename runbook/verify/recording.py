@@ -207,7 +207,9 @@ def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]
         names[each] = f"{_renamed(head, people)}{line}{_digits(tail, len(tail))}"
     place = settings.handoff
     files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
-    return names | people | files | {settings.aws.bucket: "the-bucket"}
+    buckets = dict.fromkeys((settings.aws.bucket, *(bucket.name for bucket in settings.buckets)))
+    called = {name: f"the-bucket-{number}" for number, name in enumerate(buckets, 1)}
+    return names | people | files | called | {settings.aws.bucket: "the-bucket"}
 
 
 def _people(found: Mapping[str, Any]) -> set[str]:

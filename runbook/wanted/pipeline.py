@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 
 from runbook.kinds import kind_of
-from runbook.settings import Settings, Stream
+from runbook.settings import Identifier, Settings, Stream
 from runbook.sql import rendered, statements, template
 
 TENS = {"file_format": 20, "table": 30, "pipe": 60}
@@ -22,7 +22,9 @@ def sql_file(stream: Stream, what: str) -> str:
 def columns(stream: Stream) -> tuple[str, ...]:
     """The columns the stream's pipe writes, in order, as they are created in ``sql/``."""
     text = template(sql_file(stream, "table"))
-    return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
+    names = tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
+    own = tuple(Identifier.parse(name) for name, _ in stream.own_columns)
+    return (names[0], *own, *names[1:]) if own else names
 
 
 WIDEST = 16_777_216

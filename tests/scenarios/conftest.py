@@ -53,6 +53,7 @@ NIGHTLY = {
     "test_round_trips",
     "test_samples",
     "test_snow_cli",
+    "test_several_buckets",
     "test_sound_installations",
     "test_terraform",
     "test_topic",

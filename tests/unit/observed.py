@@ -156,14 +156,22 @@ class Known(Facts):
         return self.known[key]
 
 
+def of_bucket(settings: Settings, what: str, bucket: str) -> Any:
+    """The key of a fact of one bucket."""
+    return what if bucket == settings.aws.bucket else (what, bucket)
+
+
+def queue_of(settings: Settings, bucket: str) -> str:
+    """The queue of the pipes that read a bucket: Snowflake has one in each region."""
+    return QUEUE.replace("us-west-2", settings.aws.bucket_named(bucket).region)
+
+
 def nothing(settings: Settings) -> dict[Any, Any]:
-    """Two accounts in which only the bucket is there, and nobody else uses its notifications."""
+    """Two accounts in which only the buckets are there, and nobody else uses their notifications."""
     snowflake = settings.snowflake
     found: dict[Any, Any] = {
         "role": None,
         "policy": None,
-        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
-        "notifications": BucketNotifications(),
         "now": NOW,
         "integration": None,
         "entry": None,
@@ -176,6 +184,9 @@ def nothing(settings: Settings) -> dict[Any, Any]:
         ("grants", snowflake.loader_role): None,
         ("grants", snowflake.operator_role): None,
     }
+    for bucket in settings.buckets:
+        found[of_bucket(settings, "bucket", bucket.name)] = Bucket(bucket.name, bucket.region)
+        found[of_bucket(settings, "notifications", bucket.name)] = BucketNotifications()
     for stream in settings.streams:
         found[("format", stream.file_format)] = None
         for kind in ("table", "status", "pause", "listing", "loads"):
@@ -190,14 +201,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     found: dict[Any, Any] = {
         "role": role(settings),
         "policy": policy(settings),
-        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
-        "notifications": BucketNotifications(
-            {"QueueConfigurations": [queue_rule(stream, QUEUE) for stream in settings.streams]}
-        ),
         "role_policies": RolePolicies(),
-        "bucket_policy": {},
-        "bucket_key": None,
-        "key": None,
         "other_pipes": (),
         "now": NOW,
         "integration": integration(settings),
@@ -216,6 +220,17 @@ def healthy(settings: Settings) -> dict[Any, Any]:
             *(operator_grants(settings, stream) for stream in settings.streams)
         ),
     }
+    for bucket in settings.buckets:
+        streams = settings.in_bucket(bucket.name)
+        rules = [queue_rule(stream, queue_of(settings, bucket.name)) for stream in streams]
+        of_it = {
+            "bucket": Bucket(bucket.name, bucket.region),
+            "notifications": BucketNotifications({"QueueConfigurations": rules}),
+            "bucket_policy": {},
+            "bucket_key": None,
+            "key": None,
+        }
+        found |= {of_bucket(settings, what, bucket.name): fact for what, fact in of_it.items()}
     for stream in settings.streams:
         found |= {
             ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
@@ -293,7 +308,7 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
     given: dict[str, Any] = {
         "definition": pipe_definition(settings, stream),
         "owner": settings.snowflake.loader_role,
-        "notification_channel": QUEUE,
+        "notification_channel": queue_of(settings, stream.bucket),
         "created_on": MADE,
         "invalid_reason": None,
         "comment": "Snowplow events (snowpipe-runbook)",

@@ -94,15 +94,16 @@ def test_a_bucket_whose_policy_denies_us_too_is_there_and_its_statement_is_named
     rows = [{**lock, "Resource": [settings.aws.bucket_arn, f"{settings.aws.bucket_arn}/*"]}]
     answers = {"s3:HeadBucket": REFUSED, "s3:GetBucketPolicy": {"Policy": json.dumps({"Statement": rows})}}
     reader = FakeReader(settings, answers)
-    assert aws.bucket(reader) == Bucket(settings.aws.bucket, "eu-west-1")
-    known = {"bucket_policy": aws.bucket_policy(reader), "entry": Entry(succeeded=False, message="403")}
+    assert aws.bucket(reader, settings.aws.bucket) == Bucket(settings.aws.bucket, "eu-west-1")
+    shut = aws.bucket_policy(reader, settings.aws.bucket)
+    known = {"bucket_policy": shut, "entry": Entry(succeeded=False, message="403")}
     assert told(settings, **known) == (["step1.bucket-policy-lets-the-role-read"], [])
 
 
 def test_a_bucket_that_says_nothing_but_no_is_not_known(settings):
     reader = FakeReader(settings, {"s3:HeadBucket": REFUSED, "s3:GetBucketPolicy": DENIED})
     with pytest.raises(aws.CannotTell, match="cannot be read") as told:
-        aws.bucket(reader)
+        aws.bucket(reader, settings.aws.bucket)
     assert told.value.missing_right == "s3:ListBucket"
 
 
@@ -112,7 +113,7 @@ def test_where_a_deny_is_the_reason_no_grant_is_asked_for(settings):
     )
     failed = AwsFailed("s3", "GetBucketNotificationConfiguration", "AccessDenied", words, "r")
     with pytest.raises(aws.CannotTell) as told:
-        aws.bucket_notifications(FakeReader(settings, {"s3:GetBucketNotificationConfiguration": failed}))
+        aws.bucket_notifications(FakeReader(settings, {"s3:GetBucketNotificationConfiguration": failed}), "b")
     assert "grant s3:" not in str(told.value.remedy)
     assert "Deny" in str(told.value.remedy)
 
