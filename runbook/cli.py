@@ -25,7 +25,18 @@ WITHOUT_TARGET = ("settings", "sql", "runs", "report")
 """Commands that contact nobody, and need no sandbox."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "settings", "sql")
+ONLY_READ = (
+    "plan",
+    "doctor",
+    *REPORTING,
+    "status",
+    "explain",
+    "report",
+    "runs",
+    "settings",
+    "sql",
+    "compare",
+)
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
@@ -153,6 +164,8 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     module, _, verb = command.partition("sandbox_")
     if verb:
         return _function("sandbox", verb)()
+    if command == "compare":  # with a sandbox of its own, whatever the target is
+        return _function(command, command)(**options)
     settings = settings_of(config)
     is_sandbox = settings.get("target") == SANDBOX
     if command == "demo":

@@ -63,6 +63,8 @@ _IN_COPY = re.compile(
     re.I,
 )
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+_FULL = re.compile(r'(?:"(?:[^"]|"")+"|[^"]+?)(?:\.(?:"(?:[^"]|"")+"|[^"]+?))*')
+_ALONE = ("role", "user", "warehouse", "integration", "account", "databaserole")
 _VENDOR = re.compile(r"(?:\biglu:|^)([A-Za-z0-9_.-]+)/[A-Za-z0-9_-]+/(?:jsonschema/)?[1-9][0-9-]*")
 PUBLIC_VENDORS = re.compile(
     r"(?:com\.(?:snowplowanalytics|google|android|apple|mparticle|segment)|org|nl|io)\b"
@@ -82,6 +84,7 @@ _NETWORK = re.compile(r"\b(?:vpce?|eni|subnet|sg|o|ou)-[a-z0-9]{8,34}\b(?!-?[a-z
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
 _ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
 _AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
+_QUEUE = re.compile(r"\bsf-snowpipe-[A-Z0-9]+-([A-Za-z0-9_-]{8,})")
 _EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
 _CONDITION = "sts:externalid"
 _LONG_ENOUGH = 6
@@ -95,6 +98,7 @@ def collected(found: Mapping[str, Any], settings: Settings) -> tuple[dict[str, s
     accounts = {settings.aws.account_id, *_ACCOUNT.findall(whole), *filter(_is_an_account, texts)}
     fixed = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
     fixed |= {each: each[:4] + digits(each, len(each) - 4) for each in set(_AWS_ID.findall(whole))}
+    fixed |= {each: digits(each, len(each)) for each in set(_QUEUE.findall(whole))}
     fixed |= _people(found)
     fixed |= _external_ids(found, fixed)
     place = settings.handoff
@@ -265,8 +269,7 @@ def _of_answers(found: Mapping[str, Any]) -> Named:
             yield from _of_answer(row.get("answer"), kind, in_sql=question[0] == "sql")
     for text in _texts(found):
         for name in _IN_COPY.findall(text) if "copy" in text[:4000].lower() else ():
-            parts = [one.replace('""', '"') or two for one, two in _PART.findall(name)]
-            yield from zip(reversed(parts), ("table", "schema", "database"), strict=False)
+            yield from zip(reversed(list(_parts(name))), ("table", "schema", "database"), strict=False)
 
 
 def _of_answer(value: Any, kind: str, *, in_sql: bool) -> Named:
@@ -289,9 +292,15 @@ def _of_answer(value: Any, kind: str, *, in_sql: bool) -> Named:
 
 
 def _dotted(name: str, kind: str, row: Mapping[str, Any]) -> Named:
-    """A shown name; in SHOW GRANTS it may be DATABASE.SCHEMA.NAME."""
-    if kind:
-        yield name, kind
-    elif granted := str(row.get("granted_on", "")).lower().replace("_", ""):
-        parts = [one.replace('""', '"') or two for one, two in _PART.findall(name)]
-        yield from zip(reversed(parts), (granted, "schema", "database"), strict=False)
+    """A shown name; in SHOW GRANTS it may be DATABASE.SCHEMA.NAME, parts of it in quotes."""
+    granted = str(row.get("granted_on", "")).lower().replace("_", "")
+    if kind or not granted:
+        yield (name, kind) if kind else ("", "")
+    elif granted in _ALONE or not _FULL.fullmatch(name):
+        yield (name[1:-1].replace('""', '"') if _FULL.fullmatch(name) and name[0] == '"' else name), granted
+    else:
+        yield from zip(reversed(list(_parts(name))), (granted, "schema", "database"), strict=False)
+
+
+def _parts(name: str) -> Iterator[str]:
+    yield from (one.replace('""', '"') or two for one, two in _PART.findall(name))

@@ -26,6 +26,8 @@ from runbook.shipped import CHECKS, DEFAULTS, SQL
 from runbook.verify.naming import collected
 from runbook.wanted.views import wanted
 
+Form = Callable[[str], str]
+
 SHORTEST = 3
 """Characters of a name that is replaced: a shorter one is a part of anything, and tells nothing."""
 OF_EVERYBODY = frozenset(
@@ -66,7 +68,7 @@ def _in_utf8_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-FORMS: tuple[Callable[[str], str], ...] = (
+FORMS: tuple[Form, ...] = (
     *(_as_it_is, _in_sql, _in_a_literal, _in_json, _in_utf8_json),
     *(re.escape, quote, quote_plus),
 )
@@ -80,7 +82,7 @@ class Renaming:
         self._fixed, names = collected(found, settings)
         self._names = _stand_ins(names, known() | _fields(found["answers"]))
         self._forms = {
-            form(name).casefold(): (form, name) for name in self._names for form in reversed(FORMS)
+            written: (one, other, name) for name in self._names for written, one, other in _ways(name)
         }
         self._mixtures: dict[str, list[str]] = {}
         self._seen: dict[str, str] = {}
@@ -126,8 +128,8 @@ class Renaming:
         if (known := self._forms.get(written.casefold())) is None:  # one of those, with other capitals
             same = next(each for each in self._fixed if each.casefold() == written.casefold())
             return self._in_its_case(written, same, self._fixed[same])
-        form, name = known
-        return form(self._in_its_case(written, name, self._names[name]))
+        one, other, name = known
+        return one(other(self._in_its_case(written, name, self._names[name])))
 
     def _in_its_case(self, written: str, name: str, stand_in: str) -> str:
         """In capitals, small letters, or a mixture of its own for each mixture that is written."""
@@ -168,14 +170,34 @@ def _fields(answers: Any) -> set[str]:
     return inside | {key.upper() for key in answers if re.fullmatch(r"[A-Za-z_]+", key)}
 
 
+def _ways(name: str) -> Iterator[tuple[str, Form, Form]]:
+    """How a name may be written, in small letters, and what writes it so: one form of another one."""
+    for one in FORMS:
+        for other in FORMS[: 1 if _PLAIN.fullmatch(name) else None]:
+            yield one(other(name)).casefold(), one, other
+
+
 def _stand_ins(names: Mapping[str, str], stay: Set[str]) -> dict[str, str]:
-    """The stand-in of each name by the name in small letters: ``n07table``, in the order of the names."""
+    """The stand-in of each name by the name in small letters: ``n07table``, in the order of the names.
+
+    What is not a letter of ASCII, a digit or ``_`` is in the stand-in too: it is quoted where the name is.
+    """
     kinds = {name.casefold(): kind for name, kind in names.items() if _is_worth_it(name, stay)}
     digits = len(str(len(kinds)))
     return {
-        name: f"n{number:0{digits}}{'' if _PLAIN.fullmatch(name) else '-'}{kinds[name]}"
+        name: f"n{number:0{digits}}{_signs(name)}{kinds[name]}"
         for number, name in enumerate(sorted(kinds), 1)
     }
+
+
+def _signs(name: str) -> str:
+    found = {
+        "é" if char.isalpha() else char
+        for char in name
+        if not (char.isascii() and char.isalnum()) and char != "_"
+    }
+    only_digits_first = "-" if name[:1].isdigit() and not found else ""
+    return "".join(sorted(found)) or only_digits_first
 
 
 def _is_worth_it(name: str, stay: Set[str]) -> bool:
@@ -184,9 +206,9 @@ def _is_worth_it(name: str, stay: Set[str]) -> bool:
 
 def _is_a_remark(field: str, row: Mapping[str, Any]) -> bool:
     """Whether it is what somebody wrote about a thing of theirs; of ours, what we wrote is read."""
-    property_of = {"property_value": str(row.get("property")).lower()}
     said = row[field]
-    is_remark = property_of.get(field, field.lower()) in ("comment", "description")
+    called = str(row.get("property")).lower() if field == "property_value" else field
+    is_remark = called in ("comment", "Description")
     return is_remark and isinstance(said, str) and MANAGED_BY not in said
 
 
