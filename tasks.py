@@ -211,7 +211,7 @@ def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool
         "all": "list every check, not only what did not pass",
         "record": "also write this file: the verdict with every answer of both clouds that it stands on",
         "replay": "tell such a file's verdict again; contacts nobody",
-        "plain": "with --record: replace no account, user, external ID or bucket in it",
+        "plain": "with --record: replace no name in it",
         "debug": DEBUG,
     },
 )

@@ -1,9 +1,8 @@
 """`verify --record FILE` and `--replay FILE`: a verdict with every answer it stands on, told again anywhere.
 
-What is recorded holds no credential, and nothing of what files hold. Account ids, the Snowflake account, its
-users, external IDs and the bucket are replaced, each always by the same, unless it is to be plain; the names
-of databases, tables, roles and files stay, for a verdict is about them. A recording is told again at once,
-and one whose verdict is another is not written.
+What is recorded holds no credential, and nothing of what files hold. Names are replaced, each always by the
+same, unless it is to be plain. A recording is told again at once, and one that says another thing than the
+verdict, but for names, is not written.
 """
 
 import json

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -42,7 +43,7 @@ OF_EVERYBODY = frozenset(
 _EXAMPLES = {"ACME"}
 """Words of this program that stand for somebody's."""
 _LITERAL = re.compile(r'"""(?:[^"]|"(?!""))*"""|#.*')
-_WORDS = re.compile(r"[\w$]+|[\w$+=,.@-]+")
+_WORDS = (re.compile(r"[\w$]+"), re.compile(r"[\w$+=,.@-]+"))
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrtfb]))"
 """Where a word begins: also behind a percent-encoded sign, and behind an escaped line end."""
@@ -81,10 +82,11 @@ class Renaming:
     def __init__(self, found: Mapping[str, Any], settings: Settings) -> None:
         self._fixed, names = collected(found, settings)
         self._names = _stand_ins(names, known() | _fields(found["answers"]))
-        self._forms = {
-            written: (one, other, name) for name in self._names for written, one, other in _ways(name)
-        }
-        self._mixtures: dict[str, list[str]] = {}
+        self._forms = {written: (ways, name) for name in self._names for written, ways in _ways(name)}
+        self._spelled: dict[str, list[str]] = {}
+        for name in sorted(names):
+            if not (name.isupper() or name.islower()):
+                self._spelled.setdefault(name.casefold(), []).append(name)
         self._seen: dict[str, str] = {}
         self._pattern = self._either()
 
@@ -127,24 +129,24 @@ class Renaming:
             return self._fixed[written]
         if (known := self._forms.get(written.casefold())) is None:  # one of those, with other capitals
             same = next(each for each in self._fixed if each.casefold() == written.casefold())
-            return self._in_its_case(written, same, self._fixed[same])
-        one, other, name = known
-        return one(other(self._in_its_case(written, name, self._names[name])))
+            return self._in_its_case(written, (), same, self._fixed[same])
+        ways, name = known
+        return _as(ways, self._in_its_case(written, ways, name, self._names[name]))
 
-    def _in_its_case(self, written: str, name: str, stand_in: str) -> str:
-        """In capitals, small letters, or a mixture of its own for each mixture that is written."""
-        if written == written.lower():
+    def _in_its_case(self, written: str, ways: Iterable[Form], name: str, stand_in: str) -> str:
+        """In small letters, in capitals, or in a mixture of its own for each that the name is spelled in."""
+        if written == _as(ways, name.lower()):
             return stand_in.lower()
-        if written == written.upper():
+        if written == _as(ways, name.upper()):
             return stand_in.upper()
-        mixtures = self._mixtures.setdefault(name, [])
-        if written not in mixtures:
-            mixtures.append(written)
-        number = mixtures.index(written) + 1
-        letters = (
-            char.upper() if number >> place & 1 else char for place, char in enumerate(stand_in.lower())
-        )
-        return "".join(letters)
+        mixtures = self._spelled.setdefault(name, [])
+        if (spelled := next((each for each in mixtures if _as(ways, each) == written), "")) == "":
+            mixtures.append(spelled := written)
+        number = mixtures.index(spelled) + 1
+        places = [place for place, char in enumerate(stand_in) if char.isalpha()]
+        capitals = {place for bit, place in enumerate(places) if number >> bit & 1}
+        letters = enumerate(stand_in.lower())
+        return "".join(char.upper() if place in capitals else char for place, char in letters)
 
 
 @cache
@@ -152,7 +154,7 @@ def known() -> frozenset[str]:
     """Every word of this program, and of its SQL and settings, in capitals."""
     own = (_LITERAL.sub("", _read(path)) for path in Path(__file__).parents[1].rglob("*.py"))
     beside = map(_read, (*CHECKS.rglob("*.py"), *SQL.rglob("*.sql"), DEFAULTS))
-    words = {word for text in (*own, *beside) for word in _WORDS.findall(text.upper())}
+    words = {word for text in (*own, *beside) for each in _WORDS for word in each.findall(text.upper())}
     return OF_EVERYBODY | words - _EXAMPLES
 
 
@@ -170,11 +172,16 @@ def _fields(answers: Any) -> set[str]:
     return inside | {key.upper() for key in answers if re.fullmatch(r"[A-Za-z_]+", key)}
 
 
-def _ways(name: str) -> Iterator[tuple[str, Form, Form]]:
-    """How a name may be written, in small letters, and what writes it so: one form of another one."""
-    for one in FORMS:
-        for other in FORMS[: 1 if _PLAIN.fullmatch(name) else None]:
-            yield one(other(name)).casefold(), one, other
+def _ways(name: str) -> Iterator[tuple[str, tuple[Form, ...]]]:
+    """How a name may be written, in small letters, and what writes it so, one form inside another."""
+    for ways in [()] if _PLAIN.fullmatch(name) else product((_as_it_is, _in_sql), FORMS, FORMS):
+        yield _as(ways, name).casefold(), ways
+
+
+def _as(ways: Iterable[Form], name: str) -> str:
+    for form in ways:
+        name = form(name)
+    return name
 
 
 def _stand_ins(names: Mapping[str, str], stay: Set[str]) -> dict[str, str]:
