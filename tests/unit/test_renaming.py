@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runbook.settings import Identifier, QualifiedName
 from runbook.settings import read as settings_of
+from runbook.verify import recording
 from runbook.verify.renaming import Renaming, known
 from tests.unit.conftest import written
 
@@ -103,6 +104,27 @@ def test_addresses_and_what_others_own_is_replaced(text: str, whose: list[str]) 
     found = {"answers": {'["sql", "SELECT 1", null]': [{"answer": [{"said": text}]}]}, "settings": {}}
     made = json.dumps(Renaming(found, settings_of(written())).value(found))
     assert [each for each in whose if each in made] == []
+
+
+SECRETS = [
+    ("-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----", "MIIEvQIBADANBg"),
+    ("Authorization: Bearer tok-3f9a8b7c6d5e", "tok-3f9a8b7c6d5e"),
+    ("token eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl here", "c2lnbmF0dXJl"),
+    ("CREATE STAGE s CREDENTIALS = (AWS_KEY_ID = 'k' AWS_SECRET_KEY = 'wJalrXUtnFEMI')", "wJalrXUtnFEMI"),
+    ("cannot reach http://anna:hunter2pass@proxy.quokka.example:3128", "hunter2pass"),
+    ("https://b.s3.amazonaws.com/k?X-Amz-Signature=0a1b2c3d4e&x=1", "0a1b2c3d4e"),
+]
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+def test_no_secret_is_in_a_recording(text: str, secret: str) -> None:
+    answer = {"answer": [{"definition": text}], "failed": {"kind": "SqlFailed", "message": f"it said {text}"}}
+    found = {
+        "answers": {'["sql", "SHOW PIPES", null]': [answer]},
+        "settings": {"waivers": [{"reason": text}]},
+    }
+    assert secret not in json.dumps(Renaming(found, settings_of(written())).value(found))
+    assert secret not in json.dumps(recording.without_secrets(found))
 
 
 def test_what_somebody_wrote_about_a_thing_is_left_out() -> None:
