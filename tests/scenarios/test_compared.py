@@ -108,7 +108,7 @@ def test_the_sandbox_answers_as_it_answered(healthy: Installation, bundle: Path)
     assert found["compared"] > 25
 
 
-def test_what_cannot_be_compared_is_refused(shared: Installation, tmp_path: Path) -> None:
-    assert "--with names no file" in shared.run("compare", expect=2).stderr
-    assert "cannot be read" in shared.run("compare", "--with", str(tmp_path / "none"), expect=2).stderr
-    assert "no format" in shared.run("compare", "--with", "x", "--format", "xml", expect=2).stderr
+def test_what_cannot_be_compared_is_refused(installation: Installation, tmp_path: Path) -> None:
+    assert "--with names no file" in installation.run("compare", expect=2).stderr
+    assert "cannot be read" in installation.run("compare", "--with", str(tmp_path / "none"), expect=2).stderr
+    assert "no format" in installation.run("compare", "--with", "x", "--format", "xml", expect=2).stderr

@@ -182,6 +182,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
         "GRANT OPERATE ON FUTURE PIPES IN SCHEMA raw.s TO ROLE sysadmin",
         "GRANT ALL PRIVILEGES ON ALL TABLES IN SCHEMA raw.s TO ROLE sysadmin",
         "GRANT SELECT ON FUTURE TABLES IN DATABASE raw TO ROLE public",
+        "ALTER PIPE c1 SET PIPE_EXECUTION_PAUSED = TRUE",
         "GRANT OWNERSHIP ON PIPE c1 TO ROLE sysadmin REVOKE CURRENT GRANTS",
         "GRANT OWNERSHIP ON ALL STAGES IN SCHEMA raw.s TO ROLE accountadmin COPY CURRENT GRANTS",
         "GRANT MONITOR USAGE ON ACCOUNT TO ROLE sysadmin",
@@ -282,7 +283,7 @@ BESIDE = (
 )
 MISSING = (2003, 2043)
 """What was not made because its statement is not emulated is missing afterwards."""
-ASKED_AWS = (3167,)
+ASKED_AWS = (3167, 93100)
 """AWS is asked last: by then the statement was understood."""
 
 
