@@ -18,7 +18,7 @@ from runbook.settings.names import (
     digest,
 )
 from runbook.settings.streams import Stream, StreamSettings, apart, joined
-from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
+from runbook.settings.values import MADE, VIEWED, Hours, IamName, Model, Name, Place, Tags, fits_a_tag
 from runbook.settings.views import Views
 from runbook.settings.watch import Waiver, Watch
 
@@ -186,7 +186,7 @@ class Settings(Model):
         first: dict[str, Stream] = {}
         for stream in self.streams:
             first.setdefault(stream.kind, stream)
-        return tuple(stream for kind, stream in first.items() if kind != "other")
+        return tuple(stream for kind, stream in first.items() if kind in VIEWED)
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
@@ -214,10 +214,10 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
-                if row.kind == "other":
+                if row.kind not in MADE:
                     raise ValueError(
-                        f"streams.{name}.kind: no step makes a stream of the kind other; `invoke discover` "
-                        "writes one, of what others made"
+                        f"streams.{name}.kind: no step makes a stream of the kind {row.kind}; "
+                        "`invoke discover` writes one, of what others made"
                     )
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
@@ -331,8 +331,10 @@ class Settings(Model):
         formats = {
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
-            "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
         }
+        never_made = (
+            self.snowflake.file_format_enriched
+        )  # of a kind that was found, where its COPY names none
         return Stream(
             name=name,
             kind=row.kind,
@@ -343,7 +345,8 @@ class Settings(Model):
             table=(row.found and row.found.table) or self.qualified(row.table),
             stage=(row.found and row.found.stage) or self.qualified(row.stage),
             pipe=(row.found and row.found.pipe) or self.qualified(row.pipe),
-            file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
+            file_format=(row.found and row.found.file_format)
+            or self.qualified(formats.get(row.kind, never_made)),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             keeps_rows=row.keeps_rows,

@@ -125,7 +125,11 @@ Place = Annotated[
 ]
 Tags = Annotated[dict[str, str], AfterValidator(iam_tags), _TAGS]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
-StreamKind = Literal["enriched", "bad_rows", "other"]
+StreamKind = Literal["enriched", "bad_rows", "text", "json", "parquet", "avro", "other"]
+MADE = ("enriched", "bad_rows")
+"""The kinds that the steps make; a stream of another one was found."""
+VIEWED = ("enriched", "bad_rows")
+"""The kinds that have a typed view."""
 
 
 Hours = Annotated[int, Field(ge=1)] | Literal["never"] | None

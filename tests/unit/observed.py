@@ -27,6 +27,7 @@ from runbook.facts.objects import (
 from runbook.kinds import KINDS
 from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.settings import Settings, Stream
+from runbook.settings.values import MADE as KINDS_THAT_ARE_MADE
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
 from runbook.wanted.permissions import permissions
 from runbook.wanted.pipeline import columns, pipe_definition
@@ -218,7 +219,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     for stream in settings.streams:
         found |= {
             ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
-            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in columns(stream))),
+            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in _columns(stream))),
             ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
             ("pause", stream.name): Pause(paused=False, level=""),
             ("listing", stream.name): Listing(),
@@ -303,3 +304,8 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
 def staged(key: str, *, modified: datetime = NOW - timedelta(hours=1), size: int = 10) -> StagedFile:
     """A file in the bucket."""
     return StagedFile(key=key, size=size, etag="etag", modified=modified)
+
+
+def _columns(stream: Stream) -> tuple[str, ...]:
+    """The columns of a stream's table; of a kind that no step makes, some that somebody may have."""
+    return columns(stream) if stream.kind in KINDS_THAT_ARE_MADE else ("ID", "NAME", "SRC")

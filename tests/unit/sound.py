@@ -285,9 +285,12 @@ def settings_of(sound: Sound) -> Settings:
     return read(given)
 
 
-def facts_of(sound: Sound) -> Known:
-    """Everything that can be observed of it, with Snowflake's own answers: it works."""
-    settings = settings_of(sound)
+def facts_of(sound: Sound, settings: Settings | None = None) -> Known:
+    """Everything that can be observed of it, with Snowflake's own answers: it works.
+
+    ``settings``: as they were discovered; else as `invoke discover` would write them.
+    """
+    settings = settings or settings_of(sound)
     stream = settings.streams[0]
     found = healthy(settings)
     rows = [*POLICIES[sound.policy], *([allow("kms:Decrypt", "*")] if sound.key else [])]
@@ -356,7 +359,9 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
             "as owner": frozenset(Grant("OWNERSHIP", grant.on, grant.name) for grant in grants),
             "as everybody": frozenset[Grant](),
         }[sound.held],
-        ("format", stream.file_format): FileFormat({"TYPE": "JSON"}),
+        ("format", stream.file_format): FileFormat(
+            (stream.found and stream.found.format) or {"TYPE": "JSON"}
+        ),
         ("listing", stream.name): Listing(files),
         ("loads", stream.name): loads,
         ("rows", stream.name): TableRows(len(keys), MADE, None),

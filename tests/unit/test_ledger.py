@@ -15,6 +15,7 @@ from runbook.commands.status import whereabouts
 from runbook.errors import CannotTell, Refused, RunbookError
 from runbook.facts.history import RowsOfFile, SameRows, TableRows
 from runbook.facts.objects import Listing, Load, PipeStatus, StagedFile
+from runbook.kinds import CANARY
 from runbook.ledger import findings as said
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.findings import Ledger
@@ -22,7 +23,6 @@ from runbook.ledger.left import joined, left_by_an_earlier_pipe, split
 from runbook.ledger.verdicts import Way, judge
 from runbook.loading.planning import plan_files
 from runbook.settings import Settings
-from runbook.verify.canary import Canary
 from tests.conftest import states_asked
 from tests.unit.observed import MADE, NOW, Known, healthy, pipe, staged
 from tests.unit.test_backfill_classes import EVERYTHING, KEY_A, NOTHING_MORE, evidence_of, load, states
@@ -223,7 +223,9 @@ def test_a_list_that_is_not_as_it_was_written_is_ignored(text: str) -> None:
 def test_a_file_that_vanished_before_it_was_loaded_is_named(settings: Settings) -> None:
     stream = settings.streams[0]
     keys = [f"{stream.prefix}{name}" for name in ("gone.gz", "_temporary/gone.gz", "back.gz", "bad.gz")]
-    keys.insert(2, Canary(stream, "20261130T045100Z-7b16b8").key)  # taken away before its event came
+    keys.insert(
+        2, f"{stream.prefix}{CANARY}-20261130T045100Z-7b16b8{stream.suffix}"
+    )  # taken away before its event came
     errors = ["Remote file 'x' was not found. There are…"] * 4 + ["not a gzip file"]
     loads = tuple(
         load(key, "LOAD_FAILED", first_error=error) for key, error in zip(keys, errors, strict=True)
