@@ -21,8 +21,8 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("settings", "sql", "runs", "report")
-"""Commands that contact nobody, and need no sandbox."""
+WITHOUT_TARGET = ("settings", "sql", "runs", "report", "compare")
+"""Commands that contact nobody, and need no sandbox, or one of their own."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
 ONLY_READ = (
@@ -164,8 +164,6 @@ def _call(config: Any, command: str, options: Mapping[str, Any]) -> int:
     module, _, verb = command.partition("sandbox_")
     if verb:
         return _function("sandbox", verb)()
-    if command == "compare":  # with a sandbox of its own, whatever the target is
-        return _function(command, command)(**options)
     settings = settings_of(config)
     is_sandbox = settings.get("target") == SANDBOX
     if command == "demo":

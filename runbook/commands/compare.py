@@ -41,7 +41,7 @@ BODIES = {
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 
 
-def compare(file: str, format: str = "table") -> int:  # noqa: A002 (the flag's name)
+def compare(_config: Mapping[str, Any], *, file: str, format: str = "table") -> int:  # noqa: A002 (the flag's name)
     """List where the sandbox answers otherwise than what was recorded; 1 if anywhere. Reads no real cloud.
 
     A sandbox of its own is asked twice: while nothing is there, and with the recording's installation made
