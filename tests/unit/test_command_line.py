@@ -41,7 +41,10 @@ NEEDS = {
     "sql": "--step 2",
 }
 CONTACTS_NOBODY = ("report", "runs", "settings", "sql")
-ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "report", "runs", "settings", "sql")
+ONLY_READ = (
+    *("plan", "check", "doctor", "verify", "status", "explain"),
+    *("report", "runs", "settings", "sql", "compare"),
+)
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 
