@@ -1,5 +1,7 @@
 """Step 3, AWS: exactly Snowflake's user may assume the role, and it really can."""
 
+import shlex
+
 import pytest
 
 from checks.conftest import advice
@@ -17,9 +19,10 @@ from runbook.policies.access import (
     trusts,
     without_external_id,
 )
+from runbook.policies.documents import text
 from runbook.policies.held import NOBODY_SID, Role, SnowflakesUser
 from runbook.policies.refusals import Refusal, conditional, key_conditions, refusals
-from runbook.remedy import invoke, remedy
+from runbook.remedy import Remedy, invoke, remedy
 from runbook.settings import Settings, Stream
 
 RIGHT_FROM_HERE = (
@@ -67,12 +70,25 @@ A_PATTERN = remedy("have the statement ask for exactly that ID, unless another i
     see="external-id",
     needs=("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user"),
 )
-def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
+def check_trust_external_id(
+    facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
+) -> None:
     """Our statement lets Snowflake's user assume the role only with the integration's external ID."""
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
     with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):
         assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
+    idle = facts.idle_external_ids
+    with advice(remedy=_without(idle, role, settings)):
+        assert idle == (), "no integration of this Snowflake account has that external ID"
+
+
+def _without(idle: tuple[str, ...], role: Role, settings: Settings) -> Remedy:
+    """The command that takes these IDs out of our statement; whether they are somebody's, a person knows."""
+    trust = role.without_external_ids(idle)
+    words = ("update-assume-role-policy", "--role-name", settings.aws.role_name, "--policy-document")
+    line = shlex.join(("aws", "iam", *words, text(trust)))
+    return remedy(f"unless a person knows whose it is: {line}")
 
 
 @check(

@@ -204,8 +204,9 @@ def stays(facts: Facts) -> Iterator[str]:
 def _views_that_stay(facts: Facts) -> Iterator[str]:
     views = wanted(facts.settings)
     for view in views:
-        if (have := facts.view(view)) and not have.is_ours:
-            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
+        if (have := facts.view(view)) and not have.is_for(view):
+            whose = "another installation's" if have.is_ours else "not this project's"
+            yield f"the {have.kind.lower()} {view.name}: its comment is {whose}"
     for schema in sorted({view.schema for view in views if facts.view_schema_exists(view)}):
         yield f"the schema {schema} of the views"
 

@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.invocation import HERE, home
 from runbook.settings import SANDBOX
-from runbook.terminal import say, say_as_is, say_secret
+from runbook.terminal import note, say, say_as_is, say_secret
 
 PROGRAM = "snowpipe_sandbox"
 PYTHON = "RUNBOOK_SANDBOX_PYTHON"
@@ -140,24 +140,40 @@ def _folder() -> Path:
 
 
 def _started() -> State:
-    found: State = _found() or _told("start")
-    return found
+    if found := _found():
+        return found
+    note(_starts())
+    made: State = _told("start")
+    return made
 
 
-def _found() -> State | None:
+def _starts() -> str:
+    """That an empty sandbox starts, and where; and that the one of the project folder is another one."""
+    folder = HERE.project.resolve() / ".runbook" / "sandbox"
+    said = f"A sandbox starts in {_folder()}, with nothing in it."
+    if folder == _folder() or _found(folder) is None:
+        return said
+    return f"{said} The one in {folder} is another one, and goes on: RUNBOOK_HOME names another folder."
+
+
+def _found(folder: Path | None = None) -> State | None:
     """The sandbox whose address is in the state file, if it answers there. Only reads."""
     try:
-        state: State = json.loads((_folder() / "sandbox.json").read_text())
-        control = urlsplit(state["control_url"])
-        connection = HTTPConnection(control.hostname or "", control.port, timeout=30)
-        try:
-            connection.request("GET", control.path)
-            answers = json.loads(connection.getresponse().read())["pid"] == state["pid"]
-        finally:
-            connection.close()
+        state: State = json.loads(((folder or _folder()) / "sandbox.json").read_text())
+        return state if _answers(state) else None
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return None
-    return state if answers else None
+
+
+def _answers(state: State) -> bool:
+    """Whether the process that wrote the state file answers at its address."""
+    control = urlsplit(state["control_url"])
+    connection = HTTPConnection(control.hostname or "", control.port, timeout=30)
+    try:
+        connection.request("GET", control.path)
+        return bool(json.loads(connection.getresponse().read())["pid"] == state["pid"])
+    finally:
+        connection.close()
 
 
 def _past_the_proxy() -> dict[str, str]:

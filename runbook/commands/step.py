@@ -1,5 +1,6 @@
 """`invoke step1-aws` … `step5-aws` and `up`: plan a step, say it, apply it, look again, prove it."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -69,7 +70,8 @@ def _tell_left_over(facts: Facts) -> None:
         what = "stage" if stream.pipe == stream.stage else "pipe"
         note(
             f"the {what} {stream.pipe.sql} on {stream.url} is this installation's and not in its settings; "
-            f"when nothing arrives there any more: invoke down --stream {stream.name}"
+            f"when nothing arrives there any more: "
+            f"invoke down --stream {shlex.quote(stream.name)}"
         )
 
 

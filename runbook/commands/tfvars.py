@@ -1,6 +1,7 @@
 """`invoke tfvars`: what Terraform's module of the AWS side (terraform/) takes, as terraform.tfvars.json."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,7 +97,7 @@ def refuse_starving(facts: Facts) -> None:
             raise Refused(
                 f"The pipe {pipe} still reads {url}, which the settings do not name",
                 why="Terraform would take the folder out of the policy, and its files would fail for good",
-                remedy=f"name it in the settings, or `invoke down --stream {left[pipe]}`"
+                remedy=f"name it in the settings, or `invoke down --stream {shlex.quote(left[pipe])}`"
                 if pipe in left
                 else "correct the prefix, or give the stream another stage and pipe (docs/runbook.md#moving)",
             )

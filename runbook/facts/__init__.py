@@ -28,7 +28,15 @@ from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integr
 from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits
 from runbook.policies.documents import Document
-from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
+from runbook.policies.held import (
+    Key,
+    Policy,
+    Role,
+    RolePolicies,
+    SnowflakesUser,
+    ids_asked_for,
+    principals_of,
+)
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.wanted.grants import Grant
 from runbook.wanted.rules import BucketNotifications
@@ -177,6 +185,28 @@ class Facts:
             return frozenset(snowflake.external_id(self.reader, Identifier(name)) for name in others) - {""}
 
         return self._once("other_external_ids", find)
+
+    @property
+    def idle_external_ids(self) -> tuple[str, ...]:
+        """The external IDs in our trust statement that no integration has; none where nobody here can see it.
+
+        One Snowflake user serves all integrations of an account, and no other account's: where the statement
+        lets in that user alone, an ID that none of its integrations has lets nobody in.
+        Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
+        """
+        have, user = self.role.own_statement if self.role else None, self.snowflakes_user
+        if have is None or user is None or principals_of(have) != [user.iam_user_arn]:
+            return ()
+        beside = sorted(one for one in ids_asked_for(have) - {user.external_id, "*"} if " " not in one)
+
+        def find() -> tuple[str, ...]:
+            self.reader.sign_in_to_snowflake()
+            known = snowflake.every_external_id(self.reader)
+            return () if known is None else tuple(one for one in beside if one not in known)
+
+        with suppress(CannotTell):
+            return self._once("idle_external_ids", find) if beside else ()
+        return ()
 
     def beside(self, stream: Stream) -> tuple[str, ...]:
         """The folders beside the stream's that are not a stream's; none where we may not look."""

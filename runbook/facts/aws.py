@@ -96,6 +96,20 @@ def role(reader: Reader) -> Role | None:
     return ask(read, f"The role {name}")
 
 
+MOST_ATTACHED = 10  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+
+
+def most_attached(reader: Reader) -> int:
+    """How many managed policies a role of this account may hold; the default where nobody may say.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+    """
+    with suppress(AwsFailed, CannotTell):
+        answer = reader.aws("iam", "GetAccountSummary")
+        return int(answer["SummaryMap"].get("AttachedPoliciesPerRoleQuota", MOST_ATTACHED))
+    return MOST_ATTACHED
+
+
 def bucket(reader: Reader) -> Bucket | None:
     """The bucket and its region; None when the account has none of that name.
 

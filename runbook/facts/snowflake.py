@@ -6,6 +6,7 @@ Longer than 400 lines: a function for each read of Snowflake.
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
@@ -135,6 +136,20 @@ def external_id(reader: Reader, name: Identifier) -> str:
     )
     found = (row["property_value"] for row in rows or () if row["property"] == "STORAGE_AWS_EXTERNAL_ID")
     return str(next(found, "") or "")
+
+
+def every_external_id(reader: Reader) -> frozenset[str] | None:
+    """The external IDs of all storage integrations; None where our role may not see the whole account.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-integrations
+    """
+    if reader.hidden_from.get("admin"):
+        return None
+    with suppress(CannotTell):
+        rows = ask(lambda: reader.sql("SHOW INTEGRATIONS"), "The integrations", "USAGE on the integrations")
+        names = [Identifier(str(row["name"])) for row in rows or () if row["category"] == "STORAGE"]
+        return frozenset(external_id(reader, name) for name in names)
+    return None
 
 
 def _locations(text: str) -> tuple[str, ...]:

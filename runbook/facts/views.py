@@ -14,7 +14,7 @@ from runbook.facts.snowflake import ask
 from runbook.settings import Stream
 from runbook.settings.views import is_schema
 from runbook.sql import literal
-from runbook.wanted.views import PREFIXES, View, casts, is_ours
+from runbook.wanted.views import PREFIXES, View, casts, is_ours, named_in
 
 PARSED = {"contexts": "AS_ARRAY", "unstruct_event": "AS_OBJECT", "derived_contexts": "AS_ARRAY"}
 """The JSON columns, and what their ``data`` is read as."""
@@ -29,8 +29,12 @@ class Present:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a view that this project made."""
+        """Whether it is a view that this project made, for whichever installation."""
         return self.kind == "VIEW" and is_ours(self.comment)
+
+    def is_for(self, view: View) -> bool:
+        """Whether it is this installation's view: what a former version made names none."""
+        return self.is_ours and named_in(self.comment) in (None, view.installation)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ PARAMETER_ACTIONS: dict[int | str, tuple[str, ...]] = {
     3: ("ssm:GetParameter", "ssm:PutParameter"),
     "down": ("ssm:GetParameter", "ssm:DeleteParameter"),
 }
+OPTIONAL = ("iam:GetAccountSummary",)
+"""Asked where a role is full of others' policies; step 1 does without, and takes IAM's default of ten."""
 COMMANDS = ("explain", "backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
 """The commands that need rights of their own, beside those of the steps."""
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from runbook.errors import CannotTell, Refused
 from runbook.facts import Facts
+from runbook.facts.aws import MOST_ATTACHED, most_attached
 from runbook.facts.ours import policy_holders
 from runbook.facts.whose import (
     folders,
@@ -35,6 +36,7 @@ MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_
 def plan(facts: Facts) -> Iterator[Change]:
     """Bring the policy's text to what the settings need, and the role to hold it."""
     refuse_others(facts)
+    _refuse_a_full_role(facts)
     yield from _policy(facts, facts.policy)
     yield from _role(facts, facts.role)
 
@@ -67,6 +69,28 @@ def refuse_others_role(facts: Facts) -> None:
         raise _not_ours(f"The role {role.arn}", settings.aws.policy_arn in role.attached_policies)
     if role.is_ours and not role_is_for_us(facts, role) and not (facts.adopt and serves_us(facts, role)):
         raise _another_ones(facts, f"The role {role.arn}", role, "aws.role_name")
+
+
+def _refuse_a_full_role(facts: Facts) -> None:
+    """Raises Refused where the role holds as many policies as IAM takes, and ours is not one of them."""
+    role, aws = facts.role, facts.settings.aws
+    if (
+        role is None
+        or aws.policy_arn in role.attached_policies
+        or len(role.attached_policies) < MOST_ATTACHED
+    ):
+        return
+    most = most_attached(facts.reader)
+    if len(role.attached_policies) != most:
+        return
+    raise Refused(
+        f"The role {role.arn} holds {most} policies, and IAM lets a role hold no more",
+        why=f"{aws.policy_name} is to be attached to it, and it holds "
+        + ", ".join(sorted(arn.rpartition("/")[2] for arn in role.attached_policies)),
+        remedy=f"detach one that nobody needs: aws iam detach-role-policy --role-name {aws.role_name} "
+        "--policy-arn ARN; or have AWS raise the quota (Service Quotas, managed policies per role); or set "
+        "aws.role_name to a new role",
+    )
 
 
 def _another_ones(facts: Facts, what: str, have: Policy | Role, setting: str) -> Refused:

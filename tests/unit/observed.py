@@ -43,7 +43,7 @@ OURS = {"ManagedBy": "snowpipe-runbook"}
 """What a former version tagged: today's tags also name the installation."""
 
 
-DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_external_ids"}
+DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_external_ids", "idle_external_ids"}
 """Facts that are worked out of others, or of a reader's answers, unless they are given."""
 
 

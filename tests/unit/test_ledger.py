@@ -11,8 +11,9 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from runbook.commands.refresh import refresh_plan
-from runbook.commands.status import whereabouts
+from runbook.commands.status import Whereabouts, whereabouts
 from runbook.errors import CannotTell, Refused, RunbookError
+from runbook.facts.delivery import LOADED
 from runbook.facts.history import RowsOfFile, SameRows, TableRows
 from runbook.facts.objects import Listing, Load, PipeStatus, StagedFile
 from runbook.kinds import CANARY
@@ -48,6 +49,17 @@ def known(settings: Settings, files: list[StagedFile], evidence: Evidence) -> Kn
     return Known(settings, found | {(name, stream.name): value for name, value in given.items()})
 
 
+def assert_adds_up(row: Whereabouts, ledger: Ledger) -> None:
+    """Every file of the stream's is in one figure of `status`."""
+    gone = {load.key for load in ledger.evidence.recent if load.status in LOADED} - set(ledger.by_key)
+    others = [kind for key, kind in ledger.verdicts.items() if kind is Kind.OTHER_SUFFIX]
+    on_its_way = [kind for kind in ledger.verdicts.values() if kind in (Kind.IN_FLIGHT, Kind.WAITING)]
+    waiting = min(row.pending, len(on_its_way))
+    told = row.loaded - len(gone) + row.failed + row.never_loaded + waiting + sum(row.rest.values())
+    assert told >= row.in_bucket - len(others), (row, ledger.verdicts)
+    assert told <= row.in_bucket, (row, ledger.verdicts)
+
+
 @settings_of_hypothesis(states_asked(), deadline=None)
 @given(st.data())
 def test_every_command_says_the_same_of_every_file(settings: Settings, data: Any) -> None:
@@ -57,9 +69,9 @@ def test_every_command_says_the_same_of_every_file(settings: Settings, data: Any
     assert {key: verdict.kind for key, verdict in plan.items()} == ledger.verdicts
     days = NOW - 14 * DAY
     lost = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
-    assert whereabouts(facts, evidence.stream).never_loaded == sum(
-        file.modified > days and plan[file.key].kind in lost for file in files
-    )
+    row = whereabouts(facts, evidence.stream)
+    assert row.never_loaded == sum(file.modified > days and plan[file.key].kind in lost for file in files)
+    assert_adds_up(row, ledger)
     with suppress(Refused, CannotTell):  # which is a sentence for a person
         refreshed = {file.key for file in refresh_plan(facts, evidence.stream).files}
         young = {file.key for file in files if file.modified > NOW - 7 * DAY}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from runbook.clouds.failures import AwsFailed
 from runbook.errors import Refused
 from runbook.plan import AwsChange
 from runbook.policies.documents import text
@@ -270,3 +271,29 @@ def test_the_closed_trust_denies_everybody():
         "Principal": {"AWS": "*"},
         "Action": "sts:AssumeRole",
     }
+
+
+FULL = [f"arn:aws:iam::111122223333:policy/team-{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("summary", "is_full"),
+    [
+        ({"SummaryMap": {"AttachedPoliciesPerRoleQuota": 10}}, True),
+        ({"SummaryMap": {}}, True),
+        (AwsFailed("iam", "GetAccountSummary", "AccessDenied", "no", ""), True),
+        ({"SummaryMap": {"AttachedPoliciesPerRoleQuota": 20}}, False),
+    ],
+)
+def test_a_role_that_can_hold_no_more_is_refused_before_anything_is_made(
+    settings, found, facts, summary, is_full
+):
+    found["role"] = role(settings, attached_policies=frozenset(FULL))
+    known = facts(found, adopt=True, answers={"iam:GetAccountSummary": summary})
+    if not is_full:
+        assert [change.operation for change in changes(1, known)] == ["AttachRolePolicy"]
+        return
+    with pytest.raises(Refused, match="holds 10 policies, and IAM lets a role hold no more") as told:
+        changes(1, known)
+    assert "team-0, team-1" in told.value.why
+    assert "aws iam detach-role-policy --role-name snowflake-read-role" in told.value.remedy

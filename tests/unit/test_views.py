@@ -219,6 +219,23 @@ def test_what_somebody_else_made_is_neither_replaced_nor_dropped(there: Present)
     assert list(taking_back.plan(facts)) == []
 
 
+def test_the_views_of_another_installation_stay_its_own() -> None:
+    """Two of ours in one database, both with the schema ATOMIC: each view reads its own one's table."""
+    other = read(written(views__enabled=True, snowflake__schema="OTHER"))
+    theirs = {view.name.name: Present("VIEW", view.comment) for view in wanted(other)}
+    assert list(theirs) == ["EVENTS", "EVENTS_BAD"]
+    facts = observed(on(), **theirs)
+    with pytest.raises(Refused, match="belongs to another installation") as told:
+        plan_step(STEP, facts)
+    assert "its comment names RAW.OTHER; these settings are of RAW.SNOWPLOW" in told.value.why
+    assert list(taking_back.plan(facts)) == []
+    unnamed = Present("VIEW", "Snowplow events, typed; definition 0123456789ab (snowpipe-runbook)")
+    assert [change.title for change in plan_step(STEP, observed(on(), EVENTS=unnamed)).changes] == [
+        "sql/views/20_view_enriched.sql",
+        "sql/views/21_view_bad_rows.sql",
+    ]
+
+
 def test_views_wait_for_their_tables() -> None:
     facts = observed(on())
     facts.known = {**facts.known, ("table", "events"): None}
