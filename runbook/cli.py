@@ -21,11 +21,22 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("settings", "sql", "runs", "report")
-"""Commands that contact nobody, and need no sandbox."""
+WITHOUT_TARGET = ("settings", "sql", "runs", "report", "compare")
+"""Commands that contact nobody, and need no sandbox, or one of their own."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "settings", "sql")
+ONLY_READ = (
+    "plan",
+    "doctor",
+    *REPORTING,
+    "status",
+    "explain",
+    "report",
+    "runs",
+    "settings",
+    "sql",
+    "compare",
+)
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 

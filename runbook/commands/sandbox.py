@@ -9,12 +9,14 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.invocation import HERE, home
@@ -101,9 +103,32 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def _told(verb: str) -> Any:
+@contextmanager
+def apart(folder: Path) -> Iterator[State]:
+    """A sandbox of its own for this process alone, stopped at the end; the other one stays as it is."""
+    state: State = _told("start", folder)
+    try:
+        point_at(state)
+        yield state
+    finally:
+        _told("stop", folder)
+
+
+def settle(state: State) -> None:
+    """Let the pipes finish what has been announced; raises CannotTell when they do not."""
+    request = Request(  # noqa: S310 (the sandbox's own loopback address)
+        f"{state['tenant']['control_url']}/settle",
+        data=json.dumps({"timeout_s": 60}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=90) as answer:  # noqa: S310
+        if not json.load(answer)["settled"]:
+            raise CannotTell("The sandbox's pipes did not come to rest within a minute")
+
+
+def _told(verb: str, folder: Path | None = None) -> Any:
     """What the sandbox's command line answers to a verb; raises CannotTell with its reason."""
-    done = program(PROGRAM, verb, "--dir", str(_folder()))
+    done = program(PROGRAM, verb, "--dir", str(folder or _folder()))
     if done.returncode:
         why = done.stderr.strip().rpartition("Error: ")[2] or f"exit code {done.returncode}"
         raise CannotTell("The sandbox cannot be used", why=why)

@@ -75,6 +75,19 @@ OR_ALTER = ("STAGE", "FILE", "PIPE", "DATABASE", "SCHEMA", "ROLE", "WAREHOUSE")
 TABLE_WORDS = ("TABLE", "TRANSIENT", "VIEW")
 
 
+CLONED = ("STAGE", "FILE", "STREAM", "TASK")
+"""First words of kinds that can be cloned by themselves.
+
+Source: https://docs.snowflake.com/en/sql-reference/sql/create-clone
+"""
+
+
+def _names_a_source(tokens: Tokens) -> bool:
+    """Whether CLONE stands behind the name, which may have three parts."""
+    parts = next(n for n in (1, 3, 5) if tokens.ahead(n).text != "." or n == 5)
+    return tokens.ahead(parts).value == "CLONE"
+
+
 def create(session: Session, tokens: Tokens) -> Result:
     """CREATE of any kind; a table or view goes through sqlglot. What is not emulated is refused."""
     tokens.expect("CREATE")
@@ -94,6 +107,8 @@ def create(session: Session, tokens: Tokens) -> Result:
                     "42000",
                     "SQL compilation error:\noptions IF NOT EXISTS and OR REPLACE are incompatible.",
                 )
+            if words[0] in CLONED and _names_a_source(tokens):
+                raise errors.not_emulated(f"CREATE {' '.join(words)} … CLONE")
             session.commit()
             return creator(session, tokens, mode)
     if tokens.at_end or tokens.next.kind != "word":

@@ -120,6 +120,8 @@ def show(session: Session, tokens: Tokens) -> Result:
         return show_parameters.show(session, tokens)
     for words, shower in KINDS:
         if tokens.take(*words):
+            if words[0] in WITH_HISTORY and tokens.next.value == "HISTORY":
+                raise errors.not_emulated(f"SHOW {words[0]} HISTORY")
             with session.account.lock:
                 columns, rows = shower(session, tokens)
             return Result(columns, rows, result.SHOW)
@@ -128,6 +130,11 @@ def show(session: Session, tokens: Tokens) -> Result:
     raise errors.not_emulated(f"SHOW {tokens.next.value}")
 
 
+WITH_HISTORY = ("DATABASES", "SCHEMAS", "TABLES")
+"""Kinds of which what was dropped can be shown too.
+
+Source: https://docs.snowflake.com/en/sql-reference/sql/show-tables (and the pages of the others).
+"""
 TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
 TERSE_KINDS = ("DATABASES", "OBJECTS", "SCHEMAS", "TABLES", "VIEWS")
 
