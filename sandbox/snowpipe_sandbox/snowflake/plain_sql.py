@@ -21,6 +21,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from snowpipe_sandbox.snowflake import (
+    coercion,
     directory,
     duckdb_errors,
     encoding,
@@ -206,14 +207,17 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         if isinstance(query, exp.Merge):
             _unqualify_inserts(query)
         relations.shorten_columns(query)
+        tables = [] if target is None else [relations.find(session, relations.parts(target))]
         for table in relations.named_tables(query):
             if table is not target:
                 found = relations.use_table(session, table, "SELECT")
+                tables.append(found)
                 known |= {column.name for column in found.columns}
                 session.require_warehouse()
         if known:
             relations.check_quoted_columns(query, known)
         functions.check_known(query)
+        coercion.coerce(query, tables)
         yield query
 
 
