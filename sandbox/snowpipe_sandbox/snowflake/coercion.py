@@ -88,7 +88,7 @@ def _may_mix(node: exp.Expression, kinds: dict[str, exp.DataType | None], *, is_
     if isinstance(node, (*ARITHMETIC, *SUMMED, exp.Neg)):
         return bool(seen & {"text", "constant", "unknown column"})
     texts, rest = seen & {"text", "unknown column"}, seen & {"number", "other", "unknown column"}
-    return len(texts | rest) > 1 and bool(texts) and bool(rest) or {"constant", "number"} <= seen
+    return (len(texts | rest) > 1 and bool(texts) and bool(rest)) or {"constant", "number"} <= seen
 
 
 def _rough(node: exp.Expression, kinds: dict[str, exp.DataType | None]) -> str:
@@ -116,11 +116,14 @@ def _annotate(copied: exp.Expression, tables: Sequence[Table]) -> None:
     for identifier in copied.find_all(exp.Identifier):
         if not identifier.args.get("quoted"):
             identifier.set("this", identifier.name.upper())
+    for number, query in enumerate(copied.find_all(exp.Subquery)):
+        if isinstance(query.parent, exp.From | exp.Join) and not query.args.get("alias"):
+            query.set("alias", exp.TableAlias(this=exp.to_identifier(f"_{number}")))
     used = {column.name for column in copied.find_all(exp.Column)}
     mapping: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for table in tables:
         columns = {each.name: each.base_type for each in table.columns if each.name in used}
-        mapping.setdefault(table.database, {}).setdefault(table.schema, {})[table.name] = columns
+        mapping.setdefault(table.database, {}).setdefault(table.schema, {})[table.lies_at.name] = columns
     schema = MappingSchema(mapping, dialect="snowflake", normalize=False)
     for query in _queries(copied):
         try:

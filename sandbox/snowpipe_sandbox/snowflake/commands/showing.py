@@ -520,7 +520,7 @@ def _views(session: Session, tokens: Tokens) -> Rows:
         return (*place, each.owner, each.comment, "", "false", "false", "ROLE", "OFF")
 
     only_views: Objects[Any] = Objects()
-    for each in session.account.catalog.tables:
+    for each in (*session.account.catalog.tables, *session.temporary):
         if each.kind == "VIEW":
             only_views.put(each)
     return VIEWS_SHOWN, _in_schemas(session, tokens, only_views, row)
