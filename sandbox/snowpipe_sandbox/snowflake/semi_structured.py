@@ -1,6 +1,7 @@
 """Arrays, objects and their functions as Snowflake has them, where DuckDB or fakesnow does otherwise.
 
-Semi-structured values are JSON here, so what DuckDB knows of lists is reached by a cast there and back.
+Semi-structured values are JSON here, so what DuckDB knows of lists is reached by a cast there and back. A
+macro writes its argument wherever it names it: a list of one, and a lambda over it, works it out once.
 
 Sources: https://docs.snowflake.com/en/sql-reference/functions/filter (also: a condition that is NULL),
 https://docs.snowflake.com/en/sql-reference/functions/transform,
@@ -34,14 +35,19 @@ def macros(home: str) -> str:
     """What DuckDB has to know for the functions this module writes into a statement."""
     return f"""
 CREATE OR REPLACE MACRO {home}.main.sandbox_as(x, wanted) AS
-    CASE WHEN json_type(to_json(x)) = wanted THEN to_json(x) END;
-CREATE OR REPLACE MACRO {home}.main.sandbox_list(x) AS CAST({home}.main.sandbox_array(x) AS JSON[]);
+    list_transform([to_json(x)], own -> CASE WHEN json_type(own) = wanted THEN own END)[1];
+CREATE OR REPLACE MACRO {home}.main.sandbox_list(x) AS
+    list_transform([to_json(x)], own -> CASE
+        WHEN json_type(own) = 'ARRAY' THEN CAST(own AS JSON[])
+        WHEN own IS NULL OR json_type(own) = 'NULL' THEN NULL
+        ELSE [own] END)[1];
 CREATE OR REPLACE MACRO {home}.main.sandbox_array_cat(a, b) AS
-    CASE WHEN a IS NULL OR b IS NULL THEN NULL
-         ELSE to_json(list_concat({home}.main.sandbox_list(a), {home}.main.sandbox_list(b))) END;
-CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS CASE
-    WHEN o IS NULL OR k IS NULL OR v IS NULL THEN o
-    ELSE json_merge_patch(o, json_object(k, v)) END;
+    list_transform([{{'a': {home}.main.sandbox_list(a), 'b': {home}.main.sandbox_list(b)}}], own ->
+        CASE WHEN own.a IS NOT NULL AND own.b IS NOT NULL THEN to_json(list_concat(own.a, own.b)) END)[1];
+CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS
+    list_transform([{{'o': o, 'k': k, 'v': v}}], own -> CASE
+        WHEN own.o IS NULL OR own.k IS NULL OR own.v IS NULL THEN own.o
+        ELSE json_merge_patch(own.o, json_object(own.k, own.v)) END)[1];
 CREATE OR REPLACE MACRO {home}.main.sandbox_epoch(n, scale) AS
     {home}.main._fs_to_timestamp(n, scale) AT TIME ZONE 'UTC';
 CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, written) AS
