@@ -92,7 +92,12 @@ def test_dbt_builds_on_the_views(healthy: Installation, tmp_path: Path) -> None:
 
     documented = tmp_path / "documented"
     (documented / "models").mkdir(parents=True)
-    project = {"name": "documented", "version": "1.0.0", "profile": "snowplow_events", "model-paths": ["models"]}
+    project = {
+        "name": "documented",
+        "version": "1.0.0",
+        "profile": "snowplow_events",
+        "model-paths": ["models"],
+    }
     (documented / "dbt_project.yml").write_text(yaml.safe_dump(project))
     tables = [{"name": "events", "identifier": "EVENTS"}, {"name": "events_bad", "identifier": "EVENTS_BAD"}]
     source = {"name": "snowplow", "database": "RAW", "schema": "DOCUMENTED", "tables": tables}

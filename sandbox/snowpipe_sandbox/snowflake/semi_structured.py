@@ -8,6 +8,8 @@ https://docs.snowflake.com/en/sql-reference/functions/transform,
 https://docs.snowflake.com/en/sql-reference/functions/array_cat,
 https://docs.snowflake.com/en/sql-reference/functions/as_array and as_object (NULL for another type),
 https://docs.snowflake.com/en/sql-reference/functions/object_insert,
+https://docs.snowflake.com/en/sql-reference/functions/flatten (its columns and arguments),
+https://docs.snowflake.com/en/sql-reference/functions/array_agg (no NULLs; an empty ARRAY of no rows),
 https://docs.snowflake.com/en/sql-reference/functions/try_to_timestamp (a format),
 https://docs.snowflake.com/en/sql-reference/functions/to_timestamp (a number is a moment of UTC).
 """
@@ -137,4 +139,34 @@ MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.Anonymous: _as,
     exp.Struct: _empty_object,
 }
-CHAIN = (functions,)
+
+
+def flattened(node: exp.Expression) -> exp.Expression:
+    """FLATTEN of an input alone, or with its other arguments at their defaults; raises not emulated."""
+    if isinstance(node, exp.Explode):
+        for given in (node.this, *node.expressions):
+            if isinstance(given, exp.Kwarg) and not _is_default(given):
+                raise errors.not_emulated(f"FLATTEN with {given.sql(dialect='snowflake')}")
+    return node
+
+
+def _is_default(given: exp.Kwarg) -> bool:
+    name, value = str(given.this.name).upper(), given.expression
+    if name in ("OUTER", "RECURSIVE"):
+        return isinstance(value, exp.Boolean) and not value.this
+    if name == "MODE":
+        return isinstance(value, exp.Literal) and value.this.upper() == "BOTH"
+    return name == "INPUT"
+
+
+def empty_aggregates(node: exp.Expression) -> exp.Expression:
+    """ARRAY_AGG over no rows is an empty ARRAY."""
+    inner = node.this if isinstance(node, exp.WithinGroup) else node
+    if isinstance(inner, exp.ArrayAgg) and not isinstance(
+        node.parent, exp.WithinGroup | exp.Window | exp.Filter
+    ):
+        return exp.Coalesce(this=node, expressions=[exp.Anonymous(this="json_array")])
+    return node
+
+
+CHAIN = (functions, flattened, empty_aggregates)

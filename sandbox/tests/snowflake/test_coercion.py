@@ -80,3 +80,8 @@ def test_what_is_no_number_fails_as_a_cast_does(table: Any, text: str) -> None:
     error = table.error(f"SELECT {text} FROM D.PUBLIC.T")
     assert error.errno == 100038
     assert "Numeric value 'ten' is not recognized" in str(error)
+
+
+@pytest.mark.parametrize("text", ["dt + day_text", "ABS(s)", "s > PARSE_JSON('1')"])
+def test_what_cannot_be_worked_out_is_refused(table: Any, text: str) -> None:
+    assert "not emulated" in str(table.error(f"SELECT {text} FROM D.PUBLIC.T"))

@@ -178,7 +178,8 @@ def test_merge_counts_what_it_did(t: Any) -> None:
     assert t("SELECT N, S FROM T ORDER BY N") == [(1, "z"), (9, "y")]
     # values without a table are of the source, https://docs.snowflake.com/en/sql-reference/sql/merge
     t(
-        "MERGE INTO T USING (SELECT 7 N, 'q' S) X ON T.N = X.N WHEN NOT MATCHED THEN INSERT (N, S) VALUES (N, S)"
+        "MERGE INTO T USING (SELECT 7 N, 'q' S) X ON T.N = X.N "
+        "WHEN NOT MATCHED THEN INSERT (N, S) VALUES (N, S)"
     )
     assert t.one("SELECT S FROM T WHERE N = 7") == "q"
 
