@@ -11,17 +11,18 @@ https://docs.snowflake.com/en/sql-reference/functions/sum and avg (VARCHAR becom
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.schema import MappingSchema
 
 from snowpipe_sandbox.snowflake.catalog import Table
 
+log = logging.getLogger(__name__)
 T = exp.DataType.Type
 NUMBERS = exp.DataType.NUMERIC_TYPES
 TEXTS = exp.DataType.TEXT_TYPES
@@ -129,8 +130,8 @@ def _annotate(copied: exp.Expression, tables: Sequence[Table]) -> None:
         try:
             qualify_columns(query, schema=schema, expand_stars=False, allow_partial_qualification=True)
             annotate_types(query, schema=schema, dialect="snowflake")
-        except SqlglotError:
-            continue
+        except Exception as error:  # noqa: BLE001 - sqlglot's own faults; then types stay unknown
+            log.info("no types: %s: %s", type(error).__name__, error)
 
 
 def _queries(statement: exp.Expression) -> Iterator[exp.Expression]:
