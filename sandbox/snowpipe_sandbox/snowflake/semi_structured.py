@@ -159,14 +159,30 @@ def _is_default(given: exp.Kwarg) -> bool:
     return name == "INPUT"
 
 
-def empty_aggregates(node: exp.Expression) -> exp.Expression:
-    """ARRAY_AGG over no rows is an empty ARRAY."""
-    inner = node.this if isinstance(node, exp.WithinGroup) else node
-    if isinstance(inner, exp.ArrayAgg) and not isinstance(
-        node.parent, exp.WithinGroup | exp.Window | exp.Filter
-    ):
-        return exp.Coalesce(this=node, expressions=[exp.Anonymous(this="json_array")])
-    return node
+def array_aggregates(node: exp.Expression) -> exp.Expression:
+    """ARRAY_AGG leaves NULLs out, in an order too; over no rows it is an empty ARRAY."""
+    empty = exp.Anonymous(this="json_array")
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.ArrayAgg):
+        if isinstance(node.parent, exp.Window):
+            raise errors.not_emulated("ARRAY_AGG … WITHIN GROUP … OVER")
+        return exp.Coalesce(
+            this=exp.Anonymous(this="to_json", expressions=[_ordered(node)]), expressions=[empty]
+        )
+    is_alone = not isinstance(node.parent, exp.WithinGroup | exp.Window | exp.Filter)
+    return (
+        exp.Coalesce(this=node, expressions=[empty]) if isinstance(node, exp.ArrayAgg) and is_alone else node
+    )
 
 
-CHAIN = (functions, flattened, empty_aggregates)
+def _ordered(node: exp.WithinGroup) -> exp.Expression:
+    """``list(value ORDER BY …) FILTER (WHERE value IS NOT NULL)``."""
+    values = node.this.this
+    value = values.expressions[0] if isinstance(values, exp.Distinct) else values
+    order = exp.Order(this=values, expressions=node.expression.expressions)
+    return exp.Filter(
+        this=exp.Anonymous(this="list", expressions=[order]),
+        expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))),
+    )
+
+
+CHAIN = (functions, flattened, array_aggregates)
