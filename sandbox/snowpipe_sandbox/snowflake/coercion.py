@@ -46,7 +46,7 @@ def coerce(statement: exp.Expression, tables: Sequence[Table]) -> None:
     copied = statement.copy()
     pairs = {id(copy): node for copy, node in zip(copied.walk(), statement.walk(), strict=True)}
     _annotate(copied, tables)
-    for node in list(_candidates(copied)):
+    for node in reversed(list(_candidates(copied))):  # innermost first: an outer one is written around it
         original = pairs.get(id(node))
         if original is not None:
             _convert(node, original, kinds)
