@@ -33,6 +33,8 @@ COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, e
 MERGED = (exp.Between, exp.In, exp.Coalesce, exp.If, exp.Greatest, exp.Least, exp.Nullif)
 SUMMED = (exp.Sum, exp.Avg)
 CANDIDATES = (*ARITHMETIC, *COMPARED, *MERGED, *SUMMED, exp.Neg, exp.Case)
+BECOMES_A_NUMBER = (*SUMMED, exp.Neg, exp.Coalesce, exp.If, exp.Case, exp.Greatest, exp.Least)
+"""What is a number where the text in it is converted to one."""
 WIDTH = "DECIMAL(18, 5)"
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?|\.[0-9]+")
 
@@ -152,6 +154,10 @@ def _kind(node: exp.Expression, kinds: dict[str, exp.DataType | None]) -> exp.Da
     if isinstance(node, ARITHMETIC):
         times = [each for each in (_kind(side, kinds) for side in _operands(node)) if each in OTHERS]
         return times[0] if times else T.DECIMAL
+    if isinstance(node, BECOMES_A_NUMBER):
+        wanted = _wanted(node, [_kind(each, kinds) for each in _operands(node)])
+        if wanted in (WIDTH, "DOUBLE"):
+            return T.DECIMAL if wanted == WIDTH else T.DOUBLE
     if node.type is not None and node.type.this not in (T.UNKNOWN, T.NULL):
         return node.type.this
     if isinstance(node, exp.Column):
@@ -164,17 +170,23 @@ def _convert(node: exp.Expression, original: exp.Expression, kinds: dict[str, ex
     """Convert the texts among the operands of one node, where something of another type is beside them."""
     sides = list(zip(_operands(node), _operands(original), strict=True))
     types = [_kind(each, kinds) for each, _ in sides]
-    if isinstance(node, SUMMED):
-        wanted: str | None = "DOUBLE"
-    elif isinstance(node, (*ARITHMETIC, exp.Neg)):
-        wanted = None if any(each in OTHERS or each is T.UNKNOWN for each in types) else _width(types)
-    else:
-        wanted = _beside(types)
+    wanted = _wanted(node, types)
     if wanted is None:
         return
     for kind, (_, written) in zip(types, sides, strict=True):
         if kind in TEXTS:
             written.replace(_converted(written, wanted))
+
+
+def _wanted(node: exp.Expression, types: Sequence[exp.DataType.Type]) -> str | None:
+    """What the texts among a node's operands become; None where there is none, or they stay."""
+    if not any(each in TEXTS for each in types):
+        return None
+    if isinstance(node, SUMMED):
+        return "DOUBLE"
+    if isinstance(node, (*ARITHMETIC, exp.Neg)):
+        return None if any(each in OTHERS or each is T.UNKNOWN for each in types) else _width(types)
+    return _beside(types)
 
 
 def _width(types: Iterable[exp.DataType.Type]) -> str:

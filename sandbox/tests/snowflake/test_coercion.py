@@ -43,6 +43,7 @@ GIVEN: list[tuple[str, Any]] = [
     # https://docs.snowflake.com/en/sql-reference/functions/sum
     ("SUM(s)", 10.0),
     ("AVG(f)", 1.5),
+    ("SUM(s) + 1", 11.0),
 ]
 
 
