@@ -50,7 +50,8 @@ NUMBERS = {"domain_sessionidx", "br_viewwidth", "br_viewheight", "dvce_screenwid
            "doc_width", "doc_height", "page_urlport", "refr_urlport", "pp_xoffset_min", "pp_xoffset_max",
            "pp_yoffset_min", "pp_yoffset_max", "ti_quantity", "txn_id"}  # fmt: skip
 TEXTS = {"app_id", "platform", "event", "event_id", "event_name", "user_id", "domain_userid",
-         "network_userid", "domain_sessionid", "page_url", "page_referrer", "page_title", "useragent", "br_lang", "geo_country",
+         "network_userid", "domain_sessionid", "page_url", "page_referrer", "page_title", "useragent",
+         "br_lang", "geo_country",
          "mkt_source", "mkt_medium", "mkt_campaign", "refr_medium", "event_fingerprint",
          "v_tracker"}  # fmt: skip
 
