@@ -244,8 +244,14 @@ def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
     load(
         at,
         "new.gz",
-        event(unstruct_event=json.dumps({"schema": "iglu:u/e/jsonschema/1-0-0", "data": link})),
-        event(contexts=contexts(("com.v1.x/thing_1/jsonschema/3-0-0", {}))),
+        event(
+            event_id="6f1d3b2a-0000-4000-8000-000000000002",
+            unstruct_event=json.dumps({"schema": "iglu:u/e/jsonschema/1-0-0", "data": link}),
+        ),
+        event(
+            event_id="6f1d3b2a-0000-4000-8000-000000000003",
+            contexts=contexts(("com.v1.x/thing_1/jsonschema/3-0-0", {})),
+        ),
     )
     found = at.verify()
     assert found["root_causes"] == ["views.every-schema-has-a-column"]
