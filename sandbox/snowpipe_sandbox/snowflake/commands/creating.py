@@ -73,6 +73,7 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
 ]
 OR_ALTER = ("STAGE", "FILE", "PIPE", "DATABASE", "SCHEMA", "ROLE", "WAREHOUSE")
 TABLE_WORDS = ("TABLE", "TRANSIENT", "VIEW")
+TEMPORARY = ("TEMPORARY", "TEMP")
 
 
 CLONED = ("STAGE", "FILE", "STREAM", "TASK")
@@ -94,7 +95,8 @@ def create(session: Session, tokens: Tokens) -> Result:
     replace = tokens.take("OR", "REPLACE")
     or_alter = not replace and tokens.take("OR", "ALTER")
     transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE") else False
-    if tokens.next.value in TABLE_WORDS and not or_alter:
+    is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
+    if (tokens.next.value in TABLE_WORDS or is_temporary) and not or_alter:
         return _create_table(session, tokens.text)
     for words, creator in KINDS:
         if tokens.take(*words):
