@@ -229,7 +229,7 @@ def check_topic_lets_the_bucket_publish(
         return
     refused = topic.lets_publish(settings) is False
     assert not refused, "S3 drops the events without a word"
-    key = facts.topic_key(topic.key) if topic.key and "alias/aws/" not in topic.key else None
+    key = facts.topic_key(topic)
     dead = [f"{topic.key} is {key.state}"] if key and key.state != "Enabled" else []
     with mended_by(KEY_BACK):
         assert dead == [], "nobody can encrypt for the topic, and S3 drops the events without a word"

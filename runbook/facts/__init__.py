@@ -280,15 +280,24 @@ class Facts:
         """An SNS topic the streams' events go through."""
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
-    def topic_key(self, name: str) -> Key | None:
-        """An encrypted topic's key, in the state "missing" where there is none; None: we may not look."""
+    def topic_key(self, topic: topics.Topic) -> Key | None:
+        """An encrypted topic's key, in the state "missing" where our account has none of that name.
+
+        None: it is not encrypted, or only its owner can tell. A bare name is of the topic's own place.
+        """
+        if not topic.key or "alias/aws/" in topic.key:
+            return None
+        _, partition, _, region, account, _ = topic.arn.split(":", 5)
+        name = aws.key_of(topic.key, partition, region, account)
 
         def read() -> Key | None:
             with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
-                return aws.key(self.reader, name) or Key(name, "missing", {})
+                found = aws.key(self.reader, name)
+                is_ours = name.split(":")[4] == self.settings.aws.account_id
+                return found or (Key(name, "missing", {}) if is_ours else None)
             return None
 
-        return self._once(("topic key", name), read)
+        return self._once(("topic key", topic.arn), read)
 
     def channel(self, stream: Stream) -> str | None:
         """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""

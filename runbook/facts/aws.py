@@ -263,10 +263,15 @@ def _in_its_region(reader: Reader, bucket: str, key: str) -> str:
     """
     aws = reader.settings.aws
     region = aws.bucket_named(bucket).region
-    if key.startswith("arn:") or region == aws.region:
-        return key
-    bare = key if key.startswith("alias/") else f"key/{key}"
-    return f"arn:{aws.partition}:kms:{region}:{aws.account_id}:{bare}"
+    return key if region == aws.region else key_of(key, aws.partition, region, aws.account_id)
+
+
+def key_of(name: str, partition: str, region: str, account: str) -> str:
+    """The ARN of a key that is named by its id or alias beside what is of that region and account."""
+    if name.startswith("arn:"):
+        return name
+    bare = name if name.startswith("alias/") else f"key/{name}"
+    return f"arn:{partition}:kms:{region}:{account}:{bare}"
 
 
 def key_arn(reader: Reader, name: str) -> str:

@@ -140,7 +140,7 @@ def test_a_topic_whose_key_is_out_of_use_is_named(state, failed):
     ]
     facts = {
         ("topic", TOPIC): Topic(TOPIC, policy, frozenset({QUEUE}), attributes),
-        ("topic key", "1234"): Key("1234", state, {"Statement": [s3]}),
+        ("topic key", TOPIC): Key("1234", state, {"Statement": [s3]}),
         "notifications": BucketNotifications({"TopicConfigurations": to_topic}),
     }
     assert told(settings, more=facts) == (failed, [])
@@ -148,13 +148,25 @@ def test_a_topic_whose_key_is_out_of_use_is_named(state, failed):
 
 def test_a_reader_that_may_not_look_at_the_topics_key_says_nothing(settings):
     denied = AwsFailed("kms", "DescribeKey", "AccessDeniedException", "not authorized", "r")
-    assert Facts(FakeReader(settings, {"kms:DescribeKey": denied})).topic_key("k") is None
+    assert Facts(FakeReader(settings, {"kms:DescribeKey": denied})).topic_key(encrypted(settings)) is None
 
 
 def test_a_topics_key_that_is_not_there_is_missing(settings):
     gone = AwsFailed("kms", "DescribeKey", "NotFoundException", "not found", "r")
-    found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key("k")
-    assert found == Key("k", "missing", {})
+    found = Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key(encrypted(settings))
+    assert found == Key(f"arn:aws:kms:eu-west-1:{settings.aws.account_id}:key/k", "missing", {})
+
+
+def test_a_key_of_another_account_that_is_not_seen_is_not_called_missing(settings):
+    gone = AwsFailed("kms", "DescribeKey", "NotFoundException", "not found", "r")
+    theirs = encrypted(settings, account="999900001111")
+    assert Facts(FakeReader(settings, {"kms:DescribeKey": gone})).topic_key(theirs) is None
+
+
+def encrypted(settings, account=""):
+    """A topic in another region than the settings', whose key is named by its id."""
+    arn = f"arn:aws:sns:eu-west-1:{account or settings.aws.account_id}:topic"
+    return Topic(arn, {}, frozenset(), {"Attributes": {"KmsMasterKeyId": "k"}})
 
 
 P, ELSE = {("status", "events"): None, ("pause", "events"): None}, "; else: invoke "
