@@ -72,8 +72,11 @@ def _another_policy(facts: Facts) -> str:
     """Another policy of the role that lets Snowflake read; empty where there is none, or nobody can tell."""
     with suppress(CannotTell):
         others = facts.role_policies.others if facts.settings.is_ours and facts.role else {}
+        folder = facts.settings.aws.policy_arn.rpartition("/")[0]  # only such a one can be in the settings
+        held = facts.role.attached_policies if facts.role else ()
+        fitting = {name: text for name, text in others.items() if f"{folder}/{name}" in held}
         return next(
-            (name for name, text in others.items() if not unreadable(text, facts.settings, NEEDED)), ""
+            (name for name, text in fitting.items() if not unreadable(text, facts.settings, NEEDED)), ""
         )
     return ""
 
@@ -127,8 +130,9 @@ def _another_role(facts: Facts) -> str:
     """The role that the integration assumes, where it is another one; empty where nobody here can tell."""
     with suppress(CannotTell):
         have = facts.integration
-        another = have is not None and have.role_arn != facts.settings.aws.role_arn
-        return have.role_arn.rpartition(":role/")[2] if have and another else ""
+        folder = facts.settings.aws.role_arn.rpartition("/")[0]
+        there, _, name = have.role_arn.rpartition("/") if have else ("", "", "")
+        return name if there == folder and name != facts.settings.aws.role_name else ""
     return ""
 
 

@@ -80,7 +80,7 @@ def check_trust_external_id(
         assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
     idle = facts.idle_external_ids
     with advice(remedy=_without(idle, role, settings)):
-        assert idle == (), "no integration of this Snowflake account has that external ID"
+        assert idle == (), "no storage integration of this Snowflake account has that external ID"
 
 
 def _without(idle: tuple[str, ...], role: Role, settings: Settings) -> Remedy:

@@ -107,6 +107,8 @@ def table_total(reader: Reader, stream: Stream, columns: tuple[str, ...]) -> Tab
     def read() -> TableRows:
         created_on, stored = _shown(reader, stream)
         total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
+        if stored > total:  # or rows went between the two questions
+            stored = min(stored, _shown(reader, stream)[1])
         hidden = max(0, stored - total)
         names_files = stream.names_files and "_FILE" in columns and not hidden
         return TableRows(total, created_on, {} if names_files else None, hidden=hidden)
