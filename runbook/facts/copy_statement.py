@@ -10,6 +10,7 @@ https://docs.snowflake.com/en/user-guide/querying-stage (options behind the stag
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from runbook.settings import Identifier, QualifiedName
@@ -99,6 +100,7 @@ class CopyStatement:
         return self.file_format is not None or bool(self.options)
 
 
+@lru_cache(maxsize=256)  # many checks ask for one statement, round after round
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""
     words = tokens(text)

@@ -20,7 +20,15 @@ from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
 
 FOLDER = CHECKS
 # pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
-UNUSED = ("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler")
+UNUSED = (
+    "cacheprovider",
+    "terminal",
+    "warnings",
+    "unraisableexception",
+    "threadexception",
+    "faulthandler",
+    "logging",
+)
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
 SETTLED_S = 10  # what a cloud has been told is not read as it was before for longer

@@ -1,0 +1,293 @@
+"""A pipeline that lives for days on the sandbox's clock, and one watcher that lives through them.
+
+The watcher is that of `invoke watch --every`, in this process and without its pauses: a round begins when the
+sandbox's clock says so. Between it and the sandbox lies a network of our own, which can be cut.
+"""
+
+import gzip
+import json
+import os
+import random
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from runbook.commands.watch import Asked, Watcher, place
+from runbook.settings.watch import Watch
+from runbook.watching.history import History
+from tests.scenarios.conftest import Installation
+from tests.scenarios.faults import FAULTS, page
+from tests.scenarios.receivers import Receiver
+
+ROWS = 30  # of a file: enough in a day for a share of bad ones to be judged
+VENDORS = ("webhook", "slack", "teams", "pagerduty")
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Network:
+    """Carries what goes to one port of this machine, until it is cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._open: set[socket.socket] = set()
+        self.is_cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """What is under way ends, and nothing gets through."""
+        self.is_cut = True
+        for each in list(self._open):
+            _end(each)
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+    def close(self) -> None:
+        _end(self._listener)
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                ours, _ = self._listener.accept()
+                if self.is_cut:
+                    ours.close()
+                    continue
+                theirs = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                return
+            for ends in ((ours, theirs), (theirs, ours)):
+                threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        self._open.add(source)
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+        _end(target)
+        self._open.discard(source)
+        source.close()
+
+
+def events(number: int, at: datetime) -> bytes:
+    """A file of enriched events, like no other."""
+    row = ["app"] + [""] * 130
+    row[3], row[2], row[5] = f"{at:%Y-%m-%d %H:%M:%S}.000", f"{at:%Y-%m-%d %H:%M:%S}.000", "page_view"
+    lines = []
+    for which in range(ROWS):
+        row[6] = f"{number:08x}-0000-4000-8000-{which:012x}"
+        lines.append("\t".join(row))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def bad_rows(number: int, at: datetime) -> bytes:
+    """A file with a failed event, like no other."""
+    schema = "iglu:com.snowplowanalytics.snowplow.badrows/schema_violations/jsonschema/2-0-1"
+    failure = {
+        "timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "messages": [{"schemaKey": "iglu:com.acme/x/jsonschema/1-0-0"}],
+    }
+    return (json.dumps({"schema": schema, "data": {"failure": failure, "number": number}}) + "\n").encode()
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+class Days:
+    """A producer with office hours, a watcher, and what goes wrong; ``step``: until the next round."""
+
+    def __init__(
+        self, at: Installation, told: Receiver, seed: int, *, step: timedelta, deep_every: timedelta
+    ) -> None:
+        self.at = at
+        self.told = told
+        self.step = step
+        self.chance = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.expected: list[tuple[str, str]] = []
+        self.log: list[str] = []
+        self.is_silent = False
+        self.networks = {
+            "aws": Network(int(urlsplit(at.tenant["aws"]["endpoint_url"]).port or 0)),
+            "snowflake": Network(int(at.tenant["snowflake"]["port"])),
+        }
+        routes = {name: {"kind": name, "secret_from": f"{name.upper()}_ADDRESS"} for name in VENDORS}
+        routes["pagerduty"]["url"] = told.url("pagerduty")
+        self.watch = Watch.model_validate(
+            {
+                "routes": routes,
+                "remind_after_hours": None,
+                "messages_an_hour": 60,
+                "deep_every_minutes": deep_every.total_seconds() / 60,
+            }
+        )
+        self._watcher: Watcher | None = None
+
+    # ---- the watcher
+
+    def environment(self) -> dict[str, str]:
+        """The watcher's own: the installation's, over the networks that can be cut."""
+        home = Path(self.at.environment["SNOWFLAKE_HOME"])
+        ours = home.with_name(f"{home.name}-watched")
+        ours.mkdir(exist_ok=True)
+        port = f"port = {self.at.tenant['snowflake']['port']}"
+        for file in home.iterdir():
+            text = file.read_text().replace(port, f"port = {self.networks['snowflake'].port}")
+            (ours / file.name).write_text(text)
+            (ours / file.name).chmod(0o600)
+        addresses = {f"{name.upper()}_ADDRESS": self.told.url(name) for name in VENDORS}
+        return {
+            **self.at.environment,
+            **addresses,
+            "PAGERDUTY_ADDRESS": KEY,
+            "SNOWFLAKE_HOME": str(ours),
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.networks['aws'].port}",
+        }
+
+    @contextmanager
+    def lived(self) -> Iterator["Days"]:
+        """With the watcher's environment in place; afterwards nothing of it is left."""
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.environment())
+        try:
+            yield self
+        finally:
+            if self._watcher:
+                self._watcher.sessions.end()
+                self._watcher.history.close()
+            os.environ.clear()
+            os.environ.update(before)
+            for each in self.networks.values():
+                each.close()
+
+    @property
+    def watcher(self) -> Watcher:
+        """The one that lives, or a new one where it was killed."""
+        if self._watcher is None:
+            settings = self.at.settings.model_copy(update={"watch": self.watch})
+            made = Watcher(settings, History(place(settings) / "history.sqlite"), Asked(every="5m"))
+            made.tell = self.log.append  # type: ignore[method-assign]
+            self._watcher = made
+        return self._watcher
+
+    def killed(self) -> None:
+        """It is gone between two rounds, and says good-bye to nobody."""
+        if self._watcher is not None:
+            self._watcher.history.db.close()
+            self._watcher = None
+            self.counts["kills"] += 1
+
+    def look(self) -> None:
+        """A round; what was told is what was expected, but for what a fault is about to bring."""
+        self.counts["rounds"] += 1
+        self.watcher.round_that_never_raises()
+        wrong = [line for line in self.log if "mistake in snowpipe-runbook" in line]
+        assert wrong == []
+
+    def causes(self) -> list[tuple[str, str]]:
+        """What was told: each cause that is new, and each that is over."""
+        found = []
+        for row in self.told.of("webhook"):
+            found += [("new", each["id"]) for each in row["new"]]
+            found += [("ended", each["id"]) for each in row["ended"]]
+        return found
+
+    def assert_told(self, why: object) -> None:
+        assert self.causes() == self.expected, (why, self.now, self.log[-8:], self.told.of("webhook")[-2:])
+
+    # ---- time, and what comes with it
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.at.control("GET", "/clock")["now"])
+
+    def pass_time(self, span: timedelta | None = None) -> None:
+        """Until the next round; the producer writes where it works, now and then much at once."""
+        now = self.now
+        if now.weekday() < 5 and 6 <= now.hour < 20 and not self.is_silent:
+            files = 25 if self.chance.random() < 0.03 else self.chance.choice((1, 1, 1, 2))
+            self.counts["bursts"] += files == 25
+            for _ in range(files):
+                self.put("events", events)
+            if 9 <= now.hour < 9 + self.step / timedelta(hours=1):
+                self.put("events_bad", bad_rows)
+        self.at.settle()
+        self.at.advance(seconds=(span or self.step).total_seconds())
+
+    def put(self, stream: str, body: Callable[[int, datetime], bytes]) -> None:
+        self.counts[f"files of {stream}"] += 1
+        number, now = self.counts[f"files of {stream}"], self.now
+        self.at.put(stream, f"{now:%Y-%m-%d-%H%M%S}-{number:06d}.gz", gzip.compress(body(number, now)))
+
+    def until(self, hour: int, weekday: int | None = None) -> None:
+        """Rounds as usual until then."""
+        while self.now.hour // 2 != hour // 2 or weekday not in (None, self.now.weekday()):
+            self.usual()
+
+    def usual(self) -> None:
+        """A round in which nothing new is told; one in fifty, the watcher is killed before it."""
+        self.pass_time()
+        if self.chance.random() < 0.02:
+            self.killed()
+        self.look()
+        self.assert_told("nothing happened")
+
+    def fault(self, name: str) -> None:
+        """Broken, told in the second round at the latest; mended as the message says, told in the second."""
+        check = page.rows()[name].check
+        by_hand = FAULTS[name].begin(self.at)
+        for _ in range(2):
+            self.pass_time()
+            self.look()
+        self.counts["faults"] += 1
+        self.expected.append(("new", check))
+        self.assert_told(name)
+        (cause,) = [each for each in self.told.of("webhook")[-1]["new"] if each["id"] == check]
+        mended = next(by_hand, self)
+        if mended is self and cause["remedy"].startswith("invoke "):
+            self.at.shell(cause["remedy"])
+        self.at.run("refresh", "--yes", expect=None)
+        for _ in range(2):
+            self.pass_time(timedelta(minutes=10))
+            self.look()
+        self.expected.append(("ended", check))
+        self.assert_told(name)
+
+    def outage(self, *sides: str) -> None:
+        """Our own network is away for a round: nobody is told."""
+        self.counts["outages"] += 1
+        for side in sides:
+            self.networks[side].cut()
+        self.pass_time()
+        self.look()
+        for side in sides:
+            self.networks[side].mend()
+        self.usual()
+
+    def silence(self) -> None:
+        """The producer stops in working hours: told after five busy hours and two rounds; then it works."""
+        check = "watch.producer-is-not-silent"
+        self.is_silent = True
+        for _ in range(round(timedelta(hours=5) / self.step) + 2):
+            self.pass_time()
+            self.look()
+        self.expected.append(("new", check))
+        self.assert_told("silence")
+        self.is_silent = False
+        for _ in range(3):
+            self.pass_time()
+            self.look()
+        self.expected.append(("ended", check))
+        self.assert_told("silence is over")
+        self.counts["silences"] += 1
