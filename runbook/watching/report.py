@@ -43,8 +43,10 @@ figcaption { font-weight: 600; } .plot { overflow-x: auto; }
 .plot svg { width: 100%; min-width: 34rem; height: auto; display: block; }
 details { margin-top: .25rem; } summary { cursor: pointer; color: var(--soft); }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
-.key { color: var(--soft); }
-@media print { .plot svg { min-width: 0; }
+.key { color: var(--soft); font-weight: normal; }
+.scroll th[scope=row] { min-width: 9rem; }
+@media print { .plot svg, .scroll th[scope=row] { min-width: 0; } th, td { padding: .2rem .35rem; }
+  td.number, th.number, thead th { white-space: normal; }
   body { max-width: none; font-size: 10pt; } details { display: none; }
   figure, tr { break-inside: avoid; } :root { --paper: #fff; --ink: #000; --card: #fff; --faint: #ccc; } }
 """
@@ -200,16 +202,16 @@ def _canaries(canaries: Sequence[Canary]) -> str:
     """The last canaries, by hop."""
     rows = []
     for each in canaries:
-        stream = f"{each.stream}, {each.at:%Y-%m-%d %H:%M} UTC"
+        sent = f"{each.stream}, {each.at:%Y-%m-%d %H:%M} UTC"
         reached = [f"{each.hops[hop]:.1f}" if hop in each.hops else "" for hop in HOPS]
-        stopped = f"; went no further: {each.problem}" if each.problem else ""
-        rows.append((stream + stopped, *reached))
+        stopped = f"\nIt went no further: {each.problem}" if each.problem else ""
+        rows.append((sent + stopped, *reached))
     head = ("sent", *HOPS)
     return _section("Canaries: seconds to each hop", head, rows) if rows else ""
 
 
 def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A heading and a table whose first column is words and whose others are numbers."""
+    """A heading and a table: words first (a second line is a remark), then numbers."""
     first, *others = head
     tops = f'<th scope="col">{_text(first)}</th>' + "".join(
         f'<th scope="col"{NUMBER}>{_text(each)}</th>' for each in others
@@ -217,7 +219,9 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     lines = []
     for name, *values in rows:
         cells = "".join(f"<td{NUMBER}>{_text(value)}</td>" for value in values)
-        lines.append(f'<tr><th scope="row">{_text(name)}</th>{cells}</tr>')
+        said, _, remark = name.partition("\n")
+        more = f'<br><span class="key">{_text(remark)}</span>' if remark else ""
+        lines.append(f'<tr><th scope="row">{_text(said)}{more}</th>{cells}</tr>')
     region = f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}">'
     return (
         f"<h2>{_text(title)}</h2>\n{region}"

@@ -27,6 +27,8 @@ pytestmark = [
 SCHEMES = {"dark": "0", "light": "1"}  # Chromium's own numbers of preferredColorScheme
 LOOK = """
 const found = {width: innerWidth, over: document.documentElement.scrollWidth,
+  cut: [...document.querySelectorAll('.scroll, .plot')].
+    .filter(each => each.scrollWidth > each.clientWidth).length,
   fetched: performance.getEntriesByType('resource').map(each => each.name),
   dark: matchMedia('(prefers-color-scheme: dark)').matches,
   paper: getComputedStyle(document.body).backgroundColor, violations: []};
@@ -119,6 +121,12 @@ def test_axe_finds_nothing_serious(chromium: str, axe: str, tmp_path: Path, text
     found = opened(chromium, tmp_path, text, flag, more=axe)
     assert found["passes"] > 10
     assert [each for each in found["violations"] if each[1] in ("serious", "critical")] == []
+
+
+def test_nothing_is_cut_off_on_paper(chromium: str, tmp_path: Path, text: str) -> None:
+    """A4 without its margins, where nobody can scroll; the rules for printing are taken for the screen's."""
+    on_paper = text.replace("@media print", "@media all")
+    assert opened(chromium, tmp_path, on_paper, "--window-size=718,1000")["cut"] == 0
 
 
 def test_it_is_printed(chromium: str, tmp_path: Path, text: str) -> None:
