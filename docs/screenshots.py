@@ -1,6 +1,7 @@
 """Make docs/images again: what a terminal of 80 columns shows of three typical faults.
 
-    python docs/screenshots.py
+    python docs/screenshots.py          # writes them
+    python docs/screenshots.py --check  # writes nothing; ends with 1 where one is not what is shown today
 
 Starts a sandbox of its own, breaks one thing from outside, runs `invoke verify` on a terminal, keeps what
 that shows, and runs the remedy it printed before the next.
@@ -10,6 +11,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shlex
 import struct
 import subprocess
@@ -91,9 +93,28 @@ def picture(title: str, shown: str, path: Path) -> None:
     path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 
+def words(picture: Path) -> list[str]:
+    """What a picture says; an external ID is another one in every sandbox."""
+    lines = re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text(encoding="utf-8"))
+    return [re.sub(r"\w+_SFCRole=\S+", "EXTERNAL_ID", line) for line in lines if line.strip()]
+
+
 def main() -> None:
+    """Makes every picture, and with ``--check`` compares it with the one that is there."""
+    if sys.argv[1:] != ["--check"]:
+        make(IMAGES)
+        return
+    with TemporaryDirectory() as made:
+        make(Path(made))
+        old = [name for name in FAULTS if words(IMAGES / f"{name}.svg") != words(Path(made) / f"{name}.svg")]
+    if old:
+        sys.exit(
+            f"docs/images: {', '.join(old)} no longer shows what verify says: python docs/screenshots.py"
+        )
+
+
+def make(images: Path) -> None:
     """Every fault, one after the other."""
-    IMAGES.mkdir(exist_ok=True)
     invoke = [sys.executable, "-m", "invoke"]
     with TemporaryDirectory() as home:
         folder = Path(home) / "sandbox"
@@ -107,7 +128,7 @@ def main() -> None:
             subprocess.run([*invoke, "up"], cwd=ROOT, check=True, capture_output=True)
             for name, break_it in FAULTS.items():
                 break_it()
-                picture("invoke verify", on_a_terminal([*invoke, "verify"]), IMAGES / f"{name}.svg")
+                picture("invoke verify", on_a_terminal([*invoke, "verify"]), images / f"{name}.svg")
                 told = subprocess.run(
                     [*invoke, "verify", "--format", "json"], cwd=ROOT, check=False, capture_output=True
                 )

@@ -15,7 +15,7 @@ exit code (docs/runbook.md#exit-codes).
 """
 
 from runbook.invocation import typed
-from runbook.remedy import NOTHING, Remedy
+from runbook.remedy import NOTHING, Command, Remedy
 
 
 class RunbookError(Exception):
@@ -63,9 +63,18 @@ class NotWritten(SettingsWrong):
 
 
 class Refused(RunbookError):
-    """Going on would lose, widen or overwrite something; nothing was touched."""
+    """Going on would lose, widen or overwrite something; nothing was touched.
+
+    ``adopts``: the command that takes over what somebody else made, where that is what stands in the way.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", remedy: str = "", adopts: Command | None = None
+    ) -> None:
+        super().__init__(what, where=where, why=why, remedy=remedy)
+        self.adopts = adopts
 
 
 class Blocked(RunbookError):

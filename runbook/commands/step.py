@@ -150,7 +150,7 @@ def may_clear(outcome: Outcome) -> bool:
     causes = {row.id for row in outcome.results if row.outcome == "failed"}
     causes.update(by for row in outcome.results for by in row.blocked_by)
     unanswered = [row for row in outcome.results if row.outcome == "unknown" and not row.elsewhere]
-    return bool(causes & CLEARS) or any(not str(row.remedy).startswith("grant ") for row in unanswered)
+    return bool(causes & CLEARS) or any(not row.missing_right for row in unanswered)
 
 
 def _unproven(number: int, outcome: Outcome) -> RunbookError:

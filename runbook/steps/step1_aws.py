@@ -23,6 +23,7 @@ from runbook.facts.whose import (
 from runbook.plan import AwsChange, Change
 from runbook.policies.documents import Document, as_list, same, statements, text
 from runbook.policies.held import Policy, Role
+from runbook.remedy import invoke
 from runbook.settings import ADOPTED_BY, MANAGED_BY, MANAGED_FOR, MOST_TAGS, Settings
 from runbook.wanted.permissions import permissions, tags
 from runbook.wanted.trust import closed_trust
@@ -259,4 +260,5 @@ def _not_ours(what: str, fits: bool) -> Refused:  # noqa: FBT001 (a private sent
         f"{what} exists and was not made by this project",
         why=f"it has no tag ManagedBy={MANAGED_BY}. {difference}",
         remedy="run the step with --adopt to take it over, or choose another name in the settings",
+        adopts=invoke("step1-aws", "--adopt"),
     )

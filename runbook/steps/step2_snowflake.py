@@ -13,6 +13,7 @@ from runbook.facts.objects import StorageIntegration
 from runbook.facts.ours import MARK, is_marked, stages_of_others
 from runbook.facts.whose import admits, integration_is_for_us, kept_locations, named_in
 from runbook.plan import Change, SqlChange
+from runbook.remedy import invoke
 from runbook.settings import Settings, Stream
 from runbook.sql import Value, rendered
 from runbook.steps.owners import refuse_another_owners
@@ -141,10 +142,12 @@ def _theirs(facts: Facts, have: StorageIntegration) -> Iterator[Change]:
         return
     why = "; ".join(_drift(settings, have, want, {}))
     if not facts.adopt:
+        adopting = invoke("step2-snowflake", "--adopt")
         raise Refused(
             f"The integration {have.name} was not made by this project, and is not what is wanted",
             why=f"{why}. Its comment does not end in {MARK}",
-            remedy="invoke step2-snowflake --adopt alters it; or set snowflake.integration to a new name",
+            remedy=f"{adopting} alters it; or set snowflake.integration to a new name",
+            adopts=adopting,
         )
     if others := stages_of_others(facts.reader):
         raise Refused(

@@ -15,6 +15,7 @@ from runbook.plan import AwsChange, Before, Change
 from runbook.policies.access import lets_in
 from runbook.policies.documents import Document, same, text
 from runbook.policies.held import Role, SnowflakesUser, ids_asked_for, principals_of
+from runbook.remedy import invoke
 from runbook.steps.step1_aws import refuse_others_role
 from runbook.wanted.trust import ours
 
@@ -31,7 +32,10 @@ def plan(facts: Facts) -> Iterator[Change]:
             "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
         )
     if not role.is_ours and not facts.settings.aws.share_role:
-        raise Refused(f"The role {role.arn} was not made by this project", remedy="invoke step1-aws --adopt")
+        adopting = invoke("step1-aws", "--adopt")
+        raise Refused(
+            f"The role {role.arn} was not made by this project", remedy=str(adopting), adopts=adopting
+        )
     refuse_others_role(facts)
     want = trust(role, user, _ids_in_use(facts, role, user))
     if not same(role.trust, want):

@@ -14,6 +14,7 @@ from runbook.facts.ours import MARK, marked
 from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.kinds import kind_of
 from runbook.plan import Change, SqlChange
+from runbook.remedy import invoke
 from runbook.settings import Identifier, Stream
 from runbook.sql import rendered
 from runbook.steps.owners import refuse_another_owners
@@ -170,10 +171,12 @@ def _is_orphaned(facts: Facts, stream: Stream) -> bool:
 
 def _theirs(what: str, why: str, setting: str) -> Refused:
     """What others made is altered only with --adopt; it keeps its comment, so `invoke down` leaves it."""
+    adopting = invoke("step4-snowflake", "--adopt")
     return Refused(
         f"{what} was not made by this project, and is not what is wanted",
         why=f"{why}. Its comment does not end in {MARK}",
-        remedy=f"invoke step4-snowflake --adopt alters it; or set {setting} to a new name",
+        remedy=f"{adopting} alters it; or set {setting} to a new name",
+        adopts=adopting,
     )
 
 

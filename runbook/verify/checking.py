@@ -230,6 +230,7 @@ class CheckRun:
                 "remedy": remedy.filled(base.stream or "", self._keys),
                 "see": claim.see,
                 "elsewhere": isinstance(excinfo.value, NoCredentials),
+                "missing_right": getattr(excinfo.value, "missing_right", ""),
             }
         )
 

@@ -31,6 +31,7 @@ class Result:
     remedy: Remedy = NOTHING
     see: str = ""
     elsewhere: bool = False  # unknown because that cloud is the other administrator's
+    missing_right: str = ""  # unknown because we lack it
 
     def as_json(self) -> dict[str, Any]:
         """The result as ``verify --format json`` writes it."""

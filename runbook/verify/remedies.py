@@ -52,9 +52,8 @@ def _refusal(step: Step, facts: Facts) -> Refused | None:
 
 def _instead(command: Command, step: Step, refused: Refused, facts: Facts) -> Remedy:
     """What to do where the step refuses: adopt, where it would then go on; else what the refusal says."""
-    if "--adopt" in refused.remedy:
-        if refused.remedy.startswith("invoke step"):  # another step adopts it
-            first = invoke(*refused.remedy.partition(" alters it")[0].split()[1:])
+    if first := refused.adopts:
+        if step.number != 1:  # where the role and the policy are taken over, they are looked at
             is_it = first.words[: len(command.words)] == command.words
             return remedy(first) if is_it else remedy(first, replace(command, lead=" && "))
         if _is_recognised(facts) and _refusal(step, facts.adopting()) is None:

@@ -1,7 +1,11 @@
-"""The outcome for programs: every format is read by a parser we did not write."""
+"""The outcome for programs: every format is read by a parser we did not write.
+
+Only for Nagios' performance data no kept one is known: its documented form is asked for instead.
+"""
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 from prometheus_client.parser import text_string_to_metric_families
-from pynag.Utils import PerfData
 from tap.parser import Parser
 
 from runbook.clouds.network import one_line
@@ -94,12 +97,21 @@ def test_a_tap_run_without_a_result_bails_out():
 # ---- Nagios
 
 
+# 'label'=value[UOM];[warn];[crit];[min];[max]: https://www.monitoring-plugins.org/doc/guidelines.html
+NUMBER = r"-?[0-9.]+"
+METRIC = re.compile(
+    rf"""(?P<quote>'?)(?P<label>(?(quote)(?:[^'=]|'')+|[^\s'=]+))(?P=quote)=
+    (?P<value>{NUMBER}|U)(?P<uom>s|us|ms|%|B|KB|MB|TB|c|)
+    (?:;(?P<warn>[-@~:0-9.]*))?(?:;(?P<crit>[-@~:0-9.]*))?(?:;(?P<min>(?:{NUMBER})?))?(?:;(?P<max>(?:{NUMBER})?))?""",
+    re.VERBOSE,
+)
+
+
 def performance(text):
     _, _, data = text.splitlines()[0].partition("|")
-    found = PerfData(data.strip())
-    assert found.is_valid()
-    assert found.invalid_metrics == []
-    return {metric.label: metric for metric in found.metrics}
+    found = [METRIC.fullmatch(metric) for metric in re.findall(r"(?:'[^']*'|[^\s'])+", data)]
+    assert all(found), data
+    return {metric["label"]: metric.groupdict() for metric in found}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +131,7 @@ def test_a_nagios_plugin_ends_with_its_own_code_and_says_the_word(found, code, w
 
 def test_a_performance_data_parser_reads_the_counts():
     metrics = performance(as_nagios(broken()))
-    assert {label: (m.value, m.uom, m.crit) for label, m in metrics.items()} == {
+    assert {label: (m["value"], m["uom"], m["crit"]) for label, m in metrics.items()} == {
         "passed": ("3", "", ""),
         "failed": ("3", "", "0"),
         "advice": ("0", "", ""),
@@ -128,7 +140,7 @@ def test_a_performance_data_parser_reads_the_counts():
         "skipped": ("1", "", ""),
         "time": ("0.812", "s", ""),
     }
-    assert {m.max for label, m in metrics.items() if label != "time"} == {"9"}
+    assert {m["max"] for label, m in metrics.items() if label != "time"} == {"9"}
 
 
 def test_nagios_names_each_cause_with_its_remedy():
@@ -203,7 +215,7 @@ def test_any_line_from_outside_is_well_formed_in_every_format(text):
     tests = tap_lines(found)
     assert [test.ok for test in tests] == [False, False, True]
     assert tests[0].yaml_block.get("cause", "") == line
-    assert performance(as_nagios(found))["failed"].value == "1"
+    assert performance(as_nagios(found))["failed"]["value"] == "1"
     assert sum(values(found, "check_passed").values()) == 0
     for write in FORMATS.values():
         write(found).encode()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from runbook.commands.step import may_clear as time_clears
-from runbook.remedy import told
 from runbook.verify import checking
 from tests.unit.observed import Known
 from tests.unit.test_outcome import outcome, result
@@ -34,9 +33,9 @@ def test_what_time_brings_is_waited_for_to_the_end(monkeypatch, check):
 
 
 def test_a_missing_right_stays_missing_and_who_is_silent_may_answer(monkeypatch):
-    denied = result("step1.role-exists", "unknown", remedy="grant iam:GetRole")
-    assert waited(monkeypatch, [denied]) <= 10
-    assert waited(monkeypatch, [replace(denied, remedy=told("check the network"))]) > 90
+    silent = result("step1.role-exists", "unknown", remedy="check the network")
+    assert waited(monkeypatch, [replace(silent, missing_right="iam:GetRole")]) <= 10
+    assert waited(monkeypatch, [silent]) > 90
 
 
 def test_verify_waits_for_whatever_somebody_may_mend_meanwhile(monkeypatch):
