@@ -17,8 +17,9 @@ from runbook.watching.messages import Message
 from tests.unit.test_watching_messages import BEGIN, CHECKS, STEP, Watcher
 
 PHASES = ((), (CHECKS[2],), (), (CHECKS[0], CHECKS[3]), (CHECKS[3],), ())
-"""What is wrong, for twenty rounds each."""
-ROUNDS = 20 * len(PHASES)
+LASTS = 8  # rounds
+ROUNDS = LASTS * len(PHASES)
+KILLS = 25
 
 
 def _rounds(folder: Path) -> None:
@@ -33,7 +34,7 @@ def _rounds(folder: Path) -> None:
     done = folder / "done"
     for number in range(int(done.read_text() if done.exists() else 0), ROUNDS):
         watcher.now = BEGIN + number * STEP
-        watcher.round(*PHASES[number // 20])
+        watcher.round(*PHASES[number // LASTS])
         (folder / "next").write_text(str(number + 1))
         (folder / "next").replace(done)
 
@@ -56,11 +57,11 @@ def _killed_after(seconds: float, folder: Path) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.slow) for each in range(1, 9))])
 def test_killed_at_any_time(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     kills = 0
-    while _killed_after(chance.uniform(0.005, 0.06), tmp_path):
+    while _killed_after(chance.uniform(0.005, 0.03) if kills < KILLS else 60, tmp_path):
         kills += 1
     told = [json.loads(line) for line in (tmp_path / "taken").read_text().splitlines()]
     often = Counter(row["id"] for row in told)

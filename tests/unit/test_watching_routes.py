@@ -212,12 +212,10 @@ class Tattler(socketserver.StreamRequestHandler):
         if self.server.is_mail:  # type: ignore[attr-defined]
             self.say("220 mail")
             while line := self.rfile.readline().decode().strip():
-                more = (
-                    f"535 {base64.b64decode(line[11:]).decode()!r}"
-                    if line.startswith("AUTH")
-                    else "250 AUTH PLAIN"
-                )
-                self.say(more)
+                said = {"EHLO": "250-mail\r\n250 AUTH PLAIN"}.get(line[:4].upper(), "250 ok")
+                if line.startswith("AUTH"):
+                    said = f"535 {base64.b64decode(line[11:]).decode()!r}"
+                self.say(said)
             return
         head = [self.rfile.readline().decode()]
         while head[-1].strip():
