@@ -30,6 +30,7 @@ from tests.scenarios.receivers import Receiver
 
 ROWS = 30  # of a file: enough in a day for a share of bad ones to be judged
 VENDORS = ("webhook", "slack", "teams", "pagerduty")
+ONLY_DEEP = {"delivery.files-are-loaded"}
 RETRIES = {"mode": "standard", "total_max_attempts": 2}
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -121,6 +122,8 @@ class Days:
         self.counts: Counter[str] = Counter()
         self.expected: list[tuple[str, str]] = []
         self.log: list[str] = []
+        self.problems: list[str] = []
+        self.began = self.now
         self.is_silent = False
         self.networks = {
             "aws": Network(int(urlsplit(at.tenant["aws"]["endpoint_url"]).port or 0)),
@@ -213,8 +216,13 @@ class Days:
             found += [("ended", each["id"]) for each in row["ended"]]
         return found
 
-    def assert_told(self, why: object) -> None:
-        assert self.causes() == self.expected, (why, self.now, self.log[-8:], self.told.of("webhook")[-2:])
+    def compare(self, why: object) -> None:
+        """What was told is what was expected; else it is noted, and the days go on."""
+        if self.causes() != self.expected:
+            more = self.causes()[len(self.expected) :]
+            last = [row["text"] for row in self.told.of("webhook")[-1:]]
+            self.problems.append(f"{self.now:%Y-%m-%d %H:%M}, {why}: {more}; {self.log[-6:]}; {last}")
+            self.expected = self.causes()
 
     # ---- time, and what comes with it
 
@@ -251,28 +259,58 @@ class Days:
         if self.chance.random() < 0.02:
             self.killed()
         self.look()
-        self.assert_told("nothing happened")
+        self.compare("nothing happened")
 
     def fault(self, name: str) -> None:
-        """Broken, told in the second round at the latest; mended as the message says, told in the second."""
-        check = page.rows()[name].check
+        """Broken, told in the second round at the latest; mended as the message says, told in the second.
+
+        What only a round that reads everything sees is told within two rounds of the next such one.
+        """
+        row = page.rows()[name]
         by_hand = FAULTS[name].begin(self.at)
-        for _ in range(2):
+        self.rounds(2)
+        if row.check in ONLY_DEEP:
+            while len(self.causes()) == len(self.expected) and self.patience():
+                self.rounds(1)
+        self.ends(row.check, name, lambda: next(by_hand, None))
+
+    def deaf(self) -> None:
+        """Notifications stop for a while, and nothing of ours is to blame."""
+        self.at.control("POST", "/faults", {"notifications": {"drop": 1.0}})
+        self.rounds(2)
+        check = "delivery.newest-file-reached-the-pipe"
+        self.ends(check, "notifications stop", lambda: self.at.control("DELETE", "/faults"))
+
+    def patience(self) -> bool:
+        """Whether the next deep round may still be ahead."""
+        return self.now - self.began < timedelta(days=1) + 2 * self.step
+
+    def rounds(self, count: int) -> None:
+        """So many of them, after which something may be told."""
+        self.began = self.now if count > 1 else self.began
+        for _ in range(count):
             self.pass_time()
             self.look()
+
+    def ends(self, check: str, name: str, by_hand: Callable[[], object]) -> None:
+        """It was told; it is mended, by hand or as the message says; its end is told."""
         self.counts["faults"] += 1
         self.expected.append(("new", check))
-        self.assert_told(name)
-        (cause,) = [each for each in self.told.of("webhook")[-1]["new"] if each["id"] == check]
-        mended = next(by_hand, self)
-        if mended is self and cause["remedy"].startswith("invoke "):
-            self.at.shell(cause["remedy"])
+        self.compare(f"{name} is told")
+        told = self.told.of("webhook")[-1:]
+        remedies = [each["remedy"] for row in told for each in row["new"] if each["id"] == check]
+        by_hand()
+        for remedy in remedies:
+            if remedy.startswith("invoke "):
+                self.at.shell(remedy, expect=None)
         self.mend_files()
         for _ in range(2):
             self.pass_time(timedelta(minutes=10))
             self.look()
+        if check in ONLY_DEEP:
+            self.rounds(2)
         self.expected.append(("ended", check))
-        self.assert_told(name)
+        self.compare(f"{name} is over")
 
     def mend_files(self) -> None:
         """What was not announced, or failed, while it was broken is loaded, as docs/runbook.md says."""
@@ -294,15 +332,11 @@ class Days:
         """The producer stops in working hours: told after five busy hours and two rounds; then it works."""
         check = "watch.producer-is-not-silent"
         self.is_silent = True
-        for _ in range(round(timedelta(hours=5) / self.step) + 2):
-            self.pass_time()
-            self.look()
+        self.rounds(round(timedelta(hours=5) / self.step) + 2)
         self.expected.append(("new", check))
-        self.assert_told("silence")
+        self.compare("silence")
         self.is_silent = False
-        for _ in range(3):
-            self.pass_time()
-            self.look()
+        self.rounds(3)
         self.expected.append(("ended", check))
-        self.assert_told("silence is over")
+        self.compare("silence is over")
         self.counts["silences"] += 1
