@@ -29,6 +29,7 @@ from tests.scenarios.faults import FAULTS, page
 from tests.scenarios.receivers import Receiver
 
 ROWS = 30  # of a file: enough in a day for a share of bad ones to be judged
+HOUR = timedelta(hours=1)
 VENDORS = ("webhook", "slack", "teams", "pagerduty")
 ONLY_DEEP = {"delivery.files-are-loaded"}
 RETRIES = {"mode": "standard", "total_max_attempts": 2}
@@ -231,17 +232,20 @@ class Days:
         return datetime.fromisoformat(self.at.control("GET", "/clock")["now"])
 
     def pass_time(self, span: timedelta | None = None) -> None:
-        """Until the next round; the producer writes where it works, now and then much at once."""
-        now = self.now
-        if now.weekday() < 5 and 6 <= now.hour < 20 and not self.is_silent:
-            files = 25 if self.chance.random() < 0.03 else self.chance.choice((1, 1, 1, 2))
-            self.counts["bursts"] += files == 25
-            for _ in range(files):
-                self.put("events", events)
-            if 9 <= now.hour < 9 + self.step / timedelta(hours=1):
-                self.put("events_bad", bad_rows)
-        self.at.settle()
-        self.at.advance(seconds=(span or self.step).total_seconds())
+        """Until the next round; the producer writes every hour that it works, now and then much at once."""
+        left = span or self.step
+        while left > timedelta(0):
+            now = self.now
+            if now.weekday() < 5 and 6 <= now.hour < 20 and not self.is_silent and left >= HOUR:
+                files = 25 if self.chance.random() < 0.015 else self.chance.choice((1, 1, 1, 2))
+                self.counts["bursts"] += files == 25
+                for _ in range(files):
+                    self.put("events", events)
+                if now.hour == 9:
+                    self.put("events_bad", bad_rows)
+                self.at.settle()
+            self.at.advance(seconds=min(left, HOUR).total_seconds())
+            left -= HOUR
 
     def put(self, stream: str, body: Callable[[int, datetime], bytes]) -> None:
         self.counts[f"files of {stream}"] += 1
@@ -332,7 +336,7 @@ class Days:
         """The producer stops in working hours: told after five busy hours and two rounds; then it works."""
         check = "watch.producer-is-not-silent"
         self.is_silent = True
-        self.rounds(round(timedelta(hours=5) / self.step) + 2)
+        self.rounds(round(5 * HOUR / self.step) + 2)
         self.expected.append(("new", check))
         self.compare("silence")
         self.is_silent = False
