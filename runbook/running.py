@@ -290,12 +290,16 @@ def known(name: str, names: tuple[str, ...]) -> None:
         raise SettingsWrong(f"There is no format {name!r}", remedy=f"--format {'|'.join(names)}")
 
 
+STANDARD_OUTPUT = "-"
+"""As ``--output`` names it."""
+
+
 def write_output(text: str, path: str | None, say: Callable[[str], None]) -> None:
     """The result to a file, whole or not at all, or to standard output. Raises NotWritten.
 
     A device, a pipe or a link (/dev/stdout) is written to, never replaced by a file.
     """
-    if path is None:
+    if path is None or path == STANDARD_OUTPUT:
         say(text)
         return
     target = Path(path)

@@ -21,11 +21,10 @@ from runbook.errors import CannotTell, NotWritten, SettingsWrong
 from runbook.facts import Facts
 from runbook.invocation import HERE
 from runbook.records import new_run_id
-from runbook.running import answered, write_output
+from runbook.running import STANDARD_OUTPUT, answered, write_output
 from runbook.settings import QualifiedName, Settings
 from runbook.terminal import Style, counted, note, say, say_as_is, table
 
-STANDARD_OUTPUT = "-"
 ACCOUNT_NOBODY_HAS = "000000000000"
 
 

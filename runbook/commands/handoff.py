@@ -11,7 +11,7 @@ from runbook.errors import Blocked, CannotTell, Refused, SettingsWrong
 from runbook.facts import Facts
 from runbook.facts.handoff import FromAws, FromSnowflake, Handoff, stored
 from runbook.plan import Applied, AwsChange, Before, answer_of, make
-from runbook.running import Run, running, write_output
+from runbook.running import STANDARD_OUTPUT, Run, running, write_output
 from runbook.settings import SSM, Settings
 from runbook.terminal import Style, note, say, say_as_is, wrapped
 
@@ -33,11 +33,12 @@ def handoff(config: Mapping[str, Any], *, output: str | None, ssm: str | None, y
     with running(
         config, "handoff", sides=("aws",) if ssm else (), spare=("aws", "snowflake"), alone=True, yes=yes
     ) as run:
-        place = named or run.settings.handoff
+        printed = named == STANDARD_OUTPUT
+        place = run.settings.handoff if printed else named or run.settings.handoff
         before = stored(run.reader, place) if place else None
         refuse_anothers(before, run.settings, place or "")
         now = _written(run, before)
-        if place is None:
+        if place is None or printed:
             say_as_is(now.as_text())
             return 0
         if now == before:

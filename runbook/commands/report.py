@@ -11,7 +11,7 @@ from runbook import settings as reading
 from runbook.commands.watch import place
 from runbook.errors import SettingsWrong
 from runbook.invocation import home
-from runbook.running import write_output
+from runbook.running import STANDARD_OUTPUT, write_output
 from runbook.settings import Settings
 from runbook.terminal import note, say_as_is
 from runbook.watching.history import read_only, when
@@ -37,7 +37,7 @@ def report(config: Mapping[str, Any], *, since: str, output: str | None) -> int:
             remedy="pip install pygal, in the runbook's environment",
         ) from None
     write_output(text, output, say_as_is)
-    if output:
+    if output and output != STANDARD_OUTPUT:
         note(f"target {settings.target}: {output} is written")
     return 0
 

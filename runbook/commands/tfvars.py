@@ -6,7 +6,7 @@ from typing import Any
 
 from runbook.errors import Blocked, CannotTell, Refused
 from runbook.facts import Facts
-from runbook.running import running, write_output
+from runbook.running import STANDARD_OUTPUT, running, write_output
 from runbook.settings import Stream
 from runbook.terminal import note, say, say_as_is
 from runbook.wanted.rules import Rule
@@ -33,7 +33,7 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
         note(
             f"no queue yet for {', '.join(waiting)}: after terraform apply, step4-snowflake and tfvars again"
         )
-    if place != "/dev/stdout":
+    if place not in (STANDARD_OUTPUT, "/dev/stdout"):
         say(f"{place} is written for {config['target']}; next: terraform -chdir=terraform apply")
     return 0
 

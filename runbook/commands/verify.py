@@ -16,7 +16,7 @@ from runbook.commands.handoff import tell_stale
 from runbook.errors import NotWritten, Refused, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.kinds import kind_of
-from runbook.running import Run, running, write_output
+from runbook.running import STANDARD_OUTPUT, Run, running, write_output
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, note, say_as_is, wrapped
 from runbook.verify import recording
@@ -72,7 +72,8 @@ def reports(asked: list[str], output: str | None) -> tuple[Report, ...]:
         if name not in ("table", *FORMATS):
             known = "|".join(("table", *FORMATS))
             raise SettingsWrong(f"There is no format {name!r}", remedy=f"--format {known}, or NAME=FILE")
-        found.append(Report(name, path or output))
+        place = path or output
+        found.append(Report(name, None if place == STANDARD_OUTPUT else place))
     places = [report.path for report in found]
     twice = next((path for path in places if places.count(path) > 1), "")
     if twice != "":
@@ -225,7 +226,7 @@ def asked_for(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     for word, following in pairwise([*words, ""]):
         if word == "--format" and following.partition("=")[0] in ("table", *FORMATS):
             formats.append(following)
-        elif word == "--output" and not following.startswith("-"):
+        elif word == "--output" and (following == STANDARD_OUTPUT or not following.startswith("-")):
             output = following or None
     return formats, output
 

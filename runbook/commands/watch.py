@@ -17,7 +17,7 @@ from runbook.clouds.connections import Clouds
 from runbook.errors import CannotTell, NotWritten, RunbookError, SettingsWrong
 from runbook.invocation import home
 from runbook.redaction import hide, redacted
-from runbook.running import write_output
+from runbook.running import STANDARD_OUTPUT, write_output
 from runbook.settings import Settings
 from runbook.terminal import Style, note, say, say_as_is, wrapped
 from runbook.verify import waivers
@@ -63,7 +63,7 @@ def watch(
     Exit code of one round as verify's; of a process that was ended 0.
     """
     settings = reading.read(config)
-    asked = Asked(once, every, output_format, output, listen)
+    asked = Asked(once, every, output_format, None if output == STANDARD_OUTPUT else output, listen)
     pause = _checked(asked, settings)
     if test_message:
         return _test(settings)

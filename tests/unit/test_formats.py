@@ -238,6 +238,7 @@ def test_formats_and_where_they_go():
     assert places("tap", "json=r.json", output="t.tap") == [("tap", "t.tap"), ("json", "r.json")]
     for asked, words in (
         (["nonsense"], "table|json|junit|tap|nagios|prometheus"),
+        (["json", "table=-"], "standard output"),
         (["json", "table"], "standard output"),
         (["json=x", "tap=x"], "to x"),
     ):

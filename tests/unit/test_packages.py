@@ -28,7 +28,7 @@ WANTED = [
             row
             for extra, needed in PROJECT["optional-dependencies"].items()
             for row in needed
-            if extra != "test"
+            if extra not in ("proof", "test")
         ),
     )
 ]

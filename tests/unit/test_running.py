@@ -11,7 +11,7 @@ from runbook.clouds.failures import AwsFailed
 from runbook.clouds.writer import Receipt
 from runbook.commands.discover import _folder_of, _free
 from runbook.commands.sandbox import enter
-from runbook.commands.verify import Report
+from runbook.commands.verify import Report, asked_for, reports
 from runbook.discovery.described import Described
 from runbook.discovery.written import written as discovered_text
 from runbook.errors import (
@@ -313,3 +313,12 @@ def test_the_next_command_is_of_the_program_that_is_installed(monkeypatch):
     assert "snowpipe-runbook -f environments/NAME.yaml TASK" in str(refused.value)
     text = discovered_text(Described("prod"), "A.B.C", {"streams": {}}, "environments/prod.yaml")
     assert "#   snowpipe-runbook -f environments/prod.yaml verify\n" in text
+
+
+def test_a_dash_is_standard_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = []
+    write_output("the result", "-", said.append)
+    assert (said, list(tmp_path.iterdir())) == (["the result"], [])
+    assert [report.path for report in reports(["json"], "-")] == [None]
+    assert asked_for(["verify", "--format", "json", "--output", "-"]) == (["json"], "-")
