@@ -212,7 +212,8 @@ class Tattler(socketserver.StreamRequestHandler):
         if self.server.is_mail:  # type: ignore[attr-defined]
             self.say("220 mail")
             while line := self.rfile.readline().decode().strip():
-                said = {"EHLO": "250-mail\r\n250 AUTH PLAIN"}.get(line[:4].upper(), "250 ok")
+                known = {"EHLO": "250-mail\r\n250 AUTH PLAIN", "QUIT": "221 bye"}
+                said = known.get(line[:4].upper(), "250 ok")
                 if line.startswith("AUTH"):
                     said = f"535 {base64.b64decode(line[11:]).decode()!r}"
                 self.say(said)
