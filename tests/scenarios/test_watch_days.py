@@ -48,8 +48,9 @@ def told() -> Iterator[Receiver]:
         yield found
 
 
+@pytest.mark.slow
 def test_hours(new_installation: Callable[..., Installation], told: Receiver) -> None:
-    """A fault, an outage of ours and a kill, in every run; the month takes minutes."""
+    """A fault, an outage of ours and a kill, in half a minute; the month takes twenty."""
     run = _installed(new_installation, told, 1, step=timedelta(hours=2))
     with run.lived():
         run.pass_time()
