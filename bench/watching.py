@@ -1,49 +1,127 @@
-"""What a round of `invoke watch` costs at the end of a folder, however many files lie in it.
+"""What a round of `invoke watch` costs, however many files lie in the folder.
 
     python -m bench.watching --folder /var/tmp/bench [--keys 100 10000 1000000]
 
-The first round finds the end, every later one reads on from there. The rest of a round asks as much however
-many files there are (tests/scenarios/test_watch.py counts its requests).
+A whole round against a sandbox: every check, both pipes, row counts. Only the listing of the events' folder
+is answered by bench.s3_endpoint, which has as many keys as wanted. The first round finds the folder's end,
+every later one reads on from there. CPU is the watcher's own; the sandbox is a process beside it.
 """
 
 import argparse
+import gzip
+import json
 import os
+import statistics
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.request import urlopen
 
+import yaml
 from tabulate import tabulate
 
-from bench.listing import KEYS, endpoint, prepared
-from bench.s3_endpoint import PREFIX, shapes
-from runbook.listing import pages
-from runbook.listing.ranges import Fetch, Page
-from runbook.watching.arrivals import Mark, look
+from bench.listing import endpoint, prepared
+from bench.s3_endpoint import PREFIX, Keys, shapes
+
+ROOT = Path(__file__).parent.parent
+ROUNDS = 5
+BY_ITSELF = ("sqs:ReceiveMessage", "LOGOUT")
+"""The pipe's own reading of its queue, and a good-bye."""
 
 
-def counting(fetch: Fetch, asked: list[str]) -> Fetch:
-    def counted(after: str, limit: int) -> Page:
-        asked.append(after)
-        return fetch(after, limit)
+@contextmanager
+def front(aws: str, listing: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "bench.front", "--aws", aws, "--listing", listing]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        try:
+            yield f"http://127.0.0.1:{running.stdout.readline().strip()}"
+        finally:
+            running.terminate()
 
-    return counted
+
+def asked_for(url: str) -> Any:
+    with urlopen(url, timeout=60) as answer:
+        return json.load(answer)
 
 
-def reader(url: str) -> SimpleNamespace:
-    """As much of a Reader as listing needs."""
+class Counted:
+    """Requests of the watcher: what the sandbox logged, and the pages that it never saw."""
+
+    def __init__(self, control: str, front_url: str) -> None:
+        self.control, self.front = control, front_url
+        self.next = asked_for(f"{control}/requests?since=0")["next"]
+        self.pages = asked_for(f"{front_url}/asked")
+
+    def since(self) -> int:
+        document = asked_for(f"{self.control}/requests?since={self.next}")
+        pages = asked_for(f"{self.front}/asked")
+        ours = [
+            row
+            for row in document["requests"]
+            if (row["cloud"] == "snowflake" or "assumed-role" not in row["caller"])
+            and row["operation"] not in BY_ITSELF
+        ]
+        found = len(ours) + pages - self.pages
+        self.next, self.pages = document["next"], pages
+        return found
+
+
+def rounds(count: int, keys: Path, latency_ms: float, home: Path) -> Iterator[list[Any]]:
+    """The rows of the table for one folder."""
     import boto3
-    from botocore.config import Config
+    from snowpipe_sandbox import process
 
-    config = Config(signature_version="s3v4", s3={"addressing_style": "path"})
-    client = boto3.client("s3", endpoint_url=url, config=config)
-    clouds = SimpleNamespace(aws=lambda _: client, ca_bundle=lambda: None)
+    from runbook import settings as reading
+    from runbook.commands.watch import Asked, Watcher, place
+    from runbook.watching.history import History
 
-    @contextmanager
-    def waiting(_: str):
-        yield
-
-    return SimpleNamespace(clouds=clouds, waiting=waiting, sleep=time.sleep, now=time.monotonic)
+    status = process.start(home / "sandbox")
+    tenant: Any = status.tenant
+    try:
+        os.environ.update(process.env(home / "sandbox", tenant))
+        os.environ.update({"RUNBOOK_SANDBOX_GIVEN": "1", "RUNBOOK_HOME": str(home / "runbook")})
+        subprocess.run(
+            [sys.executable, "-m", "invoke", "up"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        )
+        written = Keys.read(keys)
+        newest = written.key(len(written) - 1)  # it is there, and loaded
+        body = gzip.compress(b"\t" * 130 + b"\n")
+        boto3.client("s3").put_object(Bucket=tenant["aws"]["bucket"], Key=newest, Body=body)
+        time.sleep(3)
+        with (
+            endpoint(keys, latency_ms) as listing,
+            front(tenant["aws"]["endpoint_url"], listing) as url,
+        ):
+            os.environ["AWS_ENDPOINT_URL"] = url
+            config = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+            config["watch"] = {"deep_every_minutes": None}
+            settings = reading.read(config)
+            assert settings.stream("events").prefix == PREFIX
+            watcher = Watcher(settings, History(place(settings) / "history.sqlite"), Asked(every="5m"))
+            counted = Counted(str(tenant["control_url"]), url)
+            measured = []
+            for _ in range(ROUNDS + 2):
+                begin, used = time.monotonic(), time.process_time()
+                watcher.round()
+                cpu = 1000 * (time.process_time() - used)
+                measured.append((counted.since(), cpu, time.monotonic() - begin))
+            watcher.sessions.end()
+            watcher.history.close()
+        asked, cpu, seconds = measured[0]
+        yield ["first, signing in", count, asked, round(cpu), round(seconds, 1)]
+        later = measured[2:]  # the second still imports and fills caches
+        few, many = min(row[0] for row in later), max(row[0] for row in later)
+        middle = [statistics.median(row[place_] for row in later) for place_ in (1, 2)]
+        asked_text = str(few) if few == many else f"{few} to {many}"
+        yield [f"later, median of {ROUNDS}", count, asked_text, round(middle[0]), round(middle[1], 1)]
+    finally:
+        process.stop(home / "sandbox")
 
 
 def main() -> None:
@@ -53,22 +131,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--latency-ms", type=float, default=30)
     given = parser.parse_args()
-    os.environ |= KEYS
     rows = []
+    before = dict(os.environ)
     for count in given.keys:
-        path = prepared(given.folder, count, given.shape)
-        with endpoint(path, given.latency_ms) as url:
-            asked: list[str] = []
-            fetch = counting(pages.of_bucket(reader(url), "bucket", PREFIX, connections=2), asked)
-            mark = Mark()
-            for name in ("first round", "second round", "third round"):
-                begin, used = time.monotonic(), time.process_time()
-                end = look(fetch, PREFIX, mark)
-                mark = end.mark
-                cpu = round(1000 * (time.process_time() - used))
-                rows.append([name, count, len(asked), cpu, round(time.monotonic() - begin, 2)])
-                asked.clear()
-    print(tabulate(rows, headers=["", "keys", "requests", "CPU ms", "seconds"], intfmt=","))
+        keys = prepared(given.folder, count, given.shape)
+        with TemporaryDirectory() as home:
+            rows += rounds(count, keys, given.latency_ms, Path(home))
+        os.environ.clear()
+        os.environ.update(before)
+    print(tabulate(rows, headers=["round", "keys", "requests", "CPU ms", "seconds"], intfmt=","))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
 """`invoke report`: the past of a target as one HTML file, from the history of `invoke watch`."""
 
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook import settings as reading
 from runbook.commands.watch import place
 from runbook.errors import SettingsWrong
+from runbook.invocation import home
 from runbook.running import STANDARD_OUTPUT, write_output
 from runbook.settings import Settings
 from runbook.terminal import note, say_as_is
 from runbook.watching.history import read_only, when
-from runbook.watching.past import Past
+from runbook.watching.past import Canary, Past
 from runbook.watching.report import page
 
+CANARIES = 10
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -23,7 +27,7 @@ def report(config: Mapping[str, Any], *, since: str, output: str | None) -> int:
     settings = reading.read(config)
     past, now = past_of(settings, since)
     try:
-        text = page(past, settings, now)
+        text = page(past, settings, now, canaries_of(settings, now - past.since, now))
     except ModuleNotFoundError as error:
         if error.name != "pygal":
             raise
@@ -36,6 +40,22 @@ def report(config: Mapping[str, Any], *, since: str, output: str | None) -> int:
     if output and output != STANDARD_OUTPUT:
         note(f"target {settings.target}: {output} is written")
     return 0
+
+
+def canaries_of(settings: Settings, span: timedelta, now: datetime) -> list[Canary]:
+    """The last canaries of a target, the newest first, from the records of `invoke verify --canary`."""
+    found: list[Canary] = []
+    for path in sorted((home() / "runs").glob("*.jsonl"), reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # `invoke runs` names damage
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            for row in reversed(rows):
+                at = datetime.fromisoformat(row["at"])
+                if "hops" in row and row["target"] == settings.target and now - at <= span:
+                    hops = {str(hop): float(seconds) for hop, seconds in row["hops"].items()}
+                    found.append(Canary(at, str(row["canary"]), hops, str(row["problem"])))
+        if len(found) >= CANARIES:
+            break
+    return found[:CANARIES]
 
 
 def past_of(settings: Settings, since: str) -> tuple[Past, datetime]:

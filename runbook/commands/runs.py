@@ -195,8 +195,12 @@ def _line(row: Row, *, references: bool) -> Iterator[str]:
         ]
         passed = sum(word == "passed" for word in row["checks"].values())
         yield f"checks    step {row['step']}: {passed} passed{''.join(f', {each}' for each in red)}"
+    elif "hops" in row:
+        hops = ", ".join(f"{hop} {seconds:.1f} s" for hop, seconds in row["hops"].items())
+        stopped = f"; it went no further: {row['problem']}" if row["problem"] else ""
+        yield f"canary    {row['canary']}: {hops or 'not sent'}{stopped}"
     elif "change" in row:
-        yield f"change    {row['change']}: {row['why']}"
+        yield f"change    {row['change']}: {row.get('why', 'to time each hop')}"  # of a canary, formerly
         yield from _text(row, references=references)
         yield from _replaced(row)
 

@@ -71,7 +71,7 @@ def watch(
     with alone(folder / "lock", settings.target):
         history = History(folder / "history.sqlite")
         try:
-            return _Watcher(settings, history, asked).run(pause)
+            return Watcher(settings, history, asked).run(pause)
         finally:
             history.close()
 
@@ -126,7 +126,7 @@ def _clouds(settings: Settings) -> Clouds:
     return Clouds(settings, run_id="watch", command="watch")
 
 
-class _Watcher:
+class Watcher:
     """The rounds of one process."""
 
     def __init__(self, settings: Settings, history: History, asked: Asked) -> None:

@@ -67,6 +67,8 @@ class Flight:
             self.remove(self.canary)
             raise
         self.remove(self.canary)
+        hops = {hop: round(seconds, 1) for hop, seconds in self.seconds_of.items()}
+        self.run.record.note({"canary": self.stream.name, "hops": hops, "problem": problem})
         return self._results(problem)
 
     # ---- the way
@@ -108,7 +110,13 @@ class Flight:
     def _put(self) -> None:
         # on record before it is there: whoever is killed now leaves a trace
         self.run.record.note(
-            {"step": 0, "change": "canary begun", "text": self.canary.key, "pid": os.getpid()}
+            {
+                "step": 0,
+                "change": "canary begun",
+                "why": "to time each hop",
+                "text": self.canary.key,
+                "pid": os.getpid(),
+            }
         )
         try:
             self._write("PutObject", {"Key": self.canary.key, "Body": self.canary.body})

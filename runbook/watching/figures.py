@@ -45,6 +45,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "arrived_bytes_total": (COUNTER, "Bytes that arrived in the folder since watching began."),
     "table_rows": (GAUGE, "Rows in the stream's table."),
     "bad_row_ratio": (GAUGE, "Bad rows among all rows of the last day, from 0 to 1."),
+    "loaded_files": (GAUGE, "Files in the folder that are loaded, as the last deep round counted them."),
     "failed_files": (GAUGE, "Files that failed to load, as the last deep round counted them."),
     "pipe_credits": (GAUGE, "Credits that the pipe cost within a day, as the last deep round read them."),
     "missing_files": (GAUGE, "Files of the last 14 days that no load history knows, by the last deep round."),
@@ -106,7 +107,7 @@ def _of_streams(found: Round, history: History, settings: Settings) -> Iterator[
                 mine[f"load_latency_p{percent}_seconds"] = value
         for name in ("arrived_files", "arrived_bytes"):
             mine[f"{name}_total"] = float(history.noted(f"{name}.{each.stream}") or 0)
-        for name in ("failed_files", "missing_files", "pipe_credits"):
+        for name in ("loaded_files", "failed_files", "missing_files", "pipe_credits"):
             if name not in mine and (last := _last(history, each.stream, name)) is not None:
                 mine[name] = last
         for name, value in mine.items():

@@ -20,12 +20,12 @@ from runbook.watching import arrivals
 from runbook.watching.arrivals import End, Mark
 from runbook.watching.flow import Flow
 from runbook.watching.history import History, iso, when
+from runbook.watching.past import KIND_OF
 
 DAY = timedelta(days=1)
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
+LOADED = (Kind.LOADED_BY_PIPE, Kind.LOADED_BY_EARLIER_PIPE, Kind.LOADED_BY_COPY, Kind.IN_TABLE)
 SCHEMAS = 20  # of bad rows, the most frequent ones
-KIND_OF = "bad_rows_of "
-"""A figure of this name, and a schema: how many bad rows the last day brought of it."""
 
 Figures = dict[str, float]
 
@@ -112,7 +112,7 @@ def _of_status(status: objects.PipeStatus) -> Figures:
 
 
 def _of_ledger(facts: Facts, stream: Stream, now: datetime) -> Figures:
-    """How many files failed, and how many of the last 14 days no load history knows."""
+    """How many files are loaded and how many failed; how many of 14 days no load history knows."""
     listing = facts.listing(stream)
     if listing is None or listing.error or facts.loads(stream) is None or facts.pipe(stream) is None:
         return {}
@@ -120,6 +120,7 @@ def _of_ledger(facts: Facts, stream: Stream, now: datetime) -> Figures:
     unknown = ledger.of(*MISSING)
     known_since = now - timedelta(days=snowflake.LOAD_HISTORY_DAYS)
     return {
+        "loaded_files": len(ledger.of(*LOADED)),
         "failed_files": len(ledger.of(Kind.FAILED)),
         "missing_files": sum(file.modified > known_since for file in unknown),
     }

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,6 +13,8 @@ from runbook.watching.flow import quantile
 from runbook.watching.history import iso, when
 
 Points = list[tuple[datetime, float]]
+KIND_OF = "bad_rows_of "
+"""A figure of this name, and a schema: how many bad rows a day brought of it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,16 @@ class Incident:
     cause: Cause
     since: datetime
     ended: datetime | None
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A canary that was sent: seconds to each hop that it reached, and why it went no further."""
+
+    at: datetime
+    stream: str
+    hops: Mapping[str, float]
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,21 @@ class Past:
         """Rows that came into the table between rounds."""
         points = self.points(stream, "table_rows")
         return [(at, max(0.0, after - before)) for (_, before), (at, after) in pairwise(points)]
+
+    def bad_rows(self, stream: str) -> list[tuple[str, float, float]]:
+        """Each schema of bad rows: rows in a day as the last deep round counted them, and the most of a day.
+
+        The most frequent first; one that the last round saw no more counts zero.
+        """
+        named = (stream, f"{KIND_OF}%", iso(self.since))
+        every = "FROM figure WHERE stream = ? AND name LIKE ? AND at >= ?"
+        (last,) = self.db.execute(f"SELECT MAX(at) {every}", named).fetchone()
+        rows = self.db.execute(
+            f"SELECT name, SUM(CASE WHEN at = ? THEN value ELSE 0 END), MAX(value) {every} "
+            "GROUP BY name ORDER BY 2 DESC, 3 DESC, 1",
+            (last, *named),
+        )
+        return [(str(name).removeprefix(KIND_OF), float(now), float(most)) for name, now, most in rows]
 
     def trend(self, stream: str) -> Trend:
         """A stream in numbers."""

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from runbook.settings import Settings
 from runbook.terminal import counted
 from runbook.watching.history import clean
-from runbook.watching.past import Incident, Past, Points, by_hour
+from runbook.watching.past import Canary, Incident, Past, Points, by_hour
 
 TITLE = "Snowpipe {target}"
 ROWS = 40  # of a table beside a plot
@@ -43,14 +43,16 @@ figcaption { font-weight: 600; } .plot { overflow-x: auto; }
 .plot svg { width: 100%; min-width: 34rem; height: auto; display: block; }
 details { margin-top: .25rem; } summary { cursor: pointer; color: var(--soft); }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
-.key { color: var(--soft); }
-@media print { .plot svg { min-width: 0; }
+.key { color: var(--soft); font-weight: normal; }
+.scroll th[scope=row] { min-width: 9rem; }
+@media print { .plot svg, .scroll th[scope=row] { min-width: 0; } th, td { padding: .2rem .35rem; }
+  td.number, th.number, thead th { white-space: normal; }
   body { max-width: none; font-size: 10pt; } details { display: none; }
   figure, tr { break-inside: avoid; } :root { --paper: #fff; --ink: #000; --card: #fff; --faint: #ccc; } }
 """
 
 
-def page(past: Past, settings: Settings, now: datetime) -> str:
+def page(past: Past, settings: Settings, now: datetime, canaries: Sequence[Canary] = ()) -> str:
     """The whole page. Raises ModuleNotFoundError where pygal is not installed."""
     title = TITLE.format(target=settings.target)
     parts = [
@@ -59,6 +61,8 @@ def page(past: Past, settings: Settings, now: datetime) -> str:
         _causes(past, now),
         _numbers(past, settings),
         _plots(past, settings, now),
+        _bad_rows(past, settings),
+        _canaries(canaries),
         _foot(past, now),
     ]
     body = "\n".join(parts)
@@ -92,12 +96,7 @@ def _state(past: Past, now: datetime) -> str:
         return '<p class="state">Nothing was watched yet: <code>invoke watch --once</code>.</p>'
     at, verdict, summary = last
     lasting = [each for each in past.incidents() if each.ended is None]
-    words = {
-        "healthy": "All is well.",
-        "broken": "Something is broken.",
-        "unknown": "Some checks could not tell.",
-    }
-    said = words.get(verdict, verdict)
+    said = WORDS.get(verdict, verdict)
     if lasting:
         said = f"{counted(len(lasting), 'cause')} reported and not over."
     streams = "; ".join(f"{name}: {word}" for name, word in summary.get("words", {}).items())
@@ -138,18 +137,7 @@ def _incident(each: Incident, now: datetime) -> str:
 
 def _numbers(past: Past, settings: Settings) -> str:
     rows = [past.trend(stream.name).as_row() for stream in settings.streams]
-    head = "".join(
-        f'<th scope="col"{"" if name == "stream" else NUMBER}>{_text(name)}</th>' for name in rows[0]
-    )
-    lines = []
-    for row in rows:
-        first, *others = row.values()
-        cells = "".join(f"<td{NUMBER}>{_text(_grouped(value))}</td>" for value in others)
-        lines.append(f'<tr><th scope="row">{_text(first)}</th>{cells}</tr>')
-    return (
-        '<h2>In numbers</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="In numbers"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    return _section("In numbers", list(rows[0]), [[_grouped(each) for each in row.values()] for row in rows])
 
 
 NUMBER = ' class="number"'
@@ -193,6 +181,52 @@ def _plots(past: Past, settings: Settings, now: datetime) -> str:
         ("Files that failed, and that no history knows", [*_failures(past, names)]),
     ]
     return "<h2>Over time</h2>\n" + "\n".join(_figure(title, series) for title, series in plots)
+
+
+def _bad_rows(past: Past, settings: Settings) -> str:
+    """Bad rows by kind and schema, as deep rounds counted them."""
+    found = []
+    for stream in settings.streams:
+        for name, last, most in past.bad_rows(stream.name):
+            found.append((f"{stream.name}: {name}", f"{last:,.0f}", f"{most:,.0f}"))
+    if not found:
+        return ""
+    head = ("kind, and the schema named in it", "the last day", "the most of a day")
+    return _section("Bad rows by kind and schema", head, found)
+
+
+HOPS = ("put", "event", "forwarded", "loaded", "row-visible")
+
+
+def _canaries(canaries: Sequence[Canary]) -> str:
+    """The last canaries, by hop."""
+    rows = []
+    for each in canaries:
+        sent = f"{each.stream}, {each.at:%Y-%m-%d %H:%M} UTC"
+        reached = [f"{each.hops[hop]:.1f}" if hop in each.hops else "" for hop in HOPS]
+        stopped = f"\nIt went no further: {each.problem}" if each.problem else ""
+        rows.append((sent + stopped, *reached))
+    head = ("sent", *HOPS)
+    return _section("Canaries: seconds to each hop", head, rows) if rows else ""
+
+
+def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A heading and a table: words first (a second line is a remark), then numbers."""
+    first, *others = head
+    tops = f'<th scope="col">{_text(first)}</th>' + "".join(
+        f'<th scope="col"{NUMBER}>{_text(each)}</th>' for each in others
+    )
+    lines = []
+    for name, *values in rows:
+        cells = "".join(f"<td{NUMBER}>{_text(value)}</td>" for value in values)
+        said, _, remark = name.partition("\n")
+        more = f'<br><span class="key">{_text(remark)}</span>' if remark else ""
+        lines.append(f'<tr><th scope="row">{_text(said)}{more}</th>{cells}</tr>')
+    region = f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(title)}">'
+    return (
+        f"<h2>{_text(title)}</h2>\n{region}"
+        f"<table><thead><tr>{tops}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
 
 
 def _failures(past: Past, names: Sequence[str]) -> Series:

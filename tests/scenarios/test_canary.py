@@ -72,6 +72,7 @@ def test_it_arrives_is_timed_and_is_gone_and_nobody_elses_row_is(shared: Install
     )
     assert history == [("Loaded", 1, "EVENTS_PIPE")]
     assert all(word in record.read_text() for word in ("s3:PutObject", "s3:DeleteObject", "DELETE FROM"))
+    assert "canary    events: put " in shared.run("runs", "--show", record.stem).stdout
     # what it leaves in the histories worries nobody
     assert shared.verify()["healthy"]
     assert {row["outcome"] for row in canary(shared, "--stream", "events_bad").values()} == {"passed"}

@@ -79,6 +79,16 @@ def test_a_run_is_told_with_ids_documents_checks_and_end(record, settings):
     assert '-   "Id": "theirs"' not in text
 
 
+@pytest.mark.parametrize("begun", [{"why": "to time each hop"}, {}], ids=["today", "formerly"])
+def test_a_canary_is_told_with_its_hops(record, begun):
+    found = record(1, command="verify", ended="")
+    found.note({"step": 0, "change": "canary begun", "text": "in/canary.gz", "pid": 7, **begun})
+    found.note({"canary": "events", "hops": {"put": 0.2, "event": 1.4}, "problem": "not within 600 seconds"})
+    text = runs.told(runs.find("latest"))
+    assert "change    canary begun: to time each hop" in text
+    assert "canary    events: put 0.2 s, event 1.4 s; it went no further: not within 600 seconds" in text
+
+
 def test_a_run_is_found_by_the_end_of_its_id(record):
     first = record(1, SQL)
     record(2, SQL)
@@ -152,6 +162,7 @@ def test_json_stays_the_same_json():
         {"planned": [{"what": 1}], "step": 1},
         {"checks": ["red"], "step": 1},
         {"checks": {"a": 1}},
+        {"canary": "events", "hops": ["put"], "problem": ""},
         {"change": 7, "why": "x", "text": "y"},
         {"change": "s3:Put", "why": "x"},
         {"change": "s3:Put", "why": "x", "text": ["y"]},

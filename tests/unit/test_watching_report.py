@@ -14,6 +14,7 @@ import pytest
 from runbook.commands.report import report, span_of
 from runbook.commands.status import status
 from runbook.errors import SettingsWrong
+from runbook.records import Record
 from runbook.settings import Settings
 from runbook.watching.causes import Cause
 from runbook.watching.history import History, iso, read_only
@@ -126,6 +127,49 @@ def test_state_causes_and_remedies_come_first(text: str) -> None:
     assert body.index("step1.role-exists") < body.index("step4.pipe-is-not-paused")
     assert "invoke step1-aws step3-aws" in body
     assert "and lasts" in body
+
+
+def test_bad_rows_are_told_by_kind_and_schema(tmp_path: Path, settings: Settings) -> None:
+    history = filled(tmp_path / "h.sqlite")
+
+    def work(db: Any) -> None:
+        for hours, name, count in (
+            (30, "schema_violations/2-0-1 of com.acme/checkout/1-0-0", 1200),
+            (6, "schema_violations/2-0-1 of com.acme/checkout/1-0-0", 3),
+            (6, "adapter_failures/1-0-0", 40),
+        ):
+            row = (iso(NOW - timedelta(hours=hours)), "events_bad", f"bad_rows_of {name}", count)
+            db.execute("INSERT INTO figure VALUES (?, ?, ?, ?)", row)
+
+    history.change(work)
+    past = Past(history.db, NOW - timedelta(days=7))
+    assert past.bad_rows("events_bad") == [
+        ("adapter_failures/1-0-0", 40, 40),
+        ("schema_violations/2-0-1 of com.acme/checkout/1-0-0", 3, 1200),
+    ]
+    assert past.bad_rows("events") == []
+    found = page(past, settings, NOW)
+    assert found.index("Bad rows by kind and schema") < found.index("com.acme/checkout/1-0-0")
+    assert "1,200" in found
+
+
+def test_the_last_canaries_are_told_by_hop(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path))
+    for name, hops, problem in (
+        ("20261120T120001Z-aaaaaa", {"put": 0.2, "event": 1.4, "row-visible": 61.0}, ""),
+        ("20261120T130001Z-bbbbbb", {"put": 0.3}, f"not within 600 seconds {EVIL}"),
+    ):
+        Record(settings, "verify", name).note({"canary": "events", "hops": hops, "problem": problem})
+    (tmp_path / "runs" / "20261120T140001Z-cccccc.jsonl").write_text("damaged\n")
+    (tmp_path / "runs" / "20261120T150001Z-dddddd.jsonl").write_text('["of another program"]\n')
+    history = filled(tmp_path / "watch" / "sandbox" / "history.sqlite")
+    history.close()
+    assert report(written(), since="1000w", output=str(tmp_path / "report.html")) == 0
+    found = (tmp_path / "report.html").read_text()
+    section = found[found.index("Canaries: seconds to each hop") :]
+    assert section.index("not within 600 seconds &lt;script&gt;") < section.index("61.0")
 
 
 def test_whoever_does_not_see_it_is_read_it(text: str) -> None:

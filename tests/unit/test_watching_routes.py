@@ -1,20 +1,27 @@
 """Each route's document is what its vendor documents, and what cannot be used is one sentence."""
 
+import base64
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_string
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbook.settings import read
 from runbook.settings.watch import Route
 from runbook.watching import delivery, routes
-from runbook.watching.causes import Cause
+from runbook.watching.causes import Cause, Seen, take
+from runbook.watching.history import History
 from runbook.watching.messages import Message
 from runbook.watching.routes import KINDS, NotDelivered, Unusable
 from tests.scenarios.receivers import Receiver, receiver
+from tests.unit.conftest import written
 
 AT = datetime(2026, 3, 2, 8, 10, tzinfo=UTC)
 KEY = "0123456789abcdef0123456789abcdef"
@@ -196,6 +203,95 @@ def test_mail() -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Subject"] == MESSAGES["changed"].title
     assert "invoke resume --stream events" in body
+
+
+class Tattler(socketserver.StreamRequestHandler):
+    """Refuses everything, and repeats what it was told: an HTTP server, or one for mail."""
+
+    def handle(self) -> None:
+        if self.server.is_mail:  # type: ignore[attr-defined]
+            self.say("220 mail")
+            while line := self.rfile.readline().decode().strip():
+                known = {"EHLO": "250-mail\r\n250 AUTH PLAIN", "QUIT": "221 bye"}
+                said = known.get(line[:4].upper(), "250 ok")
+                if line.startswith("AUTH"):
+                    said = f"535 {base64.b64decode(line[11:]).decode()!r}"
+                self.say(said)
+            return
+        head = [self.rfile.readline().decode()]
+        while head[-1].strip():
+            head.append(self.rfile.readline().decode())
+        size = next(int(line[15:]) for line in head if line.lower().startswith("content-length:"))
+        said = f"{head[0]} {self.rfile.read(size).decode()[:200]}"[:290].replace("\r\n", " ")
+        self.say(f"HTTP/1.0 400 no\r\nContent-Length: {len(said.encode())}\r\n\r\n{said}")
+
+    def say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+@contextmanager
+def tattler(*, is_mail: bool = False) -> Iterator[int]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tattler) as server:
+        server.is_mail, server.daemon_threads = is_mail, True  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_a_secret_that_comes_back_is_in_no_log_and_no_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every kind of route, each with a secret of its own, and servers that repeat it."""
+    log: list[str] = []
+    with tattler() as web, tattler(is_mail=True) as post:
+        address = f"http://127.0.0.1:{web}/services/pl4nted"
+        for kind in ("webhook", "slack", "teams"):
+            monkeypatch.setenv(f"OF_{kind.upper()}", f"{address}-{kind}?sig=pl4nted-query")
+        monkeypatch.setenv("OF_PAGERDUTY", "pl4nted0123456789abcdef012345678")
+        monkeypatch.setenv("OF_EMAIL", "pl4nted-password")
+        mail = {
+            "host": "127.0.0.1",
+            "port": post,
+            "security": "none",
+            "user": "me",
+            "sender": "a@b.c",
+            "to": ["d@e.f"],
+        }
+        named = {
+            kind: {"kind": kind, "secret_from": f"OF_{kind.upper()}"}
+            for kind in ("webhook", "slack", "teams")
+        }
+        settings = read(
+            written(
+                watch={
+                    "routes": {
+                        **named,
+                        "pagerduty": {
+                            "kind": "pagerduty",
+                            "secret_from": "OF_PAGERDUTY",
+                            "url": f"http://127.0.0.1:{web}/v2/enqueue",
+                        },
+                        "email": {"kind": "email", "secret_from": "OF_EMAIL", **mail},
+                    }
+                }
+            )
+        )
+        usable, problems = routes.ways(settings)
+        history = History(tmp_path / "h.sqlite", durable=False)
+        seen = Seen({"step4.check-0": replace(cause(), sure=True)})
+        history.change(lambda db: take(db, seen, AT, confirm=1))
+        delivery.deliver(
+            history, usable, target="prod", now=AT, remind_after=None, messages_an_hour=6, tell=log.append
+        )
+        answers = delivery.send_test(usable, "prod", AT)
+        history.close()
+    assert problems == []
+    assert len(log) == len(answers) == 5
+    assert all("HTTP 400" in answers[kind] for kind in ("webhook", "slack", "teams", "pagerduty"))
+    assert "535" in answers["email"]
+    kept = (tmp_path / "h.sqlite").read_bytes()
+    assert "pl4nted" not in "".join(log) + "".join(answers.values())
+    assert b"pl4nted" not in kept
 
 
 def test_the_titles_fit_a_telephone() -> None:
