@@ -351,7 +351,7 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     with advice(remedy=SEES_ALL):
         hidden = ledger.evidence.table.hidden
         seen = f"all but {hidden:,} rows of the table" if hidden else "all rows"
-        assert seen == "all rows", "our role does not see them: whether rows are missing nobody can tell"
+        assert seen == "all rows", "our role cannot see them, so it is not known whether rows are missing"
 
 
 @check(

@@ -167,7 +167,7 @@ def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) ->
 
 
 @check(
-    remedy="take that statement out of the policy it names, except the streams' folders from it, or detach "
+    remedy="take that statement out of the policy it names, exempt the streams' folders from it, or detach "
     "that policy",
     see="denied",
 )
@@ -208,7 +208,7 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
         assert lacking == [], "a role may do only what both its policy and its boundary allow"
 
 
-@check(remedy="except the role from that statement of the bucket's policy", see="denied")
+@check(remedy="exempt the role from that statement of the bucket's policy", see="denied")
 def check_bucket_policy_lets_the_role_read(
     facts: Facts, buckets: dict[str, Bucket], settings: Settings
 ) -> None:

@@ -141,7 +141,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-ses
 
 
 @check(
-    remedy="except the role from that condition, or have it allow Snowflake",
+    remedy="exempt the role from that condition, or have it allow Snowflake",
     see="denied",
     needs=RIGHT_FROM_HERE,
 )

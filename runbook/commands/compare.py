@@ -176,4 +176,4 @@ def _tell(found: list[Difference], compared: int, nothing: list[str]) -> None:
     told = counted(len(found), "difference") if found else "no difference"
     say(f"{told} in {counted(compared, 'question')}")
     if nothing:
-        note(f"{counted(len(nothing), 'question')} had no rows, or are about what is not in this sandbox")
+        note(f"{counted(len(nothing), 'question')} could not be compared: no rows, or not in this sandbox")

@@ -102,7 +102,7 @@ def _pause(run: Run, stream: Stream, change: SqlChange) -> None:
         if _is_held(run.facts(), stream):
             raise Refused(
                 f"{stream.pipe} is paused by a replacement that was cut off, which would resume it",
-                why="It loads nothing now, until somebody ends the replacement",
+                why="It loads nothing until the replacement is finished",
                 remedy=f"invoke replace-pipe --stream {stream.name}, then run the command again",
             )
         _make(run, change)

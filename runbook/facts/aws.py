@@ -53,7 +53,9 @@ def ask(read: Callable[[], T], what: str) -> T | None:
         missing = right(error.service, error.operation) if error.is_denied else ""
         remedy = f"grant {missing}" if missing else "run the command again"
         if missing and "explicit deny" in error.message:
-            remedy = f"have that Deny except you, for no grant outweighs it ({missing})"
+            remedy = (
+                f"ask the policy's owner to exempt you from that Deny: a grant cannot override it ({missing})"
+            )
         raise CannotTell(
             f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
         ) from None

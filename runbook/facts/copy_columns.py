@@ -120,7 +120,7 @@ def _column(word: Token) -> str:
 
 
 def _item(words: list[Token]) -> Item:
-    """What an expression is, as far as it is certain; its alias counts as nothing."""
+    """What an expression is, as far as it is certain; its alias is ignored."""
     words = _without_alias(words)
     text = "".join(word.text if word.kind != "name" else word.text.upper() for word in words)
     text = re.sub(r"^\w+\.(?=\$|METADATA)", "", text)  # the stage's own alias

@@ -123,13 +123,14 @@ def _is_told_again(
     made: Mapping[str, Any], outcome: Outcome, same: Callable[[Outcome], bool], remedy: str
 ) -> None:
     """Raises NotWritten where the recording tells another verdict."""
-    why = "it tells another one"
+    why = "a verdict would differ"
     try:
         again = replayed(made)
         if same(again):
             return
         pairs = zip(outcome.results, again.results, strict=False)
-        why += next((f" of {one.id}" for one, other in pairs if one.outcome != other.outcome), "")
+        differ = (one.id for one, other in pairs if one.outcome != other.outcome)
+        why = next((f"the verdict of {name} would differ" for name in differ), why)
     except RunbookError as error:
         why = str(error)
     raise NotWritten("The recording would not tell the same verdict", why=why, remedy=remedy)
