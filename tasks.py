@@ -211,7 +211,7 @@ def plan(c: Context, format: str = "table", exit_code: bool = False, debug: bool
         "all": "list every check, not only what did not pass",
         "record": "also write this file: the verdict with every answer of both clouds that it stands on",
         "replay": "tell such a file's verdict again; contacts nobody",
-        "plain": "with --record: replace no account, user, external ID or bucket in it",
+        "plain": "with --record: replace no name in it",
         "debug": DEBUG,
     },
 )
@@ -626,6 +626,18 @@ def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     run(c, "sql", step_number=step, debug=debug)
 
 
+@task(
+    help={
+        "with": "a recording, as verify --record writes it (required)",
+        "format": TABLE_OR_JSON,
+        "debug": DEBUG,
+    }
+)
+def compare(c: Context, with_: str = "", format: str = "table", debug: bool = False) -> None:
+    """Ask a sandbox what a recording asked of the clouds; list where it answers otherwise."""
+    run(c, "compare", file=with_, format=format, debug=debug)
+
+
 @task(help={"debug": DEBUG})
 def demo(c: Context, debug: bool = False) -> None:
     """The whole story on a fresh sandbox: set-up, files, a fault, its remedy, and the sums."""
@@ -703,6 +715,7 @@ namespace = Collection(
     runs,
     settings,
     sql,
+    compare,
     demo,
     lint,
 )

@@ -190,18 +190,21 @@ def check_no_file_failed(facts: Facts, ledger: Ledger, listing: Listing, stream:
     """
     found = failed(ledger, Listing() if listing.error else listing)
     refused = any(is_refused(row) for row in found)
-    by = _kept_out_by(facts, found.keys[:NAMED]) if refused else ""
+    by = _kept_out_by(facts, stream, found.keys[:NAMED]) if refused else ""
     with mended_by(LET_IN, only=refused):
         assert found == [], f"Snowflake could not load these files{by}"
 
 
-def _kept_out_by(facts: Facts, keys: tuple[str, ...]) -> str:
+def _kept_out_by(facts: Facts, stream: Stream, keys: tuple[str, ...]) -> str:
     """The statements that deny these very files, or may; empty where there are none, or nobody can tell."""
     with suppress(RunbookError):
-        policies = {"bucket policy": facts.bucket_policy, "boundary": facts.role_policies.boundary}
+        bucket = stream.bucket
+        policies = {"bucket policy": facts.bucket_policy(bucket), "boundary": facts.role_policies.boundary}
         every = {**policies, **facts.role_policies.others}
         found = [
-            str(row) for name, text in every.items() for row in of_files(name, text, facts.settings, keys)
+            str(row)
+            for name, text in every.items()
+            for row in of_files(name, text, facts.settings, bucket, keys)
         ]
         return f"; what denies them, or may: {', '.join(found)}" if found else ""
     return ""
@@ -320,6 +323,11 @@ def check_rows_are_there_once(ledger: Ledger, stream: Stream) -> None:
     assert twice(ledger) == [], "these files were loaded twice"
 
 
+SEES_ALL = remedy(
+    "have the row access policy of the table show every row to the role that verifies and loads again"
+)
+
+
 @check(
     remedy=(
         "unless on purpose (keeps_rows: false)",
@@ -340,6 +348,10 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"
+    with advice(remedy=SEES_ALL):
+        hidden = ledger.evidence.table.hidden
+        seen = f"all but {hidden:,} rows of the table" if hidden else "all rows"
+        assert seen == "all rows", "our role does not see them: whether rows are missing nobody can tell"
 
 
 @check(

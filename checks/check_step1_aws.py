@@ -1,32 +1,57 @@
 """Step 1, AWS: the policy reads the streams' folders, the role holds it."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong, unless_without_integration
+from checks.conftest import (
+    advice,
+    alone_or_named,
+    by_bucket_policies,
+    meant,
+    mended_by,
+    unless_the_settings_are_wrong,
+    unless_without_integration,
+)
 from runbook.claims import check
-from runbook.errors import Absent
+from runbook.errors import Absent, CannotTell
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.whose import kept_folders
 from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unreadable
-from runbook.policies.documents import Document
-from runbook.policies.held import Policy, Role, RolePolicies
+from runbook.policies.held import Key, Policy, Role, RolePolicies
 from runbook.policies.judging import judged
-from runbook.policies.refusals import conditional, key_refuses, refusals
+from runbook.policies.refusals import Refusal, conditional, key_refuses, refusals
 from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
+SEVERAL = remedy("correct the stream's bucket in the settings (aws.bucket, if it names none), or create it")
+
 
 @check(remedy="correct aws.bucket in the settings, or create the bucket", see="bucket")
-def check_bucket_exists(facts: Facts) -> None:
+def check_bucket_exists(facts: Facts, settings: Settings) -> None:
     """The bucket exists, in the settings' account."""
-    assert facts.bucket is not None, "the account has no bucket of that name"
+    missing = [name for name, found in facts.buckets.items() if found is None]
+    named = "of that name" if len(settings.buckets) == 1 else " and no bucket ".join(missing)
+    with mended_by(SEVERAL, only=len(settings.buckets) > 1):
+        assert (None if missing else facts.buckets) is not None, f"the account has no bucket {named}"
 
 
 @check(remedy="correct aws.region in the settings", see="bucket")
-def check_bucket_region(bucket: Bucket, settings: Settings) -> None:
+def check_bucket_region(buckets: dict[str, Bucket], settings: Settings) -> None:
     """The bucket is in the region the settings say."""
-    assert bucket.region == settings.aws.region, "S3 only notifies queues of the bucket's own region"
+    wrong = {
+        name: bucket.region
+        for name, bucket in buckets.items()
+        if bucket.region != settings.aws.bucket_named(name).region
+    }
+    of_them = [name for name in buckets if name in wrong or len(settings.buckets) == 1]
+    observed = alone_or_named(settings, {name: buckets[name].region for name in of_them})
+    wanted = alone_or_named(settings, {name: settings.aws.bucket_named(name).region for name in of_them})
+    keys = ", ".join(f"aws.buckets.{name}.region" for name in wrong if name != settings.aws.bucket)
+    with mended_by(remedy(f"correct {keys} in the settings"), only=bool(keys)):
+        assert observed == wanted, "S3 only notifies queues of the bucket's own region"
 
 
 @check(remedy=invoke("step1-aws"), see="policy")
@@ -37,7 +62,23 @@ def check_policy_exists(facts: Facts, settings: Settings) -> None:
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:
         raise Absent("A policy under that path", asserted_by="step1.role-has-the-expected-arn")
-    assert facts.policy is not None, "no policy of that name can be found"
+    other = _another_policy(facts) if facts.policy is None else ""
+    back = meant("aws.policy_name", other, "step1-aws")
+    with mended_by(back, only=bool(back)):
+        assert facts.policy is not None, "no policy of that name can be found"
+
+
+def _another_policy(facts: Facts) -> str:
+    """Another policy of the role that lets Snowflake read; empty where there is none, or nobody can tell."""
+    with suppress(CannotTell):
+        others = facts.role_policies.others if facts.settings.is_ours and facts.role else {}
+        folder = facts.settings.aws.policy_arn.rpartition("/")[0]  # only such a one can be in the settings
+        held = facts.role.attached_policies if facts.role else ()
+        fitting = {name: text for name, text in others.items() if f"{folder}/{name}" in held}
+        return next(
+            (name for name, text in fitting.items() if not unreadable(text, facts.settings, NEEDED)), ""
+        )
+    return ""
 
 
 @check(
@@ -79,7 +120,20 @@ def check_role_exists(facts: Facts) -> None:
     A recreated role denies everybody, so its trust policy comes with it.
     """
     unless_without_integration(facts)
-    assert facts.role is not None, "no role of that name can be found"
+    other = "" if facts.role else _another_role(facts)
+    back = meant("aws.role_name", other, "step1-aws", "step3-aws")
+    with mended_by(back, only=bool(back)):
+        assert facts.role is not None, "no role of that name can be found"
+
+
+def _another_role(facts: Facts) -> str:
+    """The role that the integration assumes, where it is another one; empty where nobody here can tell."""
+    with suppress(CannotTell):
+        have = facts.integration
+        folder = facts.settings.aws.role_arn.rpartition("/")[0]
+        there, _, name = have.role_arn.rpartition("/") if have else ("", "", "")
+        return name if there == folder and name != facts.settings.aws.role_name else ""
+    return ""
 
 
 @check(
@@ -113,26 +167,30 @@ def check_role_holds_the_policy(facts: Facts, role: Role, settings: Settings) ->
 
 
 @check(
-    remedy="take that statement out of the policy it names, or except the streams' folders from it",
+    remedy="take that statement out of the policy it names, except the streams' folders from it, or detach "
+    "that policy",
     see="denied",
 )
 def check_no_other_policy_denies_reading(
     facts: Facts, role_policies: RolePolicies, settings: Settings
 ) -> None:
     """No other policy of the role denies what loading needs."""
-    _nothing_denies(facts, role_policies.others, settings)
+    rows = list(role_policies.others.items())
+    _nothing_denies(
+        facts,
+        lambda actions: [row for name, text in rows for row in refusals(name, text, settings, actions)],
+    )
 
 
-def _nothing_denies(facts: Facts, documents: dict[str, Document], settings: Settings) -> None:
-    """No document surely denies what loading needs; what Snowflake's page only asks for is advice."""
+def _nothing_denies(facts: Facts, denying: Callable[[tuple[str, ...]], list[Refusal]]) -> None:
+    """Nothing surely denies what loading needs; what Snowflake's page only asks for is advice."""
     with advice(only=lambda: facts.snowflake_reads):
-        assert _denying(documents, settings, NEEDED) == [], "a Deny wins over any Allow"
+        assert _certain(denying(NEEDED)) == [], "a Deny wins over any Allow"
     with advice():
-        assert _denying(documents, settings, WELCOME) == [], "a Deny wins over any Allow"
+        assert _certain(denying(WELCOME)) == [], "a Deny wins over any Allow"
 
 
-def _denying(documents: dict[str, Document], settings: Settings, actions: tuple[str, ...]) -> list[str]:
-    found = [row for name, text in documents.items() for row in refusals(name, text, settings, actions)]
+def _certain(found: list[Refusal]) -> list[str]:
     return [str(row) for row in found if row.is_certain]
 
 
@@ -151,17 +209,24 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
 
 
 @check(remedy="except the role from that statement of the bucket's policy", see="denied")
-def check_bucket_policy_lets_the_role_read(facts: Facts, bucket_policy: Document, settings: Settings) -> None:
+def check_bucket_policy_lets_the_role_read(
+    facts: Facts, buckets: dict[str, Bucket], settings: Settings
+) -> None:
     """The bucket's policy does not deny what loading needs."""
-    _nothing_denies(facts, {"bucket policy": bucket_policy}, settings)
+    unless_without_integration(facts)
+    texts = {name: facts.bucket_policy(name) for name in buckets}
+    _nothing_denies(facts, lambda actions: by_bucket_policies(settings, texts, actions))
 
 
 @check(remedy="correct aws.kms_key_arn in the settings", see="key", needs=("step1.bucket-region",))
 def check_key_exists(facts: Facts, settings: Settings) -> None:
     """The key the settings name exists."""
-    if not settings.aws.kms_key_arn:
+    named = {each.kms_key_arn: each.name for each in settings.buckets if each.kms_key_arn}
+    if not named:
         pytest.skip("aws.kms_key_arn is not set")
-    assert facts.key is not None, "no key of that ARN can be found"
+    missing = [arn for arn, bucket in named.items() if facts.key(bucket) is None]
+    which = "of that ARN" if named == {settings.aws.kms_key_arn: settings.aws.bucket} else ", ".join(missing)
+    assert (None if missing else named) is not None, f"no key {which} can be found"
 
 
 @check(
@@ -169,30 +234,50 @@ def check_key_exists(facts: Facts, settings: Settings) -> None:
     see="key",
     needs=("step1.bucket-region",),
 )
-def check_role_may_decrypt(facts: Facts, bucket: Bucket, settings: Settings) -> None:
+def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: Settings) -> None:
     """The key that encrypts new files is the settings', or one the role may use otherwise."""
     unless_without_integration(facts)
-    named, arn = settings.aws.kms_key_arn, facts.bucket_key_arn
-    if arn is None:
+    arns = {name: arn for name in buckets if (arn := facts.bucket_key_arn(name))}
+    if not arns:
         pytest.skip("new files are encrypted by S3 itself")
-    asked = decrypting(arn, settings)
     held = [*facts.role_policies.others.values(), *([facts.policy.document] if facts.policy else [])]
-    granted = named == arn or any(judged(text, asked) is not False for text in held)
-    assert (named if granted else arn) == named, "nothing lets the role decrypt with that key"
+    wanted: dict[str, str | None] = {}
+    for name, arn in arns.items():
+        bucket = settings.aws.bucket_named(name)
+        asked = decrypting(arn, settings, bucket.region)
+        if bucket.kms_key_arn != arn and not any(judged(text, asked) is not False for text in held):
+            wanted[name] = bucket.kms_key_arn
+    keys = ", ".join(f"aws.buckets.{name}.kms_key_arn" for name in wanted if name != settings.aws.bucket)
+    mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))
+    observed = alone_or_named(settings, {name: arns[name] for name in wanted})
+    with mended_by(mend, only=bool(keys)):
+        assert observed == alone_or_named(settings, wanted), "nothing lets the role decrypt with that key"
 
 
 @check(remedy="enable that key, or cancel its deletion, in KMS", see="key", needs=("step1.role-may-decrypt",))
-def check_key_is_enabled(facts: Facts) -> None:
+def check_key_is_enabled(facts: Facts, settings: Settings) -> None:
     """The key is enabled."""
-    if facts.key is None:
+    keys = _keys(facts, settings)
+    states = {name: key.state for name, key in keys.items() if key.state != "Enabled"}
+    observed = alone_or_named(settings, states)
+    assert (observed or "Enabled") == "Enabled", "nobody can read what it encrypted"
+
+
+def _keys(facts: Facts, settings: Settings) -> dict[str, Key]:
+    """The keys that encrypt the streams' files, by bucket; skips where there is none."""
+    found = {each.name: key for each in settings.buckets if (key := facts.key(each.name))}
+    if not found:
         pytest.skip("there is no key to judge")
-    assert facts.key.state == "Enabled", "nobody can read what it encrypted"
+    return found
 
 
 @check(remedy="let the role kms:Decrypt in the key's policy", see="key", needs=("step1.role-may-decrypt",))
 def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> None:
     """The key's own policy lets the role decrypt, or leaves it to IAM."""
     unless_without_integration(facts)
-    if facts.key is None:
-        pytest.skip("there is no key to judge")
-    assert key_refuses(facts.key, settings) == [], "without the key's own policy IAM's is worth nothing"
+    keys = {key.arn: key for key in _keys(facts, settings).values()}
+    alone = len(settings.buckets) == 1
+    shut = [
+        why if alone else f"{arn}: {why}" for arn, key in keys.items() for why in key_refuses(key, settings)
+    ]
+    assert shut == [], "without the key's own policy IAM's is worth nothing"

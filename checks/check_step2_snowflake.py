@@ -1,15 +1,20 @@
 """Step 2, Snowflake: the integration stands, for this role and these folders."""
 
+from contextlib import suppress
+
 import pytest
 
 from checks.conftest import (
     OTHERS,
     advice,
     lacking,
+    meant,
+    mended_by,
     unless_the_settings_are_wrong,
     unless_without_integration,
 )
 from runbook.claims import check
+from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.objects import StorageIntegration
 from runbook.remedy import invoke
@@ -46,7 +51,19 @@ def check_integration_exists(facts: Facts) -> None:
     A recreated one has another external ID, and no stage is on it yet: trust and stages come with it.
     """
     unless_without_integration(facts)
-    assert facts.integration is not None, "no integration of that name can be seen"
+    used = _another_integration(facts) if facts.integration is None else ""
+    back = meant("snowflake.integration", used, "step2-snowflake", "step3-aws", "step4-snowflake")
+    with mended_by(back, only=bool(back)):
+        assert facts.integration is not None, "no integration of that name can be seen"
+
+
+def _another_integration(facts: Facts) -> str:
+    """The integration that the streams' stages are on, where it is another one; else empty."""
+    with suppress(CannotTell):
+        stages = [facts.stage(stream) for stream in facts.settings.streams]
+        names = {stage.integration for stage in stages if stage and stage.integration}
+        return next(iter(names - {facts.settings.snowflake.integration}), "")
+    return ""
 
 
 @check(remedy=invoke("step2-snowflake"), see="integration")

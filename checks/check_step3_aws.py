@@ -1,8 +1,10 @@
 """Step 3, AWS: exactly Snowflake's user may assume the role, and it really can."""
 
+import shlex
+
 import pytest
 
-from checks.conftest import advice
+from checks.conftest import advice, by_bucket_policies, mended_by
 from runbook.claims import check
 from runbook.facts import Facts
 from runbook.facts.objects import StorageIntegration
@@ -17,9 +19,10 @@ from runbook.policies.access import (
     trusts,
     without_external_id,
 )
+from runbook.policies.documents import text
 from runbook.policies.held import NOBODY_SID, Role, SnowflakesUser
 from runbook.policies.refusals import Refusal, conditional, key_conditions, refusals
-from runbook.remedy import invoke, remedy
+from runbook.remedy import Remedy, invoke, remedy
 from runbook.settings import Settings, Stream
 
 RIGHT_FROM_HERE = (
@@ -67,12 +70,25 @@ A_PATTERN = remedy("have the statement ask for exactly that ID, unless another i
     see="external-id",
     needs=("step4.stage-is-not-orphaned", "step3.trust-names-snowflakes-user"),
 )
-def check_trust_external_id(role: Role, snowflakes_user: SnowflakesUser, settings: Settings) -> None:
+def check_trust_external_id(
+    facts: Facts, role: Role, snowflakes_user: SnowflakesUser, settings: Settings
+) -> None:
     """Our statement lets Snowflake's user assume the role only with the integration's external ID."""
     ids = external_ids(role, snowflakes_user)
     open_in_ours = settings.is_ours and any(map(is_open, ids))
     with advice(only=admits(role, snowflakes_user) and not open_in_ours, remedy=A_PATTERN):
         assert ids == [snowflakes_user.external_id], "the external ID is not the integration's"
+    idle = facts.idle_external_ids
+    with advice(remedy=_without(idle, role, settings)):
+        assert idle == (), "no storage integration of this Snowflake account has that external ID"
+
+
+def _without(idle: tuple[str, ...], role: Role, settings: Settings) -> Remedy:
+    """The command that takes these IDs out of our statement; whether they are somebody's, a person knows."""
+    trust = role.without_external_ids(idle)
+    words = ("update-assume-role-policy", "--role-name", settings.aws.role_name, "--policy-document")
+    line = shlex.join(("aws", "iam", *words, text(trust)))
+    return remedy(f"unless a person knows whose it is: {line}")
 
 
 @check(
@@ -115,6 +131,15 @@ def check_trust_is_closed_to_others(role: Role, settings: Settings) -> None:
         assert found == [], "somebody other than Snowflake may assume the role"
 
 
+NEW_CREDENTIALS = remedy(
+    "wait until Snowflake fetches new credentials, within an hour, or delete that policy"
+)
+"""For sessions that were revoked: only what was given out before is denied.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
+"""
+
+
 @check(
     remedy="except the role from that condition, or have it allow Snowflake",
     see="denied",
@@ -130,24 +155,28 @@ def check_no_condition_keeps_snowflake_out(
     found = _conditions(facts, settings) if facts.refusal else []
     if facts.refusal:
         found += [Refusal("trust policy", *row) for row in trust_conditions(role, snowflakes_user)]
-    assert sorted(map(str, found)) == [], f"Snowflake is refused, and nothing else is wrong: {facts.refusal}"
+    why = f"Snowflake is refused, and nothing else is wrong: {facts.refusal}"
+    revoked = bool(found) and all(row.keys == ("aws:TokenIssueTime",) for row in found)
+    with mended_by(NEW_CREDENTIALS, only=revoked):
+        assert sorted(map(str, found)) == [], why
 
 
 def _conditions(facts: Facts, settings: Settings) -> list[Refusal]:
     """Every statement of which only AWS knows whether it lets Snowflake list and read."""
     boundary, policy = facts.role_policies.boundary, facts.policy
     denying = {
-        "bucket policy": facts.bucket_policy,
         "boundary": boundary,
         "policy": policy.document if policy else {},
         **facts.role_policies.others,
     }
     if not settings.is_ours:
         del denying["policy"]  # it is those others
-    found = [row for name, text in denying.items() for row in refusals(name, text, settings)]
+    found = by_bucket_policies(settings, {name: facts.bucket_policy(name) for name in facts.buckets})
+    found += [row for name, text in denying.items() for row in refusals(name, text, settings)]
     allowing = {"boundary": boundary, "policy": policy.document if policy else {}}
     found += [row for name, text in allowing.items() for row in conditional(name, text, settings)]
-    return found + (key_conditions(facts.key, settings) if facts.key else [])
+    keys = {key.arn: key for each in settings.buckets if (key := facts.key(each.name))}
+    return found + [row for key in keys.values() for row in key_conditions(key, settings)]
 
 
 @check(

@@ -187,6 +187,7 @@ def _announces_what_arrives(rule: Rule, facts: Facts, stream: Stream) -> bool:
         "step5.no-other-rule-takes-the-files",
         "step5.queue-is-in-the-buckets-region",
         "step4.pipe-exists",
+        "step3.topic-exists",
     ),
 )
 def check_rule_reaches_the_pipes_queue(
@@ -208,20 +209,30 @@ KEY_FOR_S3 = remedy(
 )
 
 
+KEY_BACK = remedy(
+    "enable the topic's key in KMS, or cancel its deletion; or have the topic's owner encrypt it with "
+    "another that lets S3 in"
+)
+
+
 @check(remedy=invoke("step3-aws"), see="sns", needs=("step3.topic-exists",))
 def check_topic_lets_the_bucket_publish(
     facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings
 ) -> None:
     """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
 
-    Where the topic is encrypted, its key must let S3 in too.
+    Where the topic is encrypted, its key must be enabled, and let S3 in too.
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     by_rule = any(rule.target == topic.arn for rule in notifications.rules)
     if not by_rule and notifications.go_to_eventbridge and topic.takes_from_eventbridge:
         return
     refused = topic.lets_publish(settings) is False
     assert not refused, "S3 drops the events without a word"
-    key = facts.topic_key(topic.key) if topic.key and "alias/aws/" not in topic.key else None
+    key = facts.topic_key(topic)
+    dead = [f"{topic.key} is {key.state}"] if key and key.state != "Enabled" else []
+    with mended_by(KEY_BACK):
+        assert dead == [], "nobody can encrypt for the topic, and S3 drops the events without a word"
     shut = [topic.key] if topic.key_refuses_s3(key, settings) else []
     with mended_by(KEY_FOR_S3):
         assert shut == [], (

@@ -1,6 +1,6 @@
 """The facts as fixtures. Asking for something that is not there blocks the check, by its existence check."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -23,8 +23,10 @@ from runbook.facts.objects import (
 from runbook.facts.topic import Topic
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
+from runbook.policies.access import NEEDED
 from runbook.policies.documents import Document
 from runbook.policies.held import Policy, Role, RolePolicies, SnowflakesUser
+from runbook.policies.refusals import Refusal, refusals
 from runbook.remedy import NOTHING, Remedy, invoke, remedy
 from runbook.settings import Identifier, Settings, Stream
 from runbook.wanted.grants import Grant, missing_grants
@@ -75,6 +77,17 @@ def of_another(facts: Facts, kind: str, name: str) -> Remedy:
         f"{snowflake.admin_role}: {back}",
         invoke("step4-snowflake", lead="; then: "),
     )
+
+
+def meant(setting: str, name: str, *otherwise: str) -> Remedy:
+    """Where the settings have a name that nothing has, and what they mean may be there under another one.
+
+    ``otherwise``: the task that makes it; nothing where there is no ``name``.
+    """
+    words = f"correct {setting} in the settings, if they mean {name}"
+    if not name:
+        return NOTHING
+    return remedy(words, invoke(*otherwise, lead="; else: ")) if otherwise else remedy(words)
 
 
 def lacking(
@@ -152,12 +165,6 @@ def role_policies(facts: Facts, role: Role) -> RolePolicies:
 
 
 @pytest.fixture
-def bucket_policy(facts: Facts, bucket: Bucket) -> Document:
-    unless_without_integration(facts)
-    return facts.bucket_policy
-
-
-@pytest.fixture
 def copy_statement(pipe: Pipe, stream: Stream) -> CopyStatement:
     return read(pipe.definition, stream.pipe.database, stream.pipe.schema)
 
@@ -169,8 +176,41 @@ def wanted_copy(settings: Settings, stream: Stream) -> CopyStatement:
 
 
 @pytest.fixture
-def bucket(facts: Facts) -> Bucket:
-    return there(facts.bucket, "The bucket", "step1.bucket-exists")
+def bucket(facts: Facts, stream: Stream) -> Bucket:
+    """The bucket that the stream's files lie in."""
+    return there(facts.bucket_named(stream.bucket), "The bucket", "step1.bucket-exists")
+
+
+@pytest.fixture
+def buckets(facts: Facts) -> dict[str, Bucket]:
+    """The streams' buckets that are there, by name."""
+    found = {name: bucket for name, bucket in facts.buckets.items() if bucket}
+    return there(found or None, "The bucket", "step1.bucket-exists")
+
+
+def alone_or_named(settings: Settings, values: Mapping[str, str | None]) -> str | None:
+    """Something of each bucket, by its name; where the streams have one bucket, without the name."""
+    if len(settings.buckets) == 1:
+        return values.get(settings.buckets[0].name)
+    return "; ".join(f"{name}: {value}" for name, value in values.items() if value)
+
+
+def by_bucket_policies(
+    settings: Settings, texts: Mapping[str, Document], actions: tuple[str, ...] = NEEDED
+) -> list[Refusal]:
+    """The statements of the buckets' own policies that deny what loading needs of them, or may."""
+    alone = len(settings.buckets) == 1
+    return [
+        row
+        for name, text in texts.items()
+        for row in refusals(
+            "bucket policy" if alone else f"policy of the bucket {name}",
+            text,
+            settings,
+            actions,
+            settings.aws.bucket_named(name),
+        )
+    ]
 
 
 @pytest.fixture
@@ -242,8 +282,8 @@ def pause(facts: Facts, stream: Stream, pipe: Pipe) -> Pause:
 
 
 @pytest.fixture
-def notifications(facts: Facts, bucket: Bucket) -> BucketNotifications:
-    return there(facts.notifications, "The bucket", "step1.bucket-exists")
+def notifications(facts: Facts, bucket: Bucket, stream: Stream) -> BucketNotifications:
+    return there(facts.notifications_of(stream.bucket), "The bucket", "step1.bucket-exists")
 
 
 @pytest.fixture

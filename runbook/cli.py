@@ -21,11 +21,22 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
-WITHOUT_TARGET = ("settings", "sql", "runs", "report")
-"""Commands that contact nobody, and need no sandbox."""
+WITHOUT_TARGET = ("settings", "sql", "runs", "report", "compare")
+"""Commands that contact nobody, and need no sandbox, or one of their own."""
 REPORTING = ("verify", "check")
 """Commands that write a report in each format asked for, however they end."""
-ONLY_READ = ("plan", "doctor", *REPORTING, "status", "explain", "report", "runs", "settings", "sql")
+ONLY_READ = (
+    "plan",
+    "doctor",
+    *REPORTING,
+    "status",
+    "explain",
+    "report",
+    "runs",
+    "settings",
+    "sql",
+    "compare",
+)
 """Commands that change nothing on a cloud or on disk: a dry run of them is they themselves."""
 
 
@@ -211,7 +222,7 @@ def settings_of(config: Any) -> dict[str, Any]:
         raise SettingsWrong("The settings file does not exist", where=str(file), remedy="correct -f")
     for each in (getattr(config, "_project_path", None), file):
         if each:
-            _refuse_repetitions(Path(each))
+            _refuse_what_yaml_reads_otherwise(Path(each))
     known = {f"INVOKE_{name}" for name in _variables(whole)}
     ours = {f"INVOKE_{name}" for name in _variables(settings)}
     given = [name for name in os.environ if name.startswith("INVOKE_")]
@@ -234,9 +245,14 @@ def settings_of(config: Any) -> dict[str, Any]:
     return settings
 
 
-def _refuse_repetitions(file: Path) -> None:
-    """Raises SettingsWrong where a section or a value stands twice in a file: YAML takes the last in silence.
+_ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")
+"""What YAML 1.1 reads in base 8 or in base 60. https://yaml.org/type/int.html"""
 
+
+def _refuse_what_yaml_reads_otherwise(file: Path) -> None:
+    """Raises SettingsWrong where YAML makes in silence another thing of the file than is written there.
+
+    Of a section or a value that stands twice it takes the last; ``015`` is 13 to it, and ``1:30`` is 90.
     Source: https://yaml.org/spec/1.2.2/#3213-node-comparison (the keys of a mapping must be unique)
     """
     import yaml
@@ -244,9 +260,16 @@ def _refuse_repetitions(file: Path) -> None:
     if file.suffix not in (".yaml", ".yml") or not file.is_file():
         return
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    nodes = [yaml.compose(file.read_text(encoding="utf-8"), Loader=loader)]
+    nodes, seen = [yaml.compose(file.read_text(encoding="utf-8"), Loader=loader)], set[int]()
     while nodes:
         node, lines = nodes.pop(), dict[str, int]()
+        if id(node) in seen:  # an alias, which may even be of what it stands in
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:int":
+            _refuse_another_number(file, node)
         for key, inner in node.value if isinstance(node, yaml.MappingNode) else ():
             line = key.start_mark.line + 1
             if key.value in lines:
@@ -258,6 +281,18 @@ def _refuse_repetitions(file: Path) -> None:
                 )
             lines[str(key.value)] = line
             nodes.append(inner)
+
+
+def _refuse_another_number(file: Path, node: Any) -> None:
+    import yaml
+
+    if _ANOTHER_NUMBER.fullmatch(node.value) and node.value.strip("0"):
+        raise SettingsWrong(
+            f"The value {node.value} is {yaml.safe_load(node.value)} to YAML",
+            where=f"{file}, line {node.start_mark.line + 1}",
+            why="A number that begins with 0 is read in base 8, and one with colons in base 60",
+            remedy="write the number that is meant, or the text in quotes",
+        )
 
 
 def _names_target(config: Any) -> bool:

@@ -37,6 +37,7 @@ READING = (
     "runs",
     "settings",
     "sql",
+    "compare",
     "lint",
     "sandbox.status",
 )

@@ -41,7 +41,7 @@ TASKS = (
     "report",
     "views",
 )
-"""The tasks that read the settings; the sandbox's own, demo and lint have no target to choose."""
+"""The tasks that read the settings; the sandbox's own, compare, demo and lint have no target to choose."""
 
 _COMMAND = re.compile(rf"(?<![\w./-])invoke (?=(?:{'|'.join(TASKS)})(?![\w-]))")
 

@@ -5,6 +5,7 @@ nobody can foresee, so that no link of somebody else's stands in its way.
 """
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, Literal
@@ -26,13 +27,15 @@ def opened(path: Path, mode: Literal["a", "w"]) -> IO[str]:
     return os.fdopen(number, mode, encoding="utf-8")
 
 
-def write(path: Path, text: str) -> None:
-    """The file with this text, whole or not at all, mode 0600. Raises OSError."""
+def write(path: Path, text: str, *, keeps_mode: bool = False) -> None:
+    """The file with this text, whole or not at all, mode 0600 or the one it has. Raises OSError."""
     number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     draft = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(text)
+        if keeps_mode:
+            shutil.copymode(path, draft)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

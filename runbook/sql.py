@@ -185,7 +185,28 @@ def values(settings: Settings, stream: Stream | None = None) -> dict[str, Value]
         "view_comment": "",
         "schema_columns": Columns(),
         "event_columns": Columns(),
+        **_own_columns(stream),
     }
+
+
+def _own_columns(stream: Stream) -> dict[str, Value]:
+    """What a JSON stream's table and pipe have beside the document: a value of another type becomes NULL.
+
+    Source: https://docs.snowflake.com/en/user-guide/data-load-transform (supported functions: CAST, TRY_CAST)
+    """
+    names = {name: Identifier.parse(name).sql for name, _ in stream.own_columns}
+    return {
+        "own_columns": Columns(f"{names[name]} {kind}" for name, kind in stream.own_columns),
+        "own_names": Columns(names.values()),
+        "own_values": Columns(_member(name, kind) for name, kind in stream.own_columns),
+    }
+
+
+def _member(name: str, kind: str) -> str:
+    member = f'$1:"{name}"'
+    if kind == "VARIANT":
+        return member
+    return f"{member}::VARCHAR" if kind == "VARCHAR" else f"TRY_CAST({member}::VARCHAR AS {kind})"
 
 
 class SnsTopic(str):

@@ -8,16 +8,24 @@ provider "aws" {
 data "aws_partition" "this" {}
 
 locals {
-  bucket_arn = "arn:${data.aws_partition.this.partition}:s3:::${var.bucket}"
-  folders    = [for stream in values(var.streams) : "${stream.prefix}*"]
-  tags       = merge(var.tags, { ManagedBy = "terraform" })
-  announced  = { for name, stream in var.streams : name => stream if stream.queue_arn != null }
-  decrypting = var.kms_key_arn == null ? [] : [{
-    Sid       = "DecryptThroughS3"
+  arns      = "arn:${data.aws_partition.this.partition}:s3:::"
+  bucket_of = { for name, stream in var.streams : name => coalesce(stream.bucket, var.bucket) }
+  others    = sort(setsubtract(values(local.bucket_of), [var.bucket]))
+  buckets   = concat([for bucket in [var.bucket] : bucket if contains(values(local.bucket_of), bucket)], local.others)
+  folders = {
+    for bucket in local.buckets :
+    bucket => [for name, stream in var.streams : "${stream.prefix}*" if local.bucket_of[name] == bucket]
+  }
+  tags      = merge(var.tags, { ManagedBy = "terraform" })
+  announced = { for name, stream in var.streams : name => stream if stream.queue_arn != null }
+  keys      = merge({ for arn in compact([var.kms_key_arn]) : arn => var.region }, var.other_keys)
+  key_arns  = concat(compact([var.kms_key_arn]), sort([for arn in keys(local.keys) : arn if arn != var.kms_key_arn]))
+  decrypting = [for number, arn in local.key_arns : {
+    Sid       = "DecryptThroughS3${number == 0 ? "" : number}"
     Effect    = "Allow"
     Action    = "kms:Decrypt"
-    Resource  = var.kms_key_arn
-    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.${data.aws_partition.this.dns_suffix}" } }
+    Resource  = arn
+    Condition = { StringEquals = { "kms:ViaService" = "s3.${local.keys[arn]}.${data.aws_partition.this.dns_suffix}" } }
   }]
 }
 
@@ -31,27 +39,27 @@ resource "aws_iam_policy" "read" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat([
+    Statement = concat(flatten([for number, bucket in local.buckets : [
       {
-        Sid      = "ReadObjects"
+        Sid      = "ReadObjects${number == 0 ? "" : number}"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = [for folder in local.folders : "${local.bucket_arn}/${folder}"]
+        Resource = [for folder in local.folders[bucket] : "${local.arns}${bucket}/${folder}"]
       },
       {
-        Sid       = "ListFolders"
+        Sid       = "ListFolders${number == 0 ? "" : number}"
         Effect    = "Allow"
         Action    = "s3:ListBucket"
-        Resource  = local.bucket_arn
-        Condition = { StringLike = { "s3:prefix" = local.folders } }
+        Resource  = "${local.arns}${bucket}"
+        Condition = { StringLike = { "s3:prefix" = local.folders[bucket] } }
       },
       {
-        Sid      = "LocateBucket"
+        Sid      = "LocateBucket${number == 0 ? "" : number}"
         Effect   = "Allow"
         Action   = "s3:GetBucketLocation"
-        Resource = local.bucket_arn
+        Resource = "${local.arns}${bucket}"
       },
-    ], local.decrypting)
+    ]]), local.decrypting)
   })
 }
 
@@ -80,14 +88,14 @@ resource "aws_iam_role_policy_attachment" "read" {
   policy_arn = aws_iam_policy.read.arn
 }
 
-# This resource is the bucket's whole notification document: it would delete every rule it does not
-# know. So it refuses a bucket with rules of others, or one that nobody has looked at.
+# These resources are a bucket's whole notification document: they would delete every rule they do not
+# know. So each refuses a bucket with rules of others, or one that nobody has looked at.
 resource "aws_s3_bucket_notification" "files" {
-  count  = var.manage_notifications && length(local.announced) > 0 ? 1 : 0
+  count  = var.manage_notifications && length([for name in keys(local.announced) : name if local.bucket_of[name] == var.bucket]) > 0 ? 1 : 0
   bucket = var.bucket
 
   dynamic "queue" {
-    for_each = local.announced
+    for_each = { for name, stream in local.announced : name => stream if local.bucket_of[name] == var.bucket }
     content {
       id            = "terraform-snowpipe:${queue.key}"
       queue_arn     = queue.value.queue_arn
@@ -105,6 +113,34 @@ resource "aws_s3_bucket_notification" "files" {
     precondition {
       condition     = length(coalesce(var.foreign_rules, [])) == 0
       error_message = "${var.bucket} has notification rules of others (${join(", ", coalesce(var.foreign_rules, []))}), which Terraform would delete. Set aws.managed_by to terraform_without_rules, run `invoke tfvars`, and leave the rules to `invoke step5-aws`: it merges them."
+    }
+  }
+}
+
+# The buckets that streams name themselves. The first one keeps its own resource, and so its place in a state.
+resource "aws_s3_bucket_notification" "other_files" {
+  for_each = toset(var.manage_notifications ? [for bucket in local.others : bucket if contains([for name in keys(local.announced) : local.bucket_of[name]], bucket)] : [])
+  bucket   = each.key
+
+  dynamic "queue" {
+    for_each = { for name, stream in local.announced : name => stream if local.bucket_of[name] == each.key }
+    content {
+      id            = "terraform-snowpipe:${queue.key}"
+      queue_arn     = queue.value.queue_arn
+      events        = ["s3:ObjectCreated:*"]
+      filter_prefix = replace(urlencode(queue.value.prefix), "%2F", "/")
+      filter_suffix = queue.value.suffix == "" ? null : urlencode(queue.value.suffix)
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = lookup(var.other_foreign_rules, each.key, null) != null
+      error_message = "Nobody has looked at the notification rules of ${each.key}, and this would replace them all. Run `invoke tfvars` with AWS credentials."
+    }
+    precondition {
+      condition     = length(coalesce(lookup(var.other_foreign_rules, each.key, null), [])) == 0
+      error_message = "${each.key} has notification rules of others (${join(", ", coalesce(lookup(var.other_foreign_rules, each.key, null), []))}), which Terraform would delete. Set aws.managed_by to terraform_without_rules, run `invoke tfvars`, and leave the rules to `invoke step5-aws`: it merges them."
     }
   }
 }

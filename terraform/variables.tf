@@ -11,7 +11,7 @@ variable "account_id" {
 }
 
 variable "bucket" {
-  description = "The bucket Snowplow writes to. It must exist."
+  description = "The bucket Snowplow writes to, where a stream names no other. It must exist."
   type        = string
 }
 
@@ -43,6 +43,12 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "other_keys" {
+  description = "The region of each key that encrypts another bucket than the first, by the key's ARN."
+  type        = map(string)
+  default     = {}
+}
+
 variable "tags" {
   description = "Added to role and policy."
   type        = map(string)
@@ -72,6 +78,7 @@ variable "external_id" {
 variable "streams" {
   description = "Each stream's folder, and its pipe's queue: null until Snowflake has made the pipe."
   type = map(object({
+    bucket    = optional(string)
     prefix    = string
     suffix    = string
     queue_arn = optional(string)
@@ -88,4 +95,10 @@ variable "foreign_rules" {
   description = "The bucket's notification rules that are somebody else's, as last read; null: nobody has looked."
   type        = list(string)
   default     = null
+}
+
+variable "other_foreign_rules" {
+  description = "The same of each other bucket that a stream names."
+  type        = map(list(string))
+  default     = {}
 }

@@ -22,6 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--write-faults", metavar="FILE", help="write what every fault shows, as a matrix (with -n 0)"
     )
     parser.addoption(
+        "--environment", metavar="FILE", help="the accounts that tests marked live are played on"
+    )
+    parser.addoption(
         "--write-command-line", action="store_true", help="write the table of docs/command-line.md again"
     )
 

@@ -190,12 +190,14 @@ def _failed(service: str, operation: str, response: Mapping[str, Any]) -> AwsFai
     # S3's notification errors say what is wrong only in extra keys: ArgumentName1, ArgumentValue1
     details = [f"{key}={value}" for key, value in error.items() if key not in ("Code", "Message", "Type")]
     message = "; ".join([str(error.get("Message", "")).rstrip("."), *details])
+    told = response.get("ResponseMetadata", {})
     return AwsFailed(
         service,
         operation,
         str(error.get("Code", "")),
         one_line(message),
-        str(response.get("ResponseMetadata", {}).get("RequestId", "")),
+        str(told.get("RequestId", "")),
+        str(told.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")),
     )
 
 

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from getpass import GetPassWarning
@@ -40,6 +40,23 @@ def side_by_side(width: int) -> Iterator[Executor]:
         raise
 
 
+_NAMED_BY = {"sns": "TopicArn", "kms": "KeyId"}
+
+
+def region_of(settings: Settings, service: str, parameters: Mapping[str, Any]) -> str:
+    """The region that a call is for: its bucket's, or the one that the ARN of its topic or key names."""
+    if service == "s3":
+        return settings.aws.bucket_named(str(parameters.get("Bucket", ""))).region
+    arn = str(parameters.get(_NAMED_BY.get(service, ""), ""))
+    return arn.split(":")[3] if arn.startswith("arn:") else settings.aws.region
+
+
+def client_for(clouds: "Clouds", service: str, parameters: Mapping[str, Any]) -> Any:
+    """The boto3 client for a call: of the region that its bucket, topic or key is in."""
+    region = region_of(clouds.settings, service, parameters)
+    return clouds.aws(service) if region == clouds.settings.aws.region else clouds.aws(service, region)
+
+
 class Clouds:
     """The connections of one run, opened when first needed, shared by Reader and Writer."""
 
@@ -47,18 +64,22 @@ class Clouds:
         self.settings = settings
         self.query_tag = f"{APPLICATION} {command} {run_id}"[:QUERY_TAG_LENGTH]
         self._lock = threading.Lock()
-        self._aws: dict[str, Any] = {}
+        self._aws: dict[tuple[str, str], Any] = {}
         self._connections: dict[str, Any] = {}
         self._aws_session: Any = None
         self._refused: dict[str, RunbookError] = {}  # by side: a refused sign-in is not tried another time
         self.open: dict[object, tuple[str, float]] = {}  # questions and writes without an answer yet
 
-    def aws(self, service: str) -> Any:
-        """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached."""
+    def aws(self, service: str, region: str = "") -> Any:
+        """A boto3 client; raises SettingsWrong when the sandbox is meant and AWS would be reached.
+
+        ``region``: ``aws.region``, if none is said.
+        """
+        region = region or self.settings.aws.region
         with self._lock, self._once("aws"):
-            if service not in self._aws:
-                self._aws[service] = self._client(service)
-            return self._aws[service]
+            if (service, region) not in self._aws:
+                self._aws[service, region] = self._client(service, region)
+            return self._aws[service, region]
 
     @contextmanager
     def _once(self, side: str) -> Iterator[None]:
@@ -90,19 +111,20 @@ class Clouds:
         self._aws_session = self._aws_session or boto3.Session()
         return self._aws_session
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, region: str) -> Any:
         from botocore.config import Config
 
         config = Config(
-            region_name=self.settings.aws.region,
+            region_name=region,
             max_pool_connections=32,
             **AWS_BOUNDS,
             user_agent_extra=APPLICATION,
             signature_version="s3v4" if service == "s3" else None,  # boto3 signs an S3 URL by version 2 else
         )
         try:
-            session, region = self.session(), self.settings.aws.region
-            client = session.client(service, region_name=region, config=config, verify=self.ca_bundle())
+            client = self.session().client(
+                service, region_name=region, config=config, verify=self.ca_bundle()
+            )
         except Exception as error:  # noqa: BLE001 (files, programs and prompts raise what they like)
             raise self._no_client(error, service) from None
         host = urlsplit(client.meta.endpoint_url).hostname

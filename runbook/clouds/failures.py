@@ -37,13 +37,14 @@ class SqlFailed(Exception):
 
 @dataclass(eq=False)
 class AwsFailed(Exception):
-    """A call AWS refused: service, operation, error code and text with AWS' details."""
+    """A call AWS refused: service, operation, error code and text with AWS' details; a bucket's region."""
 
     service: str
     operation: str
     code: str
     message: str
     request_id: str
+    region: str = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -23,7 +23,7 @@ from runbook.clouds.calls import (
     translated_sql,
     while_it_lives,
 )
-from runbook.clouds.connections import Clouds
+from runbook.clouds.connections import Clouds, client_for
 from runbook.clouds.failures import AWS_NO_SESSION, AwsFailed, Row
 from runbook.clouds.tape import Question, Straight, Tape
 from runbook.errors import CannotTell, NoCredentials, SettingsWrong
@@ -147,7 +147,7 @@ class Reader:
             raise AssertionError(f"{service}:{operation} is not a read")
 
         def ask() -> Row:
-            return call_aws(self.clouds.aws(service), service, operation, parameters)
+            return call_aws(client_for(self.clouds, service, parameters), service, operation, parameters)
 
         with self.asked("aws", service):
             if operation == CONTENT:
@@ -164,7 +164,7 @@ class Reader:
         def ask() -> list[Any]:
             items: list[Any] = []
             with translated_aws(service, operation):
-                client = self.clouds.aws(service)
+                client = client_for(self.clouds, service, parameters)
                 for page in client.get_paginator(snake(operation)).paginate(**parameters):
                     if told := sign_in_aws.answered_by_another(page, service, operation):
                         raise told

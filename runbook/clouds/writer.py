@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.clouds.calls import call_aws, executed
-from runbook.clouds.connections import Clouds
+from runbook.clouds.connections import Clouds, client_for
 from runbook.clouds.failures import Row
 
 
@@ -36,7 +36,7 @@ class Writer:
         self.ready()
         self.begun += 1
         with self.clouds.waiting("aws"):
-            answer = call_aws(self.clouds.aws(service), service, operation, parameters)
+            answer = call_aws(client_for(self.clouds, service, parameters), service, operation, parameters)
         return Receipt(answer.get("ResponseMetadata", {}).get("RequestId", ""))
 
     def sql(self, statement: str) -> Receipt:

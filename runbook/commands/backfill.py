@@ -8,11 +8,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from runbook.backfill.afterwards import advice
 from runbook.backfill.progress import counting, loading
 from runbook.backfill.result import Result, repetitions
 from runbook.backfill.tell import no_match, outcome_table, plan_json, plan_table, result_json
 from runbook.errors import NotConverged, Refused, SettingsWrong
-from runbook.facts import Facts
+from runbook.facts import Facts, views
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.asked import read as read_asked
@@ -74,12 +75,15 @@ def backfill(
         ]
         if not quiet:
             _tell(plans, texts if dry_run else None)
+        said: list[str] = []
         if dry_run:
             results = [Result(each.evidence.stream, each) for each in plans]
         else:
             _ask(run, plans)
             run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
+            begun = run.facts().now
             results = _load(run, _engine(engine), plans)
+            said = list(advice(run.settings, results, lambda of: views.schemas(run.reader, of, begun)))
         if quiet:
             say_json(
                 {
@@ -91,11 +95,14 @@ def backfill(
                     "streams": [
                         {**plan, **result_json(result)} for plan, result in zip(planned, results, strict=True)
                     ],
+                    "advice": said,
                 }
             )
         else:
             for each in results:
                 say(outcome_table(each, Style.of(sys.stdout)))
+            for sentence in said:
+                say(wrapped("advice: ", sentence, Style.of(sys.stdout)))
         return 0 if dry_run else _ends(results)
 
 

@@ -88,13 +88,13 @@ class Demo:
 
     def _put(self, stream: Stream, name: str, body: bytes) -> None:
         key = stream.prefix + name
-        self.clouds.aws("s3").put_object(Bucket=self.settings.aws.bucket, Key=key, Body=body)
+        self.clouds.aws("s3").put_object(Bucket=stream.bucket, Key=key, Body=body)
         lines = zlib.decompress(body, 31).removesuffix(b"\n").split(b"\n")
         self.sent[stream.name].records[key] = lines
 
     def delete_rule(self, stream: Stream) -> None:
         """Somebody writes the bucket's notifications without our rule, as a console does."""
-        s3, bucket = self.clouds.aws("s3"), self.settings.aws.bucket
+        s3, bucket = self.clouds.aws("s3"), stream.bucket
         document = s3.get_bucket_notification_configuration(Bucket=bucket)
         document.pop("ResponseMetadata", None)
         rules = document.get("QueueConfigurations", [])

@@ -15,7 +15,7 @@ from runbook.facts import Facts
 from runbook.rights.judged import Finding, Word, aws_findings, policy, reading_findings, snowflake_findings
 from runbook.rights.needs import COMMANDS
 from runbook.running import running
-from runbook.settings import Identifier
+from runbook.settings import Identifier, S3Bucket
 from runbook.steps import STEPS
 from runbook.terminal import Style, say, say_as_is, say_json, wrapped
 
@@ -65,7 +65,8 @@ def _examined(facts: Facts) -> Iterator[Finding]:
             yield Finding(None, cloud, "signing in", "unknown", str(closed[cloud]))
     if "aws" not in closed:
         yield from aws_findings(facts)
-        yield from _bucket(facts)
+        for bucket in facts.settings.buckets:
+            yield from _bucket(facts, bucket)
         yield _clock("aws", _aws_time(facts))
     if "snowflake" not in closed:
         yield from (found := snowflake_findings(facts))
@@ -76,24 +77,28 @@ def _examined(facts: Facts) -> Iterator[Finding]:
     yield Finding(None, "here", _versions(), "held")
 
 
-def _bucket(facts: Facts) -> Iterator[Finding]:
-    """The bucket's region, against the settings' and the queues' of the pipes that are there."""
+def _bucket(facts: Facts, wanted: S3Bucket) -> Iterator[Finding]:
+    """A bucket's region, against the settings' and the queues' of the pipes that are there."""
+    alone = len(facts.settings.buckets) == 1
+    its = "the bucket" if alone else f"the bucket {wanted.name}"
     try:
-        bucket = facts.bucket
+        bucket = facts.bucket_named(wanted.name)
     except CannotTell as error:
-        yield Finding(1, "aws", "the bucket's region", "unknown", str(error))
+        yield Finding(1, "aws", f"{its}'s region", "unknown", str(error))
         return
-    aws = facts.settings.aws
     if bucket is None:
-        what = f"the bucket {aws.bucket}"
+        what = f"the bucket {wanted.name}"
         yield Finding(1, "aws", what, "missing", "there is none of that name", "create it")
         return
-    if bucket.region == aws.region:
-        yield Finding(1, "aws", f"the bucket is in {aws.region}", "held")
+    if bucket.region == wanted.region:
+        yield Finding(1, "aws", f"{its} is in {wanted.region}", "held")
     else:
-        why, mend = f"aws.region says {aws.region}", f"aws.region: {bucket.region}"
-        yield Finding(1, "aws", f"the bucket is in {bucket.region}", "missing", why, mend)
-    for stream in facts.settings.streams:
+        aws = facts.settings.aws
+        key = aws.region_key(wanted.name)
+        mend = f"{key if wanted.name == aws.bucket else f'aws.buckets.{wanted.name}.region'}: {bucket.region}"
+        why = f"{key} says {wanted.region}"
+        yield Finding(1, "aws", f"{its} is in {bucket.region}", "missing", why, mend)
+    for stream in facts.settings.in_bucket(wanted.name):
         try:
             pipe = facts.pipe(stream)
         except CannotTell:

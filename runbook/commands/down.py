@@ -175,7 +175,8 @@ def lost(facts: Facts) -> Iterator[str]:
 def stays(facts: Facts) -> Iterator[str]:
     """What is left in place, with the reason. Only reads."""
     settings = facts.settings
-    yield f"the bucket {settings.aws.bucket} with every object"
+    for bucket in settings.buckets:
+        yield f"the bucket {bucket.name} with every object"
     for stream in settings.streams:
         if facts.table(stream) is not None:
             yield f"the table {stream.table.sql} with its rows"
@@ -204,8 +205,9 @@ def stays(facts: Facts) -> Iterator[str]:
 def _views_that_stay(facts: Facts) -> Iterator[str]:
     views = wanted(facts.settings)
     for view in views:
-        if (have := facts.view(view)) and not have.is_ours:
-            yield f"the {have.kind.lower()} {view.name}: its comment is not this project's"
+        if (have := facts.view(view)) and not have.is_for(view):
+            whose = "another installation's" if have.is_ours else "not this project's"
+            yield f"the {have.kind.lower()} {view.name}: its comment is {whose}"
     for schema in sorted({view.schema for view in views if facts.view_schema_exists(view)}):
         yield f"the schema {schema} of the views"
 
@@ -225,10 +227,11 @@ def _stays_on_aws(facts: Facts) -> Iterator[str]:
 
 
 def _rules_that_stay(facts: Facts) -> Iterator[str]:
-    have, bucket = facts.notifications, facts.settings.aws.bucket
-    for stream in facts.settings.streams if have and not facts.settings.is_terraforms(5) else ():
-        rule = have.of(stream, stream.sns_topic or facts.channel(stream)) if have else None
-        if rule and (others := needed_by(facts, bucket, rule)):
+    for stream in facts.settings.streams if not facts.settings.is_terraforms(5) else ():
+        if (have := facts.notifications_of(stream.bucket)) is None:
+            continue
+        rule = have.of(stream, stream.sns_topic or facts.channel(stream))
+        if rule and (others := needed_by(facts, stream.bucket, rule)):
             yield f"the rule {rule.id}: it also tells {', '.join(others)}"
 
 

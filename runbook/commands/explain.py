@@ -19,9 +19,10 @@ from runbook.ledger.asked import Asked
 from runbook.ledger.classes import SAYS, Evidence, Kind
 from runbook.ledger.verdicts import Way, judge
 from runbook.loading.planning import plan_store
+from runbook.remedy import pattern_of
 from runbook.running import Run, known, running
 from runbook.settings import Settings, Stream
-from runbook.terminal import Style, counted, say, say_json, table, wrapped
+from runbook.terminal import Style, counted, say, say_json, table, visible, wrapped
 from runbook.views.finding import check_id, sightings
 
 LARGE = 10_000_000  # files: what --max-files may be at most
@@ -48,9 +49,30 @@ class Explained:
         return sorted(self.evidence.loads(self.key), key=lambda load: load.loaded_at or start)
 
     @property
+    def is_known(self) -> bool:
+        """Whether the bucket, a load history or the table has ever had such a file."""
+        return bool(self.file or self.loads or self.evidence.rows(self.key) or self._was_there)
+
+    @property
+    def _was_there(self) -> bool:
+        return isinstance(self.versions, list) and bool(self.versions)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether something of it is not in the table: also of what was gone before it was loaded."""
+        if self.kind:
+            return self.kind.is_missing
+        loaded = self.evidence.done(self.key) or self.evidence.rows(self.key)
+        return self.is_known and not loaded
+
+    @property
     def verdict(self) -> str:
         """The verdict in words."""
-        return SAYS[self.kind] if self.kind else "not in the bucket"
+        if self.kind:
+            return SAYS[self.kind]
+        if not self.is_known:
+            return "not in the bucket, and in no load history: nothing is known of such a file"
+        return "not in the bucket" + (": gone before it was loaded" if self.is_missing else "")
 
     def as_json(self) -> dict[str, Any]:
         """For programs; the keys stay as they are."""
@@ -83,8 +105,8 @@ class Explained:
             "pipe_created_on": self.evidence.pipe.created_on.isoformat(),
             "table": str(self.stream.table),
             "table_created_on": self.evidence.table.created_on.isoformat(),
-            "verdict": self.kind.value if self.kind else "not_in_bucket",
-            "missing": bool(self.kind and self.kind.is_missing),
+            "verdict": self.kind.value if self.kind else "not_in_bucket" if self.is_known else "not_found",
+            "missing": self.is_missing,
             "why": self.why or None,
             "remedy": self.remedy or None,
         }
@@ -92,7 +114,7 @@ class Explained:
     def told(self, style: Style) -> Iterator[str]:
         """For a person, a line or a paragraph each."""
         evidence, stream = self.evidence, self.stream
-        yield style.paint(f"s3://{stream.bucket}/{self.key}", "bold")
+        yield style.paint(visible(f"s3://{stream.bucket}/{self.key}").replace("\n", "\\n"), "bold")
         yield wrapped("  verdict:    ", self.verdict + (f": {self.why}" if self.why else ""), style)
         if self.remedy:
             yield wrapped("  to do:      ", self.remedy, style)
@@ -127,7 +149,7 @@ def explain(
     max_files: int,
     output_format: str,
 ) -> int:
-    """Say what became of a file; 0 where nothing of it is missing, 1 where something is. Only reads."""
+    """Say what became of a file: 0 nothing is missing, 1 something is, 2 no such file. Only reads."""
     known(output_format, ("table", "json"))
     if event and (pattern or stream):
         raise SettingsWrong("--event goes with neither --pattern nor --stream", remedy="--event ID")
@@ -152,7 +174,9 @@ def explain(
                 say(line)
         if more:
             say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
-    return 1 if any(each.kind and each.kind.is_missing for each in found) else 0
+    if not all(each.is_known for each in found):
+        return SettingsWrong.exit_code  # as where a pattern matches no file
+    return 1 if any(each.is_missing for each in found) else 0
 
 
 def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
@@ -205,7 +229,16 @@ def _stream_of(settings: Settings, key: str, stream: str | None) -> tuple[str, S
             why=f"Streams read {places}",
             remedy="give the whole key, as S3 lists it; or --pattern, where it is a regular expression",
         )
-    return name, max(fitting, key=lambda each: len(each.prefix))
+    closest = max(fitting, key=lambda each: len(each.prefix))
+    also = [each for each in fitting if each.bucket != closest.bucket]
+    if also:
+        raise SettingsWrong(
+            f"Streams of several buckets read {key}",
+            where=settings.target,
+            why=", ".join(f"{each.name} reads s3://{each.bucket}/{each.prefix}" for each in (closest, *also)),
+            remedy=f"give it with its bucket: s3://{closest.bucket}/{name}; or add --stream {closest.name}",
+        )
+    return name, closest
 
 
 def _one(run: Run, key: str, stream: Stream) -> Explained:
@@ -259,8 +292,18 @@ def _explained(
         announced=_announced(facts, stream, key),
         kind=verdict.kind if verdict else None,
         why=verdict.why if verdict else "",
-        remedy=_remedy(stream, key, verdict.kind, verdict.way, verdict.why) if verdict else "",
+        remedy=_remedy(stream, key, verdict.kind, verdict.way, verdict.why)
+        if verdict
+        else _look_for(evidence, key),
     )
+
+
+def _look_for(evidence: Evidence, key: str) -> str:
+    """How to find a file whose key is not in the bucket; empty where a history or the table has it."""
+    if evidence.loads(key) or evidence.rows(key):
+        return ""
+    name = pattern_of((key.rpartition("/")[2],))
+    return f"look for its name: invoke explain --pattern {shlex.quote(f'.*{name}.*')}"
 
 
 def _remedy(stream: Stream, key: str, kind: Kind, way: Way | None, why: str) -> str:
@@ -270,7 +313,7 @@ def _remedy(stream: Stream, key: str, kind: Kind, way: Way | None, why: str) -> 
     flag = next((flag for flag in ("--reload-failed", "--reload-gone") if flag in why), "")
     if way is None and not flag:
         return ""
-    words = f"invoke backfill --pattern {shlex.quote(re.escape(key))} --stream {stream.name} {flag}"
+    words = f"invoke backfill --pattern {shlex.quote(pattern_of((key,)))} --stream {stream.name} {flag}"
     return words.rstrip()
 
 

@@ -9,17 +9,19 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 from runbook.errors import CannotTell, SettingsWrong
 from runbook.invocation import HERE, home
 from runbook.settings import SANDBOX
-from runbook.terminal import say, say_as_is, say_secret
+from runbook.terminal import note, say, say_as_is, say_secret
 
 PROGRAM = "snowpipe_sandbox"
 PYTHON = "RUNBOOK_SANDBOX_PYTHON"
@@ -101,9 +103,32 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
         ) from None
 
 
-def _told(verb: str) -> Any:
+@contextmanager
+def apart(folder: Path) -> Iterator[State]:
+    """A sandbox of its own for this process alone, stopped at the end; the other one stays as it is."""
+    state: State = _told("start", folder)
+    try:
+        point_at(state)
+        yield state
+    finally:
+        _told("stop", folder)
+
+
+def settle(state: State) -> None:
+    """Let the pipes finish what has been announced; raises CannotTell when they do not."""
+    request = Request(  # noqa: S310 (the sandbox's own loopback address)
+        f"{state['tenant']['control_url']}/settle",
+        data=json.dumps({"timeout_s": 60}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=90) as answer:  # noqa: S310
+        if not json.load(answer)["settled"]:
+            raise CannotTell("The sandbox's pipes did not come to rest within a minute")
+
+
+def _told(verb: str, folder: Path | None = None) -> Any:
     """What the sandbox's command line answers to a verb; raises CannotTell with its reason."""
-    done = program(PROGRAM, verb, "--dir", str(_folder()))
+    done = program(PROGRAM, verb, "--dir", str(folder or _folder()))
     if done.returncode:
         why = done.stderr.strip().rpartition("Error: ")[2] or f"exit code {done.returncode}"
         raise CannotTell("The sandbox cannot be used", why=why)
@@ -115,24 +140,40 @@ def _folder() -> Path:
 
 
 def _started() -> State:
-    found: State = _found() or _told("start")
-    return found
+    if found := _found():
+        return found
+    note(_starts())
+    made: State = _told("start")
+    return made
 
 
-def _found() -> State | None:
+def _starts() -> str:
+    """That an empty sandbox starts, and where; and that the one of the project folder is another one."""
+    folder = HERE.project.resolve() / ".runbook" / "sandbox"
+    said = f"A sandbox starts in {_folder()}, with nothing in it."
+    if folder == _folder() or _found(folder) is None:
+        return said
+    return f"{said} The one in {folder} is another one, and goes on: RUNBOOK_HOME names another folder."
+
+
+def _found(folder: Path | None = None) -> State | None:
     """The sandbox whose address is in the state file, if it answers there. Only reads."""
     try:
-        state: State = json.loads((_folder() / "sandbox.json").read_text())
-        control = urlsplit(state["control_url"])
-        connection = HTTPConnection(control.hostname or "", control.port, timeout=30)
-        try:
-            connection.request("GET", control.path)
-            answers = json.loads(connection.getresponse().read())["pid"] == state["pid"]
-        finally:
-            connection.close()
+        state: State = json.loads(((folder or _folder()) / "sandbox.json").read_text())
+        return state if _answers(state) else None
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return None
-    return state if answers else None
+
+
+def _answers(state: State) -> bool:
+    """Whether the process that wrote the state file answers at its address."""
+    control = urlsplit(state["control_url"])
+    connection = HTTPConnection(control.hostname or "", control.port, timeout=30)
+    try:
+        connection.request("GET", control.path)
+        return bool(json.loads(connection.getresponse().read())["pid"] == state["pid"])
+    finally:
+        connection.close()
 
 
 def _past_the_proxy() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`invoke status`: where the files and rows of every stream are. Only reads."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from runbook.facts import Facts
 from runbook.facts.delivery import LOADED, failed, other_files
 from runbook.facts.objects import Listing
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS
-from runbook.ledger.classes import Kind
+from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.running import known, running
@@ -20,6 +21,14 @@ from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, say, say_json, table, wrapped
 
 MISSING = (Kind.NEVER_NOTIFIED, Kind.BEFORE_PIPE, Kind.TOO_OLD_TO_KNOW)
+LOADED_ONCE = (
+    Kind.LOADED_BY_PIPE,
+    Kind.LOADED_BY_EARLIER_PIPE,
+    Kind.LOADED_BY_COPY,
+    Kind.IN_TABLE,
+    Kind.TAKEN_ON,
+)
+ON_ITS_WAY = (Kind.IN_FLIGHT, Kind.WAITING)
 
 
 def status(config: Mapping[str, Any], *, output_format: str, since: str = "") -> int:
@@ -68,8 +77,10 @@ def _watched(settings: Settings, since: str, output_format: str) -> int:
 class Whereabouts:
     """One stream in numbers, over the files in the bucket and the last 14 days of loads.
 
+    ``loaded``: what was loaded in these days, and what of the bucket is in the table by anything else: a pipe
+    that was replaced took its history with it. ``rest``: by verdict, the files that are in no other figure.
     ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
-    ``before_pipe``: those of them older than the pipe; a pipe that was replaced took its history with it.
+    ``before_pipe``: those of them older than the pipe.
     ``other_files``: what arrived in these days and is not the stream's, which nothing announces or loads.
     Source: https://docs.snowflake.com/en/sql-reference/functions/copy_history
     """
@@ -85,6 +96,7 @@ class Whereabouts:
     other_files: int
     rows_loaded: int
     last_load: datetime | None
+    rest: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
         """The row for programs."""
@@ -115,6 +127,9 @@ class Whereabouts:
                 "What an earlier pipe loaded, the table knows: "
                 f"invoke backfill --pattern '.*' --stream {self.stream} --dry-run"
             )
+        if self.rest:
+            each = "; ".join(f"{count:,} {SAYS[Kind(kind)]}" for kind, count in self.rest.items())
+            found.append(f"its other files: {each} (invoke verify --deep)")
         if self.other_files:
             came = f"{counted(self.other_files, 'file')} of the last {LOAD_HISTORY_DAYS} days"
             found.append(
@@ -131,19 +146,42 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     pipe = facts.pipe(stream)
     status = facts.pipe_status(stream) if pipe else None
     judged = Ledger(evidence(facts, stream), listing.files) if pipe and loads is not None else None
+    verdicts = judged.verdicts if judged else {}
     unknown = [file for file in judged.of(*MISSING) if file.modified > known_since] if judged else []
     done = [load for load in loads or () if load.status in LOADED]
-    times = [load.loaded_at for load in done if load.loaded_at]
+    wrong = set(failed(listing, loads or ()).keys)
+    loaded = {load.key for load in done} - {file.key for file in unknown}
+    rows = sum(load.rows for load in done)
+    times = [load.loaded_at for load in done]
+    for key, kind in verdicts.items():
+        if judged and kind in LOADED_ONCE and not (key in loaded or key in wrong):
+            loaded.add(key)
+            there, before = judged.evidence.rows(key), judged.evidence.done(key)
+            rows += there.rows if there else before.rows if before else 0
+            times += [there.read_at if there else None, before.loaded_at if before else None]
+    pending = status.pending_files if status else 0
     return Whereabouts(
         stream=stream.name,
         state=status.execution_state if status else "absent",
         in_bucket=len(listing.files),
-        loaded=len({load.key for load in done}),
-        failed=len(failed(listing, loads or ()).keys),
-        pending=status.pending_files if status else 0,
+        loaded=len(loaded),
+        failed=len(wrong),
+        pending=pending,
         never_loaded=len(unknown),
         before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
         other_files=len(other_files(stream, listing, facts.now)),
-        rows_loaded=sum(load.rows for load in done),
-        last_load=max(times, default=None),
+        rows_loaded=rows,
+        last_load=max((at for at in times if at), default=None),
+        rest=_rest(verdicts, loaded | wrong | {file.key for file in unknown}, pending),
     )
+
+
+def _rest(verdicts: Mapping[str, Kind], told: set[str], pending: int) -> dict[str, int]:
+    """How many files are in no other figure, by verdict. The pipe says how many wait for it, not which."""
+    found: Counter[Kind] = Counter(
+        kind for key, kind in verdicts.items() if key not in told and kind is not Kind.OTHER_SUFFIX
+    )
+    for kind in ON_ITS_WAY:
+        waiting = min(found[kind], pending)
+        found[kind], pending = found[kind] - waiting, pending - waiting
+    return {kind.value: count for kind, count in found.items() if count}

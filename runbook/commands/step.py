@@ -1,5 +1,6 @@
 """`invoke step1-aws` … `step5-aws` and `up`: plan a step, say it, apply it, look again, prove it."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -69,7 +70,8 @@ def _tell_left_over(facts: Facts) -> None:
         what = "stage" if stream.pipe == stream.stage else "pipe"
         note(
             f"the {what} {stream.pipe.sql} on {stream.url} is this installation's and not in its settings; "
-            f"when nothing arrives there any more: invoke down --stream {stream.name}"
+            f"when nothing arrives there any more: "
+            f"invoke down --stream {shlex.quote(stream.name)}"
         )
 
 
@@ -166,13 +168,17 @@ def _unproven(number: int, outcome: Outcome) -> RunbookError:
 
 def _require_bucket(run: Run) -> None:
     """Nothing is made for a bucket that is not there; raises SettingsWrong."""
-    if run.facts().bucket is None:
-        raise SettingsWrong(
-            f"There is no bucket {run.settings.aws.bucket}",
-            where=run.settings.target,
-            why="The runbook never creates one",
-            remedy="correct aws.bucket in the settings, or create the bucket",
-        )
+    default = run.settings.aws.bucket
+    for name, found in run.facts().buckets.items():
+        if found is None:
+            its = [f"streams.{stream.name}.bucket" for stream in run.settings.in_bucket(name)]
+            raise SettingsWrong(
+                f"There is no bucket {name}",
+                where=run.settings.target,
+                why="The runbook never creates one",
+                remedy=f"correct {'aws.bucket' if name == default else its[0]} in the settings, "
+                "or create the bucket",
+            )
 
 
 def _looked(run: Run, number: int) -> Facts:

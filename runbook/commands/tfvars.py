@@ -1,6 +1,7 @@
 """`invoke tfvars`: what Terraform's module of the AWS side (terraform/) takes, as terraform.tfvars.json."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,8 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
 
 def variables(facts: Facts) -> dict[str, Any]:
     """The module's variables. Only reads."""
-    aws, user = facts.settings.aws, facts.snowflakes_user
+    settings, user = facts.settings, facts.snowflakes_user
+    aws = settings.aws
     if user is None:
         raise Blocked(
             "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
@@ -57,10 +59,24 @@ def variables(facts: Facts) -> dict[str, Any]:
         "tags": aws.tags,
         "snowflake_user_arn": user.iam_user_arn,
         "external_id": user.external_id,
-        "streams": {stream.name: _stream(facts, stream) for stream in facts.settings.streams},
+        "streams": {stream.name: _stream(facts, stream) for stream in settings.streams},
         "manage_notifications": aws.managed_by != "terraform_without_rules",
-        "foreign_rules": _foreign_rules(facts),
+        "foreign_rules": _foreign_rules(facts, aws.bucket),
+        **_of_other_buckets(facts),
     }
+
+
+def _of_other_buckets(facts: Facts) -> dict[str, Any]:
+    """What the module must know of the buckets that streams name themselves; nothing where none does."""
+    aws = facts.settings.aws
+    others = [bucket for bucket in facts.settings.buckets if bucket.name != aws.bucket]
+    if not others:
+        return {}
+    keys = {
+        each.kms_key_arn: each.region for each in others if each.kms_key_arn not in (None, aws.kms_key_arn)
+    }
+    foreign = {each.name: _foreign_rules(facts, each.name) for each in others}
+    return {"other_keys": keys, "other_foreign_rules": foreign}
 
 
 def _stream(facts: Facts, stream: Stream) -> dict[str, str | None]:
@@ -68,12 +84,13 @@ def _stream(facts: Facts, stream: Stream) -> dict[str, str | None]:
         queue = facts.channel(stream) or None
     except Blocked:  # not handed over yet
         queue = None
-    return {"prefix": stream.prefix, "suffix": stream.suffix, "queue_arn": queue}
+    own = {} if stream.bucket == facts.settings.aws.bucket else {"bucket": stream.bucket}
+    return {**own, "prefix": stream.prefix, "suffix": stream.suffix, "queue_arn": queue}
 
 
-def _may_replace(facts: Facts, rule: Rule) -> bool:
-    """Whether a rule is the module's, or step 5's, for one of these streams."""
-    for stream in facts.settings.streams:
+def _may_replace(facts: Facts, bucket: str, rule: Rule) -> bool:
+    """Whether a bucket's rule is the module's, or step 5's, for one of its streams."""
+    for stream in facts.settings.in_bucket(bucket):
         queue = _stream(facts, stream)["queue_arn"]
         if rule.is_of(stream, queue):
             return True
@@ -96,19 +113,19 @@ def refuse_starving(facts: Facts) -> None:
             raise Refused(
                 f"The pipe {pipe} still reads {url}, which the settings do not name",
                 why="Terraform would take the folder out of the policy, and its files would fail for good",
-                remedy=f"name it in the settings, or `invoke down --stream {left[pipe]}`"
+                remedy=f"name it in the settings, or `invoke down --stream {shlex.quote(left[pipe])}`"
                 if pipe in left
                 else "correct the prefix, or give the stream another stage and pipe (docs/runbook.md#moving)",
             )
 
 
-def _foreign_rules(facts: Facts) -> list[str] | None:
-    """The rules the module would delete, EventBridge among them; None where we may not look."""
+def _foreign_rules(facts: Facts, bucket: str) -> list[str] | None:
+    """A bucket's rules the module would delete, EventBridge among them; None where we may not look."""
     try:
-        have = facts.notifications
+        have = facts.notifications_of(bucket)
     except CannotTell:
         return None
     if have is None:
         return None
-    found = [rule.id for rule in have.rules if not _may_replace(facts, rule)]
+    found = [rule.id for rule in have.rules if not _may_replace(facts, bucket, rule)]
     return found + (["EventBridge"] if "EventBridgeConfiguration" in have.document else [])

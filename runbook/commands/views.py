@@ -95,10 +95,8 @@ def _scan(run: Run, file: Path | None, days: int, *, dry_run: bool) -> int:
         return 0
     run.ask("Read them?")
     found = seen.schemas(run.reader, stream, run.facts().now - timedelta(days=days))
-    for kind, key in scanning.KEYS.items():
-        say(f"{key}: {counted(len(found[kind]), 'schema')}")
-        for each in sorted(found[kind].values(), key=lambda one: -one.count):
-            say(wrapped("  ", str(each), style))
+    for line in scanning.told(run.settings, found, style):
+        say(line)
     schemas = scanning.merged(run.settings, found)
     if not any(schemas.values()):
         say("no schema was found, so nothing is written")

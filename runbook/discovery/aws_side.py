@@ -8,7 +8,7 @@ from runbook.discovery.snowflake_side import FoundPipe
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.policies.access import excessive
-from runbook.settings import Stream
+from runbook.settings import S3Bucket, Stream
 from runbook.wanted.rules import BucketNotifications, Rule
 
 
@@ -28,15 +28,23 @@ def looked(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
         )
         return
     with _noted(found):
-        bucket = facts.bucket
-        if bucket is None:
-            found.unseen.append(f"the bucket {facts.settings.aws.bucket} cannot be found in this account")
-        elif bucket.region:
-            found.aws["region"] = bucket.region
+        for wanted in facts.settings.buckets:
+            _bucket(facts, wanted, found)
     with _noted(found):
         _announced(facts, pipes, found)
     with _noted(found):
         _role(facts, found)
+
+
+def _bucket(facts: Facts, wanted: S3Bucket, found: Described) -> None:
+    """Where a bucket is."""
+    bucket, aws = facts.bucket_named(wanted.name), facts.settings.aws
+    if bucket is None:
+        found.unseen.append(f"the bucket {wanted.name} cannot be found in this account")
+    elif bucket.region and wanted.name == aws.bucket:
+        found.aws["region"] = bucket.region
+    elif bucket.region and bucket.region != found.aws.get("region", aws.region):
+        found.aws.setdefault("buckets", {})[wanted.name] = {"region": bucket.region}
 
 
 class _noted:  # noqa: N801 (reads as a statement)
@@ -56,8 +64,8 @@ class _noted:  # noqa: N801 (reads as a statement)
 
 def _announced(facts: Facts, pipes: list[FoundPipe], found: Described) -> None:
     """The suffix that each stream's rules ask for, and the topic they go through."""
-    notifications = facts.notifications or BucketNotifications()
     for stream, pipe in zip(facts.settings.streams, pipes, strict=True):
+        notifications = facts.notifications_of(stream.bucket) or BucketNotifications()
         rules = _rules(facts, notifications, stream, pipe)
         row = found.streams[stream.name]
         if not rules:

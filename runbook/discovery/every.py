@@ -17,7 +17,7 @@ ELSEWHERE = "discover it into a file of its own"
 def every_stream(reader: Reader, look: Look) -> tuple[Described, list[FoundPipe]]:
     """The installation with the most pipes, as ``look`` finds it; each pipe that is left out has its reason.
 
-    An environment file holds one owner, integration and bucket. Raises CannotTell where no pipe can
+    An environment file holds one owner and integration. Raises CannotTell where no pipe can
     be served, with the reasons.
     """
     pipes, reasons = _seen(reader)
@@ -70,8 +70,8 @@ def _largest_first(pipes: dict[QualifiedName, FoundPipe]) -> list[QualifiedName]
 
 def _installation(pipe: FoundPipe) -> tuple[str, ...]:
     """What all streams of one environment file have in common."""
-    integration = str(pipe.stage["storage_integration"])
-    return (pipe.owner, integration, pipe.bucket)
+    integration = pipe.stage["storage_integration"]
+    return (pipe.owner, str(integration), "" if integration else pipe.bucket)
 
 
 def _leave_out(
@@ -92,12 +92,12 @@ def _leave_out(
 
 def _apart(pipe: FoundPipe, first: FoundPipe) -> str:
     """What keeps a pipe that could be served out of the file of another one."""
-    if pipe.bucket != first.bucket:
-        return f"its files are in another bucket ({pipe.bucket}): {ELSEWHERE}"
     integration = pipe.stage["storage_integration"]
     if integration != first.stage["storage_integration"]:
         which = f"another integration ({integration})" if integration else "no integration"
         return f"its stage has {which}: {ELSEWHERE}"
+    if not integration and pipe.bucket != first.bucket:
+        return f"its files are in another bucket ({pipe.bucket}): {ELSEWHERE}"
     return f"it is of another owner: {ELSEWHERE}"
 
 

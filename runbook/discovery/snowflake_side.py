@@ -1,22 +1,23 @@
-"""Out of one pipe all that Snowflake knows: its stage and integration, the pipes beside it. Only reads.
-
-Longer than 400 lines: what a pipe, its stage, format and table say is one reading.
-"""
+"""Out of one pipe all that Snowflake knows: its stage and integration, the pipes beside it. Only reads."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.clouds.failures import Row
 from runbook.clouds.network import one_line
 from runbook.clouds.reader import Reader
 from runbook.discovery.described import Described
+from runbook.discovery.differences import differences, file_column_statements
 from runbook.errors import CannotTell, Refused, SettingsWrong
-from runbook.facts.copy_statement import CopyStatement, is_read_alike, read
+from runbook.facts.copy_columns import through
+from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.found_format import format_of
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
-from runbook.kinds import KINDS, kind_read_by
+from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined
 from runbook.sql import literal
 
@@ -37,6 +38,8 @@ class FoundPipe:
     channel: str
     copy: CopyStatement
     stage: Row
+    options: dict[str, str] = field(default_factory=dict)
+    """What else CREATE PIPE would say, as it is written there."""
 
     @property
     def url(self) -> str:
@@ -96,12 +99,12 @@ def looked(
 
 def _fits(reader: Reader, pipe: FoundPipe, found: Described, fits: Callable[[], object]) -> bool:
     """Take one more pipe as a stream; False, and a note why, where the settings cannot say it."""
-    streams, differs = dict(found.streams), list(found.differs)
+    streams, differs, aws = dict(found.streams), list(found.differs), deepcopy(found.aws)
     try:
         _stream(reader, pipe, found)
         fits()
     except (SettingsWrong, CannotTell) as error:
-        found.streams, found.differs = streams, differs
+        found.streams, found.differs, found.aws = streams, differs, aws
         found.left_out.append(f"{pipe.name}: {error.what.removeprefix('Settings are wrong: ')}")
         return False
     return True
@@ -157,10 +160,25 @@ def pipe_of(name: QualifiedName, row: Row, stages: dict[QualifiedName, Row]) -> 
         channel=str(row["notification_channel"] or ""),
         copy=copy,
         stage=stages[copy.stage],
+        options=_options_of(row),
     )
     if not _URL.fullmatch(found.url):
         raise Refused(f"The stage {copy.stage} is not on S3 ({found.url or 'internal'})")
     return found
+
+
+def _options_of(row: Row) -> dict[str, str]:
+    """A pipe's topic, error integration and comment as CREATE PIPE writes them; "" for what it has not.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-pipes
+    """
+    channel, errors = str(row.get("notification_channel") or ""), str(row.get("error_integration") or "")
+    comment = str(row.get("comment") or "")
+    return {
+        "AWS_SNS_TOPIC": literal(channel) if ":sns:" in channel else "",
+        "ERROR_INTEGRATION": Identifier(errors).sql if errors else "",
+        "COMMENT": literal(comment) if comment else "",
+    }
 
 
 def _beside(
@@ -172,8 +190,10 @@ def _beside(
         found = pipe_of(name, row, stages)
     except (Refused, CannotTell):
         return ""
-    integration = "storage_integration"
-    if found.stage[integration] != first.stage[integration] or found.bucket != first.bucket:
+    integration = first.stage["storage_integration"]
+    if found.stage["storage_integration"] != integration or (
+        not integration and found.bucket != first.bucket
+    ):
         return ""
     return _in_the_way(found, taken) or found
 
@@ -183,6 +203,11 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
     if found.owner != taken[0].owner:
         return f"it is owned by {found.owner}: discover it into a file of its own"
     for other in taken:
+        if found.bucket != other.bucket and found.table == other.table:
+            return (
+                f"it loads from another bucket ({found.bucket}) into the same table as {other.name}, whose "
+                "rows name a file and not its bucket"
+            )
         overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
         if overlap and found.table == other.table:
             return f"it reads the same folder into the same table as {other.name}"
@@ -264,36 +289,41 @@ def _table(reader: Reader, pipe: FoundPipe) -> Row | None:
     return next((row for row in rows if row["name"] == table.name), None)
 
 
-def _columns(reader: Reader, pipe: FoundPipe) -> frozenset[str]:
-    """The columns of the pipe's table; none where they cannot be seen."""
+def _columns(reader: Reader, pipe: FoundPipe) -> tuple[tuple[str, str], ...]:
+    """Name and type of the columns of the pipe's table; none where they cannot be seen."""
     with suppress(CannotTell):
         table, what = pipe.table.sql, f"The columns of {pipe.table}"
         rows = ask(lambda: reader.sql(f"DESC TABLE {table}"), what, f"SELECT on table {table}")
-        return frozenset(str(row["name"]) for row in rows or ())
-    return frozenset()
+        return tuple((str(row["name"]), str(row["type"])) for row in rows or ())
+    return ()
 
 
 def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
     """One pipe as a stream of the settings."""
-    copy, file_format = pipe.copy, pipe.copy.file_format
-    on_stage = {} if copy.states_a_format else _on_stage(reader, pipe)
-    if name_of_format := on_stage.get("FORMAT_NAME", ""):
-        file_format = _format_name(name_of_format, pipe)
-    options = _options(reader, file_format)
-    kind = kind_read_by(_type(options, {**on_stage, **copy.options}), _columns(reader, pipe))
+    copy, columns = pipe.copy, _columns(reader, pipe)
+    form = format_of(reader, copy, pipe.stage_name)
+    filled = through(pipe.statement, columns, form.options)
+    kind = kind_read_by(
+        form.file_type,
+        frozenset(name for name, _ in columns),
+        delimiter=form.options.get("FIELD_DELIMITER", ""),
+        names=f"{pipe.prefix} {pipe.table.name} {pipe.name.name}",
+    )
     as_found: dict[str, Any] = {"stage_url": pipe.url}
     if copy.path:
         as_found["path"] = copy.path
     as_found["statement"] = pipe.statement
     if copy.pattern:
         as_found["pattern"] = copy.pattern
-    if file_format:
-        as_found["file_format"] = file_format.sql
-        as_found["format"] = {name: options.get(name, "") for name in KINDS[kind].FORMAT or options}
+    if form.name:
+        as_found["file_format"] = form.name.sql
+        watched = KINDS[kind].FORMAT if kind in SNOWPLOWS else form.watched
+        as_found["format"] = {key: form.watched.get(key, "") for key in watched}
     as_found |= _elsewhere(pipe, found)
     name = _stream_name(str(pipe.table.name), found.streams)
     found.streams[name] = {
         "kind": kind,
+        **_another_bucket(pipe, found),
         "prefix": pipe.prefix,
         "suffix": "",
         "table": pipe.table.name.sql,
@@ -308,7 +338,27 @@ def _stream(reader: Reader, pipe: FoundPipe, found: Described) -> None:
             f"{name}: the table is empty though the pipe has loaded files: taken for a landing table that is "
             "emptied as it goes (keeps_rows: true where that is wrong)"
         )
-    found.differs += [f"{name}: {line}" for line in _differences(copy, options, kind)]
+    found.differs += [f"{name}: {line}" for line in differences(copy, form, kind, filled)]
+    if columns and not filled.file_column:
+        names = [column for column, _ in columns]
+        found.proposed[name] = file_column_statements(
+            pipe.name,
+            pipe.table,
+            pipe.statement,
+            names,
+            pipe.options,
+            counts_fields=form.file_type == "CSV" and not filled.selects and not filled.by_name,
+        )
+
+
+def _another_bucket(pipe: FoundPipe, found: Described) -> dict[str, str]:
+    """The stream's bucket, where it is not the first pipe's; its region is noted, where that differs."""
+    if pipe.bucket == found.aws["bucket"]:
+        return {}
+    channel = _CHANNEL.fullmatch(pipe.channel)
+    if channel and channel[1] != found.aws.get("region"):
+        found.aws.setdefault("buckets", {})[pipe.bucket] = {"region": channel[1]}
+    return {"bucket": pipe.bucket}
 
 
 def _elsewhere(pipe: FoundPipe, found: Described) -> dict[str, str]:
@@ -316,25 +366,6 @@ def _elsewhere(pipe: FoundPipe, found: Described) -> dict[str, str]:
     home = (found.snowflake["database"], found.snowflake["schema"])
     names = {"table": pipe.table, "stage": pipe.stage_name, "pipe": pipe.name}
     return {part: name.sql for part, name in names.items() if (name.database.sql, name.schema.sql) != home}
-
-
-def _on_stage(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
-    """The file format written on the pipe's stage, which counts where its COPY states none.
-
-    Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-table
-    """
-    name = pipe.stage_name.sql
-    rows = ask(lambda: reader.sql(f"DESC STAGE {name}"), f"The stage {name}", f"USAGE on stage {name}")
-    return {
-        str(row["property"]): str(row["property_value"])
-        for row in rows or ()
-        if row["parent_property"] == "STAGE_FILE_FORMAT"
-    }
-
-
-def _format_name(text: str, pipe: FoundPipe) -> QualifiedName | None:
-    stage = pipe.stage_name
-    return read(f"COPY INTO x FROM @x FILE_FORMAT = {text}", stage.database, stage.schema).file_format
 
 
 def _is_emptied_as_it_goes(reader: Reader, pipe: FoundPipe) -> bool:
@@ -351,61 +382,6 @@ def _is_emptied_as_it_goes(reader: Reader, pipe: FoundPipe) -> bool:
     except CannotTell:
         return False
     return status is not None and status.time("lastIngestedTimestamp") is not None
-
-
-def _options(reader: Reader, file_format: QualifiedName | None) -> dict[str, str]:
-    if file_format is None:
-        return {}
-    name = file_format.sql
-    rows = ask(
-        lambda: reader.sql(f"DESC FILE FORMAT {name}"),
-        f"The file format {name}",
-        f"USAGE on file format {name}",
-    )
-    if rows is None:
-        raise CannotTell(
-            f"The file format {name} cannot be seen",
-            why="it was dropped, or our role may not see it",
-            remedy=f"grant the role USAGE on file format {name}",
-            missing_right=f"USAGE on file format {name}",
-        )
-    return {str(row["property"]): str(row["property_value"]) for row in rows}
-
-
-def _type(options: dict[str, str], stated: dict[str, str]) -> str:
-    """The named format's type, or the one that COPY or stage state."""
-    return options.get("TYPE") or stated.get("TYPE", "").upper() or "CSV"
-
-
-def _differences(copy: CopyStatement, options: dict[str, str], kind: str) -> Iterator[str]:
-    """What the steps would have made otherwise, and what that means."""
-    yield (
-        "no column of the table is known to name the file of a row, so which files are loaded is told by "
-        "Snowflake's load histories alone (14 days; 365 where ACCOUNT_USAGE may be read)"
-    )
-    if copy.on_error != "SKIP_FILE":
-        yield f"ON_ERROR = {copy.on_error}: rows that cannot be read are lost without a word"
-    if copy.pattern and not is_read_alike(copy.pattern):
-        yield (
-            "its COPY has a PATTERN that Snowflake may read otherwise than it is read here: backfill does "
-            "not load the files of such a pipe"
-        )
-    if copy.clocks:
-        yield f"{', '.join(copy.clocks)} in its COPY is the time it was compiled, up to hours before the load"
-    if copy.path and not copy.path.endswith("/"):
-        yield (
-            f"its COPY reads whatever begins with {copy.path}: the path has no slash at its end, and so "
-            "neighbours of that name are loaded too"
-        )
-    if not copy.states_a_format and not options:
-        yield "the file format is written on the stage; what is altered there is not watched"
-    elif copy.file_format is None and not options:
-        yield "its COPY states the format's options itself; they are watched as part of its text"
-    wanted = KINDS[kind].FORMAT if options else {}
-    for name, value in wanted.items():
-        if options.get(name, "") != value:
-            have = options.get(name, "")
-            yield f"its file format has {name} = {have}, which can lose or alter data (not {value})"
 
 
 def _stream_name(table: str, taken: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
         *_notes("It differs from what the steps make", _together(found.differs, list(found.streams))),
         *_notes("Left out", found.left_out),
         *_notes("Could not be looked at", found.unseen),
+        *_proposed(found),
         "",
         f"target: {_scalar(found.target)}",
         "made_by: others                 # the steps, up, down and replace-pipe leave it alone",
@@ -44,6 +45,22 @@ def written(found: Described, pipe: str, defaults: dict[str, Any], place: str) -
 
 def _notes(title: str, rows: list[str]) -> list[str]:
     return ["#", f"# {title}:", *(_comment(row, "- ") for row in rows)] if rows else []
+
+
+def _proposed(found: Described) -> list[str]:
+    """The statements by which tables would name their rows' files, as a person would type them."""
+    rows: list[str] = []
+    for name, statements in found.proposed.items():
+        if statements and name in found.streams:
+            lines = [line for each in statements for line in each.split("\n")]
+            rows += ["#", f"# {name}:", *(f"#   {_visible(line)}".rstrip() for line in lines)]
+    return ["#", _comment(PROPOSED), *rows] if rows else []
+
+
+PROPOSED = (
+    "To have a column that names the file of each row loaded from then on, the owners of table and pipe may "
+    "run, stream by stream (then discover again; what came meanwhile, backfill loads):"
+)
 
 
 def _together(rows: list[str], streams: list[str]) -> list[str]:

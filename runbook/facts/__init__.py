@@ -28,7 +28,15 @@ from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integr
 from runbook.facts.other_pipes import OtherPipe, other_pipes
 from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits
 from runbook.policies.documents import Document
-from runbook.policies.held import Key, Policy, Role, RolePolicies, SnowflakesUser
+from runbook.policies.held import (
+    Key,
+    Policy,
+    Role,
+    RolePolicies,
+    SnowflakesUser,
+    ids_asked_for,
+    principals_of,
+)
 from runbook.settings import Identifier, QualifiedName, Settings, Stream
 from runbook.wanted.grants import Grant
 from runbook.wanted.rules import BucketNotifications
@@ -78,54 +86,58 @@ class Facts:
             return self._once("policy", lambda: aws.held_policy(self.role, self.role_policies))
         return self._once("policy", lambda: aws.policy(self.reader))
 
-    @property
-    def bucket(self) -> aws.Bucket | None:
-        """The bucket."""
-        return self._once("bucket", lambda: aws.bucket(self.reader))
+    def bucket_named(self, name: str) -> aws.Bucket | None:
+        """A bucket."""
+        return self._once(self._of("bucket", name), lambda: aws.bucket(self.reader, name))
 
     @property
-    def notifications(self) -> BucketNotifications | None:
-        """The bucket's event notifications."""
-        return self._once("notifications", lambda: aws.bucket_notifications(self.reader))
+    def buckets(self) -> dict[str, aws.Bucket | None]:
+        """The buckets that the streams' files lie in, by name."""
+        return {each.name: self.bucket_named(each.name) for each in self.settings.buckets}
+
+    def notifications_of(self, bucket: str) -> BucketNotifications | None:
+        """A bucket's event notifications."""
+        return self._once(
+            self._of("notifications", bucket), lambda: aws.bucket_notifications(self.reader, bucket)
+        )
+
+    def _of(self, what: str, bucket: str) -> Hashable:
+        return what if bucket == self.settings.aws.bucket else (what, bucket)
 
     @property
     def role_policies(self) -> RolePolicies:
         """What the role has beside our policy."""
         return self._once("role_policies", lambda: aws.role_policies(self.reader, lambda: self.role))
 
-    @property
-    def bucket_policy(self) -> Document:
-        """The bucket's own policy."""
-        return self._once("bucket_policy", lambda: aws.bucket_policy(self.reader))
+    def bucket_policy(self, bucket: str) -> Document:
+        """A bucket's own policy."""
+        return self._once(self._of("bucket_policy", bucket), lambda: aws.bucket_policy(self.reader, bucket))
 
-    @property
-    def bucket_key(self) -> str | None:
+    def bucket_key(self, bucket: str) -> str | None:
         """The customer managed key new files are encrypted with; None also where there is no bucket."""
         try:
-            return self._once("bucket_key", lambda: aws.bucket_key(self.reader))
+            return self._once(self._of("bucket_key", bucket), lambda: aws.bucket_key(self.reader, bucket))
         except CannotTell:
             with suppress(CannotTell):  # then the bucket itself is told of
-                if self.bucket is None:
+                if self.bucket_named(bucket) is None:
                     return None
             raise
 
-    @property
-    def bucket_key_arn(self) -> str | None:
+    def bucket_key_arn(self, bucket: str) -> str | None:
         """The ARN of the key new files are encrypted with, however the bucket names it: alias, id or ARN."""
-        name = self.bucket_key
+        name = self.bucket_key(bucket)
         if name is None or ":key/" in name:
             return name
-        return self._once("bucket_key_arn", lambda: aws.key_arn(self.reader, name))
+        return self._once(self._of("bucket_key_arn", bucket), lambda: aws.key_arn(self.reader, name))
 
-    @property
-    def key(self) -> Key | None:
-        """The key the settings name, or else the bucket's; None where neither is, or it does not exist."""
+    def key(self, bucket: str) -> Key | None:
+        """The key the settings name for a bucket, or else the bucket's; None without one that exists."""
 
         def read() -> Key | None:
-            name = self.settings.aws.kms_key_arn or self.bucket_key
+            name = self.settings.aws.bucket_named(bucket).kms_key_arn or self.bucket_key(bucket)
             return aws.key(self.reader, name) if name else None
 
-        return self._once("key", read)
+        return self._once(self._of("key", bucket), read)
 
     @property
     def other_pipes(self) -> tuple[OtherPipe, ...]:
@@ -178,6 +190,28 @@ class Facts:
 
         return self._once("other_external_ids", find)
 
+    @property
+    def idle_external_ids(self) -> tuple[str, ...]:
+        """The external IDs in our trust statement that no integration has; none where nobody here can see it.
+
+        One Snowflake user serves all integrations of an account, and no other account's: where the statement
+        lets in that user alone, an ID that none of its integrations has lets nobody in.
+        Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-integration
+        """
+        have, user = self.role.own_statement if self.role else None, self.snowflakes_user
+        if have is None or user is None or principals_of(have) != [user.iam_user_arn]:
+            return ()
+        beside = sorted(one for one in ids_asked_for(have) - {user.external_id, "*"} if " " not in one)
+
+        def find() -> tuple[str, ...]:
+            self.reader.sign_in_to_snowflake()
+            known = snowflake.every_external_id(self.reader)
+            return () if known is None else tuple(one for one in beside if one not in known)
+
+        with suppress(CannotTell):
+            return self._once("idle_external_ids", find) if beside else ()
+        return ()
+
     def beside(self, stream: Stream) -> tuple[str, ...]:
         """The folders beside the stream's that are not a stream's; none where we may not look."""
 
@@ -187,12 +221,6 @@ class Facts:
             return ()
 
         return self._once(("beside", stream.name), read)
-
-    def notifications_of(self, bucket: str) -> BucketNotifications | None:
-        """The event notifications of another bucket."""
-        if bucket == self.settings.aws.bucket:
-            return self.notifications
-        return self._once(("notifications", bucket), lambda: aws.bucket_notifications(self.reader, bucket))
 
     @property
     def now(self) -> datetime:
@@ -252,15 +280,24 @@ class Facts:
         """An SNS topic the streams' events go through."""
         return self._once(("topic", arn), lambda: topics.topic(self.reader, arn))
 
-    def topic_key(self, name: str) -> Key | None:
-        """The key of an encrypted topic; None where it does not exist, or we may not look at it."""
+    def topic_key(self, topic: topics.Topic) -> Key | None:
+        """An encrypted topic's key, in the state "missing" where our account has none of that name.
+
+        None: it is not encrypted, or only its owner can tell. A bare name is of the topic's own place.
+        """
+        if not topic.key or "alias/aws/" in topic.key:
+            return None
+        _, partition, _, region, account, _ = topic.arn.split(":", 5)
+        name = aws.key_of(topic.key, partition, region, account)
 
         def read() -> Key | None:
             with suppress(CannotTell):  # the topic's owner may look; others learn it where events stay away
-                return aws.key(self.reader, name)
+                found = aws.key(self.reader, name)
+                is_ours = name.split(":")[4] == self.settings.aws.account_id
+                return found or (Key(name, "missing", {}) if is_ours else None)
             return None
 
-        return self._once(("topic key", name), read)
+        return self._once(("topic key", topic.arn), read)
 
     def channel(self, stream: Stream) -> str | None:
         """The queue of the stream's pipe, or as it was handed over; empty for a pipe without one."""
@@ -494,7 +531,7 @@ class Facts:
         """The JSON columns with text of the last days that is not JSON."""
         return self._once(("broken", stream.name), lambda: views.broken(self.reader, stream, self._lately))
 
-    def repeated_ids(self, stream: Stream) -> tuple[views.Found, ...]:
+    def repeated_ids(self, stream: Stream) -> tuple[views.Again, ...]:
         """Events of the last days whose id came in several files."""
         return self._once(
             ("repeated", stream.name), lambda: views.repeated(self.reader, stream, self._lately)
@@ -514,14 +551,25 @@ class Facts:
 
     def _questions(self, *, delivery: bool, deep: bool, steps: tuple[int, ...]) -> list[Callable[[], object]]:
         nouns = {
-            1: ("role", "policy", "bucket", "role_policies", "bucket_policy", "key"),
+            1: ("role", "policy", "role_policies"),
             2: ("integration", "roles"),
             3: ("role", "integration", "entry", "reading"),
             4: ("schema_exists", "integration", "other_pipes"),
-            5: ("bucket", "notifications"),
         }
-        asked = dict.fromkeys(noun for step in steps for noun in nouns[step])
+        of_buckets: dict[int, tuple[Callable[[str], object], ...]] = {
+            1: (self.bucket_named, self.bucket_policy, self.bucket_key, self.key),
+            5: (self.bucket_named, self.notifications_of),
+        }
+        asked = dict.fromkeys(noun for step in steps for noun in nouns.get(step, ()))
         questions: list[Callable[[], object]] = [partial(getattr, self, noun) for noun in asked]
+        questions += [
+            partial(ask, bucket.name)
+            for step in steps
+            for ask in of_buckets.get(step, ())
+            for bucket in self.settings.buckets
+        ]
+        if {3, 5} & set(steps):
+            questions += [partial(self.topic, arn) for arn in self.settings.topics]
         if {2, 4} & set(steps):
             questions += [partial(self.grants_to, role) for role in _roles(self.settings)]
         per_stream: list[Callable[[Stream], object]] = []

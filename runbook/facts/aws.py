@@ -52,6 +52,8 @@ def ask(read: Callable[[], T], what: str) -> T | None:
             return None
         missing = right(error.service, error.operation) if error.is_denied else ""
         remedy = f"grant {missing}" if missing else "run the command again"
+        if missing and "explicit deny" in error.message:
+            remedy = f"have that Deny except you, for no grant outweighs it ({missing})"
         raise CannotTell(
             f"{what} cannot be read", why=str(error), remedy=remedy, missing_right=missing
         ) from None
@@ -96,10 +98,25 @@ def role(reader: Reader) -> Role | None:
     return ask(read, f"The role {name}")
 
 
-def bucket(reader: Reader) -> Bucket | None:
-    """The bucket and its region; None when the account has none of that name.
+MOST_ATTACHED = 10  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+
+
+def most_attached(reader: Reader) -> int:
+    """How many managed policies a role of this account may hold; the default where nobody may say.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+    """
+    with suppress(AwsFailed, CannotTell):
+        answer = reader.aws("iam", "GetAccountSummary")
+        return int(answer["SummaryMap"].get("AttachedPoliciesPerRoleQuota", MOST_ATTACHED))
+    return MOST_ATTACHED
+
+
+def bucket(reader: Reader, name: str) -> Bucket | None:
+    """A bucket and its region; None when the account has none of that name.
 
     The name may be another account's: then S3 answers 403 where we say whose it must be, and else answers.
+    A refusal tells the region too.
 
     S3 gives no reason with a 400, as HEAD has no body; whether it was the session, STS says.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
@@ -108,26 +125,37 @@ def bucket(reader: Reader) -> Bucket | None:
 
     def read() -> Bucket | None:
         try:
-            head = reader.aws("s3", "HeadBucket", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+            head = reader.aws("s3", "HeadBucket", Bucket=name, ExpectedBucketOwner=aws.account_id)
         except AwsFailed as error:
             if error.code == "400":
                 reader.aws("sts", "GetCallerIdentity")
-            if error.is_denied and _is_anothers(reader):
+            if error.is_denied and _is_anothers(reader, name):
                 return None
+            if error.is_denied and error.region and _has_a_policy(reader, name):
+                return Bucket(name, error.region)
             raise
         headers = head["ResponseMetadata"]["HTTPHeaders"]
-        return Bucket(aws.bucket, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
+        return Bucket(name, head.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
-    return ask(read, f"The bucket {aws.bucket}")
+    return ask(read, f"The bucket {name}")
 
 
-def _is_anothers(reader: Reader) -> bool:
+def _has_a_policy(reader: Reader, name: str) -> bool:
+    """Whether the bucket's policy can be read: it is there, and a Deny in it may be why we see no more."""
+    account = reader.settings.aws.account_id
+    with suppress(AwsFailed):
+        reader.aws("s3", "GetBucketPolicy", Bucket=name, ExpectedBucketOwner=account)
+        return True
+    return False
+
+
+def _is_anothers(reader: Reader, name: str) -> bool:
     """Whether the bucket answers as long as we do not say whose it must be: it is another account's.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
     """
     with suppress(AwsFailed):
-        reader.aws("s3", "HeadBucket", Bucket=reader.settings.aws.bucket)
+        reader.aws("s3", "HeadBucket", Bucket=name)
         return True
     return False
 
@@ -144,13 +172,12 @@ def folders_beside(reader: Reader, stream: Stream) -> tuple[str, ...]:
     where = {"Bucket": stream.bucket, "Prefix": f"{above}/" if above else "", "Delimiter": "/"}
     answer = ask(lambda: reader.aws("s3", "ListObjectsV2", **where), f"The folders beside {stream.url}")
     found = [str(row["Prefix"]) for row in (answer or {}).get("CommonPrefixes", ())]
-    ours = tuple(each.prefix for each in reader.settings.streams)
+    ours = tuple(each.prefix for each in reader.settings.in_bucket(stream.bucket))
     return tuple(name for name in found if not name.startswith(ours))[:MOST_FOLDERS]
 
 
-def bucket_notifications(reader: Reader, bucket: str = "") -> BucketNotifications | None:
-    """The notification document of the settings' bucket or another; None when the bucket does not exist."""
-    name = bucket or reader.settings.aws.bucket
+def bucket_notifications(reader: Reader, name: str) -> BucketNotifications | None:
+    """A bucket's notification document; None when the bucket does not exist."""
 
     def read() -> BucketNotifications:
         answer = reader.aws(
@@ -200,18 +227,18 @@ def held_policy(role: Role | None, policies: RolePolicies) -> Policy | None:
     return Policy(role.arn, {"Version": "2012-10-17", "Statement": rows}, (), "", {})
 
 
-def bucket_policy(reader: Reader) -> Document:
-    """The bucket's own policy; empty where it has none."""
+def bucket_policy(reader: Reader, name: str) -> Document:
+    """A bucket's own policy; empty where it has none."""
     aws = reader.settings.aws
 
     def read() -> Document:
-        answer = reader.aws("s3", "GetBucketPolicy", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id)
+        answer = reader.aws("s3", "GetBucketPolicy", Bucket=name, ExpectedBucketOwner=aws.account_id)
         return as_document(answer["Policy"])
 
-    return ask(read, f"The policy of the bucket {aws.bucket}") or {}
+    return ask(read, f"The policy of the bucket {name}") or {}
 
 
-def bucket_key(reader: Reader) -> str | None:
+def bucket_key(reader: Reader, name: str) -> str | None:
     """The customer managed key new files are encrypted with; None: S3's own, or AWS' managed one.
 
     Whoever may read the bucket may use the other two.
@@ -220,15 +247,31 @@ def bucket_key(reader: Reader) -> str | None:
     aws = reader.settings.aws
 
     def read() -> str | None:
-        answer = reader.aws(
-            "s3", "GetBucketEncryption", Bucket=aws.bucket, ExpectedBucketOwner=aws.account_id
-        )
+        answer = reader.aws("s3", "GetBucketEncryption", Bucket=name, ExpectedBucketOwner=aws.account_id)
         rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
         chosen = rules[0]["ApplyServerSideEncryptionByDefault"] if rules else {}
-        name = str(chosen.get("KMSMasterKeyID") or "")
-        return None if not name or name.endswith("alias/aws/s3") else name
+        key = str(chosen.get("KMSMasterKeyID") or "")
+        return None if not key or key.endswith("alias/aws/s3") else _in_its_region(reader, name, key)
 
-    return ask(read, f"The encryption of the bucket {aws.bucket}")
+    return ask(read, f"The encryption of the bucket {name}")
+
+
+def _in_its_region(reader: Reader, bucket: str, key: str) -> str:
+    """The key's ARN where the bucket is in another region than ``aws.region``: a bare name is of ours.
+
+    Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html (KeyId takes ARNs)
+    """
+    aws = reader.settings.aws
+    region = aws.bucket_named(bucket).region
+    return key if region == aws.region else key_of(key, aws.partition, region, aws.account_id)
+
+
+def key_of(name: str, partition: str, region: str, account: str) -> str:
+    """The ARN of a key that is named by its id or alias beside what is of that region and account."""
+    if name.startswith("arn:"):
+        return name
+    bare = name if name.startswith("alias/") else f"key/{name}"
+    return f"arn:{partition}:kms:{region}:{account}:{bare}"
 
 
 def key_arn(reader: Reader, name: str) -> str:

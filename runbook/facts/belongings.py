@@ -11,13 +11,17 @@ from runbook.clouds.failures import Row
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.snowflake import ask
-from runbook.settings import Stream
+from runbook.settings import MANAGED_BY, Stream
 from runbook.sql import LITERAL, NAME, Constant, Keyword, literal
 
 _QUALIFIED = rf"{NAME}(?:\.{NAME}){{0,2}}"
 _HEAD = re.compile(rf"\s*create\s+(?:or\s+replace\s+)?pipe\s+{_QUALIFIED}(?=\s)", re.IGNORECASE)
 _OPTION = re.compile(rf"\s*(\w+)\s*=\s*({LITERAL}|{_QUALIFIED}|[0-9]+)(?=\s)", re.DOTALL)
 _OF_EVERY_PIPE = ("AUTO_INGEST", "COMMENT", "PIPE_EXECUTION_PAUSED")
+
+
+NOTE = f"{MANAGED_BY} replaces this pipe; `invoke replace-pipe` ends it: "
+"""How a pipe's comment begins while the pipe is being replaced."""
 
 
 @dataclass(frozen=True, order=True)

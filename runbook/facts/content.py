@@ -74,7 +74,15 @@ def unpacked(first: bytes) -> bytes:
         with suppress(OSError):
             return bz2.BZ2Decompressor().decompress(first, _MOST)
         return b""
+    if _is_zlib(first):
+        with suppress(zlib.error):
+            return zlib.decompressobj().decompress(first, _MOST) or first
     return first
+
+
+def _is_zlib(first: bytes) -> bool:
+    """Whether it may be DEFLATE with zlib's header, which AUTO unpacks too: RFC 1950, section 2.2."""
+    return len(first) > 2 and first[0] == 0x78 and int.from_bytes(first[:2], "big") % 31 == 0
 
 
 def _foreign(first: bytes) -> str:

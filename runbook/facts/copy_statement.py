@@ -100,7 +100,7 @@ class CopyStatement:
         return self.file_format is not None or bool(self.options)
 
 
-@lru_cache(maxsize=256)  # many checks ask for one statement, round after round
+@lru_cache(maxsize=1024)  # several checks ask of each pipe
 def read(text: str, database: Identifier, schema: Identifier) -> CopyStatement:
     """The statement's parts; unqualified names are of the pipe's own ``database`` and ``schema``."""
     words = tokens(text)
@@ -257,15 +257,26 @@ def _plain(value: tuple[Token, ...]) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """A string's content: two quotes are one, and a backslash is written twice.
+    """A string's content: two quotes are one, and a backslash begins an escape sequence or is left out.
 
-    Source: https://docs.snowflake.com/en/sql-reference/data-types-text
+    Source: https://docs.snowflake.com/en/sql-reference/data-types-text (escape sequences)
     """
     if text.startswith("$$"):
         return text[2:-2]
-    if not text.startswith("'"):
-        return text
-    return re.sub(r"''|\\(.)", lambda found: found[1] or "'", text[1:-1], flags=re.DOTALL)
+    return _ESCAPE.sub(_unescaped, text[1:-1]) if text.startswith("'") else text
+
+
+_ESCAPE = re.compile(r"''|\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-7]{3})|(.))", re.DOTALL)
+_SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    byte, point, octal, sign = found.groups()
+    if byte or point:
+        return chr(int(byte or point, 16))
+    if octal:
+        return chr(int(octal, 8))
+    return _SIGNS.get(sign, sign) if sign else "'"
 
 
 def _named(name: str) -> list[Identifier]:

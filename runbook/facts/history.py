@@ -46,18 +46,20 @@ class SameRows:
 class TableRows:
     """The table as a witness: its rows by file, and how many rows name no file.
 
-    ``files`` is None where the table has no ``_FILE`` column.
+    ``files`` is None where the table has no ``_FILE`` column, or rows are ``hidden`` from our role, as a row
+    access policy hides them: such a table proves nothing.
     """
 
     total: int
     created_on: datetime
     files: dict[str, RowsOfFile] | None
     unnamed: int = 0
+    hidden: int = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether a file without a row here has certainly no row in the table."""
-        return self.total == 0 or (self.files is not None and self.unnamed == 0)
+        return not self.hidden and (self.total == 0 or (self.files is not None and self.unnamed == 0))
 
 
 def account_loads(reader: Reader, stream: Stream) -> tuple[Load, ...] | None:
@@ -103,10 +105,13 @@ def table_total(reader: Reader, stream: Stream, columns: tuple[str, ...]) -> Tab
     name = stream.table.sql
 
     def read() -> TableRows:
-        created_on = _created_on(reader, stream)
+        created_on, stored = _shown(reader, stream)
         total = int(reader.sql(f"SELECT COUNT(*) AS n FROM {name}")[0]["n"])
-        names_files = stream.names_files and "_FILE" in columns
-        return TableRows(total, created_on, {} if names_files else None)
+        if stored > total:  # or rows went between the two questions
+            stored = min(stored, _shown(reader, stream)[1])
+        hidden = max(0, stored - total)
+        names_files = stream.names_files and "_FILE" in columns and not hidden
+        return TableRows(total, created_on, {} if names_files else None, hidden=hidden)
 
     return ask(read, f"The rows of {name}", f"SELECT on table {name}")
 
@@ -183,9 +188,16 @@ def _mark(stream: Stream, columns: tuple[str, ...]) -> str | None:
     return kind_of(stream).MARK
 
 
-def _created_on(reader: Reader, stream: Stream) -> datetime:
-    """When the table of that name was made: a replaced one is younger than the loads into the old."""
+def _shown(reader: Reader, stream: Stream) -> tuple[datetime, int]:
+    """When the table of that name was made, and how many rows it stores; 0 where that is not told.
+
+    A replaced table is younger than the loads into the old. What it stores, a query need not see: rows that a
+    row access policy hides from our role. *Inferred:* that SHOW counts them.
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/show-tables,
+    https://docs.snowflake.com/en/user-guide/security-row-intro
+    """
     table = stream.table
     schema = f"{table.database.sql}.{table.schema.sql}"
     rows = reader.sql(f"SHOW TABLES LIKE {literal(table.name)} IN SCHEMA {schema}")
-    return next(utc(row["created_on"]) for row in rows if row["name"] == table.name)
+    found = next(row for row in rows if row["name"] == table.name)
+    return utc(found["created_on"]), int(found.get("rows") or 0)

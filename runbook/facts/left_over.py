@@ -87,3 +87,14 @@ def read_now(facts: "Facts") -> dict[str, str]:
         if stage is not None:
             found[stream.pipe.sql] = stage.url
     return found
+
+
+def under_another_name(facts: "Facts", stream: Stream) -> list[str]:
+    """Pipes of this installation that load the stream's folder into its table, where its own is not there.
+
+    Then the settings have another name than the pipe: one of that name would load every file a second time.
+    """
+    if not facts.settings.is_ours or facts.pipe(stream) is not None:
+        return []
+    pipes = [left for left in facts.left_over if left.pipe != left.stage]
+    return [left.pipe.sql for left in pipes if (left.url, left.table) == (stream.url, stream.table)]

@@ -6,6 +6,7 @@ Longer than 400 lines: a function for each read of Snowflake.
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
@@ -135,6 +136,20 @@ def external_id(reader: Reader, name: Identifier) -> str:
     )
     found = (row["property_value"] for row in rows or () if row["property"] == "STORAGE_AWS_EXTERNAL_ID")
     return str(next(found, "") or "")
+
+
+def every_external_id(reader: Reader) -> frozenset[str] | None:
+    """The external IDs of all storage integrations; None where our role may not see the whole account.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-integrations
+    """
+    if reader.hidden_from.get("admin"):
+        return None
+    with suppress(CannotTell):
+        rows = ask(lambda: reader.sql("SHOW INTEGRATIONS"), "The integrations", "USAGE on the integrations")
+        names = [Identifier(str(row["name"])) for row in rows or () if row["category"] == "STORAGE"]
+        return frozenset(external_id(reader, name) for name in names)
+    return None
 
 
 def _locations(text: str) -> tuple[str, ...]:
@@ -342,24 +357,44 @@ def entry(reader: Reader) -> Entry | None:
     Source: https://docs.snowflake.com/en/sql-reference/functions/system_validate_storage_integration
     """
     name = reader.settings.snowflake.integration
-    places = [stream.url for stream in reader.settings.streams]
+    places = [(stream.url, "snowpipe-runbook.probe") for stream in reader.settings.streams]
 
     def read() -> Entry:
-        calls = [
-            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(url)}, "
-            f"'snowpipe-runbook.probe', 'list') AS answer_{number}"
-            for number, url in enumerate(places)
-        ]
         try:
-            row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+            answers = _validated(reader, places, "list")
         except SqlFailed as error:
             if error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
                 raise
             return Entry(succeeded=False, message=str(error))  # a disabled integration, a location it blocks
-        answers = [_entry(json.loads(row[f"answer_{number}"]), url) for number, url in enumerate(places)]
-        return next((found for found in answers if not found.succeeded), Entry(succeeded=True, message=""))
+        found = [_entry(answer, url) for answer, (url, _) in zip(answers, places, strict=True)]
+        return next((one for one in found if not one.succeeded), Entry(succeeded=True, message=""))
 
     return ask(read, "Whether Snowflake gets into the bucket", f"USAGE on integration {name}")
+
+
+VALIDATED_TOGETHER = 4
+"""Places that one statement asks for, so that the answer about many comes as soon as that about a few."""
+
+
+def _validated(reader: Reader, places: list[tuple[str, str]], action: str) -> list[dict[str, Any]]:
+    """What Snowflake answers of each folder and a file in it; some at a time, side by side."""
+    name = reader.settings.snowflake.integration
+
+    def some(first: int) -> list[dict[str, Any]]:
+        these = places[first : first + VALIDATED_TOGETHER]
+        calls = [
+            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(folder)}, "
+            f"{literal(file)}, {literal(action)}) AS answer_{number}"
+            for number, (folder, file) in enumerate(these)
+        ]
+        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        return [json.loads(row[f"answer_{number}"]) for number in range(len(these))]
+
+    firsts = range(0, len(places), VALIDATED_TOGETHER)
+    if len(firsts) == 1:
+        return some(0)
+    with reader.side_by_side(len(firsts)) as pool:
+        return [answer for answers in pool.map(some, firsts) for answer in answers]
 
 
 def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
@@ -373,15 +408,9 @@ def reading(reader: Reader, files: list[tuple[Stream, str]]) -> Entry | None:
 
     def read() -> Entry | None:
         places = [_folder_and_file(stream, key) for stream, key in files]
-        calls = [
-            f"SYSTEM$VALIDATE_STORAGE_INTEGRATION({literal(name)}, {literal(folder)}, "
-            f"{literal(file)}, 'read') AS answer_{number}"
-            for number, (folder, file) in enumerate(places)
-        ]
-        row = reader.sql(f"SELECT {', '.join(calls)}")[0]
+        found = _validated(reader, places, "read")
         answers = [
-            _entry(json.loads(row[f"answer_{number}"]), f"{folder}{file}")
-            for number, (folder, file) in enumerate(places)
+            _entry(answer, f"{folder}{file}") for answer, (folder, file) in zip(found, places, strict=True)
         ]
         refused = next((one for one in answers if not one.succeeded and "AccessDenied" in one.message), None)
         return refused or (

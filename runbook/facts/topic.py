@@ -9,7 +9,7 @@ from runbook.clouds.reader import Reader
 from runbook.facts.aws import ask
 from runbook.policies.documents import Document, as_list, statements
 from runbook.policies.held import Key, SnowflakesUser
-from runbook.policies.judging import Asked, Held, Who, judged, principal, takes
+from runbook.policies.judging import Asked, Held, Who, every, judged, principal, takes
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
@@ -43,12 +43,12 @@ class Topic:
         return judged(self._allowing, self._subscribing(user), principal(user.iam_user_arn))
 
     def lets_publish(self, settings: Settings) -> Held:
-        """Whether the policy lets S3 publish the bucket's events; None: only AWS knows.
+        """Whether the policy lets S3 publish the events of the streams' buckets; None: only AWS knows.
 
         Also by a statement for everybody under a condition on the bucket: *observed* in Snowflake Labs' own
         module and in AWS' older walkthroughs.
         """
-        return judged(self._allowing, self._publishing(settings), S3)
+        return every(judged(self._allowing, asked, S3) for asked in self._publishing(settings))
 
     @property
     def key(self) -> str:
@@ -62,8 +62,10 @@ class Topic:
         """
         if self.key.endswith("alias/aws/sns"):
             return True
-        asked = (Asked(action, key.arn, self._by_s3(settings)) for action in PUBLISHING) if key else ()
-        return any(judged(key.policy, one, S3) is False for one in asked if key)
+        if key is None:
+            return False
+        asked = [Asked(action, key.arn, known) for known in self._by_s3(settings) for action in PUBLISHING]
+        return any(judged(key.policy, one, S3) is False for one in asked)
 
     @property
     def takes_from_eventbridge(self) -> bool:
@@ -86,16 +88,20 @@ class Topic:
         }
         return Asked("sns:Subscribe", self.arn, known)
 
-    def _publishing(self, settings: Settings) -> Asked:
-        """With the condition keys S3's publishing carries."""
-        return Asked("sns:Publish", self.arn, {**self._by_s3(settings), "aws:sourceowner": None})
+    def _publishing(self, settings: Settings) -> list[Asked]:
+        """With the condition keys S3's publishing carries, for each bucket."""
+        known = self._by_s3(settings)
+        return [Asked("sns:Publish", self.arn, {**one, "aws:sourceowner": None}) for one in known]
 
-    def _by_s3(self, settings: Settings) -> dict[str, str]:
-        return {
-            "aws:securetransport": "true",
-            "aws:sourcearn": settings.aws.bucket_arn,
-            "aws:sourceaccount": settings.aws.account_id,
-        }
+    def _by_s3(self, settings: Settings) -> list[dict[str, str]]:
+        return [
+            {
+                "aws:securetransport": "true",
+                "aws:sourcearn": bucket,
+                "aws:sourceaccount": settings.aws.account_id,
+            }
+            for bucket in publishers(self.arn, settings)
+        ]
 
     def denying(self, user: SnowflakesUser, settings: Settings) -> list[str]:
         """The Sids of statements that surely deny S3 to publish, or Snowflake's user to subscribe.
@@ -103,7 +109,7 @@ class Topic:
         Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
         """
         asked = (
-            (self._publishing(settings), S3),
+            *((one, S3) for one in self._publishing(settings)),
             (self._subscribing(user), principal(user.iam_user_arn)),
         )
         return [
@@ -139,7 +145,7 @@ class Topic:
 
     def others_statements(self, settings: Settings, user: SnowflakesUser | None) -> list[Document]:
         """The policy's statements that are not ours; another installation's, by user or bucket, are not."""
-        return [row for row in statements(self.policy) if not _is_ours(row, settings, user)]
+        return [row for row in statements(self.policy) if not _is_ours(row, self.arn, settings, user)]
 
     def without_ours(
         self, settings: Settings, user: SnowflakesUser | None, queues: frozenset[str]
@@ -153,7 +159,7 @@ class Topic:
         return [
             row
             for row in statements(self.policy)
-            if row.get("Sid") in publishing or not _is_ours(row, settings, user)
+            if row.get("Sid") in publishing or not _is_ours(row, self.arn, settings, user)
         ]
 
 
@@ -164,7 +170,14 @@ def _own_sid(sid: str, settings: Settings) -> str:
     return sid + sha256(settings.installation.encode()).hexdigest()[:8]
 
 
-def _is_ours(row: Document, settings: Settings, user: SnowflakesUser | None) -> bool:
+def publishers(topic: str, settings: Settings) -> list[str]:
+    """The ARNs of the buckets whose streams name the topic; of the default one where none does."""
+    streams = settings.topics.get(topic, ())
+    names = dict.fromkeys(stream.bucket for stream in streams) or (settings.aws.bucket,)
+    return [settings.aws.bucket_named(name).arn for name in names]
+
+
+def _is_ours(row: Document, topic: str, settings: Settings, user: SnowflakesUser | None) -> bool:
     sid = row.get("Sid")
     if sid in (_own_sid(SUBSCRIBE_SID, settings), _own_sid(PUBLISH_SID, settings)):
         return True
@@ -172,8 +185,8 @@ def _is_ours(row: Document, settings: Settings, user: SnowflakesUser | None) -> 
         named = row.get("Principal")
         name = str(named.get("AWS")) if isinstance(named, dict) else ""
         return not (user and _ONE_USER.fullmatch(name) and name != user.iam_user_arn)
-    bucket = row.get("Condition", {}).get("ArnLike", {}).get("aws:SourceArn")
-    return sid == PUBLISH_SID and bucket in (None, settings.aws.bucket_arn)
+    buckets = as_list(row.get("Condition", {}).get("ArnLike", {}).get("aws:SourceArn"))
+    return sid == PUBLISH_SID and set(buckets) <= set(publishers(topic, settings))
 
 
 def subscribing(topic: str, user: SnowflakesUser) -> Document:
@@ -191,10 +204,11 @@ def subscribing(topic: str, user: SnowflakesUser) -> Document:
 
 
 def publishing(topic: str, settings: Settings) -> Document:
-    """The statement that lets S3 publish this bucket's events, and no other's.
+    """The statement that lets S3 publish the events of the streams' buckets, and no other's.
 
     Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
     """
+    buckets = publishers(topic, settings)
     return {
         "Sid": PUBLISH_SID,
         "Effect": "Allow",
@@ -202,7 +216,7 @@ def publishing(topic: str, settings: Settings) -> Document:
         "Action": "sns:Publish",
         "Resource": topic,
         "Condition": {
-            "ArnLike": {"aws:SourceArn": settings.aws.bucket_arn},
+            "ArnLike": {"aws:SourceArn": buckets[0] if len(buckets) == 1 else buckets},
             "StringEquals": {"aws:SourceAccount": settings.aws.account_id},
         },
     }
@@ -217,8 +231,17 @@ def topic(reader: Reader, arn: str) -> Topic | None:
         return Topic(
             arn=arn,
             policy=loads(attributes.get("Policy") or "{}"),
-            queues=frozenset(row["Endpoint"] for row in as_list(rows) if row["Protocol"] == "sqs"),
+            queues=frozenset(row["Endpoint"] for row in as_list(rows) if _is_served(row)),
             answer={"Attributes": dict(attributes)},
         )
 
     return ask(read, f"The topic {arn}")
+
+
+def _is_served(row: Document) -> bool:
+    """Whether it is a queue's subscription, and confirmed: an unconfirmed one has no ARN, and gets nothing.
+
+    Sources: https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html (an endpoint of another account
+    must be confirmed by its owner), https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+    """
+    return bool(row["Protocol"] == "sqs" and str(row["SubscriptionArn"]).startswith("arn:"))

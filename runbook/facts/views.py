@@ -14,7 +14,7 @@ from runbook.facts.snowflake import ask
 from runbook.settings import Stream
 from runbook.settings.views import is_schema
 from runbook.sql import literal
-from runbook.wanted.views import PREFIXES, View, casts, is_ours
+from runbook.wanted.views import PREFIXES, View, casts, is_ours, named_in
 
 PARSED = {"contexts": "AS_ARRAY", "unstruct_event": "AS_OBJECT", "derived_contexts": "AS_ARRAY"}
 """The JSON columns, and what their ``data`` is read as."""
@@ -29,8 +29,12 @@ class Present:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a view that this project made."""
+        """Whether it is a view that this project made, for whichever installation."""
         return self.kind == "VIEW" and is_ours(self.comment)
+
+    def is_for(self, view: View) -> bool:
+        """Whether it is this installation's view: what a former version made names none."""
+        return self.is_ours and named_in(self.comment) in (None, view.installation)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,20 @@ class Found:
 
     def __str__(self) -> str:
         return f"{self.what}: {self.count:,}, first in {self.file} row {self.row}"
+
+
+@dataclass(frozen=True)
+class Again:
+    """Events of a day whose id came in several files: how many, and two of those files."""
+
+    day: str
+    count: int
+    one: str
+    other: str
+
+    def __str__(self) -> str:
+        events = "1 event" if self.count == 1 else f"{self.count:,} events"
+        return f"{events} loaded on {self.day} came before too, such as in {self.one} and in {self.other}"
 
 
 def present(reader: Reader, schema: str) -> dict[str, Present]:
@@ -166,7 +184,7 @@ def _counted(reader: Reader, stream: Stream, since: datetime, tests: dict[str, s
     return tuple(found)
 
 
-def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ...]:
+def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Again, ...]:
     """By day, the events whose id came in several files, one of them since then. Only reads."""
     statement = (
         "WITH ids AS (SELECT LOWER(event_id) AS id, MIN(_file) AS one, MAX(_file) AS other, "
@@ -177,10 +195,12 @@ def repeated(reader: Reader, stream: Stream, since: datetime) -> tuple[Found, ..
         "GROUP BY 1 ORDER BY 1"
     )
     rows = _rows(reader, stream, statement)
-    return tuple(
-        Found(f"{row['day']} {' and '.join(str(row['example']).split(chr(10)))}", int(row["n"]), "", 0)
-        for row in rows
-    )
+    return tuple(Again(str(row["day"]), int(row["n"]), *_two(row["example"])) for row in rows)
+
+
+def _two(example: object) -> tuple[str, str]:
+    one, _, other = str(example).partition("\n")
+    return one, other
 
 
 def without_a_column(seen: dict[str, dict[str, Found]], given: dict[str, tuple[str, ...]]) -> list[Found]:

@@ -4,10 +4,12 @@ A kind is made by SQL files of its own in ``sql/step4_snowflake``: ``2N_file_for
 ``3N_table_KIND.sql`` and ``6N_pipe_KIND.sql``, where N is the kind's ``NUMBER``.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from runbook.kinds import bad_rows, enriched, other
+from runbook.kinds import avro, bad_rows, documents, enriched, json, other, parquet, text
+from runbook.kinds.through import Shape, Through, plain
 from runbook.settings import Stream
 
 CANARY = enriched.CANARY
@@ -57,16 +59,66 @@ class Kind(Protocol):
         """What shows that an older producer wrote it; else empty."""
 
 
-KINDS: dict[str, Kind] = {"enriched": enriched, "bad_rows": bad_rows, "other": other}
+KINDS: dict[str, Kind] = {
+    "enriched": enriched,
+    "bad_rows": bad_rows,
+    "text": other,
+    "json": documents,
+    "parquet": other,
+    "avro": other,
+    "other": other,
+}
+"""What is true of all rows and files of a kind; of what others made, nothing is."""
+
+SNOWPLOWS = ("enriched", "bad_rows")
+"""The kinds of which it is known, whoever made the stream, what its format must be to lose nothing."""
+
+SHAPES: dict[str, Callable[[Through], Shape | str]] = {
+    "text": text.shape,
+    "json": json.shape,
+    "parquet": parquet.shape,
+    "avro": avro.shape,
+}
+"""What a canary is among what others made, by the format of their files."""
+_READ_AS = {"CSV": "text", "JSON": "json", "PARQUET": "parquet", "AVRO": "avro"}
 
 
-def kind_read_by(file_type: str, columns: frozenset[str]) -> str:
-    """The kind of a stream that others made, by the type of its files and the columns of its table."""
-    if file_type == "CSV" and columns >= enriched.ALWAYS_THERE:
+def kind_read_by(file_type: str, columns: frozenset[str], *, delimiter: str = "", names: str = "") -> str:
+    """The kind of a stream that others made. A wrong guess would send a canary that fits nothing.
+
+    ``file_type`` and ``delimiter``: of its format. ``columns``: of its table. ``names``: of folder, pipe and
+    table. Enriched events are apart by tabs in a table of theirs; bad rows lie where a name says so.
+    """
+    if file_type == "CSV" and columns >= enriched.ALWAYS_THERE and plain(delimiter) == "\t":
         return "enriched"
-    return "bad_rows" if file_type == "JSON" and columns >= bad_rows.CANARYS_COLUMNS else "other"
+    if file_type == "JSON" and columns >= bad_rows.CANARYS_COLUMNS and _SAYS_BAD.search(names):
+        return "bad_rows"
+    return _READ_AS.get(file_type, "other")
+
+
+_SAYS_BAD = re.compile(r"bad|fail", re.IGNORECASE)
 
 
 def kind_of(stream: Stream) -> Kind:
     """The stream's kind."""
     return KINDS[stream.kind]
+
+
+def canary_through(stream: Stream, through: Through) -> Shape | str:
+    """The canary of a stream that others made; or why there is none.
+
+    ``through``: how its pipe fills the table.
+    """
+    if shape := SHAPES.get(stream.kind):
+        return shape(through)
+    kind = kind_of(stream)
+    if kind.CANARYS_COLUMNS is None:
+        return "what its files hold is not known"
+    if missing := kind.CANARYS_COLUMNS - {name for name, _ in through.columns}:
+        return f"the table has no {', '.join(sorted(missing))}"
+    return shape_of(kind)
+
+
+def shape_of(kind: Kind) -> Shape:
+    """The canary of a kind whose every row is alike."""
+    return Shape(lambda run: f"{kind.canary(run)}\n", kind.CANARYS_ROW, kind.CANARYS_RUN)

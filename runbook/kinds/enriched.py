@@ -107,9 +107,9 @@ def misread(columns: frozenset[str]) -> str:
 
 def wrong_in(plain: bytes) -> str:
     """What text holds instead of events; empty where its beginning is right or unknown."""
-    if plain.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"{", b"[")):
-        return "it holds JSON"
     line = _first_line(plain)
+    if plain.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"{", b"[")) and line.count(b"\t") < FIRST_FIELDS - 1:
+        return "it holds JSON"
     return (_of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else "") or _of_later_lines(plain)
 
 

@@ -1,6 +1,6 @@
 """What others load that is not Snowplow's: watched, verified and filled by its files and loads alone.
 
-Only a stream that was found has this kind: no step makes one.
+Only a stream that was found has this kind, or that of its files' format: no step makes one.
 """
 
 NUMBER = -1

@@ -125,7 +125,7 @@ def _read_rows(facts: Facts, store: Store) -> None:
     """The table's rows by file, where it has the column that names the file."""
     stream = store.evidence.stream
     table = facts.table(stream)
-    if table is not None and stream.names_files and "_FILE" in table.names:
+    if table is not None and store.evidence.table.files is not None:
         for batch in facts.reader.batches(history.rows_statement(stream, table.names)):
             store.add_rows(batch)
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 from xml.sax.saxutils import unescape
 
 from runbook.clouds.calls import translated_aws
+from runbook.clouds.connections import client_for
 from runbook.clouds.failures import AwsFailed
 from runbook.clouds.network import SILENT_S, one_line
 from runbook.clouds.reader import Reader
@@ -40,7 +41,7 @@ def of_bucket(reader: Reader, bucket: str, prefix: str, *, connections: int) -> 
     Raises AwsFailed where AWS refuses, CannotTell where nobody answers.
     Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
     """
-    client = reader.clouds.aws("s3")
+    client = client_for(reader.clouds, "s3", {"Bucket": bucket})
     send = _sender(reader, client, connections)
 
     def fetch(after: str, limit: int) -> Page:

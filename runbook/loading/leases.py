@@ -306,7 +306,9 @@ def in_the_way(pipe: str, command: str, against: Sequence[Lease]) -> Refused:
     last = max(against, key=lambda lease: lease.until)
     return Refused(
         f"Another command is at work on {pipe}: {last}",
-        why=f"{command} beside it could load files twice",
+        why="it gives the pipe back as it was, and a pause now would be lost"
+        if command == "pause"
+        else f"{command} beside it could load files twice",
         remedy=f"run it again when the other one has ended. If it was killed: after "
         f"{last.until + GRACE:%Y-%m-%d %H:%M:%S} UTC, or, when the query history shows that no statement "
         f"of it runs any more, after {drop(last)};",

@@ -3,14 +3,14 @@
 Judged by meaning, not by text: a hand-made policy that allows the same is as good as ours.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from runbook.policies.documents import Document, as_list, statements
 from runbook.policies.held import Role, SnowflakesUser, ids_asked_for
 from runbook.policies.judging import Asked, Held, Who, conditions, judged, like, principal, spoken_of, takes
-from runbook.settings import Settings
+from runbook.settings import S3Bucket, Settings, partition_of
 
 PROBE = "2026-01-31/part-0001"
 OTHER_PROBES = ("part-0001", "run=9/zz")
@@ -29,27 +29,32 @@ _READING = ("s3:getobject", "s3:getobjectversion", "s3:listbucket", "s3:getbucke
 
 def requests(settings: Settings) -> list[Asked]:
     """The requests loading makes with the role, with what is known of their condition keys."""
-    aws, role = settings.aws, carried(settings)
-    wanted = [Asked("s3:GetBucketLocation", aws.bucket_arn, role)]
-    for stream in settings.streams:
+    return [asked for bucket in settings.buckets for asked in requests_of(bucket, settings)]
+
+
+def requests_of(bucket: S3Bucket, settings: Settings) -> list[Asked]:
+    """The same, of the streams that have their files in one bucket."""
+    role = carried(settings)
+    wanted = [Asked("s3:GetBucketLocation", bucket.arn, role)]
+    for stream in settings.in_bucket(bucket.name):
         for name in (PROBE, *(OTHER_PROBES if settings.is_ours else ())):
-            objects = f"{aws.bucket_arn}/{stream.prefix}{name}{stream.suffix}"
+            objects = f"{bucket.arn}/{stream.prefix}{name}{stream.suffix}"
             wanted.append(Asked("s3:GetObject", objects, role))
             wanted.append(Asked("s3:GetObjectVersion", objects, role))
-        wanted.append(Asked("s3:ListBucket", aws.bucket_arn, {**role, "s3:prefix": stream.prefix}))
-    if aws.kms_key_arn:
-        wanted.append(decrypting(aws.kms_key_arn, settings))
+        wanted.append(Asked("s3:ListBucket", bucket.arn, {**role, "s3:prefix": stream.prefix}))
+    if bucket.kms_key_arn:
+        wanted.append(decrypting(bucket.kms_key_arn, settings, bucket.region))
     return wanted
 
 
-def decrypting(key_arn: str, settings: Settings) -> Asked:
-    """S3's request to decrypt with a key, made for the role.
+def decrypting(key_arn: str, settings: Settings, region: str) -> Asked:
+    """The request of a region's S3 to decrypt with a key, made for the role.
 
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
     """
     known = {
         **carried(settings),
-        "kms:viaservice": _via(settings),
+        "kms:viaservice": via_s3(region),
         "kms:calleraccount": settings.aws.account_id,
         "aws:viaawsservice": "true",
         "aws:resourceaccount": key_arn.split(":")[4],
@@ -99,8 +104,12 @@ def unreadable(
 
 def _shown(asked: Asked, settings: Settings) -> str:
     """The request, of the whole folder."""
-    bucket = settings.aws.bucket_arn
-    folder = next((f for s in settings.streams if asked.resource.startswith(f := f"{bucket}/{s.prefix}")), "")
+    folders = (
+        f"{bucket.arn}/{stream.prefix}"
+        for bucket in settings.buckets
+        for stream in settings.in_bucket(bucket.name)
+    )
+    folder = next((folder for folder in folders if asked.resource.startswith(folder)), "")
     return str(replace(asked, resource=folder) if folder else asked)
 
 
@@ -127,24 +136,38 @@ def excessive(document: Document, settings: Settings, kept: tuple[str, ...] = ()
         for action in (as_list(row.get("Action")) or ["NotAction"])
         if str(action).lower() not in _READING
     ]
-    prefixes = tuple(name.partition("/")[2] for name in kept if name.startswith(f"{aws.bucket}/"))
-    places = [place for place in _outside(settings) if not place.startswith(prefixes)]
-    reading = {f: Asked("s3:GetObject", f"{aws.bucket_arn}/{f}{PROBE}", role) for f in places}
-    listing = {f: Asked("s3:ListBucket", aws.bucket_arn, {**role, "s3:prefix": f}) for f in places}
-    for action, asked in (("s3:GetObject", reading), ("s3:ListBucket", listing)):
-        widest = next((folder for folder in places if judged(document, asked[folder])), None)
-        if widest is not None:
-            found.append(f"{action} under {widest or 'the whole bucket'}")
+    for bucket in settings.buckets:
+        for action, folder in _readable_beyond(document, settings, bucket, kept):
+            alone = len(settings.buckets) == 1
+            whole = "the whole bucket" if alone else f"the whole bucket {bucket.name}"
+            found.append(
+                f"{action} under {(folder if alone else f'{bucket.name}/{folder}') if folder else whole}"
+            )
     elsewhere = f"arn:{aws.partition}:s3:::not-{aws.bucket}/{PROBE}"
     if judged(document, Asked("s3:GetObject", elsewhere, role)):
         found.append("s3:GetObject in other buckets")
     return found
 
 
-def _outside(settings: Settings) -> list[str]:
-    """Folders next to the streams' and above them, none of them a stream's: there nothing may be read."""
-    prefixes = [stream.prefix for stream in settings.streams]
-    places = [""]
+def _readable_beyond(
+    document: Document, settings: Settings, bucket: S3Bucket, kept: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+    """For each right, the widest folder of a bucket for which the policy gives it beyond the streams'."""
+    role = carried(settings)
+    prefixes = tuple(name.partition("/")[2] for name in kept if name.startswith(f"{bucket.name}/"))
+    places = [place for place in _outside(settings, bucket) if not place.startswith(prefixes)]
+    reading = {f: Asked("s3:GetObject", f"{bucket.arn}/{f}{PROBE}", role) for f in places}
+    listing = {f: Asked("s3:ListBucket", bucket.arn, {**role, "s3:prefix": f}) for f in places}
+    for action, asked in (("s3:GetObject", reading), ("s3:ListBucket", listing)):
+        widest = next((folder for folder in places if judged(document, asked[folder])), None)
+        if widest is not None:
+            yield action, widest
+
+
+def _outside(settings: Settings, bucket: S3Bucket) -> list[str]:
+    """Folders beside, above and in another bucket than the streams': in this one nothing reads them."""
+    prefixes = [stream.prefix for stream in settings.in_bucket(bucket.name)]
+    places = ["", *(stream.prefix for stream in settings.streams)]
     for prefix in prefixes:
         parts = prefix.rstrip("/").split("/")
         places += ["/".join(parts[:depth]) + "/" for depth in range(1, len(parts))]
@@ -298,6 +321,10 @@ def _names_everybody(row: Document) -> bool:
     return "*" in _aws_names(row)
 
 
-def _via(settings: Settings) -> str:
-    domain = "amazonaws.com.cn" if settings.aws.partition == "aws-cn" else "amazonaws.com"
-    return f"s3.{settings.aws.region}.{domain}"
+def via_s3(region: str) -> str:
+    """S3 in a region, as KMS names the service that asks.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html (kms:ViaService)
+    """
+    domain = "amazonaws.com.cn" if partition_of(region) == "aws-cn" else "amazonaws.com"
+    return f"s3.{region}.{domain}"

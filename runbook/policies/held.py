@@ -70,6 +70,27 @@ class Role:
         """The statement that step 3 wrote for this installation, whatever has become of it."""
         return next((row for row in self.trust_statements if row.get("Sid") == self.sid), None)
 
+    def without_external_ids(self, gone: tuple[str, ...]) -> Document:
+        """The trust policy, and our statement in it without these of its external IDs."""
+
+        def kept(values: object) -> object:
+            left = [one for one in as_list(values) if one not in gone]
+            return left[0] if len(left) == 1 else left
+
+        def asked(row: Document) -> Document:
+            if row != self.own_statement or not gone:
+                return row
+            blocks = {
+                operator: {
+                    key: kept(values) if key.lower() == "sts:externalid" else values
+                    for key, values in block.items()
+                }
+                for operator, block in row["Condition"].items()
+            }
+            return {**row, "Condition": blocks}
+
+        return {**self.trust, "Statement": [asked(row) for row in self.trust_statements]}
+
     @property
     def denies_everybody(self) -> bool:
         """Whether the closed statement of step 1 is still there."""

@@ -8,11 +8,11 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eval
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runbook.policies.access import NEEDED, carried, decrypting, reader_of, requests
+from runbook.policies.access import NEEDED, carried, decrypting, reader_of, requests, requests_of
 from runbook.policies.documents import Document, statements
 from runbook.policies.held import Key
 from runbook.policies.judging import Asked, conditions, judged, takes
-from runbook.settings import Settings
+from runbook.settings import S3Bucket, Settings, region_of_key
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,27 @@ class Refusal:
 
 
 def refusals(
-    where: str, document: Document, settings: Settings, actions: Iterable[str] = NEEDED
+    where: str,
+    document: Document,
+    settings: Settings,
+    actions: Iterable[str] = NEEDED,
+    bucket: S3Bucket | None = None,
 ) -> list[Refusal]:
     """The document's Deny statements that take in, or may take in, one of the requests loading makes.
 
-    ``document``: a policy of the role's, or the bucket's.
+    ``document``: a policy of the role's, or that of a ``bucket``, which speaks of nothing else.
     """
-    asked = [one for one in requests(settings) if one.action in actions]
+    every = requests_of(bucket, settings) if bucket else requests(settings)
+    asked = [one for one in every if one.action in actions]
     return list(dict.fromkeys(_denying(where, document, settings, asked)))
 
 
-def of_files(where: str, document: Document, settings: Settings, keys: Iterable[str]) -> list[Refusal]:
-    """The document's Deny statements that take in, or may take in, the reading of one of these files."""
-    known, bucket = carried(settings), settings.aws.bucket_arn
-    asked = [Asked("s3:GetObject", f"{bucket}/{key}", known) for key in keys]
+def of_files(
+    where: str, document: Document, settings: Settings, bucket: str, keys: Iterable[str]
+) -> list[Refusal]:
+    """The document's Deny statements that take in, or may take in, the reading of one of a bucket's files."""
+    known, arn = carried(settings), settings.aws.bucket_named(bucket).arn
+    asked = [Asked("s3:GetObject", f"{arn}/{key}", known) for key in keys]
     return list(dict.fromkeys(_denying(where, document, settings, asked)))
 
 
@@ -80,7 +87,7 @@ def _allowing(where: str, document: Document, asked: list[Asked]) -> list[Refusa
 
 def key_refuses(key: Key, settings: Settings) -> list[str]:
     """Why the key's policy surely does not let the role decrypt: it must name it, or leave it to IAM."""
-    asked, who = decrypting(key.arn, settings), reader_of(settings)
+    asked, who = decrypting(key.arn, settings, region_of_key(key.arn)), reader_of(settings)
     if judged(key.policy, asked, who) is not False:
         return []
     denying = [
@@ -93,7 +100,7 @@ def key_refuses(key: Key, settings: Settings) -> list[str]:
 
 def key_conditions(key: Key, settings: Settings) -> list[Refusal]:
     """The conditions of the key's policy on which it depends whether the role may decrypt."""
-    asked, who = decrypting(key.arn, settings), reader_of(settings)
+    asked, who = decrypting(key.arn, settings, region_of_key(key.arn)), reader_of(settings)
     if judged(key.policy, asked, who) is not None:
         return []
     return [

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from runbook.errors import Refused
-from runbook.facts.belongings import Belongings, PipeGrant, constants
-from runbook.facts.objects import Load
+from runbook.facts.belongings import NOTE, Belongings, PipeGrant, constants
+from runbook.facts.objects import Load, Pipe
 from runbook.ledger.left import joined, split
 from runbook.settings import Stream
 
-MARK = "snowpipe-runbook replaces this pipe; `invoke replace-pipe` ends it: "
+MARK = NOTE
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Note:
     ``rule_changed_at``: when the bucket's rule was pointed at another queue.
     ``witness``: what was loaded by then, where the table cannot say. ``begun``: when the run that wrote the
     note began, which tells two at once apart. ``left``: what the former pipe loaded in part, which no history
-    shows once it is replaced.
+    shows once it is replaced. ``elsewhere``: what the former pipe was made on and does not
+    find by that name now: a pipe that is paused does not say so.
     """
 
     comment: str
@@ -62,6 +63,7 @@ class Note:
     rule_changed_at: datetime | None = None
     witness: Witness | None = None
     left: tuple[Load, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         document = {
@@ -75,8 +77,13 @@ class Note:
             "begun": self.begun.isoformat(),
             "rule_changed_at": self.rule_changed_at.isoformat() if self.rule_changed_at else None,
             "witness": self.witness.document() if self.witness else None,
+            **({"elsewhere": self.elsewhere} if self.elsewhere else {}),
         }
         return MARK + json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+    def is_of_old(self, pipe: Pipe) -> bool:
+        """Whether the pipe is the one to be replaced; the one in its place is younger than the note."""
+        return pipe.created_on <= self.begun or pipe.created_on == self.made_on
 
     def no_later_than(self, moment: datetime) -> "Note":
         """The same, with ``since`` moved back where the moment is earlier; not behind what is witnessed."""
@@ -106,6 +113,7 @@ class _Document(_Part):
     begun: AwareDatetime | None = None
     rule_changed_at: AwareDatetime | None
     witness: _Witnessed | None = None
+    elsewhere: tuple[str, ...] = ()
 
     def note(self) -> Note:
         """The same, its names and values as a statement may have them; raises ValueError."""
@@ -124,6 +132,7 @@ class _Document(_Part):
             self.rule_changed_at,
             Witness(**dict(self.witness)) if self.witness else None,
             left,
+            self.elsewhere,
         )
 
 

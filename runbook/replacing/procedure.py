@@ -77,17 +77,41 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = "its COPY is not the one in sql/step4_snowflake"
     elif status.is_stopped_for_good:
         why = f"it is {status.execution_state}, and only another pipe loads again"
-    elif elsewhere := bound_elsewhere(stream, status):
+    elif elsewhere := bound_elsewhere(stream, status) or _noted_elsewhere(begun, pipe):
         why = f"it was made on {', '.join(elsewhere)}, by the name that has now"
     elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
         why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
-    note = begun
+    note = begun = _as_it_is(begun, pipe, have) if begun else None
     if why:
         made, now = pipe.created_on, facts.now
         own, left = split(pipe.comment)
         note = begun or Note(own, have, pipe.notification_channel, made, now, now, left=left)
+        note = replace(note, elsewhere=tuple(bound_elsewhere(stream, status)) or note.elsewhere)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
+
+
+def _as_it_is(begun: Note, pipe: Pipe, have: Belongings) -> Note:
+    """The note of a replacement that was cut off, with what people have granted and set since.
+
+    What is to be replaced has lost nothing yet: only the pause may be ours. The pipe in its place runs from
+    the start: where it is paused, somebody has paused it.
+    """
+    noted = begun.belongings
+    if not begun.is_of_old(pipe):
+        grants = tuple(sorted({*noted.grants, *have.grants}))
+        return replace(
+            begun, belongings=Belongings({**noted.parameters, **have.parameters}, grants, noted.options)
+        )
+    parameters = {name: value for name, value in have.parameters.items() if name != PAUSED}
+    if PAUSED in noted.parameters:
+        parameters[PAUSED] = noted.parameters[PAUSED]
+    return replace(begun, belongings=Belongings(parameters, have.grants, have.options))
+
+
+def _noted_elsewhere(begun: Note | None, pipe: Pipe) -> tuple[str, ...]:
+    """What a pipe does not find that was paused to be replaced, and has not been: paused, it does not say."""
+    return begun.elsewhere if begun and begun.is_of_old(pipe) else ()
 
 
 def _exists(facts: Facts, stream: Stream) -> bool:

@@ -63,6 +63,8 @@ PARAMETER_ACTIONS: dict[int | str, tuple[str, ...]] = {
     3: ("ssm:GetParameter", "ssm:PutParameter"),
     "down": ("ssm:GetParameter", "ssm:DeleteParameter"),
 }
+OPTIONAL = ("iam:GetAccountSummary",)
+"""Asked where a role is full of others' policies; step 1 does without, and takes IAM's default of ten."""
 COMMANDS = ("explain", "backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
 """The commands that need rights of their own, beside those of the steps."""
 
@@ -118,13 +120,16 @@ class SnowflakeRight:
 def aws_rights(settings: Settings) -> Iterator[AwsRight]:
     """What steps and commands call on AWS, in their order."""
     aws = settings.aws
-    objects = [f"{aws.bucket_arn}/{stream.prefix}*" for stream in settings.streams]
+    buckets = settings.buckets
+    arns = {bucket.name: bucket.arn for bucket in buckets}
+    objects = [f"{arns[stream.bucket]}/{stream.prefix}*" for stream in settings.streams]
+    keys = list(dict.fromkeys(bucket.kms_key_arn for bucket in buckets if bucket.kms_key_arn))
     parameter = [_parameter(settings)] if (settings.handoff or "").startswith(SSM) else []
     on: list[tuple[list[str], dict[int | str, tuple[str, ...]]]] = [
         ([aws.role_arn], ROLE_ACTIONS),
         ([aws.policy_arn], POLICY_ACTIONS),
-        ([aws.bucket_arn], BUCKET_ACTIONS),
-        ([aws.kms_key_arn] if aws.kms_key_arn else [], KEY_ACTIONS),
+        (list(arns.values()), BUCKET_ACTIONS),
+        (keys, KEY_ACTIONS),
         (list(settings.topics), TOPIC_ACTIONS),
         (objects, OBJECT_ACTIONS),
         (parameter, PARAMETER_ACTIONS),

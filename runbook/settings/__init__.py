@@ -5,6 +5,7 @@ variables). All of them are checked here, with the key's name, before anything i
 Credentials are never settings.
 """
 
+from runbook.settings.buckets import S3Bucket, partition_of, region_of_key
 from runbook.settings.model import Checks, Settings
 from runbook.settings.names import (
     ADOPTED_BY,
@@ -36,9 +37,12 @@ __all__ = [
     "Checks",
     "Identifier",
     "QualifiedName",
+    "S3Bucket",
     "Settings",
     "Stream",
     "joined",
     "ours",
+    "partition_of",
     "read",
+    "region_of_key",
 ]

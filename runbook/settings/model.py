@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from runbook.errors import SettingsWrong
+from runbook.settings.aws import Aws
+from runbook.settings.buckets import S3Bucket, refuse_wrong
 from runbook.settings.names import (
     SANDBOX,
     SANDBOX_ACCOUNT,
@@ -18,67 +20,9 @@ from runbook.settings.names import (
     digest,
 )
 from runbook.settings.streams import Stream, StreamSettings, apart, joined
-from runbook.settings.values import Hours, IamName, Model, Name, Place, Tags, fits_a_tag
+from runbook.settings.values import MADE, VIEWED, Hours, Model, Name, Place, fits_a_tag
 from runbook.settings.views import Views
 from runbook.settings.watch import Waiver, Watch
-
-
-class Aws(Model):
-    """The customer's side: who owns the bucket, and the role that lets Snowflake read it."""
-
-    account_id: str = Field(pattern=r"^[0-9]{12}$")
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    role_name: Annotated[IamName, Field(max_length=64)]
-    policy_name: Annotated[IamName, Field(max_length=128)]
-    path: str = Field(default="/", pattern=r"^/([\x21-\x7e]+/)?$", max_length=512)
-    permissions_boundary: str | None = Field(
-        default=None, pattern=r"^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$"
-    )
-    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$")
-    tags: Tags = Field(default_factory=dict)
-    managed_by: Literal["runbook", "terraform", "terraform_without_rules"] = "runbook"
-    share_role: bool = False
-
-    @field_validator("account_id", mode="before")
-    @classmethod
-    def _digits(cls, value: object) -> object:
-        # YAML reads 111122223333 as a number, and 012345678901 would lose its zero
-        if isinstance(value, int):
-            raise ValueError(f"{value} must be written in quotes, as text of 12 digits")  # noqa: TRY004
-        return value
-
-    @property
-    def partition(self) -> str:
-        """``aws``, ``aws-cn`` or ``aws-us-gov``, from the region."""
-        if self.region.startswith("cn-"):
-            return "aws-cn"
-        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
-
-    @property
-    def role_arn(self) -> str:
-        """The role's ARN; it includes the path, and is known before the role exists."""
-        return f"arn:{self.partition}:iam::{self.account_id}:role{self.path}{self.role_name}"
-
-    @property
-    def policy_arn(self) -> str:
-        """The permissions policy's ARN."""
-        return f"arn:{self.partition}:iam::{self.account_id}:policy{self.path}{self.policy_name}"
-
-    @property
-    def bucket_arn(self) -> str:
-        """The bucket's ARN."""
-        return f"arn:{self.partition}:s3:::{self.bucket}"
-
-    @property
-    def url_scheme(self) -> str:
-        """How Snowflake writes this partition's S3: ``s3``, ``s3china`` or ``s3gov``."""
-        return {"aws": "s3", "aws-cn": "s3china", "aws-us-gov": "s3gov"}[self.partition]
-
-    @property
-    def storage_provider(self) -> str:
-        """The integration's STORAGE_PROVIDER."""
-        return self.url_scheme.upper()
 
 
 class Snowflake(Model):
@@ -98,6 +42,7 @@ class Snowflake(Model):
     operator_role: Name
     file_format_enriched: Name
     file_format_bad_rows: Name
+    file_format_json: Name = Identifier("JSON_DOCUMENTS")
 
 
 class Checks(Model):
@@ -142,8 +87,29 @@ class Settings(Model):
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(f"streams.{name}: a stream's name is lower case letters, digits and _")
             for other_name, other in rows[index + 1 :]:
-                apart(name, stream, other_name, other)
+                apart(name, stream, other_name, other, self.aws.bucket)
         return self
+
+    @model_validator(mode="after")
+    def _buckets_fit(self) -> "Settings":
+        named = {self._bucket(row) for row in self.stream_settings.values()}
+        for name, bucket in self.aws.buckets.items():
+            default = self.aws.bucket_named(self.aws.bucket)
+            refuse_wrong(name, bucket, default, is_named=name in named)
+        return self
+
+    def _bucket(self, row: StreamSettings) -> str:
+        return row.bucket or self.aws.bucket
+
+    @cached_property
+    def buckets(self) -> tuple[S3Bucket, ...]:
+        """The buckets that the streams' files lie in, each once, in the streams' order."""
+        names = dict.fromkeys(stream.bucket for stream in self.streams)
+        return tuple(map(self.aws.bucket_named, names))
+
+    def in_bucket(self, name: str) -> tuple[Stream, ...]:
+        """The streams whose files lie in that bucket."""
+        return tuple(stream for stream in self.streams if stream.bucket == name)
 
     @model_validator(mode="after")
     def _watched_streams_exist(self) -> "Settings":
@@ -186,14 +152,16 @@ class Settings(Model):
         first: dict[str, Stream] = {}
         for stream in self.streams:
             first.setdefault(stream.kind, stream)
-        return tuple(stream for kind, stream in first.items() if kind != "other")
+        return tuple(stream for kind, stream in first.items() if kind in VIEWED)
 
     @model_validator(mode="after")
     def _topics_near_the_bucket(self) -> "Settings":
         for name, stream in self.stream_settings.items():
-            if stream.sns_topic and stream.sns_topic.split(":")[3] != self.aws.region:
+            region = self.aws.bucket_named(self._bucket(stream)).region
+            if stream.sns_topic and stream.sns_topic.split(":")[3] != region:
+                where = f"aws.region ({region})" if region == self.aws.region else f"the bucket's {region}"
                 raise ValueError(
-                    f"streams.{name}.sns_topic is not in aws.region ({self.aws.region}): "
+                    f"streams.{name}.sns_topic is not in {where}: "
                     "S3 only notifies topics of the bucket's own region"
                 )
         return self
@@ -203,6 +171,13 @@ class Settings(Model):
         for name, stream in self.stream_settings.items():
             if stream.sns_topic and self.aws.managed_by != "runbook":
                 raise ValueError(f"streams.{name}.sns_topic: the Terraform module makes no rules to a topic")
+        for name, bucket in self.aws.buckets.items():
+            elsewhere = bucket.region not in (None, self.aws.region)
+            if elsewhere and self.aws.managed_by == "terraform":
+                raise ValueError(
+                    f"aws.buckets.{name}.region: the Terraform module makes rules in aws.region alone; with "
+                    "aws.managed_by: terraform_without_rules `invoke step5-aws` makes them"
+                )
         return self
 
     def is_terraforms(self, step: int) -> bool:
@@ -214,10 +189,10 @@ class Settings(Model):
     def _found_where_it_reads(self) -> "Settings":
         for name, row in self.stream_settings.items():
             if row.found is None:
-                if row.kind == "other":
+                if row.kind not in MADE:
                     raise ValueError(
-                        f"streams.{name}.kind: no step makes a stream of the kind other; `invoke discover` "
-                        "writes one, of what others made"
+                        f"streams.{name}.kind: no step makes a stream of the kind {row.kind}; "
+                        "`invoke discover` writes one, of what others made"
                     )
                 if self.snowflake.without_integration:
                     raise ValueError("snowflake.without_integration is of what others made (made_by: others)")
@@ -225,7 +200,7 @@ class Settings(Model):
             if self.is_ours:
                 raise ValueError(f"streams.{name}.found is of what others made: set made_by: others")
             read = joined(row.found.stage_url, row.found.path)
-            url = f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}"
+            url = f"{self.aws.url_scheme}://{self._bucket(row)}/{row.prefix}"
             if url not in (read, f"{read}/"):
                 raise ValueError(f"streams.{name}.prefix is not what the pipe reads, {read}")
         return self
@@ -253,6 +228,9 @@ class Settings(Model):
             raise ValueError("aws.account_id is still the sandbox's; a live target pins its own")
         if self.aws.bucket == SANDBOX_BUCKET:
             raise ValueError("aws.bucket is still the sandbox's; a live target names its own")
+        for name, stream in self.stream_settings.items():
+            if stream.bucket == SANDBOX_BUCKET:
+                raise ValueError(f"streams.{name}.bucket is the sandbox's; a live target names its own")
         if self.snowflake.account.upper() == SANDBOX_ACCOUNT or self.snowflake.connection == SANDBOX:
             raise ValueError("snowflake.account and snowflake.connection are still the sandbox's")
         return self
@@ -312,7 +290,18 @@ class Settings(Model):
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change when any setting does."""
-        return digest(self.model_dump(mode="json", by_alias=True))[:12]
+        return digest(self._written())[:12]
+
+    def _written(self) -> dict[str, Any]:
+        """The settings as they are compared; without keys that came later and say nothing here."""
+        written = self.model_dump(mode="json", by_alias=True)
+        if all(row.kind != "json" for row in self.stream_settings.values()):
+            written["snowflake"].pop("file_format_json")
+        for section in (written["aws"], *written["streams"].values()):
+            for key in ("buckets", "bucket", "columns"):
+                if key in section and not section[key]:
+                    section.pop(key)
+        return written
 
     @cached_property
     def agreed(self) -> dict[str, str]:
@@ -320,7 +309,7 @@ class Settings(Model):
 
         Left out is what is each one's own: the connection's name, the target's, how long to wait.
         """
-        written = self.model_dump(mode="json", by_alias=True)
+        written = self._written()
         written["snowflake"].pop("connection")
         for section, key in _LATER:
             if not written[section][key]:
@@ -331,22 +320,27 @@ class Settings(Model):
         formats = {
             "enriched": self.snowflake.file_format_enriched,
             "bad_rows": self.snowflake.file_format_bad_rows,
-            "other": self.snowflake.file_format_enriched,  # where its COPY names none; never made
+            "json": self.snowflake.file_format_json,
         }
+        never_made = (
+            self.snowflake.file_format_enriched
+        )  # of a kind that was found, where its COPY names none
         return Stream(
             name=name,
             kind=row.kind,
             prefix=row.prefix,
             suffix=row.suffix,
-            url=f"{self.aws.url_scheme}://{self.aws.bucket}/{row.prefix}",
-            bucket=self.aws.bucket,
+            url=f"{self.aws.url_scheme}://{self._bucket(row)}/{row.prefix}",
+            bucket=self._bucket(row),
             table=(row.found and row.found.table) or self.qualified(row.table),
             stage=(row.found and row.found.stage) or self.qualified(row.stage),
             pipe=(row.found and row.found.pipe) or self.qualified(row.pipe),
-            file_format=(row.found and row.found.file_format) or self.qualified(formats[row.kind]),
+            file_format=(row.found and row.found.file_format)
+            or self.qualified(formats.get(row.kind, never_made)),
             sns_topic=row.sns_topic,
             directory_stage=self.qualified(row.directory_stage) if row.directory_stage else None,
             keeps_rows=row.keeps_rows,
+            own_columns=tuple(row.columns.items()),
             files_arrive_within_hours=row.files_arrive_within_hours or self.checks.files_arrive_within_hours,
             found=row.found,
             account=self.snowflake.account.upper(),

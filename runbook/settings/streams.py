@@ -4,14 +4,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from runbook.settings.buckets import BucketName
 from runbook.settings.names import LONGEST_RULE_ID, MANAGED_BY, QualifiedName, digest
 from runbook.settings.values import (
     FullName,
     Hours,
     Model,
     Name,
+    OwnColumns,
     Prefix,
     StreamKind,
     Suffix,
@@ -51,6 +53,7 @@ class StreamSettings(Model):
     enabled: Literal[True] = Field(default=True, exclude=True)  # False: the stream is not there at all
     found: Found | None = None  # first: what was found may read a part of a folder, or the whole bucket
     kind: StreamKind
+    bucket: BucketName | None = None
     prefix: Prefix
     suffix: Suffix = ".gz"
     table: Name
@@ -63,6 +66,14 @@ class StreamSettings(Model):
     files_arrive_within_hours: Hours = Field(default=None, exclude=True)
     keeps_rows: bool = Field(default=True, exclude=True)
     """False for a landing table, which is emptied as it goes: its load history alone says what is loaded."""
+    columns: OwnColumns = Field(default_factory=dict)
+    """Of the kind json: columns beside the document, each filled by its member of that name."""
+
+    @model_validator(mode="after")
+    def _columns_of_documents(self) -> "StreamSettings":
+        if self.columns and (self.kind != "json" or self.found):
+            raise ValueError("columns are for a stream of the kind json that the steps make")
+        return self
 
     @field_validator("prefix")
     @classmethod
@@ -89,6 +100,8 @@ class Stream:
     keeps_rows: bool = True
     files_arrive_within_hours: Hours = field(default=None, compare=False)
     found: Found | None = field(default=None, compare=False)
+    own_columns: tuple[tuple[str, str], ...] = ()
+    """Columns beside the document of a JSON stream: the member that fills each, and its type."""
     account: str = field(default="", compare=False)
     """The Snowflake account, as the settings write it: pipes of two accounts may have one name."""
 
@@ -140,13 +153,24 @@ class Stream:
         return f"{MANAGED_BY}:{self.pipe}"
 
 
-def apart(name: str, stream: StreamSettings, other_name: str, other: StreamSettings) -> None:
+def apart(
+    name: str, stream: StreamSettings, other_name: str, other: StreamSettings, default_bucket: str
+) -> None:
     """Refuse two streams that would load each other's files or share an object.
+
+    ``default_bucket``: that of a stream which names none.
 
     What others made may load a file into two tables, or two folders into one.
     """
-    overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
     both_found = stream.found is not None and other.found is not None
+    one, another = (each.bucket or default_bucket for each in (stream, other))
+    overlap = stream.prefix.startswith(other.prefix) or other.prefix.startswith(stream.prefix)
+    overlap = overlap and one == another
+    if both_found and one != another and _full(stream, "table") == _full(other, "table"):
+        raise ValueError(
+            f"streams.{name} and streams.{other_name} load from two buckets into one table: its rows name a "
+            "file and not its bucket"
+        )
     if overlap and (not both_found or _full(stream, "table") == _full(other, "table")):
         raise ValueError(
             f"streams.{name}.prefix and streams.{other_name}.prefix overlap "

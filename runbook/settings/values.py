@@ -89,6 +89,31 @@ def qualified_or_none(text: object) -> QualifiedName | None:
     return text if text is None or isinstance(text, QualifiedName) else QualifiedName.parse(str(text))
 
 
+_NUMBER, _TIMESTAMP = r"NUMBER(\([1-9][0-9]?(, ?[0-9]{1,2})?\))?", r"TIMESTAMP_(NTZ|LTZ|TZ)(\([0-9]\))?"
+_TYPE = rf"VARCHAR|{_NUMBER}|FLOAT|BOOLEAN|DATE|{_TIMESTAMP}|VARIANT"
+_OWN = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
+TAKEN = ("DOCUMENT", "_FILE", "_FILE_ROW", "_LOADED_AT")
+"""The columns that a table of JSON documents has anyway."""
+
+
+def own_columns(columns: dict[str, str]) -> dict[str, str]:
+    """Columns of a JSON stream's table, each filled by the document's member of that name, and their types.
+
+    Source: https://docs.snowflake.com/en/sql-reference/intro-summary-data-types
+    """
+    for name, kind in columns.items():
+        if not re.fullmatch(_OWN, name, re.ASCII) or name.upper() in TAKEN:
+            taken = ", ".join(TAKEN)
+            raise ValueError(f"{name!r} is not a column's name: letters, digits and _, and none of {taken}")
+        if not re.fullmatch(_TYPE, kind, re.ASCII):
+            raise ValueError(
+                f"{name}: {kind!r} is not a type such as VARCHAR, NUMBER(12, 2) or TIMESTAMP_NTZ"
+            )
+    if len({name.upper() for name in columns}) < len(columns):
+        raise ValueError("two columns differ in their case only")
+    return columns
+
+
 def _for_editors(pattern: str, **more: object) -> WithJsonSchema:
     """The same rule, as far as a pattern can say it: schema.py."""
     return WithJsonSchema({"type": "string", "pattern": pattern, **more})
@@ -109,6 +134,17 @@ _TAGS = WithJsonSchema(
         "maxProperties": MOST_TAGS,
     }
 )
+OwnColumns = Annotated[
+    dict[str, str],
+    AfterValidator(own_columns),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{_OWN}$"},
+            "additionalProperties": {"type": "string", "pattern": f"^({_TYPE})$"},
+        }
+    ),
+]
 Name = Annotated[Identifier, BeforeValidator(Identifier.parse), _for_editors(f"^({_NAME})$")]
 FullName = Annotated[
     QualifiedName | None,
@@ -125,7 +161,11 @@ Place = Annotated[
 ]
 Tags = Annotated[dict[str, str], AfterValidator(iam_tags), _TAGS]
 IamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@-]+$")]  # ASCII only, as IAM
-StreamKind = Literal["enriched", "bad_rows", "other"]
+StreamKind = Literal["enriched", "bad_rows", "text", "json", "parquet", "avro", "other"]
+MADE = ("enriched", "bad_rows", "json")
+"""The kinds that the steps make; a stream of another one was found."""
+VIEWED = ("enriched", "bad_rows")
+"""The kinds that have a typed view."""
 
 
 Hours = Annotated[int, Field(ge=1)] | Literal["never"] | None

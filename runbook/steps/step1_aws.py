@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from runbook.errors import CannotTell, Refused
 from runbook.facts import Facts
+from runbook.facts.aws import MOST_ATTACHED, most_attached
 from runbook.facts.ours import policy_holders
 from runbook.facts.whose import (
     folders,
@@ -21,6 +22,7 @@ from runbook.facts.whose import (
     serves_us,
 )
 from runbook.plan import AwsChange, Change
+from runbook.policies.access import open_to_others
 from runbook.policies.documents import Document, as_list, same, statements, text
 from runbook.policies.held import Policy, Role
 from runbook.remedy import invoke
@@ -29,12 +31,14 @@ from runbook.wanted.permissions import permissions, tags
 from runbook.wanted.trust import closed_trust
 
 SEE = "docs/runbook.md#two-installations"
-MOST_VERSIONS = 5  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MOST_VERSIONS, MOST_CHARACTERS = 5, 6144
+"""White space is not counted: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
 def plan(facts: Facts) -> Iterator[Change]:
     """Bring the policy's text to what the settings need, and the role to hold it."""
     refuse_others(facts)
+    _refuse_a_full_role(facts)
     yield from _policy(facts, facts.policy)
     yield from _role(facts, facts.role)
 
@@ -65,8 +69,36 @@ def refuse_others_role(facts: Facts) -> None:
         return
     if not role.is_ours and not facts.adopt:
         raise _not_ours(f"The role {role.arn}", settings.aws.policy_arn in role.attached_policies)
+    if not role.is_ours and (others := open_to_others(role)):
+        raise Refused(
+            f"The role {role.arn} can be assumed by others: {', '.join(others)}",
+            why="step 3 leaves other people's statements as they are, and `invoke verify` fails on these",
+            remedy="take that out of the role's trust policy, or choose another name in the settings",
+        )
     if role.is_ours and not role_is_for_us(facts, role) and not (facts.adopt and serves_us(facts, role)):
         raise _another_ones(facts, f"The role {role.arn}", role, "aws.role_name")
+
+
+def _refuse_a_full_role(facts: Facts) -> None:
+    """Raises Refused where the role holds as many policies as IAM takes, and ours is not one of them."""
+    role, aws = facts.role, facts.settings.aws
+    if (
+        role is None
+        or aws.policy_arn in role.attached_policies
+        or len(role.attached_policies) < MOST_ATTACHED
+    ):
+        return
+    most = most_attached(facts.reader)
+    if len(role.attached_policies) != most:
+        return
+    raise Refused(
+        f"The role {role.arn} holds {most} policies, and IAM lets a role hold no more",
+        why=f"{aws.policy_name} is to be attached to it, and it holds "
+        + ", ".join(sorted(arn.rpartition("/")[2] for arn in role.attached_policies)),
+        remedy=f"detach one that nobody needs: aws iam detach-role-policy --role-name {aws.role_name} "
+        "--policy-arn ARN; or have AWS raise the quota (Service Quotas, managed policies per role); or set "
+        "aws.role_name to a new role",
+    )
 
 
 def _another_ones(facts: Facts, what: str, have: Policy | Role, setting: str) -> Refused:
@@ -112,6 +144,7 @@ def _why_tagged(have: Policy | Role) -> str:
 def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     settings = facts.settings
     if have is None:
+        _refuse_too_long(permissions(settings))
         yield AwsChange(
             "iam",
             "CreatePolicy",
@@ -133,6 +166,7 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
     want = permissions(settings, tuple(kept), keys)
     if same(have.document, want):
         return
+    _refuse_too_long(want)
     if have.tags.get("ManagedBy") != MANAGED_BY:
         _refuse_to_change_theirs(facts, have)
     if len(have.versions) >= MOST_VERSIONS:
@@ -150,6 +184,16 @@ def _policy(facts: Facts, have: Policy | None) -> Iterator[Change]:
         why="the policy's text is not what the settings need"
         + _comes_and_goes(have.document, want, kept, keys),
     )
+
+
+def _refuse_too_long(document: Document) -> None:
+    length = len("".join(text(document).split()))
+    if length > MOST_CHARACTERS:
+        raise Refused(
+            f"The policy would have {length:,} characters, and IAM takes {MOST_CHARACTERS:,}",
+            why="each stream's folder stands in it twice, once with its bucket",
+            remedy=f"shorten the prefixes, or divide the streams between two environment files ({SEE})",
+        )
 
 
 def _comes_and_goes(have: Document, want: Document, kept: dict[str, str], keys: tuple[str, ...]) -> str:
@@ -187,7 +231,7 @@ def _other_keys(settings: Settings, have: Document) -> tuple[str, ...]:
     """The keys that the policy lets the role decrypt with, beside the settings'."""
     rows = [row for row in statements(have) if "kms:Decrypt" in as_list(row.get("Action"))]
     keys = {str(name) for row in rows for name in as_list(row.get("Resource"))}
-    return tuple(sorted(keys - {settings.aws.kms_key_arn}))
+    return tuple(sorted(keys - {bucket.kms_key_arn for bucket in settings.buckets}))
 
 
 def _refuse_to_change_theirs(facts: Facts, have: Policy) -> None:

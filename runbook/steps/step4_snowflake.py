@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
-from runbook.facts.left_over import is_ours
+from runbook.facts.left_over import is_ours, under_another_name
 from runbook.facts.ours import MARK, marked
 from runbook.facts.snowflake import ORPHANED_STAGE
 from runbook.kinds import kind_of
@@ -42,8 +42,9 @@ def plan(facts: Facts) -> Iterator[Change]:
 
 
 def refuse_others(facts: Facts) -> None:
-    """Raises Refused where a stage or table of ours is there, and is not what the settings say."""
+    """Raises Refused where a stage, table or pipe of ours is there, and is not what the settings say."""
     for stream in facts.settings.streams:
+        _no_second_pipe(facts, stream)
         _table(facts, stream)
         if facts.stage(stream) is not None:
             _on_the_folder(facts, stream)
@@ -99,6 +100,7 @@ def _refuse_another_owners(facts: Facts, kind: str, name: str, why: str, to: str
 def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
     have = facts.pipe(stream)
     if have is None:
+        _no_second_pipe(facts, stream)
         _role_can_be_assumed(facts)
         yield _file(facts, stream, "pipe", "the pipe does not exist")
     elif (pause := facts.pause(stream)) and pause.paused and pause.level == "PIPE":
@@ -111,6 +113,17 @@ def _pipe(facts: Facts, stream: Stream) -> Iterator[Change]:
     operator = facts.settings.snowflake.operator_role
     if missing := _missing(facts, operator, operator_grants(facts.settings, stream)):
         yield _named(facts, stream, "80_operator_rights.sql", f"{operator} lacks {_list(missing)}")
+
+
+def _no_second_pipe(facts: Facts, stream: Stream) -> None:
+    """Raises Refused where a pipe of ours loads the folder into the table already, under another name."""
+    if others := under_another_name(facts, stream):
+        raise Refused(
+            f"The pipe {others[0]} of this installation loads {stream.url} into {stream.table} already",
+            why=f"beside it {stream.pipe} would load every file a second time",
+            remedy=f"correct streams.{stream.name}.pipe in the settings; to rename a pipe, the old one "
+            "goes first (docs/rename.md)",
+        )
 
 
 def _role_can_be_assumed(facts: Facts) -> None:

@@ -21,26 +21,33 @@ MOST_RULES = 100  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventN
 
 
 def plan(facts: Facts) -> Iterator[Change]:
-    """Add the streams' rules to the bucket's event notifications."""
+    """Add the streams' rules to their buckets' event notifications: one document a bucket."""
     yield from plan_rules(facts, facts.settings.streams)
 
 
 def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
     """The same for some streams; the others' rules stay as they are."""
-    have = facts.notifications
-    if have is None or facts.bucket is None:
+    changes = [_of_bucket(facts, name, streams) for name in dict.fromkeys(each.bucket for each in streams)]
+    yield from (change for change in changes if change)  # what is refused of one is refused before any
+
+
+def _of_bucket(facts: Facts, name: str, streams: tuple[Stream, ...]) -> Change | None:
+    """What one bucket's document lacks of the streams that have their files there."""
+    have = facts.notifications_of(name)
+    if have is None or facts.bucket_named(name) is None:
+        setting = "aws.bucket" if name == facts.settings.aws.bucket else "the stream's bucket"
         raise Refused(
-            f"The bucket {facts.settings.aws.bucket} does not exist",
+            f"The bucket {name} does not exist",
             why="the runbook never creates a bucket",
-            remedy="correct aws.bucket, or create it",
+            remedy=f"correct {setting}, or create it",
         )
-    rules = _rules(facts, have, streams)
+    rules = _rules(facts, have, tuple(stream for stream in streams if stream.bucket == name))
     want = have.with_rules(rules)
     if want == have.document or _only_order_differs(want, have):
-        return
-    _refuse_clashes(facts, have, want, rules)
-    owner = {"Bucket": facts.settings.aws.bucket, "ExpectedBucketOwner": facts.settings.aws.account_id}
-    yield AwsChange(
+        return None
+    _refuse_clashes(name, have, want, rules)
+    owner = {"Bucket": name, "ExpectedBucketOwner": facts.settings.aws.account_id}
+    return AwsChange(
         "s3",
         "PutBucketNotificationConfiguration",
         {**owner, "NotificationConfiguration": want},
@@ -77,12 +84,13 @@ def _queue(facts: Facts, stream: Stream) -> str:
         raise Blocked(
             f"The queue of the pipe {stream.pipe} is not there", by_step=4, remedy="invoke step4-snowflake"
         )
-    region = queue.split(":")[3]
-    if facts.bucket and region != facts.bucket.region and not stream.sns_topic:
+    region, bucket = queue.split(":")[3], facts.bucket_named(stream.bucket)
+    if bucket and region != bucket.region and not stream.sns_topic:
         raise Refused(
-            f"The queue of {stream.pipe} is in {region}, the bucket in {facts.bucket.region}",
+            f"The queue of {stream.pipe} is in {region}, the bucket in {bucket.region}",
             why="S3 only notifies queues of the bucket's own region",
-            remedy=f"correct aws.region, or set streams.{stream.name}.sns_topic (docs/runbook.md#sns)",
+            remedy=f"correct {facts.settings.aws.region_key(stream.bucket)}, or set "
+            f"streams.{stream.name}.sns_topic (docs/runbook.md#sns)",
         )
     return queue
 
@@ -129,16 +137,18 @@ def _same_rows(want: Any, have: Any) -> bool:
 
 
 def _refuse_clashes(
-    facts: Facts, have: BucketNotifications, want: Document, rules: dict[str, Document]
+    bucket: str, have: BucketNotifications, want: Document, rules: dict[str, Document]
 ) -> None:
     after = BucketNotifications(want)
     for theirs in have.rules:
         for rule_id in rules:
             ours = after.rule(rule_id)
             if ours and theirs.id not in rules and theirs.touches(ours):
-                raise _clash(facts.settings.aws.bucket, theirs, ours)
+                raise _clash(bucket, theirs, ours)
     if len(after.rules) > MOST_RULES:
-        raise Refused(f"The bucket would have {len(after.rules)} notification rules; S3 allows {MOST_RULES}")
+        raise Refused(
+            f"The bucket {bucket} would have {len(after.rules)} notification rules; S3 allows {MOST_RULES}"
+        )
 
 
 def _clash(bucket: str, theirs: Rule, ours: Rule) -> Refused:

@@ -11,9 +11,9 @@ FILE = "down/05_view.sql"
 
 
 def plan(facts: Facts) -> Iterator[Change]:
-    """Drop the views of the settings that carry our comment."""
+    """Drop the views of the settings that carry this installation's comment."""
     for view in wanted(facts.settings):
         have = facts.view(view)
-        if have is not None and have.is_ours:
+        if have is not None and have.is_for(view):
             sql = rendered(FILE, facts.settings, view.stream, {"view": view.name})
             yield SqlChange(FILE, sql, f"{view.name} was made by `invoke views`")

@@ -19,15 +19,11 @@ from runbook.shipped import CHECKS
 from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
 
 FOLDER = CHECKS
-# pytest's plugins that a check has no use for; two of them collect garbage thrice at the end of a run
+# pytest's plugins that a check has no use for: two of them collect garbage thrice at the end of a run, others
+# do something before and after each of thousands of checks
 UNUSED = (
-    "cacheprovider",
-    "terminal",
-    "warnings",
-    "unraisableexception",
-    "threadexception",
-    "faulthandler",
-    "logging",
+    *("cacheprovider", "terminal", "warnings", "unraisableexception", "threadexception", "faulthandler"),
+    *("logging", "skipping", "setuponly", "setupplan", "stepwise", "pastebin", "doctest", "junitxml"),
 )
 ALL_STEPS = (1, 2, 3, 4, 5)
 NOT_ASKED = "needs a warehouse: ask for it with --deep"
@@ -63,7 +59,7 @@ def _checked(run: "CheckRun") -> "CheckRun":
     """The run, with its results in it."""
     off = [f"-pno:{name}" for name in UNUSED]
     arguments = [str(FOLDER), f"--rootdir={FOLDER.parent}", f"-c{FOLDER / 'pytest.ini'}", *off]
-    arguments.append("--disable-plugin-autoload")
+    arguments += ["--disable-plugin-autoload", "--capture=sys"]
     with _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(arguments, plugins=[run])
     if code == pytest.ExitCode.INTERRUPTED:
@@ -133,19 +129,23 @@ class CheckRun:
         self.deep = deep
         self.apart = apart
         self.trouble = ""
-        self._results: dict[str, Result] = {}
+        self._results: dict[str, Result | None] = {}  # in the checks' order; None: not run yet
         self._compared: tuple[str, str] = ("", "")
         self._keys: tuple[str, ...] = ()
 
     def outcome(self) -> tuple[Result, ...]:
         """Every result asked for, explained by all that were run."""
-        rows = explained(self._results.values())
+        rows = explained(self._run)
         return tuple(row for row in rows if self._asked(row))
 
     @property
     def healthy(self) -> bool:
         """Whether nothing that was run needs explaining."""
-        return all(row.outcome in WELL for row in self._results.values())
+        return all(row.outcome in WELL for row in self._run)
+
+    @property
+    def _run(self) -> list[Result]:
+        return [row for row in self._results.values() if row]
 
     def _asked(self, row: Result) -> bool:
         of_step = self.steps is None or row.step in self.steps
@@ -159,6 +159,14 @@ class CheckRun:
         items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
         if not self.every and self.steps is not None:
             items[:] = [item for item in items if _step(item) in self.steps]
+        self._results = {item.nodeid: self._not_asked(item) for item in items}
+        items[:] = [item for item in items if self._results[item.nodeid] is None]
+
+    def _not_asked(self, item: Any) -> Result | None:
+        """The result of a check that needs a warehouse where none is to be used: it is not run."""
+        if self.deep or not item.function.claim.deep:
+            return None
+        return self._result(item, pytest.skip.Exception(NOT_ASKED))
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -173,29 +181,26 @@ class CheckRun:
         else:
             self._compared = (shown(left), shown(right))
 
-    @pytest.hookimpl(tryfirst=True)  # before the fixtures: a check that is not asked for reads nothing
-    def pytest_runtest_setup(self, item: Any) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> bool:
+        """Run one check; instead of pytest's own, whose reports nobody reads, of thousands of checks.
+
+        Source: https://docs.pytest.org/en/stable/reference/reference.html (pytest_runtest_protocol)
+        """
         self._compared, self._keys = ("", ""), ()
-        if not self.deep and item.function.claim.deep:
-            pytest.skip(NOT_ASKED)
+        error: BaseException | None = None
+        try:
+            item.ihook.pytest_runtest_setup(item=item)
+            item.ihook.pytest_runtest_call(item=item)
+        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+            raise
+        except BaseException as found:  # noqa: BLE001 (pytest.skip raises one that is no Exception)
+            error = found
+        self._results[item.nodeid] = self._result(item, error)
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)
+        return True
 
-    @pytest.hookimpl(tryfirst=True)  # instead of pytest's own, which parses the source of every frame
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> pytest.TestReport:
-        if call.when == "call" or call.excinfo is not None:
-            self._results[item.nodeid] = self._result(item, call.excinfo)
-        return pytest.TestReport(
-            nodeid=item.nodeid,
-            location=item.location,
-            keywords={},
-            outcome="failed" if call.excinfo is not None else "passed",
-            longrepr=None,
-            when=call.when,
-            start=call.start,
-            stop=call.stop,
-            duration=call.duration,
-        )
-
-    def _result(self, item: Any, excinfo: Any) -> Result:
+    def _result(self, item: Any, error: BaseException | None) -> Result:
         claim: Claim = item.function.claim
         stream = item.callspec.params.get("stream") if hasattr(item, "callspec") else None
         base = Result(
@@ -206,11 +211,11 @@ class CheckRun:
             outcome="passed",
             needs=claim.needs,
         )
-        if excinfo is None:
+        if error is None:
             return base
-        word, blocked_by, cause = _meaning(excinfo.value)
+        word, blocked_by, cause = _meaning(error)
         observed, expected = self._compared if word in ("failed", "advice") else ("", "")
-        match excinfo.value:
+        match error:
             case Advised() | Failing() as found:
                 remedy = found.remedy or claim.remedy
             case RunbookError() as found:
@@ -229,8 +234,8 @@ class CheckRun:
                 "cause": cause,
                 "remedy": remedy.filled(base.stream or "", self._keys),
                 "see": claim.see,
-                "elsewhere": isinstance(excinfo.value, NoCredentials),
-                "missing_right": getattr(excinfo.value, "missing_right", ""),
+                "elsewhere": isinstance(error, NoCredentials),
+                "missing_right": getattr(error, "missing_right", ""),
             }
         )
 

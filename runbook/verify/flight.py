@@ -7,6 +7,7 @@ next one removes.
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from runbook.remedy import told
 from runbook.running import Run
 from runbook.settings import Stream
 from runbook.terminal import note
-from runbook.verify.canary import ABANDONED, RUN, Canary, runs_in_bucket, runs_in_table
+from runbook.verify.canary import ABANDONED, RUN, Canary, canary_of, runs_in_bucket, runs_in_table
 from runbook.verify.outcome import Result
 
 HOPS = {
@@ -43,7 +44,7 @@ class Flight:
         self.reader = run.reader
         self.stream = stream
         self.seconds = seconds
-        self.canary = Canary(stream, run.record.run_id)
+        self.canary = canary_of(run.reader, stream, run.record.run_id)
         self.seconds_of: dict[str, float] = {}
 
     def fly(self) -> list[Result]:
@@ -82,7 +83,7 @@ class Flight:
             "event": lambda: self._moved(before, "lastReceivedMessageTimestamp"),
             "forwarded": lambda: self._forwarded(before),
             "loaded": self._loaded,
-            "row-visible": lambda: self.canary.run in runs_in_table(self.reader, self.stream),
+            "row-visible": lambda: self.canary.run in runs_in_table(self.reader, self.canary),
         }
         pause = 0.2
         while True:
@@ -149,11 +150,15 @@ class Flight:
 
     def sweep(self) -> None:
         """Remove what runs that were cut off have left."""
-        found = {*runs_in_bucket(self.reader, self.stream), *runs_in_table(self.reader, self.stream)}
+        found = {*runs_in_bucket(self.reader, self.stream), *runs_in_table(self.reader, self.canary)}
         for run in sorted(found):
-            if RUN.fullmatch(run) and self._is_abandoned(Canary(self.stream, run)):
+            if RUN.fullmatch(run) and self._is_abandoned(self._of(run)):
                 note(f"  removing the canary that {run} left behind")
-                self.remove(Canary(self.stream, run))
+                self.remove(self._of(run))
+
+    def _of(self, run: str) -> Canary:
+        """The canary of another run."""
+        return replace(self.canary, run=run)
 
     def _is_abandoned(self, canary: Canary) -> bool:
         """Old, or begun on this machine by a process that is gone."""
@@ -198,14 +203,14 @@ class Flight:
         self._write("DeleteObject", {"Key": canary.key, **which})
 
     def _remove_row(self, canary: Canary) -> None:
-        if canary.run not in runs_in_table(self.reader, self.stream):
+        if canary.run not in runs_in_table(self.reader, self.canary):
             return
         role = self.run.settings.snowflake.owner_role.sql
         change = SqlChange(
             "operate/canary (generated)", f"USE ROLE {role};\n\n{canary.delete};", "the canary's row"
         )
         self.run.applied(0, Applied(change, make(change, self.reader, self.run.writer)))
-        if canary.run in runs_in_table(self.reader, self.stream):
+        if canary.run in runs_in_table(self.reader, self.canary):
             raise CannotTell("The row is still there", where=str(self.stream.table))
 
     def _write(self, operation: str, parameters: dict[str, Any]) -> None:

@@ -1,15 +1,13 @@
 """`verify --record FILE` and `--replay FILE`: a verdict with every answer it stands on, told again anywhere.
 
-What is recorded holds no credential, and nothing of what files hold. Account ids, the Snowflake account, its
-users, external IDs and the bucket are replaced, each always by the same, unless it is to be plain; the names
-of databases, tables, roles and files stay, for a verdict is about them. A recording is told again at once,
-and one whose verdict is another is not written.
+What is recorded holds no credential, and nothing of what files hold. Names are replaced, each always by the
+same, unless it is to be plain. A recording is told again at once, and one that says another thing than the
+verdict, but for names, is not written.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -25,25 +23,19 @@ from runbook.clouds.tape import Player, packed, unpacked
 from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.redaction import redacted
-from runbook.settings import SECTIONS, SSM, Settings
-from runbook.verify.checking import check
+from runbook.settings import SANDBOX, SECTIONS, Settings
+from runbook.verify.checking import LONGEST, check
 from runbook.verify.outcome import Outcome
 from runbook.verify.remedies import leading
+from runbook.verify.renaming import Renaming, derived
 
 FORMAT = 1
 """Of the file; another one is refused."""
 LEFT_OUT = ("watch",)
 """Sections that no verdict stands on."""
-
-_ACCOUNT = re.compile(r"\barn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12}):")
-_AWS_ID = re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|AIPA)[A-Z0-9]{12,17}\b")
-"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids"""
-_ALONE = re.compile(r'"([0-9]{12})\\*"')
-"""An account that is a whole value: a principal, or of a condition such as aws:SourceAccount."""
-_EXTERNAL_ID = "STORAGE_AWS_EXTERNAL_ID"
-_CONDITION = "sts:externalid"
-_LONG_ENOUGH = 6
-"""An external ID that is shorter could be a part of anything; AWS asks for two characters."""
+CUT = 100
+"""By how much a text may get shorter or longer with other names, and still be told whole in both."""
+_WORD = re.compile(r"[\w$]+")
 
 
 class _Asked(BaseModel):
@@ -87,24 +79,76 @@ def recorded(
         ),
         "answers": dict(answers),
     }
-    names = {} if plain else _other_names(found, reader.settings)
-    made: dict[str, Any] = _renamed(found, names)
-    made["settings"]["target"] = reader.settings.target  # what a person calls it here
-    made["settings"]["snowflake"]["connection"] = reader.settings.snowflake.connection
-    same, why = False, ""
-    try:
-        again = replayed(made)
-        same = again.results == outcome.results if plain else _verdict(again) == _verdict(outcome)
-    except RunbookError as error:
-        why = str(error)
-    if not same:
-        remedy = "report it" if plain else "--plain, which replaces no name, or report it"
-        raise NotWritten("The recording would not tell the same verdict", why=why, remedy=remedy)
+    if plain:
+        made: dict[str, Any] = without_secrets(found)
+        _is_told_again(made, outcome, lambda again: again.results == outcome.results, "report it")
+    else:
+        made, text = renamed(found, reader.settings)
+        wanted = _said(outcome, text)
+        remedy = "--plain, which replaces no name, or report it"
+        _is_told_again(made, outcome, lambda again: _said(again, str) == wanted, remedy)
     return made
 
 
-def _verdict(outcome: Outcome) -> list[tuple[str, str | None, str]]:
-    return [(row.id, row.stream, row.outcome) for row in outcome.results]
+def without_secrets(value: Any) -> Any:
+    """The same, no text of it with a secret."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, list):
+        return [without_secrets(each) for each in value]
+    if isinstance(value, Mapping):
+        return {redacted(key): without_secrets(each) for key, each in value.items()}
+    return value
+
+
+def renamed(found: Mapping[str, Any], settings: Settings) -> tuple[dict[str, Any], Callable[[str], str]]:
+    """A recording with other names and without secrets; and what gives any text of it those names."""
+    names = Renaming(found, settings)
+    first = names.value(found["settings"])
+    _call(first, settings)
+    names.also(derived(settings, reading.read(unpacked(first), source="the recording")))
+    made: dict[str, Any] = names.value(found)
+    _call(made["settings"], settings)
+    return made, names.text
+
+
+def _call(made: dict[str, Any], settings: Settings) -> None:
+    """Leave the sandbox its name: no other target is on this machine."""
+    if settings.target == SANDBOX:
+        made["target"] = settings.target
+        made["snowflake"]["connection"] = settings.snowflake.connection
+
+
+def _is_told_again(
+    made: Mapping[str, Any], outcome: Outcome, same: Callable[[Outcome], bool], remedy: str
+) -> None:
+    """Raises NotWritten where the recording tells another verdict."""
+    why = "it tells another one"
+    try:
+        again = replayed(made)
+        if same(again):
+            return
+        pairs = zip(outcome.results, again.results, strict=False)
+        why += next((f" of {one.id}" for one, other in pairs if one.outcome != other.outcome), "")
+    except RunbookError as error:
+        why = str(error)
+    raise NotWritten("The recording would not tell the same verdict", why=why, remedy=remedy)
+
+
+def _said(outcome: Outcome, text: Callable[[str], str]) -> list[tuple[object, ...]]:
+    """What each check says by its words: where several are listed, other names may come in another order."""
+    return [
+        (
+            *(row.id, text(row.stream or ""), row.outcome, row.blocked_by),
+            *(_words(text(said)) for said in (row.title, row.observed, row.expected, row.cause)),
+        )
+        for row in outcome.results
+    ]
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text in order of the alphabet; none of one that was cut, which ends elsewhere then."""
+    return [] if len(text) >= LONGEST - CUT else sorted(_WORD.findall(text))
 
 
 def can_be_in(place: str) -> None:
@@ -188,86 +232,3 @@ def replayed(made: Mapping[str, Any]) -> Outcome:
 def settings_of(made: Mapping[str, Any]) -> Settings:
     """The settings that were recorded."""
     return reading.read(unpacked(made["settings"]), source="the recording")
-
-
-# -- other names ---------------------------------------------------------------------------------------
-
-
-def _other_names(found: Mapping[str, Any], settings: Settings) -> dict[str, str]:
-    """What is replaced by what: the same by the same, of the same shape."""
-    text = json.dumps(found)
-    accounts = {settings.aws.account_id, *_ACCOUNT.findall(text), *_ALONE.findall(text)}
-    names = {each: f"5{number:011d}" for number, each in enumerate(sorted(accounts), 1)}
-    names |= {each: each[:4] + _digits(each, len(each) - 4) for each in set(_AWS_ID.findall(text))}
-    people: dict[str, str] = {}
-    for number, who in enumerate(sorted(_people(found)), 1):
-        people |= {who.lower(): f"name{number}", who.upper(): f"NAME{number}", who: f"NAME{number}"}
-    for each in _external_ids(found):
-        head, line, tail = each.rpartition("_")
-        names[each] = f"{_renamed(head, people)}{line}{_digits(tail, len(tail))}"
-    place = settings.handoff
-    files = {place: "the-handoff.json"} if place and not place.startswith(SSM) else {}
-    return names | people | files | {settings.aws.bucket: "the-bucket"}
-
-
-def _people(found: Mapping[str, Any]) -> set[str]:
-    """The Snowflake account's names, and the user that asked."""
-    rows = [row for key, answers in found["answers"].items() if "CURRENT_ACCOUNT()" in key for row in answers]
-    return {
-        str(each[name])
-        for row in rows
-        for each in row.get("answer", ())
-        for name in ("locator", "organization", "account_name", "user_name")
-        if each.get(name)
-    }
-
-
-def _external_ids(found: Mapping[str, Any]) -> list[str]:
-    """The external IDs of the integrations that were looked at, and of every trust policy: others' too."""
-    answers = [row.get("answer") for rows in found["answers"].values() for row in rows]
-    shown = [each for answer in answers if isinstance(answer, list) for each in answer]
-    ids = [each for each in shown if isinstance(each, dict) and each.get("property") == _EXTERNAL_ID]
-    shown_ids = {str(each["property_value"]) for each in ids if each.get("property_value")}
-    return sorted(shown_ids | {each for each in _conditions(answers) if _stands_alone(each)})
-
-
-def _conditions(value: Any) -> Iterator[str]:
-    """The external IDs that policies ask for, wherever they stand."""
-    if isinstance(value, list):
-        for each in value:
-            yield from _conditions(each)
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key.lower() == _CONDITION:
-                yield from map(str, inner if isinstance(inner, list) else [inner])
-            else:
-                yield from _conditions(inner)
-
-
-def _stands_alone(external_id: str) -> bool:
-    """Whether it can be replaced wherever it stands: it is not a pattern, and long enough."""
-    return len(external_id) >= _LONG_ENOUGH and not set("*?") & set(external_id)
-
-
-def _digits(text: str, length: int) -> str:
-    """Letters that stand for a text, as many as asked for."""
-    return hashlib.sha256(text.encode()).hexdigest().upper()[:length].ljust(length, "0")
-
-
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """The value without secrets, and with other names wherever a name stands as a word."""
-    words = sorted(names, key=len, reverse=True)
-    either = "|".join(map(re.escape, words))
-    pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])") if words else None
-
-    def renamed(inner: Any) -> Any:
-        if isinstance(inner, str):
-            text = redacted(inner)
-            return pattern.sub(lambda found: names[found[0]], text) if pattern else text
-        if isinstance(inner, list):
-            return [renamed(each) for each in inner]
-        if isinstance(inner, Mapping):
-            return {renamed(key): renamed(each) for key, each in inner.items()}
-        return inner
-
-    return renamed(value)

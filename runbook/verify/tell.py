@@ -49,7 +49,7 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
     parts += [_cause(result, outcome, style, every=every) for result in outcome.advice]
     parts += _canary(outcome, style)
     if skipped := _by_cause(outcome, "skipped"):
-        parts.append("\n".join(_skipped(rows, style) for rows in skipped) if every else _left_out(skipped))
+        parts.append("\n".join(_skipped(rows, style) for rows in skipped) if every else _not_judged(skipped))
     parts.append(_all(outcome, style, every=every))
     parts.append(_verdict(outcome, style))
     return "\n\n".join(parts)
@@ -168,13 +168,13 @@ def _canary(outcome: Outcome, style: Style) -> list[str]:
     return [wrapped(f"canary    {hops[0].stream}: ", said, style)] if hops else []
 
 
-def _left_out(by_cause: list[list[Result]]) -> str:
-    """How many checks were not asked for, or have nothing to judge."""
-    deep = {row.id for rows in by_cause for row in rows if row.cause == NOT_ASKED}
-    others = {row.id for rows in by_cause for row in rows} - deep
-    parts = [f"{len(deep)} that need a warehouse (--deep)"] * bool(deep)
-    parts += [f"{len(others)} that do not apply"] * bool(others)
-    return f"left out  {', '.join(parts)}; --all lists them"
+def _not_judged(by_cause: list[list[Result]]) -> str:
+    """How many results are of checks not asked for or with nothing to judge; the headline has the sum."""
+    rows = [row for rows in by_cause for row in rows]
+    deep = sum(row.cause == NOT_ASKED for row in rows)
+    parts = [f"{deep} need a warehouse (--deep)"] * bool(deep)
+    parts += [f"{len(rows) - deep} do not apply"] * (len(rows) > deep)
+    return f"skipped   {', '.join(parts)}; --all lists them"
 
 
 def _skipped(results: list[Result], style: Style) -> str:

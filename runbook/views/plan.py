@@ -10,7 +10,7 @@ from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
 from runbook.plan import Change, SqlChange
 from runbook.wanted.pipeline import missing_columns
-from runbook.wanted.views import SCHEMA, View, schema_sql, wanted
+from runbook.wanted.views import SCHEMA, View, named_in, schema_sql, wanted
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -54,5 +54,11 @@ def _why(facts: Facts, view: View) -> str:
             f"There is a {have.kind.lower()} {view.name} that is not this project's",
             why="it would be replaced, and whoever reads it would read something else",
             remedy="set another name or schema under views, or rename it",
+        )
+    if not have.is_for(view):
+        raise Refused(
+            f"The view {view.name} belongs to another installation of this project",
+            why=f"its comment names {named_in(have.comment)}; these settings are of {view.installation}",
+            remedy="set views.schema to a name of this installation's own",
         )
     return "" if have.comment == view.comment else f"the view {view.name} has another definition"

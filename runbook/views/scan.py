@@ -5,22 +5,22 @@ before and after, and where anything else would differ nothing is written.
 """
 
 import re
-import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import yaml
 
+from runbook import private
 from runbook.clouds.reader import Reader
 from runbook.errors import NotWritten
 from runbook.facts.snowflake import ask
 from runbook.facts.views import Found
 from runbook.settings import Settings, Stream
 from runbook.sql import literal
+from runbook.terminal import Style, counted
 
+LISTED = 20  # schemas shown; the environment file has them all
 KEYS = {"event": "self_describing_events", "entity": "entities"}
 """The key under ``views`` for each kind of schema."""
 
@@ -38,8 +38,8 @@ def cost(reader: Reader, stream: Stream, days: int) -> str:
         f"{int(found['rows'] or 0):,} rows, {int(found['bytes'] or 0) / 1e6:,.1f} MB" if found else "unknown"
     )
     return (
-        f"reads contexts, unstruct_event and derived_contexts of the rows of the last {days} days in {table} "
-        f"(the whole table: {size}), once, with the connection's warehouse"
+        f"reads three columns of the rows of the last {days} days in {table} (all of it: {size}), once, "
+        "with the connection's warehouse"
     )
 
 
@@ -113,18 +113,33 @@ def _compare(before: str, after: str, schemas: Mapping[str, list[str]]) -> None:
 def write(file: Path, text: str) -> None:
     """Replace the file's text, whole or not at all; its mode stays, and a link to it. Raises NotWritten."""
     file = file.resolve()
-    part = file.with_name(f"{file.name}.{uuid4().hex}.part")
     try:
-        with part.open("x", encoding="utf-8") as draft:  # x: through no link of others
-            shutil.copymode(file, part)
-            draft.write(text)
-        part.replace(file)
+        private.write(file, text, keeps_mode=True)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise NotWritten(
             "The environment file cannot be written",
             where=str(file),
             why=error.strerror or str(error),
             remedy="write the lists above into it by hand",
         ) from None
+
+
+def told(settings: Settings, seen: Mapping[str, Mapping[str, Found]], style: Style) -> Iterator[str]:
+    """The schemas for a person: what the settings do not name first, then by how often they are there."""
+    given = {"event": settings.views.self_describing_events, "entity": settings.views.entities}
+    rows = sorted(
+        (each.what in given[kind], -each.count, each.what, kind)
+        for kind in KEYS
+        for each in seen[kind].values()
+    )
+    if not rows:
+        return
+    wide = max(len(f"{-count:,}") for _, count, _, _ in rows)
+    wide = max(wide, len("times"))
+    yield style.paint(f"{'times':>{wide}}  kind    schema", "bold")
+    for is_known, count, name, kind in rows[:LISTED]:
+        yield f"{-count:>{wide},}  {kind:<6}  {name}{'' if is_known else ' (new)'}"
+    if len(rows) > LISTED:
+        yield f"{'':>{wide}}          and {len(rows) - LISTED} more"
+    new = sum(not is_known for is_known, *_ in rows)
+    yield f"{counted(len(rows), 'schema')} seen, {new} of them new"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 
 from runbook.kinds import kind_of
-from runbook.settings import Settings, Stream
+from runbook.settings import Identifier, Settings, Stream
 from runbook.sql import rendered, statements, template
 
 TENS = {"file_format": 20, "table": 30, "pipe": 60}
@@ -22,7 +22,30 @@ def sql_file(stream: Stream, what: str) -> str:
 def columns(stream: Stream) -> tuple[str, ...]:
     """The columns the stream's pipe writes, in order, as they are created in ``sql/``."""
     text = template(sql_file(stream, "table"))
-    return tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
+    names = tuple(name.upper() for name in re.findall(r"^  (\w+) [A-Z]", text, re.MULTILINE))
+    own = tuple(Identifier.parse(name) for name, _ in stream.own_columns)
+    return (names[0], *own, *names[1:]) if own else names
+
+
+WIDEST = 16_777_216
+"""What a text column holds that was made without a length, before it was 134,217,728.
+
+Source: https://docs.snowflake.com/en/sql-reference/data-types-text
+"""
+
+
+def too_narrow(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
+    """The table's columns, with their types, that do not hold every text the pipe writes into them."""
+    if stream.found:
+        return []
+    text = template(sql_file(stream, "table"))
+    texts = {name.upper() for name in re.findall(r"^  (\w+) VARCHAR\b", text, re.MULTILINE)}
+    return [f"{name} {kind}" for name, kind in found if name in texts and not _holds_all(kind)]
+
+
+def _holds_all(kind: str) -> bool:
+    found = re.fullmatch(r"(?:VARCHAR|STRING|TEXT)(?:\((\d+)\))?", kind.upper())
+    return found is not None and int(found[1] or WIDEST) >= WIDEST
 
 
 def format_options(stream: Stream) -> dict[str, str]:

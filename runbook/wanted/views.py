@@ -30,13 +30,17 @@ _WHAT = {
 
 @dataclass(frozen=True)
 class View:
-    """One view: its name, its file, and the comment that says which definition it has."""
+    """One view: its name, its file, and the comment that says whose it is and which definition it has.
+
+    ``installation``: the schema it is made for, as the comment writes it.
+    """
 
     name: QualifiedName
     stream: Stream
     file: str
     sql: str
     comment: str
+    installation: str
 
     @property
     def schema(self) -> str:
@@ -64,10 +68,10 @@ def _view(settings: Settings, stream: Stream, file: str, name: QualifiedName) ->
     }
     plain = rendered(file, settings, stream, values)
     digest = hashlib.sha256(plain.encode()).hexdigest()[:12]
-    comment = f"{_WHAT[file]}; definition {digest} (snowpipe-runbook)"
-    return View(
-        name, stream, file, rendered(file, settings, stream, {**values, "view_comment": comment}), comment
-    )
+    own = settings.schema_sql
+    comment = f"{_WHAT[file]}, for {own}; definition {digest} (snowpipe-runbook)"
+    sql = rendered(file, settings, stream, {**values, "view_comment": comment})
+    return View(name, stream, file, sql, comment, own)
 
 
 def schema_sql(settings: Settings, view: View) -> str:
@@ -130,6 +134,15 @@ def casts() -> dict[str, str]:
     return {name.rstrip(","): expression for expression, _, name in made}
 
 
+_COMMENT = re.compile(r"(?:, for (?P<whose>.+))?; definition [0-9a-f]{12} \(snowpipe-runbook\)$")
+
+
 def is_ours(comment: str) -> bool:
     """Whether a view's comment is one that this project writes."""
-    return re.search(r"; definition [0-9a-f]{12} \(snowpipe-runbook\)$", comment) is not None
+    return _COMMENT.search(comment) is not None
+
+
+def named_in(comment: str) -> str | None:
+    """The schema whose installation a view was made for; None where a former version wrote the comment."""
+    found = _COMMENT.search(comment)
+    return found["whose"] if found else None

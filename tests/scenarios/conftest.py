@@ -53,6 +53,7 @@ NIGHTLY = {
     "test_round_trips",
     "test_samples",
     "test_snow_cli",
+    "test_several_buckets",
     "test_sound_installations",
     "test_terraform",
     "test_topic",
@@ -174,6 +175,13 @@ class Installation:
         with self._connections[0].cursor() as cursor:
             cursor.execute(f"USE ROLE {role or 'ACCOUNTADMIN'}")
             return list(cursor.execute(statement).fetchall())
+
+    def worksheet(self, *statements: str) -> None:
+        """Run statements one after the other in a session, whose role and schema they may change."""
+        self.sql("SELECT 1")
+        with self._connections[0].cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
     def put(self, stream: str, name: str, body: bytes) -> str:
         key = self.stream(stream).prefix + name

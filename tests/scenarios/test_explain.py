@@ -43,7 +43,11 @@ def test_a_file_that_is_loaded_one_that_failed_and_one_that_was_never_announced(
     assert len(both["files"]) == 1
     assert both["more"] >= 1
 
-    gone = explained(healthy, f"{healthy.stream('events').prefix}never-was.gz", expect=0)
-    assert (gone["verdict"], gone["in_bucket"], gone["loads"]) == ("not_in_bucket", None, [])
+    healthy.aws("s3").delete_object(Bucket=healthy.settings.aws.bucket, Key=good)
+    gone = explained(healthy, good, expect=0)
+    assert (gone["verdict"], gone["in_bucket"], gone["missing"]) == ("not_in_bucket", None, False)
+    never = explained(healthy, f"{healthy.stream('events').prefix}never-was.gz", expect=2)
+    assert (never["verdict"], never["in_bucket"], never["loads"]) == ("not_found", None, [])
+    assert never["remedy"] == "look for its name: invoke explain --pattern '.*never-was[.]gz.*'"
     refused = healthy.run("explain", "elsewhere/file.gz", expect=2).stderr
     assert "No stream reads elsewhere/file.gz" in " ".join(refused.split())

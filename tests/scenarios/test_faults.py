@@ -18,6 +18,7 @@ import pytest
 from tests.scenarios.conftest import ROOT, Installation
 from tests.scenarios.faults import FAULTS, matrix, page
 from tests.scenarios.faults.pool import Pool
+from tests.scenarios.recordings import recorded
 from tests.unit.test_layout import CHECKS
 
 ROWS = page.rows() if page.PAGE.exists() else {}
@@ -78,23 +79,28 @@ def of_many_checks(every: int) -> set[str]:
 
 
 OFTEN = of_many_checks(8)
+RECORDED = of_many_checks(48)
+"""Those whose verdict is also recorded and told again in every run; all are at night."""
 BY_NAME = [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in FAULTS]
 
 
 def test_rows_of_every_part_are_broken_in_every_run() -> None:
     """All of them are at night (.ci/nightly)."""
     assert len(OFTEN) >= 18
+    assert len(RECORDED) >= 3
+    assert RECORDED <= OFTEN
     assert {ROWS[name].check.partition(".")[0] for name in OFTEN} == {
         row.check.partition(".")[0] for row in ROWS.values()
     }
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_one_root_cause_and_its_remedy_heals(pool: Pool, name: str) -> None:
+def test_one_root_cause_and_its_remedy_heals(pool: Pool, name: str, pytestconfig: pytest.Config) -> None:
     row = ROWS[name]
+    is_recorded = name in RECORDED or pytestconfig.getoption("--run-slow")
     with pool.healthy(FAULTS[name].shape) as at:
         by_hand = FAULTS[name].begin(at)
-        found = at.verify()
+        found = recorded(at) if is_recorded else at.verify()
         told = {"failed": found["root_causes"], "advice": found["advice"]}
         assert told == {"failed": [], "advice": [], row.outcome: [row.check]}, red(found)
         assert found["healthy"] == (row.outcome == "advice"), red(found)

@@ -254,25 +254,32 @@ def ended(at: Installation) -> None:
     raise AssertionError(at.run("replace-pipe", "--stream", "events", "--dry-run", expect=None).stderr)
 
 
-@pytest.mark.parametrize(
-    ("counts", "another_queue"),
-    [
-        (writing, False),
-        pytest.param(writing, True, marks=pytest.mark.slow),
-        pytest.param(every, False, marks=pytest.mark.slow),
-        pytest.param(every, True, marks=pytest.mark.slow),
-    ],
-    ids=["writes", "writes-another-queue", "every-call", "every-call-another-queue"],
-)
+PARTS = 6
+"""Of the runs that are killed at every call, each takes every sixth: together they are minutes."""
+KILLED = [
+    pytest.param(writing, False, 1, 1, id="writes"),
+    *(
+        pytest.param(writing, True, first, 2, id=f"writes-another-queue-{first}", marks=pytest.mark.slow)
+        for first in (1, 2)
+    ),
+    *(
+        pytest.param(every, queue, first, PARTS, id=f"every-call-{name}{first}", marks=pytest.mark.slow)
+        for queue, name in ((False, ""), (True, "another-queue-"))
+        for first in range(1, PARTS + 1)
+    ),
+]
+
+
+@pytest.mark.parametrize(("counts", "another_queue", "first", "step"), KILLED)
 def test_killed_at_every_statement_the_next_run_ends_it_exactly_once(
-    healthy: Installation, counts: Callable[[str], bool], another_queue: bool
+    healthy: Installation, counts: Callable[[str], bool], another_queue: bool, first: int, step: int
 ) -> None:
-    """One installation, and a replacement killed again and again, one statement or call further each time."""
+    """One installation, and a replacement killed again and again, a few calls further each time."""
     healthy.sql("CREATE ROLE WATCHER")
     keys: list[str] = []
-    number, code = 0, -9
+    number, code = first - step, -9
     while code == -9:
-        number += 1
+        number += step
         by_hand(healthy)
         healthy.sql(f"GRANT MONITOR ON PIPE {PIPE} TO ROLE WATCHER", "SNOWPLOW_LOADER")
         healthy.settle()

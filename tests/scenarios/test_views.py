@@ -195,7 +195,8 @@ def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installati
     at = healthy
     at.environment.update({**ON, "INVOKE_VIEWS_ENTITIES": "com.acme/many/1"})
     at.run("views")
-    sound: list[Any] = [[{"n": n} for n in range(1000)], [DEEP], [ODD], [{"big": "x" * 5_000_000}]]
+    whole = 16 * 2**20 - 250  # of a VARCHAR: https://docs.snowflake.com/en/sql-reference/data-types-text
+    sound: list[Any] = [[{"n": n} for n in range(1000)], [DEEP], [ODD], [{"big": "x" * whole}]]
     broken = ["[" * 5000, "null", '"x"', '{"data":"x"}', '{"data":{}}', "{", " "]
     key = load(
         at,
@@ -214,6 +215,51 @@ def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installati
     ]
     told = {row["id"]: row["observed"] for row in at.verify("--all")["checks"] if row["outcome"] == "advice"}
     assert f"contexts: {len(broken)}, first in {key} row {len(sound) + 1}" in told["views.json-can-be-read"]
+
+
+@pytest.mark.slow
+def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
+    healthy: Installation,
+) -> None:
+    """The corpus of hundreds is tests/unit/test_views.py's: the sandbox's engine takes minutes for it."""
+    at = healthy
+    schemas = [(f"com.v{n % 7}.x/thing_{n}", major) for n in range(25) for major in (1, 2)]
+    at.environment.update(
+        {
+            **ON,
+            "INVOKE_VIEWS_ENTITIES": ",".join(f"{name}/{major}" for name, major in schemas),
+            "INVOKE_VIEWS_SELF_DESCRIBING_EVENTS": "com.acme/known/1",
+        }
+    )
+    at.run("views")
+    assert len(at.sql("DESC VIEW RAW.ATOMIC.EVENTS")) == 128 + len(schemas) + 5
+    all_of_them = [(f"{name}/jsonschema/{major}-0-3", {"n": 1}) for name, major in schemas]
+    key = load(at, "corpus.gz", event(contexts=contexts(*all_of_them)))
+    columns = [f"contexts_com_v{n % 7}_x_thing_{n}_{major}" for n in range(25) for major in (1, 2)]
+    counted = ", ".join(f"ARRAY_SIZE({name})" for name in columns)
+    assert set(one(at, counted, key)) == {1}
+    assert at.verify()["root_causes"] == []
+
+    link = {"schema": "iglu:com.acme/new/jsonschema/1-0-0", "data": {"a": 1}}
+    load(
+        at,
+        "new.gz",
+        event(
+            event_id="6f1d3b2a-0000-4000-8000-000000000002",
+            unstruct_event=json.dumps({"schema": "iglu:u/e/jsonschema/1-0-0", "data": link}),
+        ),
+        event(
+            event_id="6f1d3b2a-0000-4000-8000-000000000003",
+            contexts=contexts(("com.v1.x/thing_1/jsonschema/3-0-0", {})),
+        ),
+    )
+    found = at.verify()
+    assert found["root_causes"] == ["views.every-schema-has-a-column"]
+    (told,) = [row["observed"] for row in found["checks"] if row["id"] == found["root_causes"][0]]
+    assert "com.acme/new/1: 1" in told
+    assert "com.v1.x/thing_1/3: 1" in told
+    watched = json.loads(at.run("watch", "--once", "--format", "json", expect=1).stdout)
+    assert "com.acme/new/1" in json.dumps(watched)
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """Every line of the samples × every field: the typed view has what Snowplow's own SDK reads there."""
 
 import gzip
+import re
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
+from runbook.facts.views import lost
+from runbook.wanted.views import casts
 from tests.scenarios import official
 from tests.scenarios.conftest import Installation
-from tests.scenarios.test_samples import ENRICHED, FIELDS, present
+from tests.scenarios.test_samples import BAD, ENRICHED, FIELDS, present
 
 NANOSECONDS = "the sandbox keeps microseconds, Snowflake nanoseconds"
 EXPLAINED = {
@@ -19,6 +23,34 @@ EXPLAINED = {
     "the SDK does not read it as a number",
 }
 """Every difference there may be, with its reason; docs/views.md has them."""
+
+
+def lost_by_the_view(events: dict[Any, dict[str, str]], seen: dict[Any, dict[str, Any]]) -> dict[str, int]:
+    """How many values of each column are text in the raw table and NULL in the view."""
+    lost = Counter(
+        name
+        for place, event in events.items()
+        for name in casts()
+        if event[name] and seen[place][name.upper()] is None
+    )
+    return dict(lost)
+
+
+class Asking:
+    """What asks Snowflake for a check, in this test's own session."""
+
+    def __init__(self, at: Installation) -> None:
+        self.at = at
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        names = re.findall(r" AS ([nx][0-9]+)\b", statement)
+        return [dict(zip(names, row, strict=True)) for row in self.at.sql(statement)]
+
+
+def lost_by_the_check(at: Installation) -> dict[str, int]:
+    """What views.no-cast-loses-a-value names."""
+    found = lost(Asking(at), at.stream("events"), datetime(2000, 1, 1, tzinfo=UTC))  # type: ignore[arg-type]
+    return {each.what: each.count for each in found}
 
 
 def test_every_field_of_every_line_is_the_official_readers(healthy: Installation) -> None:
@@ -41,7 +73,13 @@ def test_every_field_of_every_line_is_the_official_readers(healthy: Installation
     for key, schemas in found.items():
         at.environment[f"INVOKE_VIEWS_{key}"] = ",".join(sorted(schemas))
     at.environment["INVOKE_VIEWS_ENABLED"] = "1"
+    for name, body in present(BAD):
+        at.put("events_bad", f"{name}.gz", gzip.compress(body))
+    at.settle()
     at.run("views")
+    failed = at.sql("SELECT family, error, document FROM RAW.ATOMIC.EVENTS_BAD")  # no query fails on any
+    assert (len(failed),) == at.sql("SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS_BAD")[0]
+    assert [row for row in failed if row[0] is None and row[1] is None] == []
 
     names = [row[0] for row in at.sql("DESC VIEW RAW.ATOMIC.EVENTS")]
     rows = [dict(zip(names, row, strict=True)) for row in at.sql("SELECT * FROM RAW.ATOMIC.EVENTS")]
@@ -51,5 +89,6 @@ def test_every_field_of_every_line_is_the_official_readers(healthy: Installation
         each for place, event in events.items() for each in official.differences(place, event, seen[place])
     ]
     assert [each for each in apart if each.reason not in EXPLAINED] == []
+    assert lost_by_the_view(events, seen) == lost_by_the_check(at)
     assert len(events) >= 60
     assert sum(Counter(each.reason for each in apart if each.reason != NANOSECONDS).values()) <= 20

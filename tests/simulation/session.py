@@ -144,6 +144,10 @@ class Session:
         pipe = self.world.pipe
         waiting = {**pipe.loading, **pipe.pending}
         shown: dict[str, Any] = {"executionState": pipe.state, "pendingFileCount": len(waiting)}
+        if pipe.state == "STALLED_COMPILATION_ERROR":
+            shown["error"] = (
+                f"SQL compilation error:\nStage '{pipe.misses}' does not exist or not authorized."
+            )
         if waiting:
             shown["oldestFileTimestamp"] = _iso(min(waiting.values()))
         if pipe.last_ingested:

@@ -65,6 +65,7 @@ class Pipe:
     paused_since: datetime | None = None
     owner_changed: bool = False
     stopped: bool = False
+    misses: str = ""  # a stage that was renamed since the pipe was made
     pending: dict[str, datetime] = field(default_factory=dict)
     loading: dict[str, datetime] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -79,7 +80,9 @@ class Pipe:
     def state(self) -> str:
         if self.stopped:
             return "STOPPED_STAGE_DROPPED"
-        return "PAUSED" if self.paused else "RUNNING"
+        if self.paused:
+            return "PAUSED"
+        return "STALLED_COMPILATION_ERROR" if self.misses else "RUNNING"
 
 
 @dataclass

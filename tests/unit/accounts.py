@@ -29,7 +29,7 @@ from runbook.wanted.grants import Grant, integration_grants, loader_grants, oper
 from runbook.wanted.pipeline import columns
 from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
-from tests.unit.observed import MADE, Known
+from tests.unit.observed import MADE, Known, of_bucket
 
 DEFAULT = read(written())
 _TEXT = r"'((?:[^']|'')*)'"
@@ -66,6 +66,16 @@ class Snowflake:
     @property
     def queue(self) -> str:
         return f"arn:aws:sqs:us-west-2:999988887777:sf-snowpipe-AIDA{self.name.replace('-', '')}-x"
+
+    regions: dict[str, str] = field(default_factory=dict)
+    """The regions of the buckets that are not in us-west-2, by name."""
+
+    def queue_for(self, definition: str) -> str:
+        """The queue of a pipe: Snowflake has one in each region, and a pipe that of its bucket's."""
+        stage = re.search(r"FROM @(\S+)", definition)
+        url = self.objects["STAGE"].get(stage[1].rstrip(")"), {}).get("url", "") if stage else ""
+        bucket = url.partition("://")[2].partition("/")[0]
+        return self.queue.replace("us-west-2", self.regions.get(bucket, "us-west-2"))
 
     def run(self, statement: str) -> None:
         words = " ".join(statement.split())
@@ -136,7 +146,7 @@ class Snowflake:
                         "storage_integration": row["integration"],
                         "url": row["url"],
                         "definition": row["definition"],
-                        "notification_channel": self.queue,
+                        "notification_channel": self.queue_for(row["definition"]),
                     }
                 )
         return rows
@@ -221,8 +231,6 @@ class Accounts:
         found: dict[Any, Any] = {
             "role": self._role(settings),
             "policy": self._policy(settings),
-            "bucket": Bucket(settings.aws.bucket, settings.aws.region),
-            "notifications": BucketNotifications(self.notifications.get(settings.aws.bucket, {})),
             "integration": self._integration(settings),
             "entry": Entry(succeeded=True, message=""),
             "roles": frozenset(here.roles) | {"ACCOUNTADMIN", "SYSADMIN"},
@@ -233,13 +241,22 @@ class Accounts:
             },
             "pipes": {
                 row["name"]: Pipe(
-                    row["definition"], names.loader_role, here.queue, MADE, None, row["comment"]
+                    row["definition"],
+                    names.loader_role,
+                    row["notification_channel"],
+                    MADE,
+                    None,
+                    row["comment"],
                 )
                 for row in here.shown("PIPE", schema)
             },
         }
         for bucket, document in self.notifications.items():
             found["notifications", bucket] = BucketNotifications(document)
+        for one in settings.buckets:
+            found[of_bucket(settings, "bucket", one.name)] = Bucket(one.name, one.region)
+            document = self.notifications.get(one.name, {})
+            found[of_bucket(settings, "notifications", one.name)] = BucketNotifications(document)
         for stream in settings.streams:
             there = stream.file_format.sql in here.objects["FILE FORMAT"]
             found["format", stream.file_format] = (

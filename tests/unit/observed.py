@@ -27,6 +27,7 @@ from runbook.facts.objects import (
 from runbook.kinds import KINDS
 from runbook.policies.held import Policy, Role, RolePolicies
 from runbook.settings import Settings, Stream
+from runbook.settings.values import MADE as KINDS_THAT_ARE_MADE
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
 from runbook.wanted.permissions import permissions
 from runbook.wanted.pipeline import columns, pipe_definition
@@ -42,7 +43,7 @@ OURS = {"ManagedBy": "snowpipe-runbook"}
 """What a former version tagged: today's tags also name the installation."""
 
 
-DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_external_ids"}
+DERIVED = {"left_over", "read_now", "neighbours", "stages_on_it", "other_external_ids", "idle_external_ids"}
 """Facts that are worked out of others, or of a reader's answers, unless they are given."""
 
 
@@ -155,14 +156,22 @@ class Known(Facts):
         return self.known[key]
 
 
+def of_bucket(settings: Settings, what: str, bucket: str) -> Any:
+    """The key of a fact of one bucket."""
+    return what if bucket == settings.aws.bucket else (what, bucket)
+
+
+def queue_of(settings: Settings, bucket: str) -> str:
+    """The queue of the pipes that read a bucket: Snowflake has one in each region."""
+    return QUEUE.replace("us-west-2", settings.aws.bucket_named(bucket).region)
+
+
 def nothing(settings: Settings) -> dict[Any, Any]:
-    """Two accounts in which only the bucket is there, and nobody else uses its notifications."""
+    """Two accounts in which only the buckets are there, and nobody else uses their notifications."""
     snowflake = settings.snowflake
     found: dict[Any, Any] = {
         "role": None,
         "policy": None,
-        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
-        "notifications": BucketNotifications(),
         "now": NOW,
         "integration": None,
         "entry": None,
@@ -175,6 +184,9 @@ def nothing(settings: Settings) -> dict[Any, Any]:
         ("grants", snowflake.loader_role): None,
         ("grants", snowflake.operator_role): None,
     }
+    for bucket in settings.buckets:
+        found[of_bucket(settings, "bucket", bucket.name)] = Bucket(bucket.name, bucket.region)
+        found[of_bucket(settings, "notifications", bucket.name)] = BucketNotifications()
     for stream in settings.streams:
         found[("format", stream.file_format)] = None
         for kind in ("table", "status", "pause", "listing", "loads"):
@@ -189,14 +201,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     found: dict[Any, Any] = {
         "role": role(settings),
         "policy": policy(settings),
-        "bucket": Bucket(settings.aws.bucket, settings.aws.region),
-        "notifications": BucketNotifications(
-            {"QueueConfigurations": [queue_rule(stream, QUEUE) for stream in settings.streams]}
-        ),
         "role_policies": RolePolicies(),
-        "bucket_policy": {},
-        "bucket_key": None,
-        "key": None,
         "other_pipes": (),
         "now": NOW,
         "integration": integration(settings),
@@ -215,10 +220,21 @@ def healthy(settings: Settings) -> dict[Any, Any]:
             *(operator_grants(settings, stream) for stream in settings.streams)
         ),
     }
+    for bucket in settings.buckets:
+        streams = settings.in_bucket(bucket.name)
+        rules = [queue_rule(stream, queue_of(settings, bucket.name)) for stream in streams]
+        of_it = {
+            "bucket": Bucket(bucket.name, bucket.region),
+            "notifications": BucketNotifications({"QueueConfigurations": rules}),
+            "bucket_policy": {},
+            "bucket_key": None,
+            "key": None,
+        }
+        found |= {of_bucket(settings, what, bucket.name): fact for what, fact in of_it.items()}
     for stream in settings.streams:
         found |= {
             ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
-            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in columns(stream))),
+            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in _columns(stream))),
             ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
             ("pause", stream.name): Pause(paused=False, level=""),
             ("listing", stream.name): Listing(),
@@ -292,7 +308,7 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
     given: dict[str, Any] = {
         "definition": pipe_definition(settings, stream),
         "owner": settings.snowflake.loader_role,
-        "notification_channel": QUEUE,
+        "notification_channel": queue_of(settings, stream.bucket),
         "created_on": MADE,
         "invalid_reason": None,
         "comment": "Snowplow events (snowpipe-runbook)",
@@ -303,3 +319,8 @@ def pipe(settings: Settings, stream: Stream, **changes: Any) -> Pipe:
 def staged(key: str, *, modified: datetime = NOW - timedelta(hours=1), size: int = 10) -> StagedFile:
     """A file in the bucket."""
     return StagedFile(key=key, size=size, etag="etag", modified=modified)
+
+
+def _columns(stream: Stream) -> tuple[str, ...]:
+    """The columns of a stream's table; of a kind that no step makes, some that somebody may have."""
+    return columns(stream) if stream.kind in KINDS_THAT_ARE_MADE else ("ID", "NAME", "SRC")

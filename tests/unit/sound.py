@@ -87,6 +87,11 @@ POLICIES: dict[str, list[Row]] = {
     "no deletes, by what is not denied": [allow(TWO, f"{B}/*"), allow(BOTH, B), {"Effect": "Deny", "NotAction": ["s3:Get*", "s3:List*", "kms:Decrypt"], "Resource": "*"}],
     "other folders denied": [allow(TWO, f"{B}/*"), allow(BOTH, B), {"Effect": "Deny", "Action": "s3:GetObject", "NotResource": f"{B}/in/*"}],
     "lists elsewhere denied": [allow(TWO, f"{B}/*"), allow(BOTH, B), deny("s3:ListBucket", B, when={"StringNotLike": {"s3:prefix": ["in/*"]}, "Null": {"s3:prefix": "false"}})],
+    "no archive": [allow(TWO, f"{B}/*"), allow(BOTH, B), deny("s3:RestoreObject", "*")],
+    "old sessions denied": [allow(TWO, f"{B}/*"), allow(BOTH, B), deny("*", "*", when={"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}})],
+    "other accounts' buckets denied": [allow(TWO, f"{B}/*"), allow(BOTH, B), deny("s3:*", "*", when={"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}})],
+    "not what is infected": [allow(TWO, f"{B}/*"), allow(BOTH, B), deny("s3:GetObject", "*", when={"StringEquals": {"s3:ExistingObjectTag/scan": "infected"}})],
+    "with acls and tags": [allow([*TWO, "s3:GetObjectTagging", "s3:GetObjectAcl"], f"{B}/*"), allow([*BOTH, "s3:ListBucketVersions", "s3:ListBucketMultipartUploads"], B)],
     "for unloading too": [allow([*TWO, "s3:PutObject", "s3:DeleteObject"], f"{B}/*"), allow(BOTH, B)],
 }  # fmt: skip
 
@@ -119,6 +124,12 @@ TRUSTS: dict[str, list[Row]] = {
     "a list of principals": [trusting([OTHER, SNOWFLAKES_USER])],
     "an auditor too": [trusting(), {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "sts:AssumeRole"}],
     "a service too": [trusting(), {"Effect": "Allow", "Principal": {"Service": "glue.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    "null and equal": [trusting(Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID}, "Null": {"sts:ExternalId": "false"}})],
+    "its account asked for": [trusting(Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID, "aws:PrincipalAccount": SNOWFLAKES}})],
+    "its arn asked for": [trusting(ROOT, Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID}, "ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{SNOWFLAKES}:user/*"}})],
+    "a Deny without an id": [trusting(), {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Condition": {"Null": {"sts:ExternalId": "true"}}}],
+    "a Deny of other ids": [trusting(), {"Effect": "Deny", "Principal": {"AWS": SNOWFLAKES_USER}, "Action": "sts:AssumeRole", "Condition": {"StringNotEquals": {"sts:ExternalId": EXTERNAL_ID}}}],
+    "web identities too": [trusting(), {"Effect": "Allow", "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"}, "Action": "sts:AssumeRoleWithWebIdentity"}],
     "tls asked for": [trusting(Condition={"StringEquals": {"sts:ExternalId": EXTERNAL_ID}, **TLS})],
     "a Deny of others": [trusting(), {"Effect": "Deny", "Principal": {"AWS": OTHER}, "Action": "sts:*"}],
     "a Deny without mfa": [trusting(), {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}}],
@@ -139,6 +150,16 @@ BUCKETS: dict[str, list[Row]] = {
     "another role": [deny("s3:*", None, Principal={"AWS": OTHER}, Resource=f"{B}/*")],
     "unencrypted writes": [deny("s3:PutObject", None, when={"Null": {"s3:x-amz-server-side-encryption": "true"}}, **EVERYWHERE)],
     "other folders": [{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "NotResource": [f"{B}/in/*", f"{B}/out/*"]}],
+    "old signatures": [deny("s3:*", None, when={"NumericGreaterThan": {"s3:signatureAge": "600000"}}, **EVERYWHERE)],
+    "presigned urls": [deny("s3:*", None, when={"StringNotEquals": {"s3:authType": "REST-HEADER"}}, **EVERYWHERE)],
+    "a perimeter": [deny("s3:*", None, when={"StringNotEqualsIfExists": {"aws:SourceVpc": "vpc-1", "aws:PrincipalAccount": ACCOUNT}, "BoolIfExists": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"}}, **EVERYWHERE)],
+    "by user id": [deny("s3:*", None, when={"StringNotLike": {"aws:userid": ["AROAEXAMPLE:*", ACCOUNT]}}, **EVERYWHERE)],
+    "what a scanner marked": [deny("s3:GetObject", None, when={"StringEquals": {"s3:ExistingObjectTag/scan": "infected"}}, **EVERYWHERE)],
+    "retention": [deny(["s3:PutObjectRetention", "s3:BypassGovernanceRetention", "s3:PutLifecycleConfiguration"], None, **EVERYWHERE)],
+    "archives": [deny("s3:RestoreObject", None, when={"StringNotEquals": {"aws:PrincipalArn": OTHER}}, **EVERYWHERE)],
+    "other accounts": [deny("s3:*", None, when={"StringNotEquals": {"aws:PrincipalAccount": [ACCOUNT, "444455556666"]}}, **EVERYWHERE)],
+    "replication from another account": [allow(["s3:ReplicateObject", "s3:ReplicateDelete"], None, Principal={"AWS": "arn:aws:iam::444455556666:root"}, Resource=f"{B}/*")],
+    "logs": [allow("s3:PutObject", None, Principal={"Service": "logging.s3.amazonaws.com"}, Resource=f"{B}/logs/*")],
 }  # fmt: skip
 
 COPIES = (
@@ -207,6 +228,8 @@ ANNOUNCED: dict[str, tuple[list[Row], bool]] = {  # rules, and whether EventBrid
 PUBLISHING: dict[str, list[Row]] = {
     "service": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "SNS:Publish", "Resource": TOPIC, "Condition": {"ArnLike": {"aws:SourceArn": B}}}],
     "everybody": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sns:Publish", "Resource": TOPIC, "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:*:*:snowplow-sandbox"}}}],
+    "tls only": [{"Effect": "Allow", "Principal": {"Service": ["s3.amazonaws.com", "events.amazonaws.com"]}, "Action": "SNS:Publish", "Resource": TOPIC}, {"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": TOPIC, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}],
+    "the owner's default": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["SNS:Publish", "SNS:Subscribe", "SNS:GetTopicAttributes"], "Resource": TOPIC, "Condition": {"StringEquals": {"AWS:SourceOwner": ACCOUNT}}}, {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "SNS:Publish", "Resource": TOPIC, "Condition": {"StringLike": {"aws:SourceArn": "arn:aws:s3:::snowplow-*"}}}],
     "account": [{"Effect": "Allow", "Principal": "*", "Action": "sns:*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}],
 }  # fmt: skip
 SUBSCRIBING = {
@@ -285,9 +308,12 @@ def settings_of(sound: Sound) -> Settings:
     return read(given)
 
 
-def facts_of(sound: Sound) -> Known:
-    """Everything that can be observed of it, with Snowflake's own answers: it works."""
-    settings = settings_of(sound)
+def facts_of(sound: Sound, settings: Settings | None = None) -> Known:
+    """Everything that can be observed of it, with Snowflake's own answers: it works.
+
+    ``settings``: as they were discovered; else as `invoke discover` would write them.
+    """
+    settings = settings or settings_of(sound)
     stream = settings.streams[0]
     found = healthy(settings)
     rows = [*POLICIES[sound.policy], *([allow("kms:Decrypt", "*")] if sound.key else [])]
@@ -356,7 +382,9 @@ def _in_snowflake(settings: Settings, stream: Stream, sound: Sound) -> dict[Any,
             "as owner": frozenset(Grant("OWNERSHIP", grant.on, grant.name) for grant in grants),
             "as everybody": frozenset[Grant](),
         }[sound.held],
-        ("format", stream.file_format): FileFormat({"TYPE": "JSON"}),
+        ("format", stream.file_format): FileFormat(
+            (stream.found and stream.found.format) or {"TYPE": "JSON"}
+        ),
         ("listing", stream.name): Listing(files),
         ("loads", stream.name): loads,
         ("rows", stream.name): TableRows(len(keys), MADE, None),

@@ -13,7 +13,7 @@ from tests.unit.observed import NOW, staged
 from tests.unit.test_backfill_classes import EVERYTHING, KEY_A, evidence_of
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
-OF_THE_WHOLE = {"target", "dry_run", "pattern", "since", "until", "streams"}
+OF_THE_WHOLE = {"target", "dry_run", "pattern", "since", "until", "streams", "advice"}
 
 
 def explained() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 
+from runbook.kinds import kind_of, shape_of
 from runbook.kinds.bad_rows import SCHEMA
 from runbook.verify.canary import NAME, RUN, Canary
 from runbook.wanted.pipeline import columns
@@ -10,8 +11,12 @@ from runbook.wanted.pipeline import columns
 THIS = "20261120T120000Z-0a1b2c"
 
 
+def canary(stream, run=THIS):
+    return Canary(stream, run, shape_of(kind_of(stream)))
+
+
 def test_an_enriched_canary_is_one_event_of_131_fields(settings):
-    found = Canary(settings.stream("events"), THIS)
+    found = canary(settings.stream("events"))
     assert found.key == f"snowplow/enriched/stream/{NAME}-{THIS}.gz"
     line = gzip.decompress(found.body).decode()
     assert line.count("\n") == 1
@@ -26,20 +31,20 @@ def test_an_enriched_canary_is_one_event_of_131_fields(settings):
 
 
 def test_a_bad_canary_is_one_document(settings):
-    found = Canary(settings.stream("events_bad"), THIS)
+    found = canary(settings.stream("events_bad"))
     assert json.loads(gzip.decompress(found.body)) == {"schema": SCHEMA, "data": {"run": THIS}}
     assert f"document:data.run::VARCHAR = '{THIS}'" in found.delete
 
 
 def test_a_canary_is_packed_as_its_name_says(settings):
     stream = settings.stream("events_bad")
-    plain = Canary(type(stream)(**{**stream.__dict__, "suffix": ".json"}), THIS)
+    plain = canary(type(stream)(**{**stream.__dict__, "suffix": ".json"}))
     assert plain.key.endswith(f"{THIS}.json")
     assert json.loads(plain.body)["schema"] == SCHEMA
 
 
 def test_the_same_run_makes_the_same_canary_and_another_another(settings):
     stream = settings.stream("events")
-    assert Canary(stream, THIS).body == Canary(stream, THIS).body
-    assert Canary(stream, THIS).body != Canary(stream, THIS.replace("0a", "0b")).body
+    assert canary(stream).body == canary(stream).body
+    assert canary(stream).body != canary(stream, THIS.replace("0a", "0b")).body
     assert RUN.fullmatch(THIS)

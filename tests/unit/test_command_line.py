@@ -41,7 +41,10 @@ NEEDS = {
     "sql": "--step 2",
 }
 CONTACTS_NOBODY = ("report", "runs", "settings", "sql")
-ONLY_READ = ("plan", "check", "doctor", "verify", "status", "explain", "report", "runs", "settings", "sql")
+ONLY_READ = (
+    *("plan", "check", "doctor", "verify", "status", "explain"),
+    *("report", "runs", "settings", "sql", "compare"),
+)
 DRY = [name for name in OF_TARGET if "dry_run" in tasks.namespace[name].body.__code__.co_varnames]
 
 
@@ -96,7 +99,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Te
         monkeypatch.setattr(import_module(f"runbook.commands.{name}"), name, noting(name))
     tenant = {"aws": {"endpoint_url": ""}, "snowflake": {"host": "", "port": 1}}
     state = {"tenant": tenant, "environment": {}, "unset": [], "stopped": True}
-    monkeypatch.setattr(sandbox, "_found", lambda: None)
+    monkeypatch.setattr(sandbox, "_found", lambda *_: None)
     monkeypatch.setattr(sandbox, "_told", lambda verb: found.sandbox.append(verb) or state)
     monkeypatch.setattr(sandbox, "point_at", lambda _: None)
     return found
@@ -112,7 +115,7 @@ def called(task: str) -> str:
 
 
 def test_every_task_with_a_target_is_known_to_what_prints_commands() -> None:
-    assert {*TASKS, "demo", "lint"} == {name for name in EVERY if "." not in name}
+    assert {*TASKS, "compare", "demo", "lint"} == {name for name in EVERY if "." not in name}
 
 
 # ---- where a line goes
@@ -184,6 +187,23 @@ def test_what_stands_twice_in_an_environment_file_is_refused(
     code, text = terminal.types(f"-f {file} pause")
     assert (code, terminal.nobody) == (2, True)
     assert f"The key {what} stands twice ({file}, lines {lines})" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [("015", "13"), ("1:30", "90"), ("[0_17]", "15"), ("'015'", ""), ("15", ""), ("0", "")],
+)
+def test_a_number_that_yaml_reads_as_another_one_is_refused(
+    terminal: Terminal, tmp_path: Path, written: str, means: str
+) -> None:
+    file = Path(live(tmp_path))
+    file.write_text(file.read_text() + f"checks: {{loaded_within_minutes: {written}}}\n")
+    code, text = terminal.types(f"-f {file} pause")
+    if means:
+        assert (code, terminal.nobody) == (2, True)
+        assert f"The value {written.strip('[]')} is {means} to YAML ({file}, line 4)" in text
+    else:
+        assert "to YAML" not in text
 
 
 @pytest.mark.parametrize("names", [("RUNBOOK_SANDBOX_GIVEN",), ("RUNBOOK_SANDBOX",)])

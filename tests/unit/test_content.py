@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 import uuid
+import zlib
 from functools import partial
 
 import pytest
@@ -34,11 +35,11 @@ def tar():
 
 
 packed = partial(gzip.compress, mtime=0)  # the same bytes in every worker: they are a test's name
-PACKINGS = [bytes, packed, bz2.compress]
+PACKINGS = [bytes, packed, bz2.compress, zlib.compress]
 
 
 @pytest.mark.parametrize("packed", PACKINGS)
-@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event(), event(f6="odd"), event(f3="odd")])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event(), event(f6="odd"), event(f3="odd"), event(f0="{x}")])  # fmt: skip  # noqa: E501
 def test_events_are_right_however_they_are_packed(packed, plain):
     assert wrong_in(packed(plain), EVENTS) == ""
     assert older(packed(plain), EVENTS) == ""

@@ -148,3 +148,23 @@ def test_a_string_is_one_word_whatever_it_holds(text):
     quoted = text.replace("'", "''")
     found = read(f"COPY INTO T FROM (SELECT '{quoted}' FROM @ST) PATTERN = '{quoted}'", D, S)
     assert (str(found.stage), found.pattern, found.doubt) == ("D.S.ST", text, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"'\t'", "\t"),
+        (r"'\\t'", r"\t"),
+        (r"'\x09'", "\t"),
+        (r"'\011'", "\t"),
+        (r"'\u00e9'", "é"),
+        (r"'it''s \'so\''", "it's 'so'"),
+        (r"'.*\\.csv'", r".*\.csv"),
+        (r"'.*\.csv'", ".*.csv"),
+        ("$$\\d$$", r"\d"),
+    ],
+)
+def test_a_string_is_read_with_its_escapes(written: str, meant: str) -> None:
+    """As https://docs.snowflake.com/en/sql-reference/data-types-text has them."""
+    copy = read(f"COPY INTO T FROM @ST FILE_FORMAT = (TYPE = CSV NULL_IF = {written})", D, S)
+    assert copy.options["NULL_IF"] == meant

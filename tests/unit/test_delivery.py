@@ -165,9 +165,29 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
         "other_files": 0,
         "rows_loaded": 5,
         "last_load": "2026-11-20T11:00:00+00:00",
+        "rest": {"before_pipe": 1},
     }
     assert row.as_row()["last load (UTC)"] == "11-20 11:00"
-    assert row.remarks == []
+    assert row.remarks == ["its other files: 1 there before the pipe was made (invoke verify --deep)"]
+
+
+def test_what_the_replaced_pipe_loaded_is_counted_by_its_rows(found, facts, settings, stream):
+    """COPY_HISTORY forgets with a pipe what it loaded."""
+    made = NOW - HOUR
+    found["pipes"] = {stream.pipe.name: pipe(settings, stream, created_on=made)}
+    rows = {P + name: RowsOfFile(5, made - HOUR, 0) for name in ("a.gz", "b.gz")}
+    known = facts(
+        installed(
+            found,
+            listing=listed(*(staged(P + name, modified=made - DAY) for name in ("a.gz", "b.gz"))),
+            loads=(),
+            rows=TableRows(10, made - 9 * DAY, rows),
+            status=PipeStatus({"executionState": "RUNNING"}),
+        )
+    )
+    row = whereabouts(known, stream)
+    assert (row.in_bucket, row.loaded, row.rows_loaded, row.never_loaded) == (2, 2, 10, 0)
+    assert (row.last_load, row.rest, row.remarks) == (made - HOUR, {}, [])
 
 
 @pytest.mark.parametrize(("count", "are"), [(1, "1 of the missing is"), (2, "2 of the missing are")])

@@ -23,6 +23,7 @@ def described(table: str, statement: str, notes: list[str]) -> Described:
     found.aws = {"account_id": "222233334444", "bucket": "theirs", "region": "eu-west-1", "path": "/a/"}
     found.snowflake = {"connection": "prod", "account": "ORG-ACCOUNT", "loader_role": quoted(table)}
     found.differs = notes
+    found.proposed = {"theirs": [f"SELECT {statement}", *notes], "left out": ["SELECT 1;"]}
     found.streams["theirs"] = {
         "kind": "enriched",
         "prefix": "a=1/",
@@ -52,6 +53,18 @@ def test_what_was_found_is_what_the_file_says(table: str, statement: str, notes:
     assert settings.streams[0].found is not None
     assert settings.streams[0].found.statement == statement
     assert not settings.is_ours
+
+
+def test_statements_for_a_file_column_stand_in_the_file_as_they_are_typed() -> None:
+    found = described("T", "COPY", [])
+    found.proposed = {"theirs": ["ALTER TABLE T ADD COLUMN _FILE VARCHAR;", "CREATE PIPE P AS\nCOPY INTO T;"]}
+    lines = written(found, "RAW.SNOWPLOW.P", DEFAULTS, "environments/prod.yaml").split("\n")
+    at = lines.index("# theirs:")
+    assert lines[at + 1 : at + 4] == [
+        "#   ALTER TABLE T ADD COLUMN _FILE VARCHAR;",
+        "#   CREATE PIPE P AS",
+        "#   COPY INTO T;",
+    ]
 
 
 @given(st.lists(NAME, max_size=5))

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -86,7 +87,8 @@ def test_the_bucket_and_its_region_asking_only_its_owner(settings, answer, regio
         assert parameters == {"Bucket": "snowplow-sandbox", "ExpectedBucketOwner": "111122223333"}
         return answer
 
-    assert aws.bucket(FakeReader(settings, {"s3:HeadBucket": head})) == Bucket("snowplow-sandbox", region)
+    found = aws.bucket(FakeReader(settings, {"s3:HeadBucket": head}), "snowplow-sandbox")
+    assert found == Bucket("snowplow-sandbox", region)
 
 
 def test_the_notifications_are_the_document_without_what_the_client_adds(settings):
@@ -95,15 +97,16 @@ def test_the_notifications_are_the_document_without_what_the_client_adds(setting
         "EventBridgeConfiguration": {},
         "QueueConfigurations": [],
     }
-    found = aws.bucket_notifications(FakeReader(settings, {"s3:GetBucketNotificationConfiguration": answer}))
+    reader = FakeReader(settings, {"s3:GetBucketNotificationConfiguration": answer})
+    found = aws.bucket_notifications(reader, "snowplow-sandbox")
     assert found == BucketNotifications({"EventBridgeConfiguration": {}, "QueueConfigurations": []})
 
 
 READS = [
     (aws.role, "iam", "GetRole"),
     (aws.policy, "iam", "GetPolicy"),
-    (aws.bucket, "s3", "HeadBucket"),
-    (aws.bucket_notifications, "s3", "GetBucketNotificationConfiguration"),
+    (partial(aws.bucket, name="snowplow-sandbox"), "s3", "HeadBucket"),
+    (partial(aws.bucket_notifications, name="snowplow-sandbox"), "s3", "GetBucketNotificationConfiguration"),
 ]
 
 
@@ -520,7 +523,7 @@ def test_looking_ahead_reads_what_is_asked_later_and_hides_no_failure(settings):
     asked = sorted(reader.asked)
     assert asked == sorted(reader.answers)
     assert facts.policy is None
-    assert facts.bucket is None
+    assert facts.bucket_named("snowplow-sandbox") is None
     with pytest.raises(CannotTell):
         _ = facts.role
     assert sorted(reader.asked) == asked

@@ -66,7 +66,7 @@ def test_a_table_may_hold_more_than_the_pipe_writes(settings):
         assert missing_columns((), stream) == list(names)
 
 
-@pytest.mark.parametrize(("kind", "number"), [("enriched", "20"), ("bad_rows", "21")])
+@pytest.mark.parametrize(("kind", "number"), [("enriched", "20"), ("bad_rows", "21"), ("json", "22")])
 def test_every_option_that_is_compared_is_set_in_the_file(kind, number):
     text = template(f"step4_snowflake/{number}_file_format_{kind}.sql")
     for name in KINDS[kind].FORMAT:

@@ -6,7 +6,7 @@ import pytest
 
 from runbook.facts.aws import right
 from runbook.rights.judged import snowflake_findings
-from runbook.rights.needs import COMMANDS, There, aws_rights, snowflake_rights
+from runbook.rights.needs import COMMANDS, OPTIONAL, There, aws_rights, snowflake_rights
 from runbook.settings import read
 from tests.unit.conftest import written
 from tests.unit.test_documents import rows
@@ -45,7 +45,7 @@ def test_the_table_names_the_actions_of_a_command(command):
 
 def test_every_call_that_is_made_is_a_right_that_is_looked_for():
     """Of steps, commands and what they read; identities and the simulator are doctor's own."""
-    known = {row.action for row in aws_rights(SETTINGS)}
+    known = {row.action for row in aws_rights(SETTINGS)} | set(OPTIONAL)
     sources = [
         path
         for path in (ROOT / "runbook").rglob("*.py")

@@ -83,7 +83,7 @@ WRONG = [
     ("snowflake__file_format_bad_rows", None),
     ("streams", {}),
     ("streams", {"events": None, "events_bad": None}),
-    ("streams__events__kind", "avro"),
+    ("streams__events__kind", "orc"),
     ("streams__events__prefix", "snowplow/stream"),
     ("streams__events__prefix", "/snowplow/stream/"),
     ("streams__events__prefix", "/"),

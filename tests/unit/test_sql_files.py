@@ -238,7 +238,7 @@ iam_path = st.lists(
     st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1), max_size=2
 ).map(lambda parts: "/" + "".join(part + "/" for part in parts))
 NAMES = ["database", "schema", "integration", "admin_role", "owner_role", "loader_role", "operator_role"]
-NAMES += ["file_format_enriched", "file_format_bad_rows"]
+NAMES += ["file_format_enriched", "file_format_bad_rows", "file_format_json"]
 
 
 @st.composite

@@ -315,12 +315,19 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
     "runbook/teardown/objects.py:_leases": {"leases.drop(lease)"},
     # only parsed here, and run by nobody
-    "runbook/discovery/snowflake_side.py:_format_name": {"text"},
+    "runbook/facts/found_format.py:format_of": {"on_stages"},
+    # proposed to a person, and run by nobody
+    "runbook/discovery/differences.py:file_column_statements": {
+        "key",
+        "value",
+        "with_file_column(statement, columns, name.sql)",
+    },
+    "runbook/facts/copy_columns.py:with_file_column": {"number"},
     # written as a string where it has any sign but those of a plain path
     "runbook/facts/snowflake.py:list_statement": {"stream.path"},
     "runbook/facts/snowflake.py:read": {"', '.join(calls)"},
-    "runbook/verify/canary.py:runs_in_table": {"kind.CANARYS_ROW", "kind.CANARYS_RUN"},
-    "runbook/verify/canary.py:delete": {"kind.CANARYS_ROW", "kind.CANARYS_RUN"},
+    "runbook/verify/canary.py:runs_in_table": {"shape.row", "shape.run"},
+    "runbook/verify/canary.py:delete": {"self.shape.row", "self.shape.run"},
     "runbook/verify/flight.py:_remove_row": {"canary.delete"},
     "runbook/replacing/statements.py:_by_owner": {"statement"},
     "runbook/replacing/statements.py:create": {"definition"},

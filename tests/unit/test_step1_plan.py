@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from runbook.clouds.failures import AwsFailed
 from runbook.errors import Refused
 from runbook.plan import AwsChange
 from runbook.policies.documents import text
@@ -255,6 +256,15 @@ def test_an_adopted_policy_is_not_changed_under_others_nor_loses_a_version(
         changes(1, facts(found, adopt=True, answers={"iam:ListEntitiesForPolicy": holders}))
 
 
+def test_a_role_that_others_may_assume_is_not_adopted(settings, found, facts):
+    """Or its adoption would end red, with all changes made."""
+    root = {"AWS": f"arn:aws:iam::{settings.aws.account_id}:root"}
+    row = {"Effect": "Allow", "Principal": root, "Action": "sts:AssumeRole"}
+    found["role"] = role(settings, tags={}, trust={"Version": "2012-10-17", "Statement": [row]})
+    with pytest.raises(Refused, match=r"can be assumed by others: arn:aws:iam::111122223333:root.*[Ss]tep 3"):
+        changes(1, facts(found, adopt=True))
+
+
 @pytest.mark.parametrize("adopt", [False, True])
 def test_a_role_of_that_name_under_another_path_is_refused(settings, found, facts, adopt):
     found["role"] = role(settings, arn="arn:aws:iam::111122223333:role/team/snowflake-read-role")
@@ -270,3 +280,29 @@ def test_the_closed_trust_denies_everybody():
         "Principal": {"AWS": "*"},
         "Action": "sts:AssumeRole",
     }
+
+
+FULL = [f"arn:aws:iam::111122223333:policy/team-{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("summary", "is_full"),
+    [
+        ({"SummaryMap": {"AttachedPoliciesPerRoleQuota": 10}}, True),
+        ({"SummaryMap": {}}, True),
+        (AwsFailed("iam", "GetAccountSummary", "AccessDenied", "no", ""), True),
+        ({"SummaryMap": {"AttachedPoliciesPerRoleQuota": 20}}, False),
+    ],
+)
+def test_a_role_that_can_hold_no_more_is_refused_before_anything_is_made(
+    settings, found, facts, summary, is_full
+):
+    found["role"] = role(settings, attached_policies=frozenset(FULL))
+    known = facts(found, adopt=True, answers={"iam:GetAccountSummary": summary})
+    if not is_full:
+        assert [change.operation for change in changes(1, known)] == ["AttachRolePolicy"]
+        return
+    with pytest.raises(Refused, match="holds 10 policies, and IAM lets a role hold no more") as told:
+        changes(1, known)
+    assert "team-0, team-1" in told.value.why
+    assert "aws iam detach-role-policy --role-name snowflake-read-role" in told.value.remedy

@@ -3,11 +3,13 @@
 # ruff: noqa: E501 (a table has one row a line)
 
 import json
+import shlex
 from dataclasses import replace
 
 import pytest
 
-from runbook.errors import Refused
+from checks.check_step3_aws import check_trust_external_id
+from runbook.errors import Advised, Refused
 from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.policies.documents import text
@@ -203,3 +205,51 @@ def test_a_topics_statement_of_another_installation_stays(place, anothers):
 def test_a_topic_that_is_not_there_is_refused():
     with pytest.raises(Refused, match="does not exist"):
         changes(3, with_topic(None))
+
+
+def judged(known):
+    """What the check of the external ID says, and the remedy of its advice."""
+    try:
+        check_trust_external_id(known, known.role, known.integration, known.settings)
+    except Advised as advised:
+        return str(advised).splitlines()[0], str(advised.remedy)
+    return "", ""
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_an_external_id_that_no_integration_has_is_named_with_the_command_that_takes_it_out(
+    settings, found, facts, in_use
+):
+    """Only Snowflake's user of this account is let in, so no other account can bring that ID."""
+    both = ours(found["integration"])
+    both["Condition"]["StringEquals"]["sts:ExternalId"] = ["OLD_SFCRole=1_x", EXTERNAL_ID]
+    both["Condition"]["IpAddress"] = {"aws:SourceIp": "192.0.2.0/24"}
+    found["role"] = role(settings, trust=trust_of(AUDIT, both))
+    described = {EXTERNAL_ID: "SNOWPLOW_S3", "OLD_SFCRole=1_x": "ANOTHER_S3" if in_use else ""}
+    answers = {"SHOW INTEGRATIONS": [{"name": "AN_API", "category": "API"}]}
+    for one, name in described.items():
+        if name:
+            answers["SHOW INTEGRATIONS"].append({"name": name, "category": "STORAGE"})
+            answers[f"DESC INTEGRATION {name}"] = [
+                {"property": "STORAGE_AWS_EXTERNAL_ID", "property_value": one}
+            ]
+    said, told = judged(facts(found, answers=answers))
+    if in_use:
+        assert (said, told) == ("", "")
+        return
+    assert said.startswith("no integration of this Snowflake account has that external ID")
+    words = shlex.split(told.partition(": ")[2])
+    assert words[:5] == ["aws", "iam", "update-assume-role-policy", "--role-name", "snowflake-read-role"]
+    mended = {**both, "Condition": {**both["Condition"], "StringEquals": {"sts:ExternalId": EXTERNAL_ID}}}
+    assert json.loads(words[-1]) == trust_of(AUDIT, mended)
+    del both["Condition"]["IpAddress"]  # which step 3 takes off; the ID stays, for it may be somebody's
+    assert changes(3, facts(found, answers=answers)) == []
+
+
+def test_what_of_an_external_id_cannot_be_seen_is_not_judged(settings, found, facts):
+    both = ours(found["integration"])
+    both["Condition"]["StringEquals"]["sts:ExternalId"] = ["OLD_SFCRole=1_x", EXTERNAL_ID]
+    found["role"] = role(settings, trust=trust_of(both))
+    known = facts(found)
+    known.reader.hidden_from = {"admin": "SYSADMIN"}
+    assert judged(known) == ("", "")

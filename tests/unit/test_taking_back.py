@@ -219,7 +219,7 @@ def test_a_rule_to_a_topic_stays_for_another_account_s_snowpipe(queues, stays):
         ("topic", TOPIC): Topic(TOPIC, {}, frozenset(queues), {}),
     }
     facts = Known(settings, found, answers=answers())
-    [rule] = facts.notifications.rules
+    [rule] = facts.notifications_of("snowplow-sandbox").rules
     assert bool(list(rules.plan(facts))) != stays
     assert rules.needed_by(facts, settings.aws.bucket, rule) == ([f"the queue {ANOTHERS}"] if stays else [])
 

@@ -77,11 +77,16 @@ def test_what_was_skipped_is_said_once_a_reason():
     assert "skipped   delivery.a, delivery.b: needs a warehouse" in text
 
 
-def test_what_was_left_out_is_one_line():
-    deep = [result(f"delivery.d{n}", "skipped", cause=NOT_ASKED) for n in range(10)]
+def test_what_was_skipped_is_one_line_with_the_headlines_numbers():
+    deep = [
+        result(f"delivery.d{n}", "skipped", cause=NOT_ASKED, stream=stream)
+        for n in range(10)
+        for stream in ("events", "events_bad")
+    ]
     rest = [result(f"step3.t{n}", "skipped", cause="there is no topic") for n in range(20)]
     text = as_table(outcome(result("step1.a"), *deep, *rest), PLAIN)
-    assert "left out  10 that need a warehouse (--deep), 20 that do not apply; --all lists them" in text
+    assert "skipped   20 need a warehouse (--deep), 20 do not apply; --all lists them" in text
+    assert "1 passed, 40 skipped" in text
     assert "step3.t1" not in text
 
 

@@ -19,6 +19,7 @@ from runbook.settings import read
 from runbook.settings.views import column
 from runbook.sql import statements
 from runbook.teardown import views as taking_back
+from runbook.terminal import Style
 from runbook.views import STEP, scan
 from runbook.wanted.pipeline import columns
 from runbook.wanted.views import casts, together, wanted
@@ -219,6 +220,23 @@ def test_what_somebody_else_made_is_neither_replaced_nor_dropped(there: Present)
     assert list(taking_back.plan(facts)) == []
 
 
+def test_the_views_of_another_installation_stay_its_own() -> None:
+    """Two of ours in one database, both with the schema ATOMIC: each view reads its own one's table."""
+    other = read(written(views__enabled=True, snowflake__schema="OTHER"))
+    theirs = {view.name.name: Present("VIEW", view.comment) for view in wanted(other)}
+    assert list(theirs) == ["EVENTS", "EVENTS_BAD"]
+    facts = observed(on(), **theirs)
+    with pytest.raises(Refused, match="belongs to another installation") as told:
+        plan_step(STEP, facts)
+    assert "its comment names RAW.OTHER; these settings are of RAW.SNOWPLOW" in told.value.why
+    assert list(taking_back.plan(facts)) == []
+    unnamed = Present("VIEW", "Snowplow events, typed; definition 0123456789ab (snowpipe-runbook)")
+    assert [change.title for change in plan_step(STEP, observed(on(), EVENTS=unnamed)).changes] == [
+        "sql/views/20_view_enriched.sql",
+        "sql/views/21_view_bad_rows.sql",
+    ]
+
+
 def test_views_wait_for_their_tables() -> None:
     facts = observed(on())
     facts.known = {**facts.known, ("table", "events"): None}
@@ -334,6 +352,22 @@ def test_what_a_scan_finds_the_settings_take(names: list[str]) -> None:
     assert on(**schemas).views.entities == tuple(schemas["entities"])
     assert "com.acme/ok/1" in schemas["entities"]
     assert {"com.acme/v/a", "com.acme/v/0", "a/b/jsonschema/1"}.isdisjoint(schemas["entities"])
+
+
+def test_a_scan_of_many_schemas_is_a_short_table_with_the_new_ones_on_top() -> None:
+    names = [f"com.snowplowanalytics.mobile/a_rather_long_name_{number}/1" for number in range(120)]
+    seen = {
+        "event": {},
+        "entity": {name: Found(name, 10**n % 7919 + 1, "f", 1) for n, name in enumerate(names)},
+    }
+    settings = on(entities=names[1:])
+    lines = list(scan.told(settings, seen, Style(colour=False, width=80)))
+    assert lines[0].split() == ["times", "kind", "schema"]
+    assert lines[1].endswith(f"{names[0]} (new)")
+    assert lines[-2:] == ["               and 100 more", "120 schemas seen, 1 of them new"]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 24
+    assert list(scan.told(settings, {"event": {}, "entity": {}}, Style(colour=False, width=80))) == []
 
 
 # ---- ops/dbt

@@ -312,3 +312,23 @@ def test_secrets_are_in_no_message_and_in_no_history(
     (message,) = watcher.route.taken
     assert "pl4nted" not in json.dumps(message.as_json()) + "".join(watcher.log)
     assert b"pl4nted" not in watcher.path.read_bytes()
+
+
+def test_a_new_schema_is_told_by_its_name(watcher: Watcher) -> None:
+    """What `verify --deep` finds in the rows: in a deep round, and in the next one again."""
+    new = Result(
+        id="views.every-schema-has-a-column",
+        step=None,
+        stream="events",
+        title="Every schema in the events of the last 14 days has its column in the view.",
+        outcome="failed",
+        observed="com.acme/cart/2: 17, first in events/a.gz row 3",
+        expected="(none)",
+        cause="events have a schema that the view has no column for: it is in the raw table only",
+        remedy=remedy(invoke("views", "--scan")),
+    )
+    for _ in range(2):
+        watcher.look(Outcome("prod", BEGIN, 0.1, (new,)))
+    (message,) = watcher.route.taken
+    assert "com.acme/cart/2" in message.text
+    assert "views --scan" in message.text

@@ -241,6 +241,14 @@ class Table(SchemaObject):
     """When its rows or its columns last changed; None: when it was made."""
     ddl_on: datetime | None = None
     keys: list[Key] = field(default_factory=list)
+    temporary: bool = False
+    """Of one session: it is not in the catalog, and hides what has its name there."""
+
+    @property
+    def lies_at(self) -> Name:
+        """Its name in DuckDB: its own, but for a temporary one, of which each session may have one."""
+        name = f"{self.id} {self.name}" if self.temporary else self.name
+        return Name(self.database, self.schema, name)
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ def does_not_exist(kind: str, name: str) -> SnowflakeError:
 
 
 def cannot_be_performed() -> SnowflakeError:
-    """002043 (02000): USE of what is missing or not visible."""
+    """002043 (02000): USE of, or SHOW in, what is missing or not visible."""
     return SnowflakeError(
         2043,
         "02000",

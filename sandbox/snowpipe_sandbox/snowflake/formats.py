@@ -17,7 +17,7 @@ from snowpipe_sandbox.snowflake.errors import SnowflakeError
 Kind = Literal["string", "character", "delimiter", "boolean", "integer", "list", "word"]
 NONE = "NONE"
 
-NOT_EMULATED_TYPES = ("AVRO", "ORC", "XML", "CUSTOM")
+NOT_EMULATED_TYPES = ("ORC", "XML", "CUSTOM")
 
 COMPRESSIONS = ("AUTO", "GZIP", "BZ2", "ZSTD", "DEFLATE", "RAW_DEFLATE", "NONE")
 COMPRESSIONS_NOT_EMULATED = ("BROTLI", "LZO", "SNAPPY")
@@ -136,7 +136,16 @@ PARQUET_OPTIONS: tuple[Option, ...] = (
 )
 """COMPRESSION is of the blocks inside, and read from the file itself."""
 
+AVRO_OPTIONS: tuple[Option, ...] = (
+    Option("TRIM_SPACE", "boolean", default=False),
+    Option("NULL_IF", "list", default=("\\N",)),
+    Option("COMPRESSION", "word", default="AUTO"),
+    Option("REPLACE_INVALID_CHARACTERS", "boolean", default=False),
+)
+"""COMPRESSION is of the file as a whole; that of the blocks inside is read from the file itself."""
+
 OPTIONS: dict[str, dict[str, Option]] = {
+    "AVRO": {option.name: option for option in AVRO_OPTIONS},
     "CSV": {option.name: option for option in CSV_OPTIONS},
     "JSON": {option.name: option for option in JSON_OPTIONS},
     "PARQUET": {option.name: option for option in PARQUET_OPTIONS},
@@ -147,7 +156,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
 class FormatOptions:
     """The options of one file format: what was written; everything else is the type's default.
 
-    ``type`` is CSV, JSON or PARQUET. Values in ``written`` are typed: str, bool, int or a tuple of str.
+    ``type`` is CSV, JSON, PARQUET or AVRO. Values in ``written`` are typed: str, bool, int or a tuple of str.
     """
 
     type: str = "CSV"
@@ -336,7 +345,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
 
 def _without_conflicts(options: FormatOptions) -> FormatOptions:
     """The same options, or SnowflakeError where two of them exclude each other."""
-    if options.type == "PARQUET":
+    if options.type in ("PARQUET", "AVRO"):
         return options
     if options.type != "CSV":
         if options["ENABLE_OCTAL"]:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from snowpipe_sandbox.snowflake import (
+    avro_reader,
     compression,
     conversion_errors,
     csv_reader,
@@ -231,6 +232,9 @@ class Load:
             return
         with source:
             blocks = _counted(compression.blocks(source, load.file.key, plan.options["COMPRESSION"]), load)
+            if plan.options.type == "AVRO":
+                yield from avro_reader.read(blocks)
+                return
             if plan.options.type == "JSON":
                 yield from json_reader.read(blocks, plan.options)
                 return

@@ -21,6 +21,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from snowpipe_sandbox.snowflake import (
+    coercion,
     directory,
     duckdb_errors,
     encoding,
@@ -204,26 +205,36 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         known = _place_system_relations(session, query, stack)
         target = _target(query) if isinstance(query, CHANGES) else None
         if isinstance(query, exp.Merge):
-            _unqualify_inserts(query)
+            _read_inserts(query)
         relations.shorten_columns(query)
+        tables = [] if target is None else [relations.find(session, relations.parts(target))]
         for table in relations.named_tables(query):
             if table is not target:
                 found = relations.use_table(session, table, "SELECT")
+                tables.append(found)
                 known |= {column.name for column in found.columns}
                 session.require_warehouse()
         if known:
             relations.check_quoted_columns(query, known)
         functions.check_known(query)
+        coercion.coerce(query, tables)
         yield query
 
 
-def _unqualify_inserts(merge: exp.Expression) -> None:
-    """``INSERT (t.a) VALUES …`` of a MERGE: the target's name before a column says nothing more."""
+def _read_inserts(merge: exp.Expression) -> None:
+    """``INSERT (t.a) VALUES (b)`` of a MERGE: t says nothing more, and b is a column of the source.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/merge (values refer to the source relation).
+    """
+    source = merge.args["using"].args.get("alias") or merge.args["using"]
     for insert in merge.find_all(exp.Insert):
         columns = insert.this.expressions if isinstance(insert.this, exp.Tuple) else []
         for column in columns:
             if isinstance(column, exp.Column):
                 column.set("table", None)
+        for column in insert.expression.find_all(exp.Column) if insert.expression else ():
+            if not column.args.get("table") and isinstance(source.this, exp.Identifier):
+                column.set("table", source.this.copy())
 
 
 def _place_system_relations(session: Session, query: exp.Expression, stack: ExitStack) -> set[str]:

@@ -89,7 +89,7 @@ def use_table(session: Session, table: exp.Table, *privileges: str) -> Table:
     found = find(session, parts(table))
     with session.account.lock:
         session.account.privileges.require(session.role, found, *privileges)
-    write_name(table, found.full_name)
+    write_name(table, found.lies_at, found.name)
     return found
 
 
@@ -97,7 +97,7 @@ def find(session: Session, given: tuple[str, ...], kind: str = "Object") -> Tabl
     """The table or view of this name, if the role may know of it. Raises 2003, 090105 or 090106."""
     name = qualify(given, session, "SELECT")
     with session.account.lock:
-        found = session.account.catalog.tables.get(name)
+        found = session.temporary.get(name) or session.account.catalog.tables.get(name)
         if found is None and session.account.catalog.streams.get(name) is not None:
             raise errors.not_emulated("reading a stream")
         if found is None or not session.account.privileges.sees(session.role, found):
@@ -115,10 +115,10 @@ def _missing(session: Session, kind: str, name: Name, given: tuple[str, ...]) ->
     return errors.does_not_exist(kind, dotted(given))
 
 
-def write_name(table: exp.Table, name: Name) -> None:
+def write_name(table: exp.Table, name: Name, shown: str) -> None:
     """Make the tree's table this one, fully qualified; an alias keeps its own name usable."""
     if table.args.get("alias") is None and isinstance(table.parent, (exp.From, exp.Join)):
-        table.set("alias", exp.TableAlias(this=exp.to_identifier(name.name, quoted=True)))
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
     table.set("catalog", exp.to_identifier(name.database, quoted=True))
     table.set("db", exp.to_identifier(name.schema, quoted=True))
     table.set("this", exp.to_identifier(name.name, quoted=True))

@@ -1,12 +1,15 @@
 """Arrays, objects and their functions as Snowflake has them, where DuckDB or fakesnow does otherwise.
 
-Semi-structured values are JSON here, so what DuckDB knows of lists is reached by a cast there and back.
+Semi-structured values are JSON here, so what DuckDB knows of lists is reached by a cast there and back. A
+macro writes its argument wherever it names it: a list of one, and a lambda over it, works it out once.
 
 Sources: https://docs.snowflake.com/en/sql-reference/functions/filter (also: a condition that is NULL),
 https://docs.snowflake.com/en/sql-reference/functions/transform,
 https://docs.snowflake.com/en/sql-reference/functions/array_cat,
 https://docs.snowflake.com/en/sql-reference/functions/as_array and as_object (NULL for another type),
 https://docs.snowflake.com/en/sql-reference/functions/object_insert,
+https://docs.snowflake.com/en/sql-reference/functions/flatten (its columns and arguments),
+https://docs.snowflake.com/en/sql-reference/functions/array_agg (no NULLs; an empty ARRAY of no rows),
 https://docs.snowflake.com/en/sql-reference/functions/try_to_timestamp (a format),
 https://docs.snowflake.com/en/sql-reference/functions/to_timestamp (a number is a moment of UTC).
 """
@@ -34,14 +37,19 @@ def macros(home: str) -> str:
     """What DuckDB has to know for the functions this module writes into a statement."""
     return f"""
 CREATE OR REPLACE MACRO {home}.main.sandbox_as(x, wanted) AS
-    CASE WHEN json_type(to_json(x)) = wanted THEN to_json(x) END;
-CREATE OR REPLACE MACRO {home}.main.sandbox_list(x) AS CAST({home}.main.sandbox_array(x) AS JSON[]);
+    list_transform([to_json(x)], own -> CASE WHEN json_type(own) = wanted THEN own END)[1];
+CREATE OR REPLACE MACRO {home}.main.sandbox_list(x) AS
+    list_transform([to_json(x)], own -> CASE
+        WHEN json_type(own) = 'ARRAY' THEN CAST(own AS JSON[])
+        WHEN own IS NULL OR json_type(own) = 'NULL' THEN NULL
+        ELSE [own] END)[1];
 CREATE OR REPLACE MACRO {home}.main.sandbox_array_cat(a, b) AS
-    CASE WHEN a IS NULL OR b IS NULL THEN NULL
-         ELSE to_json(list_concat({home}.main.sandbox_list(a), {home}.main.sandbox_list(b))) END;
-CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS CASE
-    WHEN o IS NULL OR k IS NULL OR v IS NULL THEN o
-    ELSE json_merge_patch(o, json_object(k, v)) END;
+    list_transform([{{'a': {home}.main.sandbox_list(a), 'b': {home}.main.sandbox_list(b)}}], own ->
+        CASE WHEN own.a IS NOT NULL AND own.b IS NOT NULL THEN to_json(list_concat(own.a, own.b)) END)[1];
+CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS
+    list_transform([{{'o': o, 'k': k, 'v': v}}], own -> CASE
+        WHEN own.o IS NULL OR own.k IS NULL OR own.v IS NULL THEN own.o
+        ELSE json_merge_patch(own.o, json_object(own.k, own.v)) END)[1];
 CREATE OR REPLACE MACRO {home}.main.sandbox_epoch(n, scale) AS
     {home}.main._fs_to_timestamp(n, scale) AT TIME ZONE 'UTC';
 CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, written) AS
@@ -131,4 +139,50 @@ MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.Anonymous: _as,
     exp.Struct: _empty_object,
 }
-CHAIN = (functions,)
+
+
+def flattened(node: exp.Expression) -> exp.Expression:
+    """FLATTEN of an input alone, or with its other arguments at their defaults; raises not emulated."""
+    if isinstance(node, exp.Explode):
+        for given in (node.this, *node.expressions):
+            if isinstance(given, exp.Kwarg) and not _is_default(given):
+                raise errors.not_emulated(f"FLATTEN with {given.sql(dialect='snowflake')}")
+    return node
+
+
+def _is_default(given: exp.Kwarg) -> bool:
+    name, value = str(given.this.name).upper(), given.expression
+    if name in ("OUTER", "RECURSIVE"):
+        return isinstance(value, exp.Boolean) and not value.this
+    if name == "MODE":
+        return isinstance(value, exp.Literal) and value.this.upper() == "BOTH"
+    return name == "INPUT"
+
+
+def array_aggregates(node: exp.Expression) -> exp.Expression:
+    """ARRAY_AGG leaves NULLs out, in an order too; over no rows it is an empty ARRAY."""
+    empty = exp.Anonymous(this="json_array")
+    if isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.ArrayAgg):
+        if isinstance(node.parent, exp.Window):
+            raise errors.not_emulated("ARRAY_AGG … WITHIN GROUP … OVER")
+        return exp.Coalesce(
+            this=exp.Anonymous(this="to_json", expressions=[_ordered(node)]), expressions=[empty]
+        )
+    is_alone = not isinstance(node.parent, exp.WithinGroup | exp.Window | exp.Filter)
+    return (
+        exp.Coalesce(this=node, expressions=[empty]) if isinstance(node, exp.ArrayAgg) and is_alone else node
+    )
+
+
+def _ordered(node: exp.WithinGroup) -> exp.Expression:
+    """``list(value ORDER BY …) FILTER (WHERE value IS NOT NULL)``."""
+    values = node.this.this
+    value = values.expressions[0] if isinstance(values, exp.Distinct) else values
+    order = exp.Order(this=values, expressions=node.expression.expressions)
+    return exp.Filter(
+        this=exp.Anonymous(this="list", expressions=[order]),
+        expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))),
+    )
+
+
+CHAIN = (functions, flattened, array_aggregates)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from snowpipe_sandbox.snowflake import duckdb_errors, errors
+from snowpipe_sandbox.snowflake.catalog import Objects, Table
+from snowpipe_sandbox.snowflake.names import duckdb_name
 from snowpipe_sandbox.snowflake.parameters import SESSION, SessionParameters
 from snowpipe_sandbox.snowflake.queries import CURRENT, Query
 
@@ -41,6 +43,8 @@ class Session:
         self.closed = False
         self.in_transaction = False
         self.query_ids: list[str] = []
+        self.temporary: Objects[Table] = Objects()
+        """Temporary views; they end with the session."""
         self.variables: dict[str, Any] = {}
         """By SET: ``$name`` in a statement."""
         self.lock = threading.RLock()
@@ -198,6 +202,9 @@ class Session:
             query.cancel()
         with self.lock:
             self.rollback()
+            with suppress(duckdb.Error):  # its schema may be gone
+                for view in self.temporary:
+                    self.duck.execute(f"DROP VIEW IF EXISTS {duckdb_name(view.lies_at)}")
             if self._duck is not None:
                 self._duck.close()
                 self._duck = None

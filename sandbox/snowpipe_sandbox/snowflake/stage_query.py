@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import (
+    avro_reader,
     compression,
     copying,
     csv_reader,
@@ -125,7 +126,9 @@ def _chunks(
             yield from parquet_reader.read(source, options, session.parameters.timezone)
             return
         blocks = compression.blocks(source, file.key, options["COMPRESSION"])
-        if options.type == "JSON":
+        if options.type == "AVRO":
+            yield from avro_reader.read(blocks)
+        elif options.type == "JSON":
             yield from json_reader.read(blocks, options)
         else:
             yield from csv_reader.read(blocks, options, fields, None)

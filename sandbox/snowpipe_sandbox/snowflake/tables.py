@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HARMLESS_PROPERTIES = (
     exp.ClusterProperty,
     exp.TransientProperty,
+    exp.TemporaryProperty,
     exp.CopyGrantsProperty,
     exp.SchemaCommentProperty,
     exp.LikeProperty,
@@ -43,7 +44,11 @@ def create(session: Session, statement: exp.Create) -> Result:
     target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
     comment = _check_properties(statement)
-    existing = session.account.catalog.tables.get(name)
+    temporary = statement.find(exp.TemporaryProperty) is not None
+    if temporary and kind != "VIEW":
+        raise errors.not_emulated("CREATE TEMPORARY TABLE")
+    here = session.temporary if temporary else session.account.catalog.tables
+    existing = here.get(name)
     plain = not statement.args.get("replace")
     if existing is not None and plain and not session.account.privileges.has_any(session.role, existing):
         raise errors.exists_unseen(kind, existing.name)
@@ -64,6 +69,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         comment=comment,
         transient=statement.find(exp.TransientProperty) is not None,
         keys=keys.written(statement.this.expressions if isinstance(statement.this, exp.Schema) else []),
+        temporary=temporary,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -73,7 +79,7 @@ def create(session: Session, statement: exp.Create) -> Result:
     with session.account.lock:
         if existing is not None:
             forget(session, existing, keep_grants_for=table if keep else None)
-        session.account.catalog.tables.put(table)
+        here.put(table)
         session.account.privileges.created(table)
     session.account.pipes.wake_all()
     what = "View" if kind == "VIEW" else "Table"
@@ -230,7 +236,7 @@ def all_or_nothing(session: Session, statements: Sequence[str]) -> None:
 
 
 def _create_sql(table: Table, select_sql: str | None) -> list[str]:
-    name = duckdb_name(table.full_name)
+    name = duckdb_name(table.lies_at)
     if table.kind == "VIEW":
         renamed = ", ".join(duckdb_name([each.name]) for each in table.columns)
         return [f"CREATE VIEW {name} ({renamed}) AS {select_sql}"]
@@ -303,14 +309,14 @@ def drop(session: Session, statement: exp.Drop) -> Result:
     with session.account.engine.ddl:
         all_or_nothing(session, [_drop_sql(found)])
     with session.account.lock:
-        session.account.catalog.tables.remove(found.full_name)
+        (session.temporary if found.temporary else session.account.catalog.tables).remove(found.full_name)
         forget(session, found)
     session.account.pipes.wake_all()
     return result.status(f"{found.name} successfully dropped.")
 
 
 def _drop_sql(table: Table) -> str:
-    return f"DROP {'VIEW' if table.kind == 'VIEW' else 'TABLE'} {duckdb_name(table.full_name)}"
+    return f"DROP {'VIEW' if table.kind == 'VIEW' else 'TABLE'} {duckdb_name(table.lies_at)}"
 
 
 def forget(session: Session, table: Table, keep_grants_for: Table | None = None) -> None:

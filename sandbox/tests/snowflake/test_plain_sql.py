@@ -176,6 +176,12 @@ def test_merge_counts_what_it_did(t: Any) -> None:
     )
     assert rows == [{"number of rows inserted": 1, "number of rows updated": 1}]
     assert t("SELECT N, S FROM T ORDER BY N") == [(1, "z"), (9, "y")]
+    # values without a table are of the source, https://docs.snowflake.com/en/sql-reference/sql/merge
+    t(
+        "MERGE INTO T USING (SELECT 7 N, 'q' S) X ON T.N = X.N "
+        "WHEN NOT MATCHED THEN INSERT (N, S) VALUES (N, S)"
+    )
+    assert t.one("SELECT S FROM T WHERE N = 7") == "q"
 
 
 def test_a_wide_table_is_made_and_described(t: Any) -> None:
@@ -326,3 +332,46 @@ def test_what_a_schema_and_a_database_hold(t: Any) -> None:
     names = [row[1:] for row in t("DESCRIBE DATABASE RAW")]
     assert names == [(each, "SCHEMA") for each in ("INFORMATION_SCHEMA", "MORE", "PUBLIC")]
     assert t.errno("DESC SCHEMA RAW.NOPE") == 2003
+
+
+def test_a_temporary_view_is_of_its_session_alone(sql, session_of):
+    """https://docs.snowflake.com/en/developer-guide/snowpark/reference/python/latest/snowpark/api/snowflake.snowpark.DataFrame.create_or_replace_temp_view."""
+    other = session_of()
+    sql.run("CREATE DATABASE D", "CREATE TABLE D.PUBLIC.T AS SELECT 1 AS a")
+    for text in ("SELECT a FROM D.PUBLIC.T", "SELECT a + 1 AS a FROM D.PUBLIC.T"):
+        sql(f"CREATE OR REPLACE TEMPORARY VIEW D.PUBLIC.V (A) AS ({text})")
+    assert sql("SELECT V.A FROM D.PUBLIC.V") == [(2,)]
+    assert sql("DESC TABLE D.PUBLIC.V")[0][0] == "A"
+    assert [row["name"] for row in sql.dicts("SHOW VIEWS IN SCHEMA D.PUBLIC")] == ["V"]
+    assert other.errno("SELECT * FROM D.PUBLIC.V") == 2003
+    assert other("SHOW VIEWS IN SCHEMA D.PUBLIC") == []
+    other("CREATE TEMP VIEW D.PUBLIC.V AS SELECT 7 AS a")
+    assert (other.one("SELECT a FROM D.PUBLIC.V"), sql.one("SELECT a FROM D.PUBLIC.V")) == (7, 2)
+    sql("DROP VIEW IF EXISTS D.PUBLIC.V CASCADE")
+    assert sql.errno("SELECT * FROM D.PUBLIC.V") == 2003
+    assert "not emulated" in str(sql.error("CREATE TEMPORARY TABLE D.PUBLIC.X (a INT)"))
+    other.connection.close()
+
+
+def test_show_in_what_is_missing_is_another_error_than_a_query_of_it(sql):
+    """2043: https://github.com/dbt-labs/dbt-adapters (impl.py of dbt-snowflake),
+    https://github.com/open-metadata/OpenMetadata/issues/4547."""
+    sql("CREATE DATABASE D")
+    for text in (
+        "OBJECTS IN D.NOPE",
+        "OBJECTS IN SCHEMA D.NOPE",
+        "TABLES IN SCHEMA NOPE.PUBLIC",
+        "TERSE SCHEMAS IN DATABASE NOPE",
+        "VIEWS IN DATABASE NOPE",
+    ):
+        assert sql.errno(f"SHOW {text}") == 2043, text
+
+
+def test_terse_schemas_have_five_columns(sql):
+    """https://docs.snowflake.com/en/sql-reference/sql/show-schemas."""
+    sql.run("CREATE DATABASE D", "CREATE SCHEMA D.ATOMIC")
+    columns = sql.columns("SHOW TERSE SCHEMAS LIKE 'atomic' IN DATABASE D LIMIT 10000")
+    assert columns == ["created_on", "name", "kind", "database_name", "schema_name"]
+    assert [row[1:] for row in sql("SHOW TERSE SCHEMAS LIKE 'atomic' IN DATABASE D")] == [
+        ("ATOMIC", None, "D", None)
+    ]

@@ -27,6 +27,11 @@ DOCUMENT = '{"data":[{"schema":"iglu:a/b/jsonschema/1-0-2","data":{"k":null,"x":
         ("OBJECT_INSERT(AS_OBJECT(PARSE_JSON('1')), 'v', '1', TRUE)", None),
         ("ARRAY_SIZE(AS_ARRAY(PARSE_JSON('[1,2,3]')))", 3),
         ("ARRAY_SIZE(ARRAY_CONSTRUCT())", 0),
+        # https://docs.snowflake.com/en/sql-reference/functions/object_construct
+        ("OBJECT_CONSTRUCT('a', 1, 'b', NULL, 'c', 'x')", {"a": 1, "c": "x"}),
+        ("OBJECT_CONSTRUCT()", {}),
+        ("OBJECT_CONSTRUCT_KEEP_NULL('a', 1, 'b', NULL)", {"a": 1, "b": None}),
+        ("PARSE_JSON('{\"a\":1}'):A", None),
         ("TRY_PARSE_JSON('{\"a\":[1]}', 'd'):a", [1]),
         ("TRY_PARSE_JSON('{\"a\":[1', 'd'):a", None),
     ],
@@ -53,6 +58,37 @@ def test_entities_are_picked_from_a_column(sql):
         " LATERAL FLATTEN(INPUT => AS_ARRAY(TRY_PARSE_JSON(t.c, 'd'):data)) e ORDER BY 2"
     )
     assert flat == [("iglu:a/b/jsonschema/1-0-2", 0), (None, 1), ("c", 2), (None, 3)]
+
+
+def test_flatten_has_a_row_for_each_element_and_six_columns(sql):
+    """https://docs.snowflake.com/en/sql-reference/functions/flatten."""
+    document = '{"a":[1,{"b":null}],"c":"x"}'
+    asked = "SELECT * FROM TABLE(FLATTEN(INPUT => PARSE_JSON('{}')))"
+    assert sql.columns(asked.format("[1]")) == ["SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS"]
+    shown = "SELECT f.key, f.path, f.index, f.value"
+    of = f"{shown} FROM TABLE(FLATTEN(INPUT => PARSE_JSON('{{}}'){{}})) f ORDER BY 1, 3"
+    rows = [(*row[:3], json.loads(row[3])) for row in sql(of.format(document, ", OUTER => FALSE"))]
+    assert rows == [("a", "a", None, [1, {"b": None}]), ("c", "c", None, "x")]
+    assert [row[:3] for row in sql(of.format('[1,"y"]', ""))] == [(None, "[0]", 0), (None, "[1]", 1)]
+    for empty in ("[]", "{}", "null"):
+        assert sql(of.format(empty, "")) == []
+    for more in ("OUTER => TRUE", "PATH => 'a'", "RECURSIVE => TRUE", "MODE => 'ARRAY'"):
+        assert "not emulated" in str(sql.error(of.format(document, f", {more}"))), more
+
+
+def test_array_agg_leaves_nulls_out_and_is_never_null(sql):
+    """https://docs.snowflake.com/en/sql-reference/functions/array_agg."""
+    rows = (
+        "(SELECT 2 AS n, 'a' AS g UNION ALL SELECT 1, 'a' UNION ALL SELECT NULL, 'b' UNION ALL SELECT 2, 'a')"
+    )
+    for asked, value in (
+        (f"SELECT ARRAY_AGG(n) WITHIN GROUP (ORDER BY n) FROM {rows}", [1, 2, 2]),
+        (f"SELECT ARRAY_AGG(DISTINCT n) WITHIN GROUP (ORDER BY n DESC) FROM {rows}", [2, 1]),
+        (f"SELECT ARRAY_AGG(n) FROM {rows} WHERE g = 'b'", []),
+        (f"SELECT ARRAY_AGG(n) FROM {rows} WHERE g = 'none'", []),
+        (f"SELECT ARRAY_SIZE(ARRAY_AGG(OBJECT_CONSTRUCT('n', n))) FROM {rows}", 4),
+    ):
+        assert json.loads(str(sql.one(asked))) == value, asked
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,36 @@ def settings_name_another_suffix(at: Installation) -> Iterator[None]:
     yield from _setting(at, "INVOKE_STREAMS_EVENTS_SUFFIX", ".tsv.gz")
 
 
+@fault("settings", "pipe", "rule")
+def settings_name_another_pipe(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_STREAMS_EVENTS_PIPE", "EVENT_PIPE")
+
+
+@fault("settings", "stage")
+def settings_name_another_stage(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_STREAMS_EVENTS_STAGE", "ENRICHED")
+
+
+@fault("settings", "table", "file")
+def settings_name_another_table(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_STREAMS_EVENTS_TABLE", "EVENT")
+
+
+@fault("settings", "integration", "stage")
+def settings_name_another_integration(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_SNOWFLAKE_INTEGRATION", "SNOWPLOW")
+
+
+@fault("settings", "role", "trust", "policy")
+def settings_name_another_role(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_AWS_ROLE_NAME", "snowflake-reads")
+
+
+@fault("settings", "policy", "role")
+def settings_name_another_policy(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_AWS_POLICY_NAME", "snowflake-reads")
+
+
 @fault("bucket", "rule", "pipe", "queue")
 def bucket_made_anew_in_another_region(at: Installation) -> Iterator[None]:
     s3, bucket = at.aws("s3"), at.settings.aws.bucket

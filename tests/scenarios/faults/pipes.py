@@ -1,7 +1,11 @@
 """Broken in Snowflake: what pipes stand on, what they say, and what stops them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from runbook.facts.belongings import Belongings
+from runbook.replacing.note import Note
+from runbook.sql import literal
 from tests.scenarios.conftest import Installation
 from tests.scenarios.faults.fault import fault
 from tests.scenarios.faults.snowflake import INTEGRATION, LOADER, OPERATOR, PIPE, STAGE, TABLE, TSV
@@ -112,6 +116,15 @@ _says(
 )
 _says("pipe_without_the_file_format", (f"FORMAT_NAME = {TSV}", "TYPE = CSV FIELD_DELIMITER = '\\t'"))
 _says("pipe_swaps_two_columns", ("  app_id,\n  platform,", "  platform,\n  app_id,"))
+
+
+@fault("pipe", "loader")
+def replacement_cut_off(at: Installation) -> None:
+    """Killed in its last moments: the new pipe and its grants are there, what waited was not looked at."""
+    row = next(row for row in at.sql("SHOW PIPES IN SCHEMA RAW.SNOWPLOW") if row[1] == "EVENTS_PIPE")
+    before = row[0] - timedelta(seconds=1)
+    note = Note(str(row[7]), Belongings({}, (), {}), str(row[6]), before - timedelta(days=1), before, before)
+    at.sql(f"ALTER PIPE {PIPE} SET COMMENT = {literal(str(note))}", LOADER)
 
 
 @fault("pipe", "loader")

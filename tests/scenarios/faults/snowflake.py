@@ -169,6 +169,34 @@ def column_refuses_missing_values(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER TABLE {TABLE} ALTER COLUMN app_id DROP NOT NULL")
 
 
+def _another_type(at: Installation, kind: str) -> Iterator[None]:
+    """A column dropped and added again with another type; by hand, as text."""
+    for each in (kind, "VARCHAR"):
+        at.sql(f"ALTER TABLE {TABLE} DROP COLUMN name_tracker")
+        at.sql(f"ALTER TABLE {TABLE} ADD COLUMN name_tracker {each}")
+        if each == kind:
+            yield
+
+
+@fault("table")
+def column_became_a_number(at: Installation) -> Iterator[None]:
+    yield from _another_type(at, "NUMBER")
+
+
+@fault("table")
+def column_became_short(at: Installation) -> Iterator[None]:
+    yield from _another_type(at, "VARCHAR(8)")
+
+
+@fault("table")
+def table_swapped(at: Installation) -> None:
+    """With one of the same columns and grants, as a job does that builds tables anew."""
+    at.sql(f"CREATE TABLE {TABLE}_NEW LIKE {TABLE}", "SYSADMIN")
+    for role in ("SNOWPLOW_LOADER", "SNOWPLOW_OPERATOR"):
+        at.sql(f"GRANT SELECT, INSERT ON TABLE {TABLE}_NEW TO ROLE {role}", "SYSADMIN")
+    at.sql(f"ALTER TABLE {TABLE} SWAP WITH {TABLE}_NEW", "SYSADMIN")
+
+
 @fault("table")
 def table_renamed(at: Installation) -> Iterator[None]:
     at.sql(f"ALTER TABLE {TABLE} RENAME TO RAW.SNOWPLOW.EVENTS_OLD")

@@ -56,6 +56,20 @@ def topic_policy_without_s3(at: Installation) -> None:
 
 
 @fault("topic", shape="topic")
+def topic_policy_of_another_bucket(at: Installation) -> None:
+    rows = json.dumps(_policy(at)).replace(at.settings.aws.bucket, "another-bucket")
+    _set_policy(at, json.loads(rows))
+
+
+@fault("topic", shape="topic")
+def settings_name_another_topic(at: Installation) -> Iterator[None]:
+    name, arn = "INVOKE_STREAMS_EVENTS_SNS_TOPIC", _arn(at)
+    at.environment[name] = f"{arn}s"
+    yield
+    at.environment[name] = arn
+
+
+@fault("topic", shape="topic")
 def topic_policy_without_snowflake(at: Installation) -> None:
     _set_policy(at, [row for row in _policy(at) if row["Sid"] != "SnowpipeRunbookSnowflakeSubscribes"])
 
@@ -106,6 +120,35 @@ def topic_encrypted_and_a_file_arrives(at: Installation) -> Iterator[None]:
 def topic_encrypted_with_a_key_that_leaves_s3_out(at: Installation) -> Iterator[None]:
     arn = str(at.aws("kms").create_key()["KeyMetadata"]["Arn"])
     _key(at, arn)
+    yield
+    _key(at, "")
+
+
+def _own_key(at: Installation) -> str:
+    """A key that lets S3 in, which the topic is encrypted with."""
+    kms = at.aws("kms")
+    arn = str(kms.create_key()["KeyMetadata"]["Arn"])
+    document = json.loads(kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"])
+    allowed = {"Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "*"}
+    document["Statement"].append({**allowed, "Principal": {"Service": "s3.amazonaws.com"}})
+    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=json.dumps(document))
+    _key(at, arn)
+    return arn
+
+
+@fault("topic", shape="topic")
+def topic_key_disabled(at: Installation) -> Iterator[None]:
+    arn = _own_key(at)
+    at.aws("kms").disable_key(KeyId=arn)
+    yield
+    at.aws("kms").enable_key(KeyId=arn)
+    _key(at, "")
+
+
+@fault("topic", shape="topic")
+def topic_key_about_to_be_deleted(at: Installation) -> Iterator[None]:
+    arn = _own_key(at)
+    at.aws("kms").schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
     yield
     _key(at, "")
 

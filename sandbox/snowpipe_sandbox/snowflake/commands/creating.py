@@ -73,6 +73,20 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
 ]
 OR_ALTER = ("STAGE", "FILE", "PIPE", "DATABASE", "SCHEMA", "ROLE", "WAREHOUSE")
 TABLE_WORDS = ("TABLE", "TRANSIENT", "VIEW")
+TEMPORARY = ("TEMPORARY", "TEMP")
+
+
+CLONED = ("STAGE", "FILE", "STREAM", "TASK")
+"""First words of kinds that can be cloned by themselves.
+
+Source: https://docs.snowflake.com/en/sql-reference/sql/create-clone
+"""
+
+
+def _names_a_source(tokens: Tokens) -> bool:
+    """Whether CLONE stands behind the name, which may have three parts."""
+    parts = next(n for n in (1, 3, 5) if tokens.ahead(n).text != "." or n == 5)
+    return tokens.ahead(parts).value == "CLONE"
 
 
 def create(session: Session, tokens: Tokens) -> Result:
@@ -81,7 +95,8 @@ def create(session: Session, tokens: Tokens) -> Result:
     replace = tokens.take("OR", "REPLACE")
     or_alter = not replace and tokens.take("OR", "ALTER")
     transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE") else False
-    if tokens.next.value in TABLE_WORDS and not or_alter:
+    is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
+    if (tokens.next.value in TABLE_WORDS or is_temporary) and not or_alter:
         return _create_table(session, tokens.text)
     for words, creator in KINDS:
         if tokens.take(*words):
@@ -94,6 +109,8 @@ def create(session: Session, tokens: Tokens) -> Result:
                     "42000",
                     "SQL compilation error:\noptions IF NOT EXISTS and OR REPLACE are incompatible.",
                 )
+            if words[0] in CLONED and _names_a_source(tokens):
+                raise errors.not_emulated(f"CREATE {' '.join(words)} … CLONE")
             session.commit()
             return creator(session, tokens, mode)
     if tokens.at_end or tokens.next.kind != "word":

@@ -17,6 +17,8 @@ def copy(session: Session, tokens: Tokens) -> Result:
     """COPY INTO <table>; unloading (COPY INTO @stage) is not emulated."""
     if tokens.sees("COPY", "INTO", "@") or (tokens.sees("COPY", "INTO") and tokens.ahead(2).kind == "string"):
         raise errors.not_emulated("COPY INTO <location>")
+    if tokens.sees("COPY", "FILES"):
+        raise errors.not_emulated("COPY FILES")
     statement = parse_copy(tokens.text)
     session.require_warehouse()
     if session.parameters["AUTOCOMMIT"] == "false":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from snowpipe_sandbox.snowflake import errors, relations, resolve, result
 from snowpipe_sandbox.snowflake.catalog import Objects, Schema, SchemaObject
@@ -31,6 +31,7 @@ from snowpipe_sandbox.snowflake.result import Column, Result
 if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
 
+T = TypeVar("T")
 MAX_ROWS = 10_000
 INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
 VIEWS_OF_THE_DATABASE = "Views describing the contents of schemas in this database"
@@ -81,8 +82,23 @@ def _named(tokens: Tokens, like: str | None) -> Filter:
     return Filter(like, starts_with=starts_with, limit=limit, after=after)
 
 
+def _there(find: Callable[[], T]) -> T:
+    """What IN names. Raises 2043, and not 2003, where it is missing or not visible.
+
+    *Observed:* https://github.com/dbt-labs/dbt-adapters (dbt-snowflake, impl.py: SHOW OBJECTS in a schema),
+    https://github.com/open-metadata/OpenMetadata/issues/4547 (SHOW TABLES in a schema),
+    https://github.com/Embucket/embucket (SHOW SCHEMAS in a database).
+    """
+    try:
+        return find()
+    except errors.SnowflakeError as error:
+        if error.errno == 2003:
+            raise errors.cannot_be_performed() from None
+        raise
+
+
 def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
-    """IN ACCOUNT, IN DATABASE [name], IN [SCHEMA] name. Raises 2003."""
+    """IN ACCOUNT, IN DATABASE [name], IN [SCHEMA] name. Raises 2043."""
     account = session.account
     if tokens.take("ACCOUNT"):
         return None, None
@@ -91,7 +107,8 @@ def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
             if session.database is None:
                 raise errors.no_database("SHOW")
             return session.database, None
-        return resolve.database(account, session, tokens.identifier()).name, None
+        name = tokens.identifier()
+        return _there(lambda: resolve.database(account, session, name)).name, None
     named = tokens.take("SCHEMA")
     if tokens.at_end and named:
         if session.schema is None:
@@ -99,8 +116,8 @@ def _scope(session: Session, tokens: Tokens) -> tuple[str | None, str | None]:
         return session.database, session.schema
     parts = tokens.name(2)
     if len(parts) == 1 and not named and parts[0] in account.catalog.databases:
-        return resolve.database(account, session, parts[0]).name, None
-    found = resolve.schema(account, session, parts)
+        return _there(lambda: resolve.database(account, session, parts[0])).name, None
+    found = _there(lambda: resolve.schema(account, session, parts))
     return found.database, found.name
 
 
@@ -120,6 +137,8 @@ def show(session: Session, tokens: Tokens) -> Result:
         return show_parameters.show(session, tokens)
     for words, shower in KINDS:
         if tokens.take(*words):
+            if words[0] in WITH_HISTORY and tokens.next.value == "HISTORY":
+                raise errors.not_emulated(f"SHOW {words[0]} HISTORY")
             with session.account.lock:
                 columns, rows = shower(session, tokens)
             return Result(columns, rows, result.SHOW)
@@ -128,6 +147,11 @@ def show(session: Session, tokens: Tokens) -> Result:
     raise errors.not_emulated(f"SHOW {tokens.next.value}")
 
 
+WITH_HISTORY = ("DATABASES", "SCHEMAS", "TABLES")
+"""Kinds of which what was dropped can be shown too.
+
+Source: https://docs.snowflake.com/en/sql-reference/sql/show-tables (and the pages of the others).
+"""
 TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
 TERSE_KINDS = ("DATABASES", "OBJECTS", "SCHEMAS", "TABLES", "VIEWS")
 
@@ -273,7 +297,8 @@ def _schemas(session: Session, tokens: Tokens) -> Rows:
         if tokens.take("ACCOUNT"):
             database = None
         elif not tokens.take("DATABASE") or tokens.next.kind in ("word", "quoted"):
-            database = resolve.database(session.account, session, tokens.identifier()).name
+            name = tokens.identifier()
+            database = _there(lambda: resolve.database(session.account, session, name)).name
     wanted = _named(tokens, like)
     rows = [_schema_row(session, each) for each in schemas_of(session, database)]
     return SCHEMAS_SHOWN, [row for row in rows if wanted.passes(row[1])][: wanted.limit]
@@ -502,7 +527,7 @@ def _views(session: Session, tokens: Tokens) -> Rows:
         return (*place, each.owner, each.comment, "", "false", "false", "ROLE", "OFF")
 
     only_views: Objects[Any] = Objects()
-    for each in session.account.catalog.tables:
+    for each in (*session.account.catalog.tables, *session.temporary):
         if each.kind == "VIEW":
             only_views.put(each)
     return VIEWS_SHOWN, _in_schemas(session, tokens, only_views, row)
