@@ -17,7 +17,7 @@ from runbook.facts.objects import Load, StagedFile
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import SAYS, Evidence, Kind
-from runbook.ledger.verdicts import Way, judge
+from runbook.ledger.verdicts import Verdict, judge
 from runbook.loading.planning import plan_store
 from runbook.remedy import pattern_of
 from runbook.running import Run, known, running
@@ -292,9 +292,7 @@ def _explained(
         announced=_announced(facts, stream, key),
         kind=verdict.kind if verdict else None,
         why=verdict.why if verdict else "",
-        remedy=_remedy(stream, key, verdict.kind, verdict.way, verdict.why)
-        if verdict
-        else _look_for(evidence, key),
+        remedy=_remedy(stream, key, verdict) if verdict else _look_for(evidence, key),
     )
 
 
@@ -306,12 +304,12 @@ def _look_for(evidence: Evidence, key: str) -> str:
     return f"look for its name: invoke explain --pattern {shlex.quote(f'.*{name}.*')}"
 
 
-def _remedy(stream: Stream, key: str, kind: Kind, way: Way | None, why: str) -> str:
+def _remedy(stream: Stream, key: str, verdict: Verdict) -> str:
     """The command that loads what is missing of the file; empty where there is none, or nothing to do."""
-    if not kind.is_missing:
+    if not verdict.kind.is_missing:
         return ""
-    flag = next((flag for flag in ("--reload-failed", "--reload-gone") if flag in why), "")
-    if way is None and not flag:
+    flag = next((flag for flag in ("--reload-failed", "--reload-gone") if flag in verdict.why), "")
+    if verdict.way is None and not flag:
         return ""
     words = f"invoke backfill --pattern {shlex.quote(pattern_of((key,)))} --stream {stream.name} {flag}"
     return words.rstrip()
@@ -325,11 +323,8 @@ def _versions(facts: Facts, stream: Stream, key: str) -> list[dict[str, Any]] | 
         return str(error)
     rows = [(row, False) for row in answer.get("Versions", ())]
     rows += [(row, True) for row in answer.get("DeleteMarkers", ())]
-    its = sorted(
-        ((row, gone) for row, gone in rows if row["Key"] == key),
-        key=lambda each: each[0]["LastModified"],
-        reverse=True,
-    )
+    its = [(row, gone) for row, gone in rows if row["Key"] == key]
+    its.sort(key=lambda each: each[0]["LastModified"], reverse=True)
     return [
         {
             "version": row["VersionId"],

@@ -87,7 +87,7 @@ def kind_read_by(file_type: str, columns: frozenset[str], *, delimiter: str = ""
     """The kind of a stream that others made. A wrong guess would send a canary that fits nothing.
 
     ``file_type`` and ``delimiter``: of its format. ``columns``: of its table. ``names``: of folder, pipe and
-    table. Enriched events are separated by tabs, in a table with their columns; bad rows lie where a name says so.
+    table. Enriched events are separated by tabs, in a table with their columns; a name tells bad rows.
     """
     if file_type == "CSV" and columns >= enriched.ALWAYS_THERE and plain(delimiter) == "\t":
         return "enriched"

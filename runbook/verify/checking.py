@@ -194,7 +194,7 @@ class CheckRun:
             item.ihook.pytest_runtest_call(item=item)
         except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
             raise
-        except BaseException as found:  # noqa: BLE001 (pytest.skip raises one that is no Exception)
+        except BaseException as found:  # noqa: BLE001 (what pytest.skip raises is not an Exception)
             error = found
         self._results[item.nodeid] = self._result(item, error)
         item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)

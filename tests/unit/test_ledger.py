@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runbook.commands.refresh import refresh_plan
 from runbook.commands.status import Whereabouts, whereabouts
 from runbook.errors import CannotTell, Refused, RunbookError
-from runbook.facts.delivery import LOADED
+from runbook.facts.delivery import LOADED, failed
 from runbook.facts.history import RowsOfFile, SameRows, TableRows
 from runbook.facts.objects import Listing, Load, PipeStatus, StagedFile
 from runbook.kinds import CANARY
@@ -51,10 +51,12 @@ def known(settings: Settings, files: list[StagedFile], evidence: Evidence) -> Kn
 
 def assert_adds_up(row: Whereabouts, ledger: Ledger) -> None:
     """Every file of the stream's is in one figure of `status`."""
-    gone = {load.key for load in ledger.evidence.recent if load.status in LOADED} - set(ledger.by_key)
+    done = {load.key for load in ledger.evidence.recent if load.status in LOADED}
+    gone = done - set(ledger.by_key)
     others = [kind for key, kind in ledger.verdicts.items() if kind is Kind.OTHER_SUFFIX]
-    on_its_way = [kind for kind in ledger.verdicts.values() if kind in (Kind.IN_FLIGHT, Kind.WAITING)]
-    waiting = min(row.pending, len(on_its_way))
+    on_its_way = {key for key, kind in ledger.verdicts.items() if kind in (Kind.IN_FLIGHT, Kind.WAITING)}
+    wrong = set(failed(Listing(tuple(ledger.by_key.values())), ledger.evidence.recent).keys)
+    waiting = min(row.pending, len(on_its_way - done - wrong))
     told = row.loaded - len(gone) + row.failed + row.never_loaded + waiting + sum(row.rest.values())
     assert told >= row.in_bucket - len(others), (row, ledger.verdicts)
     assert told <= row.in_bucket, (row, ledger.verdicts)

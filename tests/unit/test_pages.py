@@ -20,6 +20,8 @@ from runbook.clouds.failures import AwsFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.listing import pages, ranges
+from runbook.settings import read
+from tests.unit.conftest import written
 
 PREFIX = "odd names/"
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -59,7 +61,10 @@ def fetch(url: str, naps: list[float]) -> ranges.Fetch:
 
 def reader_of(client: Any, naps: list[float], now: Callable[[], float]) -> Reader:
     clouds: Any = SimpleNamespace(
-        aws=lambda _: client, ca_bundle=lambda: None, settings=None, waiting=lambda *_: nullcontext()
+        aws=lambda _: client,
+        ca_bundle=lambda: None,
+        settings=read(written()),
+        waiting=lambda *_: nullcontext(),
     )
     return Reader(clouds, now=now, sleep=naps.append)
 

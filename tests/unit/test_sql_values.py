@@ -311,8 +311,8 @@ LOOKED_AT: dict[str, set[str]] = {
         "', '.join(map(literal, keys))",
         "kind_of(stream).misread(frozenset(columns))",
     },
-    "runbook/facts/snowflake.py:entry": {"', '.join(calls)"},
-    "runbook/facts/snowflake.py:reading": {"', '.join(calls)"},
+    "runbook/facts/snowflake.py:_validated": {"', '.join(calls)"},
+    "runbook/facts/snowflake.py:some": {"', '.join(calls)"},
     "runbook/teardown/objects.py:_leases": {"leases.drop(lease)"},
     # only parsed here, and run by nobody
     "runbook/facts/found_format.py:format_of": {"on_stages"},
@@ -325,7 +325,6 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/copy_columns.py:with_file_column": {"number"},
     # written as a string where it has any sign but those of a plain path
     "runbook/facts/snowflake.py:list_statement": {"stream.path"},
-    "runbook/facts/snowflake.py:read": {"', '.join(calls)"},
     "runbook/verify/canary.py:runs_in_table": {"shape.row", "shape.run"},
     "runbook/verify/canary.py:delete": {"self.shape.row", "self.shape.run"},
     "runbook/verify/flight.py:_remove_row": {"canary.delete"},

@@ -5,7 +5,7 @@ A text whose type cannot be worked out stays as it is, and DuckDB's refusal is t
 
 Sources: https://docs.snowflake.com/en/sql-reference/data-type-conversion (what VARCHAR is coerced to),
 https://docs.snowflake.com/en/sql-reference/functions/coalesce (the text is what is converted; NUMBER(18,5)
-unless it is a constant; an error where it is no number),
+unless it is a constant; an error where it is not a number),
 https://docs.snowflake.com/en/sql-reference/functions/sum and avg (VARCHAR becomes floating point).
 """
 
@@ -194,7 +194,7 @@ def _width(types: Iterable[exp.DataType.Type]) -> str:
 
 
 def _beside(types: Sequence[exp.DataType.Type]) -> str | None:
-    """What a text among values of these types becomes; None where all are text, or one cannot be told."""
+    """What a text among values of these types becomes; None where all are text, or one is not known."""
     rest = {each for each in types if each not in TEXTS}
     if not rest or T.UNKNOWN in rest:
         return None
