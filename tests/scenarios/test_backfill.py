@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import pytest
+
 from tests.scenarios.conftest import Installation, kill
 from tests.scenarios.test_two_people import alone_on_snowflake
 
@@ -105,6 +107,7 @@ def test_files_from_before_the_pipe_are_loaded_once_and_a_second_run_finds_nothi
     assert_once(installation, keys)
 
 
+@pytest.mark.slow
 def test_what_a_pipe_loaded_stays_once_even_when_it_is_replaced_and_the_documented_advice_doubles_it(
     healthy: Installation,
 ) -> None:
@@ -132,6 +135,7 @@ def test_what_a_pipe_loaded_stays_once_even_when_it_is_replaced_and_the_document
     assert rows_by_file(healthy) == dict.fromkeys(keys, 4)
 
 
+@pytest.mark.slow
 def test_a_pattern_takes_what_it_names_a_dry_run_writes_nothing_and_what_is_wrong_is_refused(
     healthy: Installation,
 ) -> None:
@@ -209,6 +213,7 @@ def test_failed_and_changed_files_are_named_and_replaced_only_when_asked(healthy
     assert rows_by_file(healthy)[whole] in (3, 5)
 
 
+@pytest.mark.slow
 def test_days_weeks_and_a_year_later_everything_is_known_and_loaded_once(healthy: Installation) -> None:
     keys = put(healthy, "piped.gz")
     healthy.settle()
@@ -293,6 +298,7 @@ def test_a_paused_pipe_keeps_its_files_and_an_emptied_table_is_filled_only_when_
     assert_once(healthy, keys)
 
 
+@pytest.mark.slow
 def test_files_are_listed_with_aws_credentials_and_without_them_through_the_stage(
     healthy: Installation,
 ) -> None:

@@ -238,6 +238,7 @@ def person(at: Installation, name: str, actions: list[str]) -> dict[str, Any]:
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
+@pytest.mark.slow
 def test_iam_users_with_too_few_rights(installation: Installation) -> None:
     reads = person(installation, "reads", ["iam:Get*", "iam:List*", "s3:Get*", "s3:List*"])
     told = said(installation, "up", code=3, **reads)
@@ -275,6 +276,7 @@ def test_a_bucket_that_is_not_there_or_not_ours(
 # ---- output
 
 
+@pytest.mark.slow
 def test_results_that_cannot_be_written(healthy: Installation, tmp_path: Path) -> None:
     kept = tmp_path / "kept.json"
     kept.write_text("old")
@@ -309,6 +311,7 @@ def test_colour_only_where_it_is_welcome(installation: Installation) -> None:
         assert "\x1b" not in installation.run("verify", "--step", "1", expect=1).stdout
 
 
+@pytest.mark.slow
 def test_waiting_for_what_stays_red_ends(installation: Installation) -> None:
     done = installation.run("verify", "--wait", "3", "--format", "json", expect=1, timeout=30)
     assert not json.loads(done.stdout)["healthy"]
@@ -381,6 +384,7 @@ def test_ctrl_c_is_one_line_and_running_again_finishes(installation: Installatio
     installation.assert_healthy()
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_waiting_for_health(installation: Installation, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     running = under_way(installation, "verify", "--wait", "60", "--format", "json", "--output", str(path))
@@ -435,6 +439,7 @@ def test_a_killed_sandbox_is_told_or_started_again(installation: Installation, t
 # ---- two at once
 
 
+@pytest.mark.slow
 def test_two_at_once_end_well_and_leave_one_of_everything(installation: Installation) -> None:
     both = [under_way(installation, "up") for _ in range(2)]
     for running in both:

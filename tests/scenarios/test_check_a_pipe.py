@@ -64,12 +64,14 @@ def test_the_pipes_of_an_account_are_listed(at: Installation) -> None:
     assert "RAW.SNOWPLOW.EVENTS_BAD_PIPE" in listed
 
 
+@pytest.mark.slow
 def test_the_settings_own_connection_may_be_named(shared: Installation) -> None:
     assert json.loads(
         shared.run("check", "--pipe", PIPE, "--connection", "sandbox", "--format", "json").stdout
     )
 
 
+@pytest.mark.slow
 def test_every_stream_that_can_be_served_goes_into_one_file_and_the_others_have_their_reason(
     healthy: Installation, tmp_path: Path
 ) -> None:

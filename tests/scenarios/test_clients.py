@@ -33,6 +33,7 @@ def test_a_script_with_the_installed_connector_counts_the_rows(healthy: Installa
     assert rows_counted_by(sys.executable, healthy) == "4 0"
 
 
+@pytest.mark.slow
 def test_the_same_script_with_connector_5_counts_the_rows(healthy: Installation) -> None:
     python = os.environ.get("SANDBOX_CONNECTOR_5_PYTHON", "")
     if not python or not Path(python).exists():

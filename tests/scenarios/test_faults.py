@@ -78,7 +78,7 @@ def of_many_checks(every: int) -> set[str]:
     return set(by_turns[::every])
 
 
-OFTEN = of_many_checks(8)
+OFTEN = of_many_checks(12)
 RECORDED = of_many_checks(48)
 """Those whose verdict is also recorded and told again in every run; all are at night."""
 BY_NAME = [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in FAULTS]

@@ -53,6 +53,7 @@ OTHERS = {
 SHOWN_NOWHERE = ("acme", "web été", "web \\u00e9t", "crew", "hits", "anna", "198.51.100.7")
 
 
+@pytest.mark.slow
 def test_a_fault_is_told_again_with_other_names_and_without_a_secret(
     new_installation: Callable[..., Installation], tmp_path: Path
 ) -> None:

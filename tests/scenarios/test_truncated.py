@@ -10,7 +10,7 @@ from tests.scenarios.conftest import Installation
 from tests.scenarios.test_backfill import TABLE, assert_once, backfill, classes, put
 
 
-@pytest.mark.parametrize("kept", [False, True], ids=["after", "before"])
+@pytest.mark.parametrize("kept", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["after", "before"])
 def test_an_emptied_table_is_named_and_filled_once(healthy: Installation, *, kept: bool) -> None:
     healthy.control("POST", "/faults", {"truncate_keeps_pipe_loads": int(kept)})
     keys = put(healthy, "one.gz", "two.gz")

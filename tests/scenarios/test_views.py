@@ -55,6 +55,7 @@ def test_off_until_it_is_asked_for(healthy: Installation) -> None:
     healthy.assert_healthy()
 
 
+@pytest.mark.slow
 def test_made_read_changed_and_taken_back(healthy: Installation) -> None:
     at = healthy
     at.environment.update(ON)
@@ -271,6 +272,7 @@ def file(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_a_scan_writes_what_it_finds_into_the_environment_file(healthy: Installation, file: Path) -> None:
     at = healthy
     link = {"schema": "iglu:com.acme/linkClick/jsonschema/2-0-0", "data": {"a": 1}}

@@ -279,6 +279,7 @@ def test_three_sentences_for_three_kinds_of_silence(
     assert told.of("webhook")[-1]["well"]
 
 
+@pytest.mark.slow
 def test_sns_and_pagerduty_and_teams(new_installation: Callable[..., Installation], told: Receiver) -> None:
     installation = new_installation()
     installation.run("up")
