@@ -400,6 +400,7 @@ def test_ctrl_c_while_waiting_for_health(installation: Installation, tmp_path: P
 # ---- a sandbox that dies
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OURS, reason="the other environment has no sandbox to start")
 def test_a_killed_sandbox_is_told_or_started_again(installation: Installation, tmp_path: Path) -> None:
     """Between and during commands; the processes killed here are this test's own."""

@@ -9,6 +9,7 @@ from tests.scenarios.conftest import Installation, kill
 POINTS = 10
 
 
+@pytest.mark.slow
 def test_up_killed_at_ten_points_finishes_when_run_again(installation: Installation) -> None:
     for point in range(POINTS):
         running = installation.started("up")

@@ -154,6 +154,7 @@ def test_one_watcher_a_target_and_sigterm_ends_it(watched: Watched) -> None:
     watched.round(expect=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "when", ["before it answers", pytest.param("between rounds", marks=pytest.mark.slow)]
 )
@@ -230,6 +231,7 @@ def test_an_outage_is_told_when_it_lasts_and_is_no_fault_of_the_pipeline(
     assert kinds(told) == ["broken watch.aws-answers", "well"]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_message_log_or_history(watched: Watched) -> None:
     installation, told = watched.installation, watched.told
     planted = "pl4ntedS3cretInTheUrl"

@@ -31,7 +31,12 @@ WORSE: dict[str, tuple[object, str, object]] = {
 }
 
 
-@pytest.mark.parametrize("how", WORSE)
+LATE = "COPY of files whose event may come"  # found out after a minute of schedules
+
+
+@pytest.mark.parametrize(
+    "how", [pytest.param(how, marks=[pytest.mark.slow] if how == LATE else []) for how in WORSE]
+)
 def test_a_worse_product_is_found_out(settings: Settings, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*WORSE[how])
     assert any(_fails(settings, seed) for seed in range(1500)), how

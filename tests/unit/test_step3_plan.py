@@ -237,7 +237,7 @@ def test_an_external_id_that_no_integration_has_is_named_with_the_command_that_t
     if in_use:
         assert (said, told) == ("", "")
         return
-    assert said.startswith("no integration of this Snowflake account has that external ID")
+    assert said.startswith("no storage integration of this Snowflake account has that external ID")
     words = shlex.split(told.partition(": ")[2])
     assert words[:5] == ["aws", "iam", "update-assume-role-policy", "--role-name", "snowflake-read-role"]
     mended = {**both, "Condition": {**both["Condition"], "StringEquals": {"sts:ExternalId": EXTERNAL_ID}}}
