@@ -1,7 +1,9 @@
 """Step 5 taken back, AWS: our rules out of the bucket's event notifications."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+from runbook.errors import Blocked, CannotTell
 from runbook.facts import Facts
 from runbook.facts.neighbours import queue_of
 from runbook.facts.topic import is_topic
@@ -29,12 +31,14 @@ def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
 def _without(
     facts: Facts, bucket: str, have: BucketNotifications, streams: tuple[Stream, ...]
 ) -> Iterator[Change]:
+    every = [each for each in (*facts.settings.streams, *facts.left_over) if each.bucket == bucket]
+    staying = [each for each in every if each not in streams]
     going = {
         rule.id: rule
         for stream in streams
         if stream.bucket == bucket
         for rule in have.rules
-        if rule.is_of(stream, _target(facts, stream))
+        if rule.is_of(stream, _target(facts, stream)) and not _tells_any(rule, facts, staying)
     }
     present = sorted(name for name, rule in going.items() if not needed_by(facts, bucket, rule))
     if not present:
@@ -47,6 +51,17 @@ def _without(
         why=f"without {', '.join(present)}",
         before=Before(READ, owner, have.document),
     )
+
+
+def _tells_any(rule: Rule, facts: Facts, streams: list[Stream]) -> bool:
+    """Whether a stream that stays is told of its files by this rule: of the same folder and queue."""
+    for stream in streams:
+        target = None
+        with suppress(Blocked, CannotTell):
+            target = _target(facts, stream)
+        if rule.is_of(stream, target):
+            return True
+    return False
 
 
 def _target(facts: Facts, stream: Stream) -> str | None:
