@@ -473,3 +473,13 @@ def live_run():
         )
     )
     return lambda yes: Run(live, "down", None, None, None, yes=yes)  # type: ignore[arg-type]
+
+
+def test_a_left_over_pipe_leaves_the_rule_of_a_stream_that_reads_the_same_folder():
+    stays, pipes = SETTINGS.streams[0], healthy(SETTINGS)["pipes"]
+    old_pipe = replace(stays.pipe, name=type(stays.pipe.name)("OLD_PIPE"))
+    old = replace(stays, name="OLD_PIPE", pipe=old_pipe)
+    facts = known({"left_over": (old,), "pipes": {**pipes, old_pipe.name: pipes[stays.pipe.name]}})
+    assert facts.channel(old) == facts.channel(stays)
+    assert list(rules.plan_streams(facts, (old,))) == []
+    assert list(rules.plan_streams(facts, (old, stays))) != []
