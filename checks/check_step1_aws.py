@@ -49,8 +49,8 @@ def check_bucket_region(buckets: dict[str, Bucket], settings: Settings) -> None:
     of_them = [name for name in buckets if name in wrong or len(settings.buckets) == 1]
     observed = alone_or_named(settings, {name: buckets[name].region for name in of_them})
     wanted = alone_or_named(settings, {name: settings.aws.bucket_named(name).region for name in of_them})
-    keys = ", ".join(f"aws.buckets.{name}.region" for name in wrong if name != settings.aws.bucket)
-    with mended_by(remedy(f"correct {keys} in the settings"), only=bool(keys)):
+    keys = ", ".join(settings.aws.key_of(name, "region") for name in wrong)
+    with mended_by(remedy(f"correct {keys} in the settings")):
         assert observed == wanted, "S3 only notifies queues of the bucket's own region"
 
 
@@ -247,10 +247,10 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
         asked = decrypting(arn, settings, bucket.region)
         if bucket.kms_key_arn != arn and not any(judged(text, asked) is not False for text in held):
             wanted[name] = bucket.kms_key_arn
-    keys = ", ".join(f"aws.buckets.{name}.kms_key_arn" for name in wanted if name != settings.aws.bucket)
+    keys = ", ".join(settings.aws.key_of(name, "kms_key_arn") for name in wanted)
     mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))
     observed = alone_or_named(settings, {name: arns[name] for name in wanted})
-    with mended_by(mend, only=bool(keys)):
+    with mended_by(mend):
         assert observed == alone_or_named(settings, wanted), "nothing lets the role decrypt with that key"
 
 

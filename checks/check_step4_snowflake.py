@@ -389,10 +389,12 @@ def check_operator_has_its_rights(
 @check(remedy="DROP PIPE the other one; its rows are in the table twice since it was made", see="two-pipes")
 def check_no_other_pipe_loads_the_same(facts: Facts, stream: Stream) -> None:
     """No other pipe loads the stream's files into its table: every row would be there twice."""
+    meant_by_the_settings = under_another_name(facts, stream)  # step4.pipe-exists names it
     others = [
         str(other.name) for other in facts.other_pipes if stream.name in other.repeats and not other.stopped
     ]
-    assert others == [], "every pipe has its own load history"
+    found = [name for name in others if name not in meant_by_the_settings]
+    assert found == [], "every pipe has its own load history"
 
 
 @check(

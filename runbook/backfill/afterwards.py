@@ -10,9 +10,10 @@ from runbook.backfill.result import Result
 from runbook.clouds.failures import SqlFailed
 from runbook.errors import RunbookError
 from runbook.facts.views import Found, without_a_column
+from runbook.kinds import SNOWPLOWS
 from runbook.settings import Settings, Stream
+from runbook.settings.watch import FEWEST_ROWS
 
-FEWEST_ROWS = 200  # before a share says something; watching has the same
 MOST_ROWS = 10_000_000  # whose JSON is parsed again to look for schemas
 NAMED = 5
 
@@ -31,16 +32,13 @@ def advice(
 
 
 def _share(loaded: Sequence[Result], limit: float) -> Iterator[str]:
-    rows = {kind: sum(each.rows for each in loaded if each.stream.kind == kind) for kind in KINDS}
+    rows = {kind: sum(each.rows for each in loaded if each.stream.kind == kind) for kind in SNOWPLOWS}
     whole = sum(rows.values())
     if whole >= FEWEST_ROWS and all(rows.values()) and rows["bad_rows"] / whole * 100 > limit:
         yield (
             f"{rows['bad_rows'] / whole:.0%} of the loaded rows are bad rows; the limit is {limit:g} % "
             "(watch.limits.bad_rows_percent)"
         )
-
-
-KINDS = ("enriched", "bad_rows")
 
 
 def _schemas(

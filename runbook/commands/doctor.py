@@ -94,9 +94,8 @@ def _bucket(facts: Facts, wanted: S3Bucket) -> Iterator[Finding]:
         yield Finding(1, "aws", f"{its} is in {wanted.region}", "held")
     else:
         aws = facts.settings.aws
-        key = aws.region_key(wanted.name)
-        mend = f"{key if wanted.name == aws.bucket else f'aws.buckets.{wanted.name}.region'}: {bucket.region}"
-        why = f"{key} says {wanted.region}"
+        mend = f"{aws.key_of(wanted.name, 'region')}: {bucket.region}"
+        why = f"{aws.region_key(wanted.name)} says {wanted.region}"
         yield Finding(1, "aws", f"{its} is in {bucket.region}", "missing", why, mend)
     for stream in facts.settings.in_bucket(wanted.name):
         try:

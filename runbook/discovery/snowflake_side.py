@@ -15,7 +15,7 @@ from runbook.discovery.differences import differences, file_column_statements
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
 from runbook.facts.copy_statement import CopyStatement, read
-from runbook.facts.found_format import format_of
+from runbook.facts.found_format import described, format_of
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined
@@ -215,20 +215,7 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
 
 
 def _integration(reader: Reader, pipe: FoundPipe) -> dict[str, str]:
-    name = Identifier(str(pipe.stage["storage_integration"]))
-    rows = ask(
-        lambda: reader.sql(f"DESC INTEGRATION {name.sql}"),
-        f"The integration {name.sql}",
-        f"USAGE on integration {name.sql}",
-    )
-    if rows is None:
-        raise CannotTell(
-            f"The integration {name.sql} of the stage cannot be seen",
-            why="it was dropped, or our role may not see it",
-            remedy=f"grant the role USAGE on integration {name.sql}, or read as ACCOUNTADMIN",
-            missing_right=f"USAGE on integration {name.sql}",
-        )
-    return {str(row["property"]): str(row["property_value"] or "") for row in rows}
+    return described(reader, "integration", Identifier(str(pipe.stage["storage_integration"])))
 
 
 def _describe_role(pipe: FoundPipe, integration: dict[str, str], found: Described) -> None:

@@ -6,7 +6,8 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.snowflake import ask
-from runbook.settings import QualifiedName
+from runbook.settings import Identifier, QualifiedName
+from runbook.sql import Keyword
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,11 @@ def format_of(reader: Reader, copy: CopyStatement, stage: QualifiedName) -> Form
     if on_stages := on_stage.get("FORMAT_NAME", "").replace('\\"', '"'):  # as DESC writes quotes
         text = f"COPY INTO x FROM @x FILE_FORMAT = {on_stages}"
         name = read(text, stage.database, stage.schema).file_format
-    return Format(name, _named(reader, name)) if name else Format(None, {**on_stage, **copy.options})
+    return (
+        Format(name, described(reader, "file format", name))
+        if name
+        else Format(None, {**on_stage, **copy.options})
+    )
 
 
 def format_on_stage(reader: Reader, stage: QualifiedName) -> dict[str, str]:
@@ -51,18 +56,15 @@ def format_on_stage(reader: Reader, stage: QualifiedName) -> dict[str, str]:
     }
 
 
-def _named(reader: Reader, file_format: QualifiedName) -> dict[str, str]:
-    name = file_format.sql
-    rows = ask(
-        lambda: reader.sql(f"DESC FILE FORMAT {name}"),
-        f"The file format {name}",
-        f"USAGE on file format {name}",
-    )
+def described(reader: Reader, kind: str, name: Identifier | QualifiedName) -> dict[str, str]:
+    """The properties of an integration or a file format. Raises CannotTell for a missing right."""
+    what, right = f"The {kind} {name.sql}", f"USAGE on {kind} {name.sql}"
+    rows = ask(lambda: reader.sql(f"DESC {Keyword(kind.upper()).sql} {name.sql}"), what, right)
     if rows is None:
         raise CannotTell(
-            f"The file format {name} cannot be seen",
+            f"{what} cannot be seen",
             why="it was dropped, or our role may not see it",
-            remedy=f"grant the role USAGE on file format {name}",
-            missing_right=f"USAGE on file format {name}",
+            remedy=f"grant the role {right}",
+            missing_right=right,
         )
-    return {str(row["property"]): str(row["property_value"]) for row in rows}
+    return {str(row["property"]): str(row["property_value"] or "") for row in rows}

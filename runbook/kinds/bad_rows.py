@@ -5,18 +5,13 @@ Source: https://docs.snowplow.io/docs/fundamentals/failed-events/
 
 import json
 
+from runbook.kinds import documents
 from runbook.kinds.enriched import CANARY
 from runbook.sql import literal
 
 NUMBER = 1
 MAY_STAY_AWAY = True
-FORMAT = {
-    "TYPE": "JSON",
-    "COMPRESSION": "AUTO",
-    "STRIP_OUTER_ARRAY": "false",
-    "REPLACE_INVALID_CHARACTERS": "true",
-    "SKIP_BYTE_ORDER_MARK": "true",
-}
+FORMAT = documents.FORMAT
 
 SCHEMA = f"iglu:{CANARY}/canary/jsonschema/1-0-0"
 CANARYS_COLUMNS = frozenset({"DOCUMENT"})
@@ -31,9 +26,7 @@ def canary(run: str) -> str:
     return json.dumps({"schema": SCHEMA, "data": {"run": run}})
 
 
-def misread(_columns: frozenset[str]) -> str:
-    """Nothing: what is not JSON does not become a row."""
-    return "0"
+misread = documents.misread
 
 
 def wrong_in(plain: bytes) -> str:

@@ -66,6 +66,10 @@ class Aws(Model):
         """The setting that says a bucket's region."""
         return f"aws.buckets.{bucket}.region" if bucket in self.buckets else "aws.region"
 
+    def key_of(self, bucket: str, value: str) -> str:
+        """The setting that gives a bucket a ``region`` or ``kms_key_arn`` of its own."""
+        return f"aws.{value}" if bucket == self.bucket else f"aws.buckets.{bucket}.{value}"
+
     def bucket_named(self, name: str) -> S3Bucket:
         """A bucket with its region and key; one that is not ``bucket`` has its key where that can be its."""
         own = self.buckets.get(name, OtherBucket())

@@ -22,6 +22,10 @@ Variable = Annotated[str, AfterValidator(_variable)]
 CheckId = Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9-]+$")]
 
 
+FEWEST_ROWS = 200
+"""Of fewer rows, a share of bad ones says nothing."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -53,6 +57,7 @@ class Limits(_Model):
     latency_p95_minutes: float | None = Field(default=30, gt=0)
     backlog_files: int | None = Field(default=1000, ge=1)
     bad_rows_percent: float | None = Field(default=20, ge=0, le=100)
+    """Judged of ``FEWEST_ROWS`` or more."""
     quiet_hours: Mapping[str, float] = Field(default_factory=dict)
     """By stream: the longest silence; without, it is learned from the past weeks."""
 

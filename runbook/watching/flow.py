@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from statistics import quantiles
 
 from runbook.facts.rhythm import Silence
+from runbook.settings.watch import FEWEST_ROWS
 from runbook.watching.causes import Cause
 
 PRODUCER = "watch.producer-is-not-silent"
@@ -22,8 +23,7 @@ BAD_ROWS = "watch.bad-row-share-is-within-its-limit"
 BAD_SCHEMAS = "watch.bad-rows-of-no-schema-jump"
 OWN = (PRODUCER, NOTIFIED, LOADED, LATENCY, BACKLOG, BAD_ROWS, BAD_SCHEMAS)
 
-FEWEST = 5  # samples of a latency, and hundreds of rows of a share, before they are judged
-FEWEST_ROWS = 200
+FEWEST = 5  # samples of a latency, before they are judged
 JUMP, FEWEST_BAD = 5, 100  # times the most of any day before; rows, before that is news
 
 

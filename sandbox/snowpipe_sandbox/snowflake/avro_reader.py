@@ -25,7 +25,7 @@ import pyarrow as pa
 import zstandard
 
 from snowpipe_sandbox.snowflake.load_errors import FileError
-from snowpipe_sandbox.snowflake.rows import Chunk, Place, column_names
+from snowpipe_sandbox.snowflake.rows import Chunk, Documents, column_names
 
 MAGIC = b"Obj\x01"
 PARSING_ERROR = 100155
@@ -104,7 +104,7 @@ def _chunks(file: _Bytes) -> Iterator[Chunk]:
             raise ValueError("a block does not end as the header says")
         numbers = list(range(number, number + count))
         table = pa.table([pa.array(documents, pa.string())], names=column_names(1))
-        yield Chunk(table, numbers, _Places(numbers, documents), count, [])
+        yield Chunk(table, numbers, Documents(numbers, documents), count, [])
         number += count
 
 
@@ -193,15 +193,3 @@ def _snappy(block: bytes) -> bytes:
         if byte < 0x80:
             break
     return bytes(pa.Codec("snappy").decompress(block, size))
-
-
-@dataclass(slots=True)
-class _Places:
-    """Rows have no lines; a rejected one is quoted as its document."""
-
-    numbers: list[int]
-    documents: list[str]
-
-    def place(self, index: int) -> Place:
-        number = self.numbers[index]
-        return Place(number, number, 0, self.documents[index].encode(), self.documents[index])

@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from snowpipe_sandbox.snowflake import load_errors
 from snowpipe_sandbox.snowflake.formats import FormatOptions
 from snowpipe_sandbox.snowflake.load_errors import FileError
-from snowpipe_sandbox.snowflake.rows import Chunk, Place, column_names
+from snowpipe_sandbox.snowflake.rows import Chunk, Documents, Place, column_names
 
 ROWS_PER_CHUNK = 2_000
 IN_MEMORY = 16 * 1024 * 1024
@@ -90,7 +90,7 @@ def _chunks(file: pq.ParquetFile, reading: _Reading) -> Iterator[Chunk]:
         rejected = {error.row_number for error in errors}
         numbers = [n for n in range(number, number + batch.num_rows) if n not in rejected]
         table = pa.table([pa.array(documents, pa.string())], names=column_names(1))
-        yield Chunk(table, numbers, _Places(numbers, documents), batch.num_rows, errors)
+        yield Chunk(table, numbers, Documents(numbers, documents), batch.num_rows, errors)
         number += batch.num_rows
 
 
@@ -244,15 +244,3 @@ def _moment(value: int, per_second: int, zone: tzinfo | None) -> str:
     text = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
     text = text.removesuffix("000")
     return f"{text} {moment:%z}" if zone else text
-
-
-@dataclass(slots=True)
-class _Places:
-    """Rows have no lines; a rejected one is quoted as its document."""
-
-    numbers: list[int]
-    documents: list[str]
-
-    def place(self, index: int) -> Place:
-        number = self.numbers[index]
-        return Place(number, number, 0, self.documents[index].encode(), self.documents[index])

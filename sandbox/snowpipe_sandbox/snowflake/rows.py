@@ -53,6 +53,19 @@ class Origin(Protocol):
 
 
 @dataclass(slots=True)
+class Documents:
+    """The origin of rows that have no lines: a rejected one is quoted as its document."""
+
+    numbers: Sequence[int]
+    documents: Sequence[str]
+
+    def place(self, index: int) -> Place:
+        """The place of the chunk's row ``index`` (from 0)."""
+        number = self.numbers[index]
+        return Place(number, number, 0, self.documents[index].encode(), self.documents[index])
+
+
+@dataclass(slots=True)
 class Chunk:
     """Some consecutive records of a file.
 
