@@ -17,7 +17,8 @@ from runbook.claims import check
 from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.objects import StorageIntegration
-from runbook.remedy import invoke
+from runbook.facts.rights import GRANTS_EVERYTHING
+from runbook.remedy import NOTHING, invoke
 from runbook.settings import Settings
 from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
@@ -28,8 +29,40 @@ def check_roles_exist(facts: Facts, settings: Settings) -> None:
 
     A recreated role holds nothing, so its grants come with it.
     """
-    wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
-    assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
+    snowflake = settings.snowflake
+    gone = {snowflake.loader_role, snowflake.operator_role} - facts.roles
+    back = NOTHING
+    if snowflake.loader_role in gone and (owner := _owner_of_the_pipes(facts)):
+        back = meant("snowflake.loader_role", owner, "step2-snowflake", "step4-snowflake")
+    elif snowflake.operator_role in gone and (on_call := _operator_of_the_pipes(facts)):
+        back = meant("snowflake.operator_role", on_call, "step2-snowflake", "step4-snowflake")
+    with mended_by(back, only=bool(back)):
+        assert sorted(gone) == [], "a role does not exist, or may not be seen"
+
+
+def _owner_of_the_pipes(facts: Facts) -> str:
+    """The one role that owns the streams' pipes as a loader does; empty where nobody can tell.
+
+    What a dropped role owned belongs to the role that dropped it.
+    """
+    owners = set()
+    with suppress(CannotTell):
+        owners = {pipe.owner for stream in facts.settings.streams if (pipe := facts.pipe(stream))}
+    return owners.pop() if len(owners) == 1 and not owners & _administrators(facts.settings) else ""
+
+
+def _operator_of_the_pipes(facts: Facts) -> str:
+    """The one role beside their owner's that may operate the streams' pipes; empty where nobody can tell."""
+    found: set[str] = set()
+    with suppress(CannotTell):
+        found = set().union(*(facts.operators(stream) for stream in facts.settings.streams))
+    found -= _administrators(facts.settings) | {facts.settings.snowflake.loader_role}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _administrators(settings: Settings) -> set[str]:
+    snowflake = settings.snowflake
+    return {*GRANTS_EVERYTHING, "SYSADMIN", str(snowflake.admin_role), str(snowflake.owner_role)}
 
 
 @check(remedy=invoke("step2-snowflake"), see="roles", needs=("step2.roles-exist",))
