@@ -29,6 +29,7 @@ from runbook.ledger.findings import (
     partly_loaded,
     touched,
     twice,
+    without_a_name,
 )
 from runbook.policies.refusals import of_files
 from runbook.remedy import FILES, STREAM, invoke, remedy
@@ -337,6 +338,12 @@ SEES_ALL = remedy(
 )
 
 
+NAMES_FILES = remedy(
+    "have whatever empties _file leave it as it is: until these rows name their files again, nobody can tell "
+    "which are missing, or there twice"
+)
+
+
 @check(
     remedy=(
         "unless on purpose (keeps_rows: false)",
@@ -357,6 +364,10 @@ def check_loaded_rows_are_still_there(ledger: Ledger, stream: Stream) -> None:
     Where a job deletes them as a rule, streams.STREAM.keeps_rows: false says so.
     """
     assert gone(ledger) == [], "the table was truncated, replaced, or rows were deleted"
+    with advice(remedy=NAMES_FILES):
+        assert without_a_name(ledger) == [], (
+            f"{ledger.evidence.table.unnamed:,} rows of the table name no file, and may be theirs"
+        )
     with advice(remedy=SEES_ALL):
         hidden = ledger.evidence.table.hidden
         seen = f"all but {hidden:,} rows of the table" if hidden else "all rows"
