@@ -367,6 +367,13 @@ def settings_name_another_operator_role(at: Installation) -> Iterator[None]:
     yield from _setting(at, "INVOKE_SNOWFLAKE_OPERATOR_ROLE", "ONCALL")
 
 
+@fault("settings", "loader", "operator", "roles", "usage")
+def settings_name_another_owner_role(at: Installation) -> Iterator[None]:
+    at.sql("CREATE ROLE PLATFORM")
+    at.sql("GRANT ROLE PLATFORM TO ROLE ACCOUNTADMIN")
+    yield from _setting(at, "INVOKE_SNOWFLAKE_OWNER_ROLE", "PLATFORM")
+
+
 @fault("settings", "format", "pipe", "stops")
 def settings_name_another_file_format(at: Installation) -> Iterator[None]:
     yield from _setting(at, "INVOKE_SNOWFLAKE_FILE_FORMAT_ENRICHED", "TSV")
