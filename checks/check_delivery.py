@@ -339,8 +339,8 @@ SEES_ALL = remedy(
 
 
 NAMES_FILES = remedy(
-    "have whatever empties _file leave it as it is: until these rows name their files again, nobody can tell "
-    "which are missing, or there twice"
+    "have whatever changes _file put it back: until these rows name their files again, nobody can tell which "
+    "are missing, or there twice"
 )
 
 

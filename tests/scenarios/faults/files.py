@@ -242,6 +242,16 @@ def file_names_emptied(at: Installation) -> Iterator[None]:
 
 
 @fault("file")
+def file_names_rewritten(at: Installation) -> Iterator[None]:
+    """As URLs, by a job that makes all tables alike: loaded again, they would be there twice."""
+    key = at.put("events", "renamed.gz", _gz(3))
+    at.settle()
+    at.sql(f"UPDATE {TABLE} SET _file = 's3://bucket/' || _file WHERE _file = '{key}'")
+    yield
+    at.sql(f"UPDATE {TABLE} SET _file = '{key}' WHERE _file LIKE 's3:%'")
+
+
+@fault("file")
 def rows_deleted_by_a_retention_job(at: Installation) -> None:
     """By the events' own time, as such jobs do: rows of several files go, and not all of each."""
     for number in range(2):
