@@ -45,7 +45,7 @@ def _owner_of_the_pipes(facts: Facts) -> str:
 
     What a dropped role owned belongs to the role that dropped it.
     """
-    owners = set()
+    owners: set[str] = set()
     with suppress(CannotTell):
         owners = {pipe.owner for stream in facts.settings.streams if (pipe := facts.pipe(stream))}
     return owners.pop() if len(owners) == 1 and not owners & _administrators(facts.settings) else ""
@@ -55,7 +55,7 @@ def _operator_of_the_pipes(facts: Facts) -> str:
     """The one role beside their owner's that may operate the streams' pipes; empty where nobody can tell."""
     found: set[str] = set()
     with suppress(CannotTell):
-        found = set().union(*(facts.operators(stream) for stream in facts.settings.streams))
+        found = {role for stream in facts.settings.streams for role in facts.operators(stream)}
     found -= _administrators(facts.settings) | {facts.settings.snowflake.loader_role}
     return found.pop() if len(found) == 1 else ""
 
@@ -82,7 +82,7 @@ def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
 
 def _owner_of_the_stages(facts: Facts) -> str:
     """The role that owns every stream's stage, where it is another one; empty where nobody can tell."""
-    owners = set()
+    owners: set[str] = set()
     with suppress(CannotTell):
         owners = {stage.owner for stream in facts.settings.streams if (stage := facts.stage(stream))}
     owners -= {facts.settings.snowflake.owner_role, *GRANTS_EVERYTHING}
