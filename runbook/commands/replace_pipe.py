@@ -151,6 +151,13 @@ def _tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
     say(style.paint(f"{found.stream.name}: {found.stream.pipe} loads by the COPY as written", "green"))
     if found.stays_paused:
         say(f"  it is paused, as before: invoke resume --stream {found.stream.name}")
+    elif found.was_held and found.note:
+        text = (
+            f"a replacement that was cut off had paused it at {found.note.begun:%Y-%m-%d %H:%M} UTC, and "
+            "it runs again; if somebody paused it by SQL since then, which cannot be told from that: "
+            f"invoke pause --stream {found.stream.name}"
+        )
+        say(wrapped("  note: ", text, style))
     missing = list(plan.missing) if plan else []
     for verdict in missing:
         text = f"{verdict.file.key}: {SAYS[verdict.kind]}; {verdict.why or 'queued'}"
