@@ -69,7 +69,7 @@ def replace_pipe(
     if quiet:
         say_json(_as_json(run, found, changes, plan, dry_run=dry_run))
     elif found.note and not dry_run:
-        _tell_end(found, plan)
+        tell_end(found, plan)
     return 0 if dry_run or not plan or all(each.kind is Kind.WAITING for each in plan.missing) else 1
 
 
@@ -146,7 +146,8 @@ def _tell(found: Replacement, changes: list[SqlChange | AwsChange]) -> None:
         )
 
 
-def _tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
+def tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
+    """What came of it, and what is left to a person."""
     style = Style.of(sys.stdout)
     say(style.paint(f"{found.stream.name}: {found.stream.pipe} loads by the COPY as written", "green"))
     if found.stays_paused:

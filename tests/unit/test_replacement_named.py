@@ -10,10 +10,11 @@ from checks.check_step4_snowflake import (
     check_pipe_takes_notifications,
 )
 from checks.conftest import Advised
+from runbook.commands.replace_pipe import tell_end
 from runbook.facts.belongings import Belongings, constants
-from runbook.facts.objects import Pause
+from runbook.facts.objects import Pause, PipeStatus
 from runbook.replacing.note import Note
-from runbook.replacing.procedure import told_otherwise
+from runbook.replacing.procedure import Replacement, told_otherwise
 from runbook.settings import Settings, read
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, QUEUE, pipe
@@ -32,6 +33,19 @@ def test_a_replacement_that_was_cut_off_is_named_and_its_pause_is_not(settings: 
         check_pipe_is_not_paused(paused, whole, stream)
     with pytest.raises(pytest.skip.Exception):
         check_pipe_is_not_paused(paused, held, stream)
+
+
+def test_who_goes_on_after_a_cut_says_that_a_pause_by_sql_cannot_be_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, have = settings.stream("events"), Belongings({}, (), {})
+    note = Note("ours", have, None, MADE, MADE, MADE)
+    for comment, says in ((str(note), "invoke pause --stream events"), ("ours", "")):
+        made: Any = pipe(settings, stream, comment=comment)
+        found = Replacement(stream, made, PipeStatus({}), "", have, "", note)
+        tell_end(found, None)
+        assert says in capsys.readouterr().out
+        assert found.was_held == bool(says)
 
 
 TOPIC = "arn:aws:sns:us-west-2:111122223333:files"
