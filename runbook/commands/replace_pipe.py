@@ -15,7 +15,7 @@ from runbook.ledger import looking
 from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence as known
 from runbook.loading.planning import BackfillPlan, plan_files
-from runbook.plan import AwsChange, SqlChange, advice
+from runbook.plan import AwsChange, SqlChange, again
 from runbook.replacing import statements
 from runbook.replacing.procedure import (
     Replacement,
@@ -80,7 +80,7 @@ def _work(run: Run, found: Replacement) -> BackfillPlan | None:
         raise CannotTell(
             f"A statement of the replacement of {found.stream.pipe} was refused",
             why=str(error),
-            remedy=f"{advice(error)}then run `invoke replace-pipe --stream {found.stream.name}` again",
+            remedy=again(error, f"replace-pipe --stream {found.stream.name}"),
         ) from None
 
 
