@@ -155,7 +155,7 @@ def tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
     elif found.was_held and found.note:
         text = (
             f"a replacement that was cut off had paused it at {found.note.begun:%Y-%m-%d %H:%M} UTC, and "
-            "it runs again; if somebody paused it by SQL since then, which cannot be told from that: "
+            "it runs again; if somebody paused it by SQL since then, which looks the same: "
             f"invoke pause --stream {found.stream.name}"
         )
         say(wrapped("  note: ", text, style))

@@ -69,7 +69,7 @@ class Replacement:
 
     @property
     def was_held(self) -> bool:
-        """Whether a run that was cut off holds the pipe: a pause by SQL cannot be told from its own."""
+        """Whether a run that was cut off holds the pipe: a person's pause by SQL looks like its own."""
         return bool(self.pipe.comment.startswith(MARK) and self.note and self.note.is_of_old(self.pipe))
 
 
