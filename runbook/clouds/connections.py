@@ -242,6 +242,10 @@ class Clouds:
 
     side_by_side = staticmethod(side_by_side)
 
+    def aside(self) -> Executor:
+        """A thread beside this one, for a statement that is to end whatever happens here."""
+        return ThreadPoolExecutor(1)
+
     def close(self) -> None:
         """End the Snowflake sessions; errors are of no interest any more."""
         with self._lock:

@@ -12,7 +12,7 @@ Longer than 400 lines: one run of loading, in its order.
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -88,14 +88,6 @@ class Stop:
         # another thread's words: this one may be in the middle of a line
         threading.Thread(target=note, args=(_ENDS_SOON,), daemon=True).start()
 
-    @staticmethod
-    def finish(statement: Callable[[], T]) -> T:
-        """Run in another thread: in the main one the connector cancels a statement at Ctrl-C."""
-        if threading.current_thread() is not threading.main_thread():
-            return statement()
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(statement).result()
-
 
 @dataclass
 class Loaded:
@@ -147,11 +139,16 @@ class Loader:
         """The lease for that long, before the last look; Ctrl-C does not cut it off."""
         if self.holding is None:
             raise AssertionError("nothing is loaded without a lease")
-        self.stop.finish(partial(self.holding.hold, seconds))
+        self._finished(partial(self.holding.hold, seconds))
 
     def _keep(self) -> None:
         if self.holding is not None:
-            self.stop.finish(self.holding.keep)
+            self._finished(self.holding.keep)
+
+    def _finished(self, statement: Callable[[], T]) -> T:
+        """Run beside the main thread: in that one the connector cancels a statement at Ctrl-C."""
+        with self.run.writer.clouds.aside() as pool:
+            return pool.submit(statement).result()
 
     # -- COPY ------------------------------------------------------------------------------------------
 
@@ -388,7 +385,7 @@ class Loader:
 
     def _statements(self, change: SqlChange, texts: Sequence[str], receipts: list[Receipt]) -> list[Row]:
         answer = self.run.writer.answer
-        return self._run(change, texts, receipts, lambda text: self.stop.finish(lambda: answer(text)))
+        return self._run(change, texts, receipts, lambda text: self._finished(lambda: answer(text)))
 
     def _run(
         self,

@@ -4,12 +4,13 @@ A schedule is a list of actions with a seed each, so it can be played again and 
 """
 
 import random
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
+
+from greenlet import GreenletExit, greenlet
 
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.clouds.reader import Reader
@@ -59,6 +60,7 @@ class Operator:
         self.name = name
         self.play = play
         self.command = command
+        self.run_id = f"run-{id(self)}"
         self.ended = ""
         self.result: Any = None
         self.failure: BaseException | None = None
@@ -66,11 +68,9 @@ class Operator:
         self.session: Session | None = None
         self.killed = False
         self.kill_after = False
-        self._go = threading.Semaphore(0)
-        self._back = threading.Semaphore(0)
         self.clouds = ModelClouds(play.settings, play.stream, play.world, self.turn)
         self.clouds.has_file = play.has_file
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._fiber = greenlet(self._work)
 
     @property
     def is_blocked(self) -> bool:
@@ -78,13 +78,11 @@ class Operator:
         return self.session is not None and self.session.waits(self.statement)
 
     def start(self) -> None:
-        self._thread.start()
-        self._back.acquire()
+        self._fiber.switch()
 
     def step(self) -> None:
         """Let it run its next statement, up to the one after."""
-        self._go.release()
-        self._back.acquire()
+        self._fiber.switch()
 
     def kill(self) -> None:
         """End its process here."""
@@ -102,10 +100,15 @@ class Operator:
                 raise Killed
             return
         self.statement, self.session = statement, session
-        self._back.release()
-        self._go.acquire()
+        try:
+            self._fiber.parent.switch()
+        except GreenletExit:  # nobody waits for it any more
+            self.killed = True
         if self.killed:
             raise Killed
+
+    def now(self) -> float:
+        return self.play.world.now.timestamp()
 
     def sleep(self, seconds: float) -> None:
         if self.killed:
@@ -115,8 +118,8 @@ class Operator:
 
     def _work(self) -> None:
         play = self.play
-        reader = Reader(self.clouds, now=lambda: play.world.now.timestamp(), sleep=self.sleep)
-        record = Silent(f"run-{id(self)}")
+        reader = Reader(self.clouds, now=self.now, sleep=self.sleep)
+        record = Silent(self.run_id)
         run = Run(play.settings, self.name, reader, Writer(self.clouds), record, yes=True)  # type: ignore[arg-type]
         try:
             self.result = self.command(run)
@@ -130,7 +133,6 @@ class Operator:
         finally:
             if not self.killed:
                 self.clouds.close()
-            self._back.release()
 
     @property
     def is_alive(self) -> bool:
@@ -145,6 +147,7 @@ class Play:
     seed: int
     steps: list[Step]
     story: list[str] = field(default_factory=list)
+    kind: ClassVar[type[World]] = World
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -154,7 +157,7 @@ class Play:
         self.has_file = self.random.random() < 0.85
         lag = self.random.choice([None, timedelta(hours=2), timedelta(days=2)])
         definition = self.random.choice([self.wanted, self.old])
-        self.world = World(definition, prefix=self.stream.prefix, account_lag=lag)
+        self.world = self.kind(definition, prefix=self.stream.prefix, account_lag=lag)
         self.world.pipe.grants = {("ROLE", "SNOWPLOW_OPERATOR", p, False) for p in ("MONITOR", "OPERATE")}
         self.world.pipe.comment = "ours"
         self._files = self._version = 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from typing import Any
 
 from snowflake.connector.errors import NotSupportedError, ProgrammingError
@@ -20,6 +21,11 @@ from runbook.settings import Settings, Stream
 from tests.simulation.world import Attempt, Refusal, Row, Staged, World
 
 NAMES = re.compile(r"'((?:[^'\\]|''|\\.)*)'")
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.DOTALL)
 
 
 def texts(statement: str) -> list[str]:
@@ -52,11 +58,12 @@ class Session:
         self.pipe = re.escape(stream.pipe.sql)
         self.has_file = True
         self.who = "our"
+        self.number = 0
         self._in_transaction = False
         self._gone: list[Row] = []
         self._staged: list[Staged] = []
         self.rules: list[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Answer]]] = [
-            (re.compile(pattern, re.DOTALL), answer) for pattern, answer in self._rules()
+            (compiled(pattern), answer) for pattern, answer in self._rules()
         ]
 
     def _rules(self) -> list[tuple[str, Callable[[str, re.Match[str]], Answer]]]:
@@ -100,7 +107,7 @@ class Session:
 
     def execute(self, statement: str) -> Answer:
         """Run one statement; raises ProgrammingError as Snowflake refuses."""
-        self.world.now += timedelta(milliseconds=10)
+        self.world.tick(statement)
         for pattern, answer in self.rules:
             if found := pattern.match(statement.strip()):
                 try:
@@ -108,6 +115,16 @@ class Session:
                 except Refusal as refused:
                     raise ProgrammingError(msg=str(refused), errno=refused.errno, sqlstate="55000") from None
         raise AssertionError(f"the model does not know this statement: {statement}")
+
+    def copied(self, world: World) -> "Session":
+        """The same session with a copy of its world."""
+        other = type(self)(world, self.stream)
+        other.number = self.number
+        other.has_file, other.who, other._in_transaction = self.has_file, self.who, self._in_transaction
+        other._gone, other._staged = list(self._gone), list(self._staged)
+        if self.world.lock is self:
+            world.lock = other
+        return other
 
     def close(self) -> None:
         """The session is gone, and its transaction with it."""
@@ -481,8 +498,8 @@ class Bucket:
         return {"QueueConfigurations": [queue_rule(self.stream, self.world.rule_queue)]}
 
     def put_bucket_notification_configuration(self, **given: Any) -> Any:
-        self.turn("PutBucketNotificationConfiguration")
         (rule,) = given["NotificationConfiguration"]["QueueConfigurations"]
+        self.turn(f"PutBucketNotificationConfiguration {rule['QueueArn']}")
         self.world.rule_queue = rule["QueueArn"]
         return {"ResponseMetadata": {"RequestId": "R"}}
 
@@ -505,6 +522,9 @@ class ModelClouds(Clouds):
     def side_by_side(self, width: int) -> Any:
         """One after the other, so that a seed repeats."""
         return Inline(width)
+
+    def aside(self) -> Any:
+        return Inline()
 
     def snowflake(self, purpose: str) -> Any:
         if purpose not in self._sessions:

@@ -11,6 +11,7 @@ https://docs.snowflake.com/en/user-guide/data-load-snowpipe-manage
 """
 
 from collections.abc import Callable, Collection, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
@@ -111,7 +112,7 @@ class Attempt:
     size: int = 0
 
 
-@dataclass(order=True)
+@dataclass(order=True, frozen=True)
 class Message:
     due: datetime
     queue: str
@@ -149,6 +150,34 @@ class World:
         self.doubled: list[tuple[str, str, set[str]]] = []
         """Same content put into the table again: the file, by what, and by what it was there already."""
 
+    def copied(self) -> "World":
+        """A world of its own, as this one is; nobody's transaction is open in it."""
+        other = copy(self)
+        other.bucket, other.leases, other.lock = dict(self.bucket), dict(self.leases), None
+        other.messages, other.history, other.doubled = (
+            list(self.messages),
+            list(self.history),
+            list(self.doubled),
+        )
+        other.table = replace(self.table, rows=list(self.table.rows), memory=dict(self.table.memory))
+        other.pipe, *other.former = [
+            replace(
+                pipe,
+                parameters=dict(pipe.parameters),
+                grants=set(pipe.grants),
+                pending=dict(pipe.pending),
+                loading=dict(pipe.loading),
+                sources=dict(pipe.sources),
+                known=dict(pipe.known),
+            )
+            for pipe in (self.pipe, *self.former)
+        ]
+        return other
+
+    def tick(self, statement: str) -> None:
+        """The time a statement takes."""
+        self.now += timedelta(milliseconds=10)
+
     def _next(self) -> int:
         self._ids += 1
         return self._ids
@@ -169,11 +198,11 @@ class World:
             ]
         return key
 
-    def deliver(self) -> bool:
-        """Everything S3 has to say by now; whether there was anything."""
-        due = [message for message in self.messages if message.due <= self.now]
-        self.messages = [message for message in self.messages if message.due > self.now]
-        for message in sorted(due):
+    def deliver(self, limit: int = 1000) -> bool:
+        """What S3 has to say by now, the first of it first; whether there was anything."""
+        due = sorted(message for message in self.messages if message.due <= self.now)[:limit]
+        for message in due:
+            self.messages.remove(message)
             if message.queue == self.pipe.queue and not self.pipe.stopped:
                 self._enqueue(message.key, "late event" if message.is_late else "event")
         return bool(due)
