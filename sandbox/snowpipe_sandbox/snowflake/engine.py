@@ -194,10 +194,33 @@ CHAIN = (
 """fakesnow's transforms for plain SQL, in its order; left out: what pretends (stages, SHOW, tags, users,
 information schema) and the cast of every SUM to DOUBLE, which would make counts come back as floats."""
 
+KEPT = "_kept"
+
+
+def _insert_overwrite(statement: exp.Expression) -> list[exp.Expression]:
+    """INSERT OVERWRITE reads what it inserts before it empties the table, which may be what it reads.
+
+    A statement sees what was there when it began: https://docs.snowflake.com/en/sql-reference/transactions
+    """
+    parts = list(transforms.insert_overwrite(statement))
+    if len(parts) == 1 or not isinstance(statement.expression, exp.Query):
+        return parts
+    emptied, insert = parts
+    kept = exp.Create(
+        this=exp.to_table(KEPT),
+        kind="TABLE",
+        replace=True,
+        properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        expression=insert.expression.copy(),
+    )
+    insert.set("expression", exp.select("*").from_(exp.to_table(KEPT)))
+    return [kept, emptied, insert]
+
+
 SPLITTERS = (
     transforms.merge,
     transforms.alter_table_add_multiple_columns,
-    transforms.insert_overwrite,
+    _insert_overwrite,
 )
 
 
