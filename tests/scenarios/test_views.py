@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from snowpipe_sandbox.snowplow.fields import FIELDS
 
 from tests.scenarios.conftest import Installation
+from tests.scenarios.receivers import Receiver, receiver
 
 WEB_PAGE = "com.snowplowanalytics.snowplow/web_page/1"
 ON = {"INVOKE_VIEWS_ENABLED": "1"}
@@ -34,6 +36,12 @@ def event(**fields: str) -> bytes:
     }
     assert not set(values) - {name for name, _ in FIELDS}
     return "\t".join(values.get(name, "") for name, _ in FIELDS).encode() + b"\n"
+
+
+@pytest.fixture
+def told() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
 
 
 def load(at: Installation, name: str, *lines: bytes) -> str:
@@ -220,7 +228,7 @@ def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installati
 
 @pytest.mark.slow
 def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
-    healthy: Installation,
+    healthy: Installation, told: Receiver
 ) -> None:
     """The corpus of hundreds is tests/unit/test_views.py's: the sandbox's engine takes minutes for it."""
     at = healthy
@@ -259,8 +267,28 @@ def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
     (told,) = [row["observed"] for row in found["checks"] if row["outcome"] == "failed"]
     assert "com.acme/new/1: 1" in told
     assert "com.v1.x/thing_1/3: 1" in told
-    watched = json.loads(at.run("watch", "--once", "--format", "json", expect=1).stdout)
-    assert "com.acme/new/1" in json.dumps(watched)
+
+    at.environment["THE_WEBHOOK"] = told.url("webhook")
+    file = at.folder / "watched.yaml"
+    route = {"kind": "webhook", "secret_from": "THE_WEBHOOK"}
+    file.write_text(yaml.safe_dump({"target": "sandbox", "watch": {"routes": {"team": route}}}))
+
+    def watched() -> list[list[str]]:
+        """The new names of each message so far, after two rounds more; both read everything."""
+        for _ in range(2):
+            at.run("-f", str(file), "watch", "--once", expect=1)
+            at.advance(hours=1)
+        return [[name for each in row["new"] for name in each["names"]] for row in told.of("webhook")]
+
+    assert watched() == [["com.acme/new/1", "com.v1.x/thing_1/3"]]
+    assert "com.acme/new/1: 1, first in" in told.of("webhook")[0]["text"]
+    load(at, "newer.gz", event(contexts=contexts(("com.acme/newer/jsonschema/1-0-0", {}))))
+    assert watched()[1:] == [["com.acme/new/1", "com.v1.x/thing_1/3", "com.acme/newer/1"]]
+    assert "now also com.acme/newer/1" in told.of("webhook")[1]["title"]
+    assert len(watched()) == 2
+    found = json.loads(at.run("-f", str(file), "watch", "--once", "--format", "json", expect=1).stdout)
+    (why,) = [each["why"] for each in found["causes"]]
+    assert "com.acme/new/1" in why
 
 
 @pytest.fixture
