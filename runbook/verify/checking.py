@@ -212,6 +212,7 @@ class CheckRun:
             title=claim.says,
             outcome="passed",
             needs=claim.needs,
+            deep=claim.deep,
         )
         if error is None:
             return base

@@ -162,7 +162,7 @@ def test_a_topic_is_asked_in_its_own_region() -> None:
     class Asked:
         """What Clouds gives: a client of a region."""
 
-        settings = read({"target": "sandbox"})
+        settings = read(written())
         published: ClassVar[list[tuple[str, str]]] = []
 
         def aws(self, service: str, region: str = "") -> Any:
