@@ -290,7 +290,8 @@ def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
 
     assert watched() == [["com.acme/new/1", "com.v1.x/thing_1/4"]]
     assert "com.acme/new/1: 1, first in" in told.of("webhook")[0]["text"]
-    load(at, "newer.gz", event(contexts=contexts(("com.acme/newer/jsonschema/1-0-0", {}))))
+    newer = contexts(("com.acme/newer/jsonschema/1-0-0", {}))
+    load(at, "newer.gz", event(event_id="6f1d3b2a-0000-4000-8000-000000000004", contexts=newer))
     assert watched()[1:] == [["com.acme/new/1", "com.acme/newer/1", "com.v1.x/thing_1/4"]]
     assert "now also com.acme/newer/1" in told.of("webhook")[1]["title"]
     watched()
