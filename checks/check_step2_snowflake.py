@@ -17,7 +17,8 @@ from runbook.claims import check
 from runbook.errors import CannotTell
 from runbook.facts import Facts
 from runbook.facts.objects import StorageIntegration
-from runbook.remedy import invoke
+from runbook.facts.rights import GRANTS_EVERYTHING
+from runbook.remedy import NOTHING, invoke
 from runbook.settings import Settings
 from runbook.wanted.grants import Grant, integration_grants, missing_grants
 
@@ -28,8 +29,40 @@ def check_roles_exist(facts: Facts, settings: Settings) -> None:
 
     A recreated role holds nothing, so its grants come with it.
     """
-    wanted = {settings.snowflake.loader_role, settings.snowflake.operator_role}
-    assert sorted(wanted - facts.roles) == [], "a role does not exist, or may not be seen"
+    snowflake = settings.snowflake
+    gone = {snowflake.loader_role, snowflake.operator_role} - facts.roles
+    back = NOTHING
+    if snowflake.loader_role in gone and (owner := _owner_of_the_pipes(facts)):
+        back = meant("snowflake.loader_role", owner, "step2-snowflake", "step4-snowflake")
+    elif snowflake.operator_role in gone and (on_call := _operator_of_the_pipes(facts)):
+        back = meant("snowflake.operator_role", on_call, "step2-snowflake", "step4-snowflake")
+    with mended_by(back, only=bool(back)):
+        assert sorted(gone) == [], "a role does not exist, or may not be seen"
+
+
+def _owner_of_the_pipes(facts: Facts) -> str:
+    """The one role that owns the streams' pipes as a loader does; empty where nobody can tell.
+
+    What a dropped role owned belongs to the role that dropped it.
+    """
+    owners: set[str] = set()
+    with suppress(CannotTell):
+        owners = {pipe.owner for stream in facts.settings.streams if (pipe := facts.pipe(stream))}
+    return owners.pop() if len(owners) == 1 and not owners & _administrators(facts.settings) else ""
+
+
+def _operator_of_the_pipes(facts: Facts) -> str:
+    """The one role beside their owner's that may operate the streams' pipes; empty where nobody can tell."""
+    found: set[str] = set()
+    with suppress(CannotTell):
+        found = {role for stream in facts.settings.streams for role in facts.operators(stream)}
+    found -= _administrators(facts.settings) | {facts.settings.snowflake.loader_role}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _administrators(settings: Settings) -> set[str]:
+    snowflake = settings.snowflake
+    return {*GRANTS_EVERYTHING, "SYSADMIN", str(snowflake.admin_role), str(snowflake.owner_role)}
 
 
 @check(remedy=invoke("step2-snowflake"), see="roles", needs=("step2.roles-exist",))
@@ -41,7 +74,19 @@ def check_roles_are_inherited(facts: Facts, settings: Settings) -> None:
     held = facts.grants_to(snowflake.owner_role) or frozenset()
     wanted = {snowflake.loader_role, snowflake.operator_role} - {snowflake.owner_role}
     apart = sorted(role for role in wanted if Grant("USAGE", "ROLE", role) not in held)
-    assert apart == [], f"not granted to {snowflake.owner_role}"
+    owner = _owner_of_the_stages(facts) if apart else ""
+    back = meant("snowflake.owner_role", owner, "step2-snowflake")
+    with mended_by(back, only=bool(back)):
+        assert apart == [], f"not granted to {snowflake.owner_role}"
+
+
+def _owner_of_the_stages(facts: Facts) -> str:
+    """The role that owns every stream's stage, where it is another one; empty where nobody can tell."""
+    owners: set[str] = set()
+    with suppress(CannotTell):
+        owners = {stage.owner for stream in facts.settings.streams if (stage := facts.stage(stream))}
+    owners -= {facts.settings.snowflake.owner_role, *GRANTS_EVERYTHING}
+    return owners.pop() if len(owners) == 1 else ""
 
 
 @check(remedy=invoke("step2-snowflake", "step3-aws", "step4-snowflake"), see="integration")
@@ -129,7 +174,7 @@ def check_integration_blocks_no_folder(
 @check(
     remedy=invoke("step2-snowflake"),
     see="integration",
-    needs=("step2.roles-exist", "step4.stage-is-not-orphaned"),
+    needs=("step2.roles-exist", "step2.roles-are-inherited", "step4.stage-is-not-orphaned"),
 )
 def check_integration_may_be_used(facts: Facts, integration: StorageIntegration) -> None:
     """The owner, loader and operator roles have USAGE on the integration.

@@ -76,7 +76,12 @@ def check_file_format_exists(facts: Facts, stream: Stream) -> None:
     """The file format exists."""
     if not stream.names_a_format:
         pytest.skip(OWN_OPTIONS)
-    assert facts.file_format(stream) is not None, "the file format cannot be seen"
+    found = facts.file_format(stream)
+    copy = _copy(facts, stream) if found is None else None
+    named = str(copy.file_format) if copy and copy.file_format != stream.file_format else ""
+    back = meant(f"snowflake.file_format_{stream.kind}", named, "step4-snowflake")
+    with mended_by(back, only=bool(back)):
+        assert found is not None, "the file format cannot be seen"
 
 
 @check(remedy=invoke("step4-snowflake"), see="file-format")
@@ -273,7 +278,11 @@ def check_pipe_leaves_no_file_out(
     assert observed == wanted, "a file it rejects is forwarded and ignored, without a word"
 
 
-@check(remedy=invoke("replace-pipe", "--stream", STREAM), see="pipe-definition")
+@check(
+    remedy=invoke("replace-pipe", "--stream", STREAM),
+    see="pipe-definition",
+    needs=("step4.file-format-exists",),
+)
 def check_pipe_reads_by_the_file_format(
     copy_statement: CopyStatement, wanted_copy: CopyStatement, stream: Stream
 ) -> None:

@@ -245,6 +245,12 @@ class Facts:
 
         return self._once(("other owner", kind, name), read)
 
+    def operators(self, stream: Stream) -> frozenset[str]:
+        """The roles that OPERATE on the stream's pipe was granted to."""
+        return self._once(
+            ("operators", stream.name), lambda: snowflake.operators(self.reader, stream.pipe.sql)
+        )
+
     def may_hand_on(self, grant: Grant, role: Identifier) -> bool:
         """Whether ``role`` may grant this though another role owns the object.
 

@@ -9,6 +9,7 @@ https://docs.snowflake.com/en/sql-reference/sql/create-file-format (AUTO: gzip, 
 import bz2
 import re
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 
 from runbook.kinds import kind_of
@@ -67,9 +68,7 @@ def older(first: bytes, stream: Stream) -> str:
 def unpacked(first: bytes) -> bytes:
     """As much of the content as the first bytes tell; themselves where they are not packed."""
     if first.startswith(_GZIP):
-        with suppress(zlib.error):
-            return zlib.decompressobj(wbits=31).decompress(first, _MOST)
-        return b""
+        return b"".join(_members(first))
     if first.startswith(_BZ2):
         with suppress(OSError):
             return bz2.BZ2Decompressor().decompress(first, _MOST)
@@ -78,6 +77,17 @@ def unpacked(first: bytes) -> bytes:
         with suppress(zlib.error):
             return zlib.decompressobj().decompress(first, _MOST) or first
     return first
+
+
+def _members(first: bytes) -> Iterator[bytes]:
+    """The contents of gzip files one behind the other, which make one file: RFC 1952, section 2.2."""
+    left = _MOST
+    with suppress(zlib.error):
+        while first.startswith(_GZIP) and left > 0:
+            unpacker = zlib.decompressobj(wbits=31)
+            found = unpacker.decompress(first, left)
+            left, first = left - len(found), unpacker.unused_data
+            yield found
 
 
 def _is_zlib(first: bytes) -> bool:

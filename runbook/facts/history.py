@@ -133,12 +133,24 @@ def rows_statement(stream: Stream, columns: tuple[str, ...], keys: tuple[str, ..
     """How many rows each file has in the table, when Snowflake read it, and how many are there again."""
     read_at = "MAX(_loaded_at)" if "_LOADED_AT" in columns else "NULL"
     twice = "COUNT(_file_row) - COUNT(DISTINCT _file_row)" if "_FILE_ROW" in columns else "0"
-    which = f"_file IN ({', '.join(map(literal, keys))})" if keys else "_file IS NOT NULL"
+    which = (
+        f"_file IN ({', '.join(map(literal, keys))})" if keys else f"_file IS NOT NULL AND {as_named(stream)}"
+    )
     misread = kind_of(stream).misread(frozenset(columns))
     return (
         f"SELECT _file AS f, COUNT(*) AS n, {read_at} AS t, {twice} AS twice, "
         f"{misread} AS misread FROM {stream.table.sql} WHERE {which} GROUP BY _file"
     )
+
+
+def as_named(stream: Stream) -> str:
+    """SQL that is true of a name as COPY writes it: a key of the bucket, without its scheme.
+
+    What a job has rewritten names no file any more; its rows are there all the same.
+    Source: https://docs.snowflake.com/en/user-guide/querying-metadata (METADATA$FILENAME)
+    """
+    folder = " AND _file LIKE '%/%'" if stream.prefix else ""
+    return f"_file NOT LIKE '%://%' AND _file NOT LIKE '/%'{folder}"
 
 
 COMPARED_WHOLE = 20_000_000

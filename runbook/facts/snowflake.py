@@ -121,10 +121,18 @@ def owner(reader: Reader, kind: str, name: str) -> str:
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/show-grants
     """
+    return next(iter(_holders(reader, kind, name, "OWNERSHIP")), "")
+
+
+def operators(reader: Reader, pipe: str) -> frozenset[str]:
+    """The roles that OPERATE on a pipe was granted to; none where we may not see it."""
+    return frozenset(_holders(reader, "PIPE", pipe, "OPERATE"))
+
+
+def _holders(reader: Reader, kind: str, name: str, privilege: str) -> list[str]:
     statement = f"SHOW GRANTS ON {kind} {name}"
     rows = ask(lambda: reader.sql(statement), f"The grants on {name}", f"USAGE on {kind.lower()} {name}")
-    owners = (str(row["grantee_name"]) for row in rows or () if row["privilege"] == "OWNERSHIP")
-    return next(owners, "")
+    return [str(row["grantee_name"]) for row in rows or () if row["privilege"] == privilege]
 
 
 def external_id(reader: Reader, name: Identifier) -> str:

@@ -4,6 +4,7 @@ Source: https://docs.snowplow.io/docs/fundamentals/failed-events/
 """
 
 import json
+from contextlib import suppress
 
 from runbook.kinds import documents
 from runbook.kinds.enriched import CANARY
@@ -26,15 +27,36 @@ def canary(run: str) -> str:
     return json.dumps({"schema": SCHEMA, "data": {"run": run}})
 
 
-misread = documents.misread
+_EVENT = ("event_id", "collector_tstamp")
+"""What every enriched event has, also one written as JSON; a failed event has it inside its payload."""
+
+
+def misread(columns: frozenset[str]) -> str:
+    """How many of the documents are enriched events: a failed one is self-describing.
+
+    Sources: https://docs.snowplow.io/docs/fundamentals/failed-events/,
+    https://docs.snowplow.io/docs/fundamentals/canonical-event/
+    """
+    if "DOCUMENT" not in columns:
+        return "0"
+    has = [f"document:{name} IS NOT NULL" for name in _EVENT]
+    return f"COUNT_IF({' AND '.join(has)} AND document:schema IS NULL)"
 
 
 def wrong_in(plain: bytes) -> str:
     """What text holds instead of JSON; empty where its beginning is right or unknown."""
     begin = plain.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not begin or begin.startswith((b"{", b"[")):
-        return ""
+        return "it holds enriched events as JSON" if _is_an_event(begin.partition(b"\n")[0]) else ""
     return "it holds enriched events" if begin.count(b"\t") > 100 else "it does not hold JSON"
+
+
+def _is_an_event(line: bytes) -> bool:
+    """Whether the first document is an enriched event; one that is cut off, or over several lines, is not."""
+    with suppress(ValueError):
+        document = json.loads(line)
+        return isinstance(document, dict) and {*_EVENT} <= document.keys() and "schema" not in document
+    return False
 
 
 def older(_plain: bytes) -> str:

@@ -54,11 +54,18 @@ ALWAYS_THERE = frozenset({"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP"})
 A_TIME_INSIDE = "%____-__-__ __:__:__%"
 """In ``app_id``, of a row without an id: the whole line, between other signs than tabs."""
 EVENT_NAMES = ("page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item")
+NULLS = ("\\N", "NULL", "null", "None")
+"""What other writers of files put where nothing is; Enrich leaves the field empty."""
+MOST_NULLS = 20
+"""So many fields of an event hold one such word by no accident."""
+NUMBERS = tuple(f"1{'_' * digits}" for digits in (9, 12, 15))
+"""A time as seconds, milliseconds or microseconds since 1970; a year begins with a 2."""
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAMES = frozenset(name.encode() for name in EVENT_NAMES)
+_NUMBER = re.compile(rb"1\d{9}(\d{3}){0,2}")
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
 
 
@@ -83,6 +90,8 @@ def misread(columns: frozenset[str]) -> str:
     Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
+    Enrich leaves empty what it does not know, and writes times as dates: a word for NULL, or a number, is
+    another writer's.
     Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
     line, a tab inside a field, another order. One of them alone may be odd in a sound event; but an event's
     kind where its id belongs, or the other way round, is one place off. Sources:
@@ -95,6 +104,9 @@ def misread(columns: frozenset[str]) -> str:
     patterns += [("app_id", f"%{COMMAS}%"), ("app_id", f"{BINARY * 3}%")]
     patterns += [("true_tstamp", f"%{sign}%") for sign in (TAB, LINE_END)]
     found = [f"{column} LIKE {literal(each)}" for column, each in patterns]
+    found.append(f"true_tstamp IN ({', '.join(map(literal, NULLS))})")
+    if "COLLECTOR_TSTAMP" in columns:
+        found += [f"collector_tstamp LIKE {literal(each)}" for each in NUMBERS]
     if {column.upper() for column in ALWAYS} <= columns:
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
@@ -144,7 +156,15 @@ def _of_fields(fields: list[bytes]) -> str:
         return "the fields of its first line are not in their places"
     if len(fields) > FIELDS:
         return f"its first line has {len(fields)} fields, more than {FIELDS}"
-    return ""
+    return _of_values(fields)
+
+
+def _of_values(fields: list[bytes]) -> str:
+    """What shows that something else than Enrich wrote the values."""
+    word = next((name for name in NULLS if fields.count(name.encode()) >= MOST_NULLS), "")
+    if word:
+        return f"the empty fields of its first line hold {word}"
+    return "the collector_tstamp of its first line is a number" if _NUMBER.fullmatch(fields[3]) else ""
 
 
 def _is_out_of_place(fields: list[bytes]) -> bool:

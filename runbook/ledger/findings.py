@@ -238,6 +238,22 @@ def gone(ledger: Ledger) -> Findings:
     return findings(found)
 
 
+def without_a_name(ledger: Ledger) -> Findings:
+    """Files loaded in the last 14 days with no row under their names, while rows of the table name no file.
+
+    Those rows may be theirs; then nobody can tell whether a row is missing, or there twice.
+    """
+    evidence = ledger.evidence
+    if not evidence.table.unnamed or evidence.table.files is None or not evidence.stream.keeps_rows:
+        return findings({})
+    found = {}
+    for file in ledger.of(Kind.LOADED_BY_PIPE, Kind.LOADED_BY_COPY):
+        done = evidence.done(file.key)
+        if done and done.rows and ledger.is_recent(done.loaded_at) and evidence.rows(file.key) is None:
+            found[file.key] = f"{_there(ledger, file.key)} under its name, {done.rows} loaded"
+    return findings(found)
+
+
 def _there(ledger: Ledger, key: str) -> str:
     rows = ledger.evidence.rows(key)
     return f"{rows.rows if rows else 0} rows in the table"

@@ -434,4 +434,5 @@ def _may_read_the_year(facts: Facts, stream: Stream) -> bool:
 
 def _unnamed(facts: Facts, stream: Stream, total: int) -> int:
     """Rows of the table that name no file."""
-    return total - int(facts.reader.sql(f"SELECT COUNT(_file) AS n FROM {stream.table.sql}")[0]["n"])
+    statement = f"SELECT COUNT_IF({history.as_named(stream)}) AS n FROM {stream.table.sql}"
+    return total - int(facts.reader.sql(statement)[0]["n"])

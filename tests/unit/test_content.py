@@ -71,6 +71,12 @@ def test_documents_are_right_among_bad_rows(plain):
         ),
         (packed(event().decode().encode("utf-16")), "it holds text in UTF-16"),
         (packed(tar()), "it holds a tar archive"),
+        (packed(event()) + packed(b'{"schema": "iglu:x"}\n'), "its line 2 has 1 of 131 fields"),
+        (
+            packed(b"\t".join(field or b"\\N" for field in event().split(b"\t"))),
+            "the empty fields of its first line hold \\N",
+        ),
+        (packed(event(f3="1763640000000")), "the collector_tstamp of its first line is a number"),
         (packed(event() * 2 + b'{"schema": "iglu:x"}\n' + event()), "its line 3 has 1 of 131 fields"),
         (packed(event() + event().rstrip(b"\n") + event()), "its line 2 has 261 of 131 fields"),
         (
@@ -93,6 +99,7 @@ def test_what_no_pipe_of_ours_reads_is_named(body, said):
     [
         (packed(event()), "it holds enriched events"),
         (packed(b"plain words\n"), "it does not hold JSON"),
+        (packed(b'{"event_id": "x", "collector_tstamp": "2026"}\n'), "it holds enriched events as JSON"),
         (packed(packed(b"{}")), "it is packed twice"),
     ],
 )

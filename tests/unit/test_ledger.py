@@ -125,6 +125,25 @@ def test_a_file_is_missing_when_it_came_while_there_was_a_table_or_a_pipe(
     assert found == ([KEY_A] if is_missing else [])
 
 
+@pytest.mark.parametrize(
+    ("unnamed", "rows", "at", "named"),
+    [
+        (3, 0, HOUR, [KEY_A]),  # a job set _file to NULL
+        (3, 3, HOUR, []),  # the rows without a name are of others
+        (0, 0, HOUR, []),  # then its rows are gone, which is another finding
+        (3, 0, 20 * DAY, []),  # from before the table had the column, perhaps
+    ],
+)
+def test_a_file_whose_rows_may_be_those_that_name_no_file_is_named(
+    settings: Settings, unnamed: int, rows: int, at: timedelta, named: list[str]
+) -> None:
+    loads = (load(KEY_A, loaded_at=NOW - at),)
+    table = TableRows(9, MADE - 99 * DAY, {KEY_A: RowsOfFile(rows, None)} if rows else {}, unnamed)
+    evidence = evidence_of(settings, recent=loads, table=table, made=MADE - 99 * DAY)
+    found = said.without_a_name(Ledger(evidence, (staged(KEY_A, modified=NOW - at - HOUR),)))
+    assert list(found.keys) == named
+
+
 def test_a_file_from_before_a_pipe_just_made_is_named_with_the_time_it_can_be_loaded(
     settings: Settings,
 ) -> None:

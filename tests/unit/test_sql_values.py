@@ -303,12 +303,14 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/ledger/in_snowflake.py:_histories": {"snowflake.loads_statement(evidence.stream)"},
     "runbook/ledger/in_snowflake.py:_present": {"history.rows_statement(evidence.stream, names)"},
     "runbook/ledger/in_snowflake.py:files": {"which"},
+    "runbook/ledger/in_snowflake.py:_unnamed": {"history.as_named(stream)"},
     "runbook/ledger/in_snowflake.py:judged_as_a_whole": {
         "_literals(set(evidence.last_ingested_keys))",
         "_micros(last) - 1000000",
     },
     "runbook/facts/history.py:rows_statement": {
         "', '.join(map(literal, keys))",
+        "as_named(stream)",
         "kind_of(stream).misread(frozenset(columns))",
     },
     "runbook/facts/snowflake.py:_validated": {"', '.join(calls)"},
@@ -336,7 +338,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/watching/history.py:work": {"table"},
     # written by .sql in the settings
     "runbook/watching/looking.py:figures_of": {"schema"},
-    "runbook/facts/snowflake.py:owner": {"kind", "name"},
+    "runbook/facts/snowflake.py:_holders": {"kind", "name"},
     # words and numbers of the code itself
     "runbook/replacing/procedure.py:_try_the_level": {"statements.EVENT_LEVEL"},
     "runbook/ledger/in_snowflake.py:_base": {"digit"},

@@ -248,10 +248,33 @@ LOOKS_AT: dict[Callable[..., Any], tuple[type[exp.Expr], ...]] = {
 A view with a column for each of hundreds of schemas has tens of thousands of nodes.
 """
 
+KEPT = "_kept"
+
+
+def _insert_overwrite(statement: exp.Expression) -> list[exp.Expression]:
+    """INSERT OVERWRITE reads what it inserts before it empties the table, which may be what it reads.
+
+    A statement sees what was there when it began: https://docs.snowflake.com/en/sql-reference/transactions
+    """
+    parts = list(transforms.insert_overwrite(statement))
+    if len(parts) == 1 or not isinstance(statement.expression, exp.Query):
+        return parts
+    emptied, insert = parts
+    kept = exp.Create(
+        this=exp.to_table(KEPT),
+        kind="TABLE",
+        replace=True,
+        properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        expression=insert.expression.copy(),
+    )
+    insert.set("expression", exp.select("*").from_(exp.to_table(KEPT)))
+    return [kept, emptied, insert]
+
+
 SPLITTERS = (
     transforms.merge,
     transforms.alter_table_add_multiple_columns,
-    transforms.insert_overwrite,
+    _insert_overwrite,
 )
 
 
@@ -278,8 +301,7 @@ def _translated(statement: exp.Expression) -> str:
         if any(issubclass(kind, looks_at) for kind in kinds):
             statement, kinds = _transformed(statement, transform, looks_at)
     # Everything is quoted: Snowflake allows names that are words of DuckDB's own.
-    options = {"identify": True, "unsupported_level": ErrorLevel.RAISE}
-    return str(statement.sql(dialect="duckdb", copy=False, **options))
+    return str(statement.sql(dialect="duckdb", identify=True, unsupported_level=ErrorLevel.RAISE))
 
 
 def _transformed(

@@ -79,6 +79,16 @@ def test_qualify_keeps_one_row_a_group(t: Any) -> None:
     assert rows == [(1, "b"), (2, "c")]
 
 
+def test_a_table_may_be_overwritten_with_what_it_holds(t: Any) -> None:
+    t("INSERT INTO T (N, S) VALUES (1, 'b'), (2, 'c'), (2, 'c')")
+    t("INSERT OVERWRITE INTO T (N, S) SELECT DISTINCT N, S FROM T WHERE S <> 'b'")
+    assert t("SELECT N, S FROM T ORDER BY N") == [(1, "a"), (2, "c")]
+    t("BEGIN")
+    t("INSERT OVERWRITE INTO T (N, S) SELECT N, S FROM T WHERE N = 2")
+    t("ROLLBACK")
+    assert t.one("SELECT COUNT(*) FROM T") == 2
+
+
 def test_columns_are_called_as_snowflake_calls_them(t: Any) -> None:
     assert t.columns("SELECT COUNT(*), n, s AS \"low\", Max(n), v:a::string FROM t GROUP BY ALL") == [
         "COUNT(*)", "N", "low", "MAX(N)", "V:A::STRING",

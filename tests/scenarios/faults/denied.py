@@ -357,6 +357,28 @@ def settings_name_another_policy(at: Installation) -> Iterator[None]:
     yield from _setting(at, "INVOKE_AWS_POLICY_NAME", "snowflake-reads")
 
 
+@fault("settings", "loader", "pipe", "roles")
+def settings_name_another_loader_role(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_SNOWFLAKE_LOADER_ROLE", "SNOWPLOW_LOAD")
+
+
+@fault("settings", "operator", "pipe", "roles")
+def settings_name_another_operator_role(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_SNOWFLAKE_OPERATOR_ROLE", "ONCALL")
+
+
+@fault("settings", "loader", "operator", "roles", "usage")
+def settings_name_another_owner_role(at: Installation) -> Iterator[None]:
+    at.sql("CREATE ROLE PLATFORM")
+    at.sql("GRANT ROLE PLATFORM TO ROLE ACCOUNTADMIN")
+    yield from _setting(at, "INVOKE_SNOWFLAKE_OWNER_ROLE", "PLATFORM")
+
+
+@fault("settings", "format", "pipe", "stops")
+def settings_name_another_file_format(at: Installation) -> Iterator[None]:
+    yield from _setting(at, "INVOKE_SNOWFLAKE_FILE_FORMAT_ENRICHED", "TSV")
+
+
 @fault("bucket", "rule", "pipe", "queue")
 def bucket_made_anew_in_another_region(at: Installation) -> Iterator[None]:
     s3, bucket = at.aws("s3"), at.settings.aws.bucket

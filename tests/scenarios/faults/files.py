@@ -232,6 +232,26 @@ def some_rows_deleted(at: Installation) -> None:
 
 
 @fault("file")
+def file_names_emptied(at: Installation) -> Iterator[None]:
+    """By a job that takes out what it does not know."""
+    key = at.put("events", "nameless.gz", _gz(3))
+    at.settle()
+    at.sql(f"UPDATE {TABLE} SET _file = NULL WHERE _file = '{key}'")
+    yield
+    at.sql(f"UPDATE {TABLE} SET _file = '{key}' WHERE _file IS NULL")
+
+
+@fault("file")
+def file_names_rewritten(at: Installation) -> Iterator[None]:
+    """As URLs, by a job that makes all tables alike: loaded again, they would be there twice."""
+    key = at.put("events", "renamed.gz", _gz(3))
+    at.settle()
+    at.sql(f"UPDATE {TABLE} SET _file = 's3://bucket/' || _file WHERE _file = '{key}'")
+    yield
+    at.sql(f"UPDATE {TABLE} SET _file = '{key}' WHERE _file LIKE 's3:%'")
+
+
+@fault("file")
 def rows_deleted_by_a_retention_job(at: Installation) -> None:
     """By the events' own time, as such jobs do: rows of several files go, and not all of each."""
     for number in range(2):
@@ -367,6 +387,19 @@ def _swapped(line: bytes) -> bytes:
     return b"\t".join(row)
 
 
+def _without_nulls(line: bytes) -> bytes:
+    """As an unload of another database, or Spark, writes it."""
+    return b"\t".join(field or b"\\N" for field in line.rstrip(b"\n").split(b"\t")) + b"\n"
+
+
+def _numbered(line: bytes) -> bytes:
+    """Its times as milliseconds since 1970."""
+    return line.replace(b"2026-11-20 12:00:00.000", b"1795176000000")
+
+
+AS_JSON = json.dumps({"app_id": "app", "event_id": "1", "collector_tstamp": "2026-11-20"}).encode() + b"\n"
+
+
 def _tar(content: bytes) -> bytes:
     body, info = io.BytesIO(), tarfile.TarInfo("events.tsv")
     info.size = len(content)
@@ -407,11 +440,15 @@ _holds("fields_in_another_order", gzip.compress(_swapped(_event_line())))
 _holds("tar_in_the_events_folder", gzip.compress(_tar(_event_line())))
 _holds("utf_16_in_the_events_folder", gzip.compress(_event_line().decode().encode("utf-16")))
 _holds("words_in_the_events_folder", gzip.compress(b"Access denied"))
+_holds("nulls_written_as_words", gzip.compress(_without_nulls(_event_line())))
+_holds("times_written_as_numbers", gzip.compress(_numbered(_event_line())))
+_holds("second_part_of_another_kind", _gz() + gzip.compress(b'{"schema": "iglu:x"}\n'))
 _holds("json_among_the_events", gzip.compress(_event_line() * 3 + b'{"schema": "iglu:x"}\n'))
 _holds("last_line_cut_short", gzip.compress(_event_line() * 3 + _event_line()[:60]))
 _holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
 _holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
 _holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
+_holds("events_as_json_in_the_bad_rows_folder", gzip.compress(AS_JSON), stream="events_bad")
 
 
 @fault("file")
@@ -423,19 +460,20 @@ def events_of_an_older_snowplow(at: Installation) -> Iterator[None]:
     at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}'")
 
 
-def _among_the_rows(name: str, body: bytes) -> None:
+def _among_the_rows(name: str, body: bytes, *, stream: str = "events") -> None:
     """The same in a file that is not among the newest: only the table's rows tell."""
+    right = _gz() if stream == "events" else gzip.compress(b'{"a": 1}\n')
 
     def breaks(at: Installation) -> Iterator[None]:
-        at.put("events", f"{name}.gz", body)
+        at.put(stream, f"{name}.gz", body)
         at.settle()
         for number in range(3):
             at.advance(minutes=1)
-            at.put("events", f"later-than-{name}-{number}.gz", _gz())
+            at.put(stream, f"later-than-{name}-{number}.gz", right)
         at.settle()
         yield
         at.advance(**LATE)
-        at.put("events", f"{name}.gz", _gz())
+        at.put(stream, f"{name}.gz", right)
 
     breaks.__name__ = name
     fault("file")(breaks)
@@ -450,6 +488,9 @@ _among_the_rows("rows_with_a_tab_inside", gzip.compress(b"\t" + _event_line()))
 _among_the_rows("rows_in_another_order", gzip.compress(_swapped(_event_line())))
 _among_the_rows("rows_of_parquet", b"PAR1" + b"x" * 200 + b"\n")
 _among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
+_among_the_rows("rows_of_words_for_null", gzip.compress(_without_nulls(_event_line())))
+_among_the_rows("rows_with_times_as_numbers", gzip.compress(_numbered(_event_line())))
+_among_the_rows("bad_rows_that_are_events", gzip.compress(AS_JSON), stream="events_bad")
 
 
 def _falls_silent(at: Installation, name: str, files: int, every: float, quiet: float) -> None:
