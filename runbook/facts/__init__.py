@@ -515,6 +515,10 @@ class Facts:
         found = self._once(("objects", schema), lambda: views.present(self.reader, schema)).get(name.name)
         return snowflake.seen(found, self.reader, f"The view {name}", "owner", f"SELECT on view {name}")
 
+    def view_columns(self, view: View) -> tuple[str, ...]:
+        """The columns that the view has now."""
+        return self._once(("view columns", view.name.sql), lambda: views.column_names(self.reader, view))
+
     def view_schema_exists(self, view: View) -> bool:
         """Whether the view's schema is there."""
         return self._once(("schema", view.schema), lambda: views.schema_is_there(self.reader, view))

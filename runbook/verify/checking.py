@@ -132,6 +132,7 @@ class CheckRun:
         self._results: dict[str, Result | None] = {}  # in the checks' order; None: not run yet
         self._compared: tuple[str, str] = ("", "")
         self._keys: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
 
     def outcome(self) -> tuple[Result, ...]:
         """Every result asked for, explained by all that were run."""
@@ -174,6 +175,7 @@ class CheckRun:
 
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
         self._keys = getattr(left, "keys", ()) if isinstance(left, list) else ()
+        self._names = getattr(left, "names", ()) if isinstance(left, list) else ()
         if op in ("!=", "is not"):
             self._compared = ("absent", "present")
         elif op == "in":  # what is wanted stands on the left
@@ -187,7 +189,7 @@ class CheckRun:
 
         Source: https://docs.pytest.org/en/stable/reference/reference.html (pytest_runtest_protocol)
         """
-        self._compared, self._keys = ("", ""), ()
+        self._compared, self._keys, self._names = ("", ""), (), ()
         error: BaseException | None = None
         try:
             item.ihook.pytest_runtest_setup(item=item)
@@ -210,6 +212,7 @@ class CheckRun:
             title=claim.says,
             outcome="passed",
             needs=claim.needs,
+            deep=claim.deep,
         )
         if error is None:
             return base
@@ -236,6 +239,7 @@ class CheckRun:
                 "see": claim.see,
                 "elsewhere": isinstance(error, NoCredentials),
                 "missing_right": getattr(error, "missing_right", ""),
+                "names": self._names if word == "failed" else (),
             }
         )
 
