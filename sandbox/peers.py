@@ -317,6 +317,25 @@ def _wanted(said: str, text: str) -> None:
         raise NotPassedError(f"{text!r} is not in: {_reason(said)}")
 
 
+@peer("Python connector", "snowflake-connector-python>=5 pandas pyarrow")
+def _connector() -> dict[str, Case]:
+    program = Path(__file__).with_name("peers_connector.py")
+    names = re.findall(r"^def (case_\w+)", program.read_text(), re.MULTILINE)
+
+    def build(place: Place) -> None:
+        for statement in PIPELINE:
+            _python_sql(place, statement.format(bucket=place.bucket))
+
+    def loads(place: Place) -> None:
+        shown = _python_sql(place, "SHOW PIPES IN ACCOUNT")
+        place.rows_after_a_file(shown, "python|sql.py|SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS")
+
+    cases = {
+        name.removeprefix("case_").replace("_", " "): says("python", str(program), name) for name in names
+    }
+    return {"builds the pipeline": build, "its pipe loads": loads, **cases}
+
+
 ALCHEMY = """
 import os
 from sqlalchemy import *
