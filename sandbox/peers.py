@@ -3,8 +3,8 @@
     python sandbox/peers.py [--only NAME,…] [--environments DIR] [--write docs/sandbox.md]
 
 Their packages are installed as they are; the cases are ours. ``--write`` puts the table between the two marks
-of a page, where the rows of peers that were not run stay. Tools that take no host and port of Snowflake's find
-the sandbox by SHIM. Exit code 1: a case in scope did not pass.
+of a page, where the rows of peers that were not run stay. Tools that take no host and port of Snowflake's
+find the sandbox by SHIM. Exit code 1: a case in scope did not pass.
 """
 
 # ruff: noqa: T201 - it prints as it goes
