@@ -35,6 +35,9 @@ def macros(home: str) -> str:
     six_digits = f"{home}.main.sandbox_six_digits"
     return rf"""
 CREATE OR REPLACE MACRO {six_digits}(x) AS regexp_replace(x, '([.,][0-9]{{6}})[0-9]+', '\1');
+CREATE OR REPLACE MACRO {home}.main.sandbox_without_offset(x) AS regexp_replace(x, '\s*{_OFFSET}$', '');
+CREATE OR REPLACE MACRO {home}.main.sandbox_plain_offset(x) AS
+    regexp_replace(regexp_replace(x, 'Z$', '+00:00'), '\s*([+-][0-9:]+)$', '\1');
 CREATE OR REPLACE MACRO {of_century}(m, short) AS
     CASE WHEN short AND year(m) = 1969 THEN m + INTERVAL 100 YEAR WHEN year(m) > 0 THEN m END;
 CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, bare, pattern, how, short) AS
@@ -72,15 +75,14 @@ class Format:
 
     def moment(self, text: str) -> str:
         """SQL of the wall clock that SQL's text names, or NULL."""
-        bare = rf"regexp_replace({text}, '\s*{_OFFSET}$', '')" if self.has_zone else text
+        bare = f"sandbox_without_offset({text})" if self.has_zone else text
         return self._called("sandbox_try_moment", text, bare, self.how)
 
     def zoned(self, text: str) -> str:
         """SQL of the moment that SQL's text names, of the session's zone where it names none, or NULL."""
         if not self.has_zone:
             return f"CAST({self.moment(text)} AS TIMESTAMPTZ)"
-        bare = rf"regexp_replace(regexp_replace({text}, 'Z$', '+00:00'), '\s*([+-][0-9:]+)$', '\1')"
-        return self._called("sandbox_try_zoned", text, bare, f"{self.how}%z")
+        return self._called("sandbox_try_zoned", text, f"sandbox_plain_offset({text})", f"{self.how}%z")
 
     def _called(self, macro: str, text: str, bare: str, how: str) -> str:
         literals = ", ".join(exp.Literal.string(each).sql("duckdb") for each in (self.pattern, how))
