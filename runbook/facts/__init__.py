@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 WIDTH = 48  # reads under way at once: what is independent is asked in one round trip
 A_STREAM = 8  # that many more for each stream
-MOST = 320
+MOST = 128
 
 
 class Facts:
