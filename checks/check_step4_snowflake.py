@@ -18,6 +18,7 @@ from runbook.facts.delivery import bound_elsewhere, neighbours
 from runbook.facts.left_over import under_another_name
 from runbook.facts.objects import FileFormat, Pause, Pipe, PipeStatus, Stage, StorageIntegration, Table
 from runbook.facts.snowflake import ORPHANED_STAGE
+from runbook.facts.topic import is_topic
 from runbook.remedy import NOTHING, STREAM, Remedy, invoke, remedy
 from runbook.settings import Settings, Stream
 from runbook.wanted.grants import Grant, loader_grants, operator_grants
@@ -227,9 +228,13 @@ def check_pipe_exists(facts: Facts, stream: Stream) -> None:
     ),
     see="pipe",
 )
-def check_pipe_takes_notifications(pipe: Pipe, stream: Stream) -> None:
+def check_pipe_takes_notifications(pipe: Pipe, stream: Stream, settings: Settings) -> None:
     """The pipe has a queue: it was made with AUTO_INGEST."""
-    assert (pipe.notification_channel or "no queue") != "no queue", "AUTO_INGEST is FALSE"
+    channel = pipe.notification_channel or "no queue"
+    assert channel != "no queue", "AUTO_INGEST is FALSE"
+    unnamed = is_topic(channel) and settings.is_ours and not stream.sns_topic
+    with advice(remedy=remedy(f"set streams.{stream.name}.sns_topic to that topic")):
+        assert not unnamed, f"it listens to {channel}, and the settings name no topic: a new pipe would not"
 
 
 @check(

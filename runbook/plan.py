@@ -331,9 +331,7 @@ def _stopped(plan: Plan, change: Change, done: int, error: Exception) -> Runbook
         f"{change.title} failed",
         where=plan.step.place,
         why=why,
-        remedy=" ".join(
-            [f"{before}then" if (before := advice(error)) else "", f"run `invoke {plan.step.task}` again"]
-        ).strip(),
+        remedy=again(error, plan.step.task),
     )
 
 
@@ -359,6 +357,12 @@ def _may_have_changed(change: Change, error: Exception) -> bool:
 
 
 TAKEN_BACK = "GRANT OWNERSHIP ON … TO ROLE … COPY CURRENT GRANTS, as ACCOUNTADMIN"
+
+
+def again(error: Exception, command: str) -> str:
+    """What to do where a change was refused: what is known to help, then the same command."""
+    before = advice(error)
+    return f"{before}then run `invoke {command}` again" if before else f"run `invoke {command}` again"
 
 
 def advice(error: Exception) -> str:

@@ -22,7 +22,7 @@ from runbook.clouds.writer import Writer
 from runbook.errors import CannotTell, NotConverged, NotWritten, RunbookError, SettingsWrong
 from runbook.facts import Facts
 from runbook.interrupts import as_ctrl_c
-from runbook.plan import Applied, Change, SqlChange, advice, make
+from runbook.plan import Applied, Change, SqlChange, again, make
 from runbook.records import Record, new_run_id
 from runbook.redaction import redacted
 from runbook.settings import SSM, Settings
@@ -280,7 +280,7 @@ def failed_by(run: Run, change: SqlChange, error: SqlFailed) -> CannotTell:
         f"{change.title} failed",
         where=run.settings.target,
         why=f"{error}; nothing was changed by it",
-        remedy=f"{advice(error)}then run `invoke {run.command}` again",
+        remedy=again(error, run.command),
     )
 
 

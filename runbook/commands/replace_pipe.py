@@ -15,7 +15,7 @@ from runbook.ledger import looking
 from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence as known
 from runbook.loading.planning import BackfillPlan, plan_files
-from runbook.plan import AwsChange, SqlChange, advice
+from runbook.plan import AwsChange, SqlChange, again
 from runbook.replacing import statements
 from runbook.replacing.procedure import (
     Replacement,
@@ -69,7 +69,7 @@ def replace_pipe(
     if quiet:
         say_json(_as_json(run, found, changes, plan, dry_run=dry_run))
     elif found.note and not dry_run:
-        _tell_end(found, plan)
+        tell_end(found, plan)
     return 0 if dry_run or not plan or all(each.kind is Kind.WAITING for each in plan.missing) else 1
 
 
@@ -80,7 +80,7 @@ def _work(run: Run, found: Replacement) -> BackfillPlan | None:
         raise CannotTell(
             f"A statement of the replacement of {found.stream.pipe} was refused",
             why=str(error),
-            remedy=f"{advice(error)}then run `invoke replace-pipe --stream {found.stream.name}` again",
+            remedy=again(error, f"replace-pipe --stream {found.stream.name}"),
         ) from None
 
 
@@ -146,11 +146,19 @@ def _tell(found: Replacement, changes: list[SqlChange | AwsChange]) -> None:
         )
 
 
-def _tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
+def tell_end(found: Replacement, plan: BackfillPlan | None) -> None:
+    """What came of it, and what is left to a person."""
     style = Style.of(sys.stdout)
     say(style.paint(f"{found.stream.name}: {found.stream.pipe} loads by the COPY as written", "green"))
     if found.stays_paused:
         say(f"  it is paused, as before: invoke resume --stream {found.stream.name}")
+    elif found.was_held and found.note:
+        text = (
+            f"a replacement that was cut off had paused it at {found.note.begun:%Y-%m-%d %H:%M} UTC, and "
+            "it runs again; if somebody paused it by SQL since then, which looks the same: "
+            f"invoke pause --stream {found.stream.name}"
+        )
+        say(wrapped("  note: ", text, style))
     missing = list(plan.missing) if plan else []
     for verdict in missing:
         text = f"{verdict.file.key}: {SAYS[verdict.kind]}; {verdict.why or 'queued'}"

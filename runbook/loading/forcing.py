@@ -45,7 +45,7 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
     run.ask(f"Resume {stream.pipe} by force, and load what its queue has lost?")
     file = "operate/force_resume.sql"
     run.make(SqlChange(file, rendered(file, run.settings, stream), f"{stream.name}: resume by force"))
-    _wait_for_the_queue(run, stream, missing)
+    wait_for_the_queue(run, stream, missing)
     shown = _shown_since(before.evidence)
     plan, loaded = _plan(run, stream, shown), Loaded()
     if plan.to_load:
@@ -57,7 +57,7 @@ def force(run: Run, stream: Stream, refusal: SqlFailed) -> None:
         note(f"{stream.name}: missing: {verdict.file.key}: {why}")
     if plan.to_load:
         raise NotConverged(
-            f"{stream.pipe} runs, and {counted(len(plan.to_load), 'file')} that waited are not loaded yet",
+            f"{stream.pipe} runs, and has not loaded {counted(len(plan.to_load), 'file')} that waited yet",
             remedy=f"invoke backfill --pattern '.*' --stream {stream.name}",
         )
 
@@ -77,7 +77,7 @@ def _shown_since(before: Evidence) -> datetime:
     return kept or before.pipe.created_on
 
 
-def _wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> None:
+def wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> None:
     """Until the pipe holds nothing any more, or has loaded what waited; raises NotConverged. Only reads.
 
     It ends while files keep arriving: what counts is that of those that ``waited`` fewer are left.
@@ -98,7 +98,7 @@ def _wait_for_the_queue(run: Run, stream: Stream, waited: Collection[str]) -> No
             left, deadline = still, reader.now() + limit
         if reader.now() > deadline:
             raise NotConverged(
-                f"{stream.pipe} runs, and {counted(len(left), 'file')} that waited are not loaded "
+                f"{stream.pipe} runs, and has not loaded {counted(len(left), 'file')} that waited "
                 f"({', '.join(named(sorted(left)))})",
                 why=f"its queue holds {counted(pending, 'file')}; only an empty one shows what it has lost",
                 remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, once the queue is empty",

@@ -1,4 +1,7 @@
-"""The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on."""
+"""The replacement of one pipe: what is left to do of it now, and doing it. Cut off anywhere, it goes on.
+
+Longer than 400 lines: one procedure, in its order.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,6 +15,7 @@ from runbook.facts.belongings import Belongings, belongings, in_progress
 from runbook.facts.delivery import bound_elsewhere
 from runbook.facts.objects import Load, Pipe, PipeStatus, StagedFile
 from runbook.facts.snowflake import REFRESH_DAYS
+from runbook.facts.topic import is_topic
 from runbook.ledger import looking
 from runbook.ledger.asked import Asked
 from runbook.ledger.classes import Evidence, Kind
@@ -22,12 +26,12 @@ from runbook.loading.loader import Loaded, Loader, Stop
 from runbook.loading.planning import BackfillPlan, plan_files
 from runbook.plan import AwsChange, SqlChange
 from runbook.replacing import statements
-from runbook.replacing.note import Note, read
+from runbook.replacing.note import MARK, Note, read
 from runbook.replacing.witness import SECOND, witnessed
 from runbook.running import Run
 from runbook.settings import Identifier, Stream
 from runbook.sql import literal
-from runbook.steps.step5_aws import plan_rules
+from runbook.steps.step5_aws import plan_rules, refuse_without_a_rule
 from runbook.terminal import note as tell
 from runbook.wanted.pipeline import pipe_definition, same_statement
 
@@ -63,6 +67,11 @@ class Replacement:
         """Whether somebody else paused it, and it is to be paused afterwards."""
         return self.note is not None and self.note.belongings.parameters.get(PAUSED) == "TRUE"
 
+    @property
+    def was_held(self) -> bool:
+        """Whether a run that was cut off holds the pipe: a person's pause by SQL looks like its own."""
+        return bool(self.pipe.comment.startswith(MARK) and self.note and self.note.is_of_old(self.pipe))
+
 
 def look(facts: Facts, stream: Stream) -> Replacement:
     """What is left to do now. Only reads; raises Blocked without a pipe, Refused where it cannot go well."""
@@ -79,8 +88,8 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         why = f"it is {status.execution_state}, and only another pipe loads again"
     elif elsewhere := bound_elsewhere(stream, status) or _noted_elsewhere(begun, pipe):
         why = f"it was made on {', '.join(elsewhere)}, by the name that has now"
-    elif have.options.get("AWS_SNS_TOPIC", "") != (literal(stream.sns_topic) if stream.sns_topic else ""):
-        why = f"it listens to {have.options.get('AWS_SNS_TOPIC', 'no topic')}, the settings say otherwise"
+    if why or stream.sns_topic or "AWS_SNS_TOPIC" in have.options:  # not a converted pipe that may stay
+        why = " and ".join(filter(None, (why, told_otherwise(stream, have, pipe))))
     note = begun = _as_it_is(begun, pipe, have) if begun else None
     if why:
         made, now = pipe.created_on, facts.now
@@ -89,6 +98,25 @@ def look(facts: Facts, stream: Stream) -> Replacement:
         note = replace(note, elsewhere=tuple(bound_elsewhere(stream, status)) or note.elsewhere)
         note = note.no_later_than(_missed_since(facts, pipe, status))
     return Replacement(stream, pipe, status, definition, have, why, note)
+
+
+def told_otherwise(stream: Stream, have: Belongings, pipe: Pipe) -> str:
+    """What is said where the new pipe will be notified in another way than the one that is there."""
+    heard, wanted = _topic(have, pipe), literal(stream.sns_topic) if stream.sns_topic else ""
+    if heard == wanted:
+        return ""
+    if wanted:
+        return f"it listens to {heard or 'no topic'}, the settings name {wanted}"
+    return f"it listens to {heard}, the settings name no topic: the new pipe has a queue of its own"
+
+
+def _topic(have: Belongings, pipe: Pipe) -> str:
+    """The topic that the pipe listens to, quoted; of a pipe that was converted the channel alone names it.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/system_convert_pipes_sqs_to_sns
+    """
+    channel = pipe.notification_channel or ""
+    return str(have.options.get("AWS_SNS_TOPIC") or (literal(channel) if is_topic(channel) else ""))
 
 
 def _as_it_is(begun: Note, pipe: Pipe, have: Belongings) -> Note:
@@ -139,6 +167,8 @@ def refuse_what_cannot_be_told(facts: Facts, found: Replacement) -> None:
     stream = found.stream
     if found.note:
         witnessed(facts, stream, found.note)
+    if not stream.sns_topic and (topic := _topic(found.have, found.pipe)):
+        refuse_without_a_rule(facts, stream, topic.strip("'"))
     oldest = found.status.time("oldestFileTimestamp")
     if found.stays_paused and oldest and facts.now - oldest > timedelta(days=REFRESH_DAYS, hours=-1):
         raise Refused(

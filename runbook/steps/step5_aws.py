@@ -17,6 +17,7 @@ from runbook.settings import Stream
 from runbook.wanted.rules import BucketNotifications, Rule, queue_rule, silent_events, topic_rule
 
 READ = "GetBucketNotificationConfiguration"
+QUEUES = "QueueConfigurations"
 MOST_RULES = 100  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
 
 
@@ -117,6 +118,24 @@ def _refuse_an_unnamed_topic(have: BucketNotifications, stream: Stream, topic: s
             remedy=f"set streams.{stream.name}.sns_topic to it; or have the pipe read a queue of its own: "
             f"invoke replace-pipe --stream {stream.name}",
         )
+
+
+def refuse_without_a_rule(facts: Facts, stream: Stream, topic: str) -> None:
+    """Refuse before a pipe leaves its topic where the bucket has no room for a rule to a queue. Only reads.
+
+    The new pipe's queue is not known yet; a rule of somebody's to a queue of Snowpipe's may be to that one.
+    """
+    have = facts.notifications_of(stream.bucket) or BucketNotifications()
+    mine, [ours] = have.of(stream, topic), BucketNotifications({QUEUES: [queue_rule(stream, "")]}).rules
+    for theirs in have.rules:
+        if theirs != mine and theirs.touches(ours) and ":sf-snowpipe-" not in theirs.target:
+            raise Refused(
+                f"The pipe {stream.pipe} listens to the topic {topic}, and the settings name none",
+                why=f"the new pipe would have a queue of its own, and the rule {theirs.id!r} of "
+                f"{stream.bucket} leaves no room for a rule to that: new files would be announced to nobody",
+                remedy=f"set streams.{stream.name}.sns_topic to the topic; or narrow that rule first "
+                "(docs/runbook.md#overlap)",
+            )
 
 
 def _already_told(have: BucketNotifications, stream: Stream, target: str, own: str) -> bool:

@@ -8,7 +8,6 @@ what processes do to each other is theirs.
 import random
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from tempfile import TemporaryFile
 from typing import IO
@@ -187,16 +186,12 @@ def driven(at: Installation, seed: int, rounds: int) -> None:
     Driver(at, seed).play(rounds)
 
 
-def test_nothing_is_lost_or_doubled_in_five_short_schedules(healthy: Installation) -> None:
+def test_nothing_is_lost_or_doubled_in_five_short_schedules(shared: Installation) -> None:
     for seed in range(5):
-        driven(healthy, seed, rounds=2)
+        driven(shared, seed, rounds=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 136))
-def test_nothing_is_lost_or_doubled_whoever_is_at_work(
-    new_installation: Callable[..., Installation], seed: int
-) -> None:
-    at = new_installation()
-    at.run("up")
-    driven(at, seed, rounds=6)
+def test_nothing_is_lost_or_doubled_whoever_is_at_work(shared: Installation, seed: int) -> None:
+    driven(shared, seed, rounds=6)

@@ -52,6 +52,12 @@ def shared(installation: Installation) -> tuple[Installation, str]:
     return replace(installation, environment=environment), topic
 
 
+def without_topics(at: Installation) -> Installation:
+    """The same with the topics taken out of the settings."""
+    kept = {name: value for name, value in at.environment.items() if not name.endswith("_SNS_TOPIC")}
+    return replace(at, environment=kept)
+
+
 def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tuple[Installation, str]) -> None:
     at, topic = shared
     queue = their_queue(at, "sns", "s3")
@@ -73,6 +79,11 @@ def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tupl
     assert any("a.gz" in message["Body"] for message in got)
     assert [row for row in policy_of(at, topic)["Statement"] if row in theirs] == theirs
     at.assert_healthy()
+    unnamed = without_topics(at)
+    taken_out = " ".join(unnamed.run("replace-pipe", "--stream", "events", expect=2).stderr.split())
+    assert f"listens to the topic {topic}, and the settings name none" in taken_out
+    assert "set streams.events.sns_topic to the topic" in taken_out
+    at.assert_healthy()
     at.run("down")
     left = [row for row in policy_of(at, topic)["Statement"] if row not in theirs]
     assert [row["Sid"] for row in left] == ["SnowpipeRunbookBucketPublishes"]  # the lake's queue needs it
@@ -81,10 +92,7 @@ def test_an_overlap_is_refused_with_the_ways_out_and_a_topic_is_one(shared: tupl
 def test_a_topic_that_comes_after_the_pipe(shared: tuple[Installation, str]) -> None:
     """The pipe is made anew for the topic; nothing is lost or doubled, whichever queue heard of it."""
     with_topic, _ = shared
-    before = replace(
-        with_topic,
-        environment={k: v for k, v in with_topic.environment.items() if not k.endswith("_SNS_TOPIC")},
-    )
+    before = without_topics(with_topic)
 
     def arrives(name: str) -> None:
         before.put("events", name, gzip.compress(event(name, 0) + b"\n"))

@@ -40,8 +40,13 @@ LIBRARIES = [
     "sortedcontainers",
     "tabulate",
     "tomlkit",
+    "runbook.command_line",
     "runbook.steps",
     "runbook.verify",
+    *(
+        f"runbook.commands.{file.stem}"
+        for file in (Path(__file__).parents[2] / "runbook/commands").glob("*.py")
+    ),
 ]
 """Imported beforehand; not what reads the environment while it is imported, as the connector does."""
 _DESCRIPTORS = array.array("i").itemsize * 2

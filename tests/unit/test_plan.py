@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runbook.clouds.failures import AwsFailed, SqlFailed
 from runbook.errors import Blocked, CannotTell, NotConverged, Refused, RunbookError, SettingsWrong
 from runbook.facts.objects import Entry
-from runbook.plan import AwsChange, Before, SqlChange, apply, as_typed, make, plan_step
+from runbook.plan import AwsChange, Before, SqlChange, again, apply, as_typed, make, plan_step
 from runbook.policies.documents import text
 from runbook.steps import STEPS
 from runbook.wanted.rules import BucketNotifications
@@ -266,6 +266,12 @@ def test_a_write_refused_for_a_minute_is_refused(settings):
     with pytest.raises(AwsFailed, match="OperationAborted"):
         make(PUT, reader, FakeWriter(lambda _: ABORTED))
     assert 60 < sum(reader.slept) < 70
+
+
+def test_what_nobody_knows_a_cure_for_is_only_run_again():
+    assert again(SqlFailed(1003, "syntax error", "query", "GRANT"), "pause") == "run `invoke pause` again"
+    without = SqlFailed(606, "No active warehouse", "query", "COPY")
+    assert again(without, "pause") == "give the connection a warehouse, then run `invoke pause` again"
 
 
 def test_what_is_to_be_taken_away_and_is_not_there_is_not_waited_for(settings):

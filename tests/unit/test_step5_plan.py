@@ -10,6 +10,7 @@ from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.settings import read
 from runbook.steps import STEPS
+from runbook.steps.step5_aws import refuse_without_a_rule
 from runbook.wanted.rules import BucketNotifications, queue_rule, topic_rule
 from tests.unit.conftest import written
 from tests.unit.observed import QUEUE, Known, healthy, pipe
@@ -211,6 +212,21 @@ def test_a_pipe_on_a_topic_that_is_told_needs_nothing(settings):
     found = listening(settings)
     found["notifications"] = BucketNotifications({"TopicConfigurations": [WIDE]})
     assert changes(5, Known(settings, found)) == []
+
+
+def test_a_pipe_leaves_its_topic_only_where_a_rule_to_a_queue_has_room(settings):
+    found, stream = listening(settings), settings.streams[0]
+    found["notifications"] = BucketNotifications({"TopicConfigurations": [WIDE]})
+    with pytest.raises(Refused, match=r"listens to the topic .*and the settings name none") as refused:
+        refuse_without_a_rule(Known(settings, found), stream, TOPIC)
+    assert "the rule 'lake' of snowplow-sandbox leaves no room" in refused.value.why
+    assert "set streams.events.sns_topic to the topic" in refused.value.remedy
+    for ours_or_theirs in (topic_rule(stream, TOPIC), queue_rule(stream, QUEUE)):
+        row = {
+            "TopicConfigurations" if "TopicArn" in ours_or_theirs else "QueueConfigurations": [ours_or_theirs]
+        }
+        found["notifications"] = BucketNotifications(row)
+        refuse_without_a_rule(Known(settings, found), stream, TOPIC)
 
 
 def test_a_topic_reaches_a_queue_of_another_region():
