@@ -192,7 +192,7 @@ class CheckRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> bool:
-        """Run one check; instead of pytest's own, whose fixtures and reports take longer than the checks.
+        """Run one check; instead of pytest's own, whose fixtures take longer than the checks.
 
         Source: https://docs.pytest.org/en/stable/reference/reference.html (pytest_runtest_protocol)
         """
