@@ -191,7 +191,7 @@ class CheckRun:
             self._compared = (shown(left), shown(right))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> bool:
+    def pytest_runtest_protocol(self, item: Any) -> bool:
         """Run one check; instead of pytest's own, whose fixtures take longer than the checks.
 
         Source: https://docs.pytest.org/en/stable/reference/reference.html (pytest_runtest_protocol)
