@@ -45,6 +45,8 @@ from runbook.wanted.views import View, wanted
 T = TypeVar("T")
 
 WIDTH = 48  # reads under way at once: what is independent is asked in one round trip
+A_STREAM = 8  # that many more for each stream
+MOST = 128
 
 
 class Facts:
@@ -555,7 +557,8 @@ class Facts:
         ``delivery`` also lists the files; ``deep`` also reads the load history, which needs a
         warehouse. Reads only; what cannot be read shows when it is asked for.
         """
-        with self.reader.side_by_side(WIDTH) as pool:
+        width = min(WIDTH + A_STREAM * len(self.settings.streams), MOST)
+        with self.reader.side_by_side(width) as pool:
             for question in self._questions(delivery=delivery, deep=deep, steps=steps):
                 pool.submit(_unless_it_fails, question)
 

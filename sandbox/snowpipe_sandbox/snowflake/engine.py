@@ -19,7 +19,7 @@ from fakesnow import macros, transforms
 from sqlglot import ErrorLevel, exp
 
 from snowpipe_sandbox.clock import Clock
-from snowpipe_sandbox.snowflake import semi_structured, values
+from snowpipe_sandbox.snowflake import semi_structured, time_formats, values
 
 # sqlglot warns when it falls back to an opaque command; those are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -49,6 +49,7 @@ class Engine:
         self._duckdb.execute(DIVISION_MACRO)
         self._duckdb.execute(values.macros(HOME))
         self._duckdb.execute(semi_structured.macros(HOME))
+        self._duckdb.execute(time_formats.macros(HOME))
         self._duckdb.execute("SET GLOBAL TimeZone = 'UTC'")
         self._duckdb.execute("SET GLOBAL python_enable_replacements = false")
         # its time grows with the square of a view's columns, and what it saves is little
@@ -120,7 +121,7 @@ def try_timestamps(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.TryCast) and node.to.this in NTZ:
         return exp.Anonymous(this="sandbox_try_timestamp", expressions=[node.this])
     if named in ("TO_TIMESTAMP_LTZ", "TO_TIMESTAMP_TZ") and len(node.expressions) == 1:
-        return exp.cast(node.expressions[0], "TIMESTAMPTZ")
+        return values.with_offset(exp.cast(node.expressions[0], "TIMESTAMPTZ"))
     return node
 
 

@@ -99,11 +99,21 @@ def _check_properties(statement: exp.Create) -> str:
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.SchemaCommentProperty):
             comment = each.this.name
-        elif not isinstance(each, HARMLESS_PROPERTIES) and not (
-            type(each) is exp.Property and each.this.name.upper() in HARMLESS_SETTINGS
-        ):
+        elif not isinstance(each, HARMLESS_PROPERTIES) and not is_harmless(each):
             raise errors.not_emulated(f"CREATE TABLE … {each.sql(dialect='snowflake')[:60]}")
     return comment
+
+
+def is_harmless(setting: exp.Expression) -> bool:
+    """Whether a table with it does what one without it does; ENABLE_SCHEMA_EVOLUTION only where it is off.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-table
+    """
+    if type(setting) is not exp.Property:
+        return False
+    name, value = setting.this.name.upper(), setting.args.get("value")
+    off = isinstance(value, exp.Boolean) and not value.this
+    return name in HARMLESS_SETTINGS or (name == "ENABLE_SCHEMA_EVOLUTION" and off)
 
 
 def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:
