@@ -35,6 +35,24 @@ from runbook.wanted.rules import BucketNotifications
 
 T = TypeVar("T")
 
+GIVEN: dict[str, Callable[..., Any]] = {}
+"""What a check may ask for by a parameter's name, beside facts, settings and stream."""
+ONCE = ("ledgers",)
+"""Those of them that are made once a run."""
+
+
+def given(function: Callable[..., T]) -> Callable[..., T]:
+    """A fixture, which the run of the checks calls by its name: pytest takes ten times as long to fill it in.
+
+    It asks for other ones by its parameters' names, and returns.
+    """
+    GIVEN[function.__name__] = function
+    made: Callable[..., T] = pytest.fixture(scope="session" if function.__name__ in ONCE else "function")(
+        function
+    )
+    return made
+
+
 OWN_OPTIONS = "the pipe's COPY states its format's options itself"
 OTHERS = "others made this installation: what it was found as is right"
 
@@ -147,41 +165,41 @@ def settings(facts: Facts) -> Settings:
     return facts.settings
 
 
-@pytest.fixture
+@given
 def policy(facts: Facts) -> Policy:
     unless_without_integration(facts)
     return there(facts.policy, "The policy", "step1.policy-exists")
 
 
-@pytest.fixture
+@given
 def role(facts: Facts) -> Role:
     unless_without_integration(facts)
     return there(facts.role, "The role", "step1.role-exists")
 
 
-@pytest.fixture
+@given
 def role_policies(facts: Facts, role: Role) -> RolePolicies:
     return facts.role_policies
 
 
-@pytest.fixture
+@given
 def copy_statement(pipe: Pipe, stream: Stream) -> CopyStatement:
     return read(pipe.definition, stream.pipe.database, stream.pipe.schema)
 
 
-@pytest.fixture
+@given
 def wanted_copy(settings: Settings, stream: Stream) -> CopyStatement:
     """What the COPY must say: sql/step4_snowflake's, or what it said when it was discovered."""
     return read(pipe_definition(settings, stream), stream.pipe.database, stream.pipe.schema)
 
 
-@pytest.fixture
+@given
 def bucket(facts: Facts, stream: Stream) -> Bucket:
     """The bucket that the stream's files lie in."""
     return there(facts.bucket_named(stream.bucket), "The bucket", "step1.bucket-exists")
 
 
-@pytest.fixture
+@given
 def buckets(facts: Facts) -> dict[str, Bucket]:
     """The streams' buckets that are there, by name."""
     found = {name: bucket for name, bucket in facts.buckets.items() if bucket}
@@ -213,91 +231,91 @@ def by_bucket_policies(
     ]
 
 
-@pytest.fixture
+@given
 def integration(facts: Facts) -> StorageIntegration:
     unless_without_integration(facts)
     return there(facts.integration, "The integration", "step2.integration-exists")
 
 
-@pytest.fixture
+@given
 def snowflakes_user(facts: Facts) -> SnowflakesUser:
     unless_without_integration(facts)
     return there(facts.snowflakes_user, "The integration", "step2.integration-exists")
 
 
-@pytest.fixture
+@given
 def loader_grants_held(facts: Facts) -> frozenset[Grant]:
     held = facts.grants_to if facts.settings.is_ours else facts.reach_of
     return there(held(facts.settings.snowflake.loader_role), "The loader role", "step2.roles-exist")
 
 
-@pytest.fixture
+@given
 def operator_grants_held(facts: Facts) -> frozenset[Grant]:
     held = facts.grants_to if facts.settings.is_ours else facts.reach_of
     return there(held(facts.settings.snowflake.operator_role), "The operator role", "step2.roles-exist")
 
 
-@pytest.fixture
+@given
 def file_format(facts: Facts, stream: Stream) -> FileFormat:
     if not stream.names_a_format:
         pytest.skip(OWN_OPTIONS)
     return there(facts.file_format(stream), "The file format", "step4.file-format-exists")
 
 
-@pytest.fixture
+@given
 def table(facts: Facts, stream: Stream) -> Table:
     return there(facts.table(stream), "The table", "step4.table-exists")
 
 
-@pytest.fixture
+@given
 def stage(facts: Facts, stream: Stream) -> Stage:
     return there(facts.stage(stream), "The stage", "step4.stage-exists")
 
 
-@pytest.fixture
+@given
 def pipe(facts: Facts, stream: Stream) -> Pipe:
     return there(facts.pipe(stream), "The pipe", "step4.pipe-exists")
 
 
-@pytest.fixture
+@given
 def channel(facts: Facts, stream: Stream) -> str:
     return there(facts.channel(stream), "The pipe", "step4.pipe-exists")
 
 
-@pytest.fixture
+@given
 def topic(facts: Facts, stream: Stream) -> Topic:
     if not stream.sns_topic:
         pytest.skip("its events go straight to the pipe's queue")
     return there(facts.topic(stream.sns_topic), "The topic", "step3.topic-exists")
 
 
-@pytest.fixture
+@given
 def pipe_status(facts: Facts, stream: Stream, pipe: Pipe) -> PipeStatus:
     return there(facts.pipe_status(stream), "The pipe", "step4.pipe-exists")
 
 
-@pytest.fixture
+@given
 def pause(facts: Facts, stream: Stream, pipe: Pipe) -> Pause:
     return there(facts.pause(stream), "The pipe", "step4.pipe-exists")
 
 
-@pytest.fixture
+@given
 def notifications(facts: Facts, bucket: Bucket, stream: Stream) -> BucketNotifications:
     return there(facts.notifications_of(stream.bucket), "The bucket", "step1.bucket-exists")
 
 
-@pytest.fixture
+@given
 def listing(facts: Facts, stream: Stream, stage: Stage) -> Listing:
     return there(facts.listing(stream), "The stage", "step4.stage-exists")
 
 
-@pytest.fixture(scope="session")
+@given
 def ledgers() -> dict[str, Ledger]:
     """Each stream's files are judged once a run."""
     return {}
 
 
-@pytest.fixture
+@given
 def ledger(
     facts: Facts, stream: Stream, listing: Listing, table: Table, pipe: Pipe, ledgers: dict[str, Ledger]
 ) -> Ledger:

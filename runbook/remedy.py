@@ -14,6 +14,7 @@ from enum import StrEnum
 from runbook.invocation import HERE, typed
 
 BY_NAME = 2  # files that a command names one by one
+ONE_BY_ONE = 6  # streams whose commands are told one by one
 
 
 class Blank(StrEnum):
@@ -151,7 +152,24 @@ def of_all(remedies: Iterable[Remedy]) -> str:
         return str(first)
     words = "".join(str(part) for part in first.parts[: first.parts.index(first.commands[0])])
     lead = first.commands[0].lead
+    if len(every) > ONE_BY_ONE and (loop := _looped(every)):
+        return f"{words}{lead}{loop}"
     return f"{words}{lead}" + " && ".join(str(each).removeprefix(f"{words}{lead}") for each in every)
+
+
+def _looped(every: list[Remedy]) -> str:
+    """One command of many streams as a shell runs it over them; empty where they differ in more."""
+    names, lines = [], set()
+    for each in every:
+        if len(each.commands) != 1 or each.parts[-1] != each.commands[0]:
+            return ""
+        words = list(each.commands[0].words)
+        at = words.index("--stream") + 1
+        names.append(shlex.quote(words[at]))
+        words = [shlex.quote(word) for word in words]
+        lines.add(" ".join([each.commands[0].program, *words[:at], '"$stream"', *words[at + 1 :]]))
+    over = f"for stream in {' '.join(names)}; do {min(lines)} || break; done"
+    return over if len(lines) == 1 else ""
 
 
 def pattern_of(keys: tuple[str, ...]) -> str:

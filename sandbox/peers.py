@@ -3,8 +3,8 @@
     python sandbox/peers.py [--only NAME,…] [--environments DIR] [--write docs/sandbox.md]
 
 Their packages are installed as they are; the cases are ours. ``--write`` puts the table between the two marks
-of a page. Tools that take no host and port of Snowflake's find the sandbox by SHIM. Exit code 1: a case in
-scope did not pass.
+of a page, where the rows of peers that were not run stay. Tools that take no host and port of Snowflake's
+find the sandbox by SHIM. Exit code 1: a case in scope did not pass.
 """
 
 # ruff: noqa: T201 - it prints as it goes
@@ -317,6 +317,25 @@ def _wanted(said: str, text: str) -> None:
         raise NotPassedError(f"{text!r} is not in: {_reason(said)}")
 
 
+@peer("Python connector", "snowflake-connector-python>=5 pandas pyarrow")
+def _connector() -> dict[str, Case]:
+    program = Path(__file__).with_name("peers_connector.py")
+    names = re.findall(r"^def (case_\w+)", program.read_text(), re.MULTILINE)
+
+    def build(place: Place) -> None:
+        for statement in PIPELINE:
+            _python_sql(place, statement.format(bucket=place.bucket))
+
+    def loads(place: Place) -> None:
+        shown = _python_sql(place, "SHOW PIPES IN ACCOUNT")
+        place.rows_after_a_file(shown, "python|sql.py|SELECT COUNT(*) FROM RAW.SNOWPLOW.EVENTS")
+
+    cases = {
+        name.removeprefix("case_").replace("_", " "): says("python", str(program), name) for name in names
+    }
+    return {"builds the pipeline": build, "its pipe loads": loads, **cases}
+
+
 ALCHEMY = """
 import os
 from sqlalchemy import *
@@ -504,12 +523,17 @@ def one(
     return version(programs, package), len(cases), len(cases) - len(wrong), wrong
 
 
-def table(results: dict[str, tuple[str, int, int, list[str]]]) -> str:
-    """The results as a table of Markdown."""
+def table(results: dict[str, tuple[str, int, int, list[str]]], before: str = "") -> str:
+    """The results as a table of Markdown; the rows ``before`` has of peers that were not run stay."""
     lines = ["| peer | version | cases in scope | passed | why not |", "|---|---|---|---|---|"]
-    for name, (installed, cases, passed, wrong) in results.items():
-        why = "; ".join(wrong).replace("|", "/") or "-"
-        lines.append(f"| {name} | {installed} | {cases} | {passed} | {why} |")
+    old = {line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")}
+    for name in CASES:
+        if name in results:
+            installed, cases, passed, wrong = results[name]
+            why = "; ".join(wrong).replace("|", "/") or "-"
+            lines.append(f"| {name} | {installed} | {cases} | {passed} | {why} |")
+        elif name in old:
+            lines.append(old[name])
     return "\n".join(lines)
 
 
@@ -537,7 +561,8 @@ def main() -> int:
     if asked.write:
         page = asked.write.read_text()
         before, _, rest = page.partition(BEGIN)
-        asked.write.write_text(f"{before}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}")
+        old, _, after = rest.partition(END)
+        asked.write.write_text(f"{before}{BEGIN}\n{table(results, old)}\n{END}{after}")
     return 0 if all(cases == passed for _, cases, passed, _ in results.values()) else 1
 
 

@@ -48,7 +48,7 @@ def _schemas(
         yield f"{result.stream.name}: schemas without a column were not looked for: invoke verify --deep"
         return
     given = {"event": settings.views.self_describing_events, "entity": settings.views.entities}
-    missing = [found.what for found in without_a_column(look(result.stream), given)]
+    missing = without_a_column(look(result.stream), given).names
     if missing:
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         yield (

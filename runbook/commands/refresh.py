@@ -98,6 +98,8 @@ class RefreshPlan:
     too_old: int
     others: tuple[StagedFile, ...] = ()
     known: frozenset[str] = frozenset()
+    uncertain: int = 0
+    """Files that no history tells of, nor the table: these are left alone."""
 
     @property
     def since(self) -> datetime:
@@ -111,12 +113,19 @@ class RefreshPlan:
         prefixes, left = exact_prefixes(keys, others)
         return whole_names([*prefixes, *sorted(left)], keys)
 
+    def taken(self, files: tuple[StagedFile, ...]) -> tuple[StagedFile, ...]:
+        """Those of the files that the REFRESH takes: by what their keys begin with, and their time."""
+        starts = tuple(self.starts())
+        return tuple(file for file in files if file.key.startswith(starts) and file.modified >= self.since)
+
     def __str__(self) -> str:
         files = counted(len(self.files), "file")
         said = f"{files} of the last {REFRESH_DAYS} days not in any load history"
         if self.files:
             said += f" ({', '.join(named([file.key for file in self.files]))})"
-        return said + (f"; {self.too_old} older beyond REFRESH" if self.too_old else "")
+        said += f"; {self.too_old} older beyond REFRESH" if self.too_old else ""
+        alone = "left alone, as nobody can tell whether it was loaded"
+        return said + (f"; {self.uncertain} {alone}" if self.uncertain else "")
 
 
 def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
@@ -148,15 +157,17 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
     missing = (*ledger.of(*WITHOUT_A_TRACE), *half_way)
     recent = tuple(file for file in missing if file.modified > oldest)
     older = [file for file in unknown if file.modified <= oldest and ledger.verdicts[file.key].is_missing]
+    known = frozenset(load.key for load in loads)
+    wanted = {file.key for file in recent}
+    others = tuple(file for file in listing.files if file.key not in known and file.key not in wanted)
+    uncertain = sum(ledger.verdicts[file.key] is Kind.TOO_OLD_TO_KNOW for file in queued)
+    plan = RefreshPlan(recent, len(older), others, known, uncertain)
     if recent:
         _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
-        _refuse_to_repeat(facts, stream, queued)
-        _refuse_what_may_be_hidden(ledger, queued)
+        _refuse_to_repeat(facts, stream, queued, plan.taken(queued))
+        _refuse_what_may_be_hidden(ledger, plan.taken(queued))
         _refuse_while_an_earlier_pipe_may_load(facts, stream, queued)
-    known = frozenset(load.key for load in loads)
-    taken = {file.key for file in recent}
-    others = tuple(file for file in listing.files if file.key not in known and file.key not in taken)
-    return RefreshPlan(recent, len(older), others, known)
+    return plan
 
 
 def refreshes(settings: Settings, stream: Stream, plan: RefreshPlan) -> list[SqlChange]:
@@ -215,8 +226,10 @@ def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, .
         )
 
 
-def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...]) -> None:
-    """Raises Refused where a file is in the table, or may be: by a pipe that was re-created and forgot."""
+def _refuse_to_repeat(
+    facts: Facts, stream: Stream, files: tuple[StagedFile, ...], taken: tuple[StagedFile, ...]
+) -> None:
+    """Raises Refused where a file is in the table, or one that is taken may be: by a pipe that forgot it."""
     rows, pipe = facts.table_rows(stream), facts.pipe(stream)
     present = (rows.files or {}) if rows else {}
     if again := [file.key for file in files if file.key in present]:
@@ -228,7 +241,7 @@ def _refuse_to_repeat(facts: Facts, stream: Stream, files: tuple[StagedFile, ...
         )
     if rows is None or pipe is None or rows.is_complete:
         return
-    if older := [file.key for file in files if file.modified <= pipe.created_on]:
+    if older := [file.key for file in taken if file.modified <= pipe.created_on]:
         raise Refused(
             f"A refresh might load {len(older)} files a second time ({', '.join(named(older))})",
             where=str(stream.pipe),

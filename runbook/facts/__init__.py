@@ -45,6 +45,8 @@ from runbook.wanted.views import View, wanted
 T = TypeVar("T")
 
 WIDTH = 48  # reads under way at once: what is independent is asked in one round trip
+A_STREAM = 8  # that many more for each stream
+MOST = 128
 
 
 class Facts:
@@ -515,6 +517,10 @@ class Facts:
         found = self._once(("objects", schema), lambda: views.present(self.reader, schema)).get(name.name)
         return snowflake.seen(found, self.reader, f"The view {name}", "owner", f"SELECT on view {name}")
 
+    def view_columns(self, view: View) -> tuple[str, ...]:
+        """The columns that the view has now."""
+        return self._once(("view columns", view.name.sql), lambda: views.column_names(self.reader, view))
+
     def view_schema_exists(self, view: View) -> bool:
         """Whether the view's schema is there."""
         return self._once(("schema", view.schema), lambda: views.schema_is_there(self.reader, view))
@@ -551,7 +557,8 @@ class Facts:
         ``delivery`` also lists the files; ``deep`` also reads the load history, which needs a
         warehouse. Reads only; what cannot be read shows when it is asked for.
         """
-        with self.reader.side_by_side(WIDTH) as pool:
+        width = min(WIDTH + A_STREAM * len(self.settings.streams), MOST)
+        with self.reader.side_by_side(width) as pool:
             for question in self._questions(delivery=delivery, deep=deep, steps=steps):
                 pool.submit(_unless_it_fails, question)
 

@@ -31,7 +31,8 @@ class StorageIntegration:
     comment: str
 
     def allows(self, url: str) -> bool:
-        """Whether a stage on ``url`` may use it: by string prefix, blocked wins."""
+        """Whether a stage on ``url`` may use it: by prefix, blocked wins; a bucket may lack its slash."""
+        url += "/" if url.count("/") == 2 else ""
         if any(url.startswith(blocked) for blocked in self.blocked_locations):
             return False
         return any(place == "*" or url.startswith(place) for place in self.allowed_locations)

@@ -77,6 +77,19 @@ def present(reader: Reader, schema: str) -> dict[str, Present]:
     return {str(row["name"]): Present(str(row["kind"]), str(row["comment"] or "")) for row in rows or ()}
 
 
+def column_names(reader: Reader, view: View) -> tuple[str, ...]:
+    """The columns of a view, in their order; none where it does not exist. Only reads.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/desc-view
+    """
+    rows = ask(
+        lambda: reader.sql(f"DESC VIEW {view.name.sql}"),
+        f"The columns of {view.name}",
+        f"SELECT on view {view.name}",
+    )
+    return tuple(str(row["name"]) for row in rows or ())
+
+
 def schema_is_there(reader: Reader, view: View) -> bool:
     """Whether the schema of a view exists. Only reads."""
     database = view.name.database.sql
@@ -203,8 +216,17 @@ def _two(example: object) -> tuple[str, str]:
     return one, other
 
 
-def without_a_column(seen: dict[str, dict[str, Found]], given: dict[str, tuple[str, ...]]) -> list[Found]:
+class WithoutColumn(list[str]):
+    """Schemas with their count and an example; ``names``: the schemas alone."""
+
+    names: tuple[str, ...] = ()
+
+
+def without_a_column(seen: dict[str, dict[str, Found]], given: dict[str, tuple[str, ...]]) -> WithoutColumn:
     """What the data has and the view has no column for: schemas that the settings do not name."""
-    return [
+    missing = [
         found for kind, those in seen.items() for schema, found in those.items() if schema not in given[kind]
     ]
+    told = WithoutColumn(str(found) for found in missing)
+    told.names = tuple(dict.fromkeys(found.what for found in missing))
+    return told

@@ -1,11 +1,13 @@
 """The checks are pytest functions under ``checks/``; this runs them on the facts of one moment."""
 
+import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -132,6 +134,10 @@ class CheckRun:
         self._results: dict[str, Result | None] = {}  # in the checks' order; None: not run yet
         self._compared: tuple[str, str] = ("", "")
         self._keys: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self._given: dict[str, Callable[..., Any]] = {}
+        self._made_once: tuple[str, ...] = ()
+        self._once: dict[str, Any] = {}
 
     def outcome(self) -> tuple[Result, ...]:
         """Every result asked for, explained by all that were run."""
@@ -154,6 +160,10 @@ class CheckRun:
     def pytest_configure(self, config: Any) -> None:
         config.runbook_facts = self.facts  # checks/conftest.py makes fixtures of them
 
+    def pytest_plugin_registered(self, plugin: Any) -> None:
+        if hasattr(plugin, "GIVEN"):  # checks/conftest.py
+            self._given, self._made_once = plugin.GIVEN, plugin.ONCE
+
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if check_id(item) not in self.apart]
         items.sort(key=lambda item: _step(item) or 9)  # stable: steps in order, then delivery
@@ -174,6 +184,7 @@ class CheckRun:
 
     def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> None:
         self._keys = getattr(left, "keys", ()) if isinstance(left, list) else ()
+        self._names = getattr(left, "names", ()) if isinstance(left, list) else ()
         if op in ("!=", "is not"):
             self._compared = ("absent", "present")
         elif op == "in":  # what is wanted stands on the left
@@ -182,23 +193,37 @@ class CheckRun:
             self._compared = (shown(left), shown(right))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> bool:
-        """Run one check; instead of pytest's own, whose reports nobody reads, of thousands of checks.
+    def pytest_runtest_protocol(self, item: Any) -> bool:
+        """Run one check; instead of pytest's own, whose fixtures take longer than the checks.
 
         Source: https://docs.pytest.org/en/stable/reference/reference.html (pytest_runtest_protocol)
         """
-        self._compared, self._keys = ("", ""), ()
+        self._compared, self._keys, self._names = ("", ""), (), ()
         error: BaseException | None = None
         try:
-            item.ihook.pytest_runtest_setup(item=item)
-            item.ihook.pytest_runtest_call(item=item)
+            item.obj(**self._arguments(item))
         except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
             raise
         except BaseException as found:  # noqa: BLE001 (what pytest.skip raises is not an Exception)
             error = found
         self._results[item.nodeid] = self._result(item, error)
-        item.ihook.pytest_runtest_teardown(item=item, nextitem=nextitem)
         return True
+
+    def _arguments(self, item: Any) -> dict[str, Any]:
+        """What the check asks for by its parameters' names; raises what a fixture raises, such as Absent."""
+        facts = self.facts
+        stream = item.callspec.params.get("stream") if hasattr(item, "callspec") else None
+        have: dict[str, Any] = {"facts": facts, "settings": facts.settings, "stream": stream, **self._once}
+
+        def value(name: str) -> Any:
+            if name not in have:
+                function = self._given[name]
+                have[name] = function(**{each: value(each) for each in _names(function)})
+                if name in self._made_once:
+                    self._once[name] = have[name]
+            return have[name]
+
+        return {name: value(name) for name in _names(item.obj)}
 
     def _result(self, item: Any, error: BaseException | None) -> Result:
         claim: Claim = item.function.claim
@@ -210,6 +235,7 @@ class CheckRun:
             title=claim.says,
             outcome="passed",
             needs=claim.needs,
+            deep=claim.deep,
         )
         if error is None:
             return base
@@ -236,8 +262,14 @@ class CheckRun:
                 "see": claim.see,
                 "elsewhere": isinstance(error, NoCredentials),
                 "missing_right": getattr(error, "missing_right", ""),
+                "names": self._names if word == "failed" else (),
             }
         )
+
+
+@cache
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def _meaning(error: BaseException) -> tuple[Word, tuple[str, ...], str]:

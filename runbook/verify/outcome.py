@@ -32,6 +32,8 @@ class Result:
     see: str = ""
     elsewhere: bool = False  # unknown because that cloud is the other administrator's
     missing_right: str = ""  # unknown because we lack it
+    deep: bool = False  # asked with --deep only
+    names: tuple[str, ...] = ()  # what is wrong, each by a name that stays, where one more of them is news
 
     def as_json(self) -> dict[str, Any]:
         """The result as ``verify --format json`` writes it."""

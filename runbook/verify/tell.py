@@ -100,15 +100,17 @@ def _nothing_yet(absent: tuple[Result, ...], style: Style) -> str:
 
 def _cause(result: Result, outcome: Outcome, style: Style, *, every: bool) -> str:
     failed = [row for row in outcome.results if row.id == result.id and row.outcome == result.outcome]
-    where = ", ".join(row.stream for row in failed if row.stream)
+    where = [row.stream for row in failed if row.stream]
     named = "root cause" if result.outcome == "failed" else "advice"
     head = style.paint(f"{named}: {result.id}", COLOUR[result.outcome])
-    lines = [head + (f"  ({where})" if where else "")]
+    lines = [head + (f"  ({_streams(where, outcome)})" if where else "")]
+    if every and len(where) > NAMED:
+        lines.append(wrapped("  streams   ", ", ".join(where), style))
     rows = [("claim", result.title), ("but", result.cause)]
     evidence = _beside(result.observed, result.expected, style)
     if result.expected == NONE:  # a list of what is wrong: there is nothing to set beside it
-        found = ", ".join(dict.fromkeys(row.observed for row in failed))
-        rows, evidence = [*rows, ("namely", found)], []
+        found = list(dict.fromkeys(row.observed for row in failed))
+        rows, evidence = [*rows, ("namely", ", ".join(found) if every else _first(found))], []
     elif not evidence:
         rows += [("observed", result.observed), ("expected", result.expected)]
     after = [("remedy", of_all(row.remedy for row in failed)), ("see", result.see)]
@@ -147,10 +149,25 @@ def _by_cause(outcome: Outcome, word: Word) -> list[list[Result]]:
 
 def _unknown(results: list[Result], style: Style) -> str:
     first, ids = results[0], list(dict.fromkeys(row.id for row in results))
-    streams = ", ".join(dict.fromkeys(row.stream for row in results if row.stream))
+    streams = _first(list(dict.fromkeys(row.stream for row in results if row.stream)))
     head = style.paint(f"cannot tell: {first.id}", "yellow") + (f"  ({streams})" if first.stream else "")
     rows = [("because", first.cause), ("remedy", str(first.remedy)), ("nor", _others(ids[1:]))]
     return "\n".join([head, *(wrapped(f"  {name:<9} ", text, style) for name, text in rows if text)])
+
+
+def _streams(names: list[str], outcome: Outcome) -> str:
+    """The streams of a line: by name, or where they are many how many, so that one cause is one line."""
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    known = {row.stream for row in outcome.results if row.stream}
+    return f"all {len(names)} streams" if set(names) == known else _first(names)
+
+
+def _first(texts: list[str]) -> str:
+    """All of them, or where they are many the first ones and how many more there are."""
+    if len(texts) <= NAMED:
+        return ", ".join(texts)
+    return f"{', '.join(texts[: NAMED // 2])} and {len(texts) - NAMED // 2} more (--all names them)"
 
 
 def _others(ids: list[str]) -> str:
@@ -198,7 +215,40 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
             if every or set(words) & (RED if len(quiet) > NAMED else TOLD):
                 name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
-    return tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
+    made = tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
+    if len(streams) <= NAMED or len(made.splitlines()[1]) <= style.width:
+        return made
+    return _summed(outcome, style, every=every)
+
+
+def _summed(outcome: Outcome, style: Style, *, every: bool) -> str:
+    """The same where a column a stream is too wide: an area's checks of all streams, a check's words."""
+    lines: list[str] = []
+    for area in dict.fromkeys(row.id.partition(".")[0] for row in outcome.results):
+        rows = [row for row in outcome.results if row.id.startswith(f"{area}.")]
+        judged = [row for row in rows if row.outcome != "skipped"]
+        if not every and not judged:
+            continue
+        good = sum(row.outcome in ("passed", "advice") for row in judged)
+        colour = "green" if good == len(judged) else "red"
+        lines.append(f"{area:<30} " + style.paint(f"{good} of {len(judged)} ok", colour))
+        quiet = {row.id for row in rows if row.outcome in ("blocked", "unknown")}
+        for check in dict.fromkeys(row.id for row in rows):
+            mine = [row for row in rows if row.id == check]
+            if every or {row.outcome for row in mine} & (RED if len(quiet) > NAMED else TOLD):
+                lines.append(_of_streams(f"- {check.removeprefix(area)[1:]}", mine, outcome, style))
+    return "\n".join(lines)
+
+
+def _of_streams(name: str, rows: list[Result], outcome: Outcome, style: Style) -> str:
+    """One check's word, or its words with the streams of each where they differ."""
+    words: dict[Word, list[str]] = {}
+    for row in rows:
+        words.setdefault(row.outcome, []).append(row.stream or "")
+    if len(words) == 1:
+        return f"{name:<30} " + style.paint(SIGN[rows[0].outcome], COLOUR[rows[0].outcome])
+    parts = [f"{SIGN[word]} {_streams(names, outcome)}" for word, names in words.items() if word in TOLD]
+    return wrapped(f"{name:<30} ", "; ".join([*parts, "others ok"] if "passed" in words else parts), style)
 
 
 def _passed(rows: list[Result], stream: str | None, style: Style) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from runbook.errors import Blocked, Refused
 from runbook.facts import Facts
+from runbook.facts.delivery import named
 from runbook.plan import Change, SqlChange
 from runbook.wanted.pipeline import missing_columns
-from runbook.wanted.views import SCHEMA, View, named_in, schema_sql, wanted
+from runbook.wanted.views import SCHEMA, TYPED, View, is_of_schema, named_in, schema_names, schema_sql, wanted
 
 
 def plan(facts: Facts) -> Iterator[Change]:
@@ -61,4 +62,17 @@ def _why(facts: Facts, view: View) -> str:
             why=f"its comment names {named_in(have.comment)}; these settings are of {view.installation}",
             remedy="set views.schema to a name of this installation's own",
         )
-    return "" if have.comment == view.comment else f"the view {view.name} has another definition"
+    if have.comment == view.comment:
+        return ""
+    return f"the view {view.name} has another definition{_lost(facts, view)}"
+
+
+def _lost(facts: Facts, view: View) -> str:
+    """The columns that go with the new definition: whoever reads one of them gets an error."""
+    if view.file != TYPED["enriched"]:
+        return ""
+    kept = schema_names(facts.settings)
+    lost = [name for name in facts.view_columns(view) if is_of_schema(name) and name not in kept]
+    if not lost:
+        return ""
+    return f" and loses {', '.join(named(lost))}: the settings no longer have a schema for this"

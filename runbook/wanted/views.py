@@ -95,6 +95,17 @@ def schema_columns(settings: Settings) -> Columns:
     )
 
 
+def schema_names(settings: Settings) -> frozenset[str]:
+    """The names of these columns, as Snowflake shows them."""
+    given = {"event": settings.views.self_describing_events, "entity": settings.views.entities}
+    return frozenset(name.upper() for kind, those in given.items() for name, _ in together(kind, those))
+
+
+def is_of_schema(name: str) -> bool:
+    """Whether a column of the typed events is one that a schema has."""
+    return name.startswith(tuple(f"{prefix}_".upper() for prefix in PREFIXES.values()))
+
+
 def together(kind: str, schemas: Iterable[str]) -> list[tuple[str, list[str]]]:
     """Columns with their schemas: of two whose names differ in dots or capitals only, it is one."""
     found: dict[str, list[str]] = {}

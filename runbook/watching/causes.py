@@ -23,7 +23,10 @@ RESTLESS_ROUNDS = 12
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that is wrong. ``sure``: one look is enough."""
+    """One thing that is wrong. ``sure``: one look is enough.
+
+    ``names``: what is wrong by name (schemas), where one more of them is news.
+    """
 
     key: str
     streams: tuple[str, ...]
@@ -34,6 +37,7 @@ class Cause:
     blocks: tuple[str, ...] = ()
     since: datetime | None = None
     sure: bool = False
+    names: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The cause for programs, and as it is kept: redacted."""
@@ -47,6 +51,7 @@ class Cause:
                 "see": self.see,
                 "blocks": list(self.blocks),
                 "since": iso(self.since) if self.since else None,
+                "names": list(self.names),
             }
         )
         return document
@@ -73,6 +78,7 @@ def cause_of(row: Mapping[str, Any]) -> Cause:
         see=str(row["see"]),
         blocks=tuple(row["blocks"]),
         since=when(row["since"]) if row["since"] else None,
+        names=tuple(row.get("names", ())),  # not in what a former version kept
     )
 
 
@@ -107,6 +113,7 @@ def _of_check(name: str, failed: list[Result], outcome: Outcome) -> Cause:
         remedy=" && ".join(dict.fromkeys(str(row.remedy) for row in failed if row.remedy)),
         see=first.see,
         blocks=tuple(blocks),
+        names=tuple(dict.fromkeys(name for row in failed for name in row.names)),
     )
 
 
@@ -169,7 +176,8 @@ def _again(
 ) -> None:
     streams = list(dict.fromkeys([*kept.streams, *cause.streams]))
     confirmed = kept.confirmed or (iso(now) if kept.red + 1 >= confirm or cause.sure else None)
-    whole = replace(cause, streams=tuple(streams), since=kept.cause.since)
+    names = tuple(dict.fromkeys([*kept.cause.names, *cause.names]))
+    whole = replace(cause, streams=tuple(streams), since=kept.cause.since, names=names)
     db.execute(
         "UPDATE cause SET streams = ?, document = ?, red = red + 1, well = 0, confirmed = ? WHERE id = ?",
         (json.dumps(streams), json.dumps(whole.as_json()), confirmed, number),

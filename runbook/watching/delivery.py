@@ -5,6 +5,7 @@ sent again. Of a message that was under way nobody can know: it is sent again wi
 receiver can tell (PagerDuty's key, the mail's Message-ID, the webhook's Idempotency-Key), and says so.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -19,7 +20,12 @@ from runbook.watching.messages import Message, as_told, difference, from_told
 from runbook.watching.routes import NotDelivered, Way
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
+FINAL_PAUSE = timedelta(hours=1)
+"""Before what was refused is sent again as it is: a channel may be open again, a receiver deployed."""
 HOUR = timedelta(hours=1)
+AS_IT_IS = (
+    "sending it again as it is changes nothing: correct the route, and see with `invoke watch --test-message`"
+)
 
 
 def deliver(
@@ -68,6 +74,8 @@ def _next(
     message = difference(told, is_now, target=target, at=now, name=uuid4().hex, remind=remind)
     if message is None or _is_too_much(db, way.name, now, messages_an_hour):
         return None, {}
+    if _is_refused(db, way, is_now, now):
+        return None, {}
     db.execute(
         "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, 'begun', '')",
         (
@@ -111,6 +119,29 @@ def _left_over(db: sqlite3.Connection, name: str, target: str) -> tuple[Message,
     return message, from_told(json.loads(told))
 
 
+def _refused(route: str) -> str:
+    """The note with what a route has refused for good."""
+    return f"refused.route.{route}"
+
+
+def _offer(way: Way, causes: dict[str, Cause]) -> str:
+    """What a route is told, and how it is reached: where one of them changes, it is another attempt."""
+    what = {key: [*cause.streams, *cause.names] for key, cause in causes.items()}
+    return hashlib.sha256(json.dumps([way.mark, what]).encode()).hexdigest()[:12]
+
+
+def _is_refused(db: sqlite3.Connection, way: Way, is_now: dict[str, Cause], now: datetime) -> bool:
+    """Whether the route has refused this very state for good, and not long ago."""
+    row = db.execute("SELECT value FROM note WHERE key = ?", (_refused(way.name),)).fetchone()
+    if row is None:
+        return False
+    kept = json.loads(row[0])
+    return (
+        bool(kept["offer"] == _offer(way, is_now))
+        and when(kept["at"]) <= now < when(kept["at"]) + FINAL_PAUSE
+    )
+
+
 def _is_too_much(db: sqlite3.Connection, name: str, now: datetime, messages_an_hour: int) -> bool:
     """Whether a route had its share of the hour: what changes meanwhile is one message later."""
     sent = db.execute(
@@ -132,16 +163,21 @@ def _send(
         _try(way, message)
     except NotDelivered as error:
         why = redacted(str(error))
-        failures = history.change(partial(_failed, route=way.name, message=message.id, why=why, now=now))
+        final = _offer(way, told) if error.is_final else ""
+        failures = history.change(
+            partial(_failed, way=way, message=message.id, why=why, now=now, final=final)
+        )
         if failures in (1, 5) or failures % 50 == 0:
             times = f", {failures} times in a row" if failures > 1 else ""
-            tell(f"The route {way.name} ({way.kind}) did not take a message: {why}{times}; it is sent again.")
+            after = AS_IT_IS if final else "it is sent again"
+            tell(f"The route {way.name} ({way.kind}) did not take a message: {why}{times}; {after}.")
         return
     history.change(partial(_sent, way=way, message=message, told=told, now=now))
 
 
 def _sent(db: sqlite3.Connection, way: Way, message: Message, told: dict[str, Cause], now: datetime) -> None:
     db.execute("UPDATE message SET state = 'sent' WHERE id = ?", (message.id,))
+    db.execute("DELETE FROM note WHERE key = ?", (_refused(way.name),))
     db.execute(
         "UPDATE route SET told = ?, told_at = ?, failures = 0, retry_at = NULL, error = '' WHERE name = ?",
         (json.dumps(as_told(told)), iso(now), way.name),
@@ -158,15 +194,21 @@ def _try(way: Way, message: Message) -> None:
         raise NotDelivered(f"{type(error).__name__}: {error}") from None
 
 
-def _failed(db: sqlite3.Connection, route: str, message: str, why: str, now: datetime) -> int:
-    """Note that a message was not taken; how often that was in a row."""
+def _failed(db: sqlite3.Connection, way: Way, message: str, why: str, now: datetime, final: str) -> int:
+    """Note that a message was not taken; how often that was in a row.
+
+    ``final``: the offer, where it was refused for good.
+    """
     db.execute("UPDATE message SET state = 'failed', error = ? WHERE id = ?", (why, message))
-    (failures,) = db.execute("SELECT failures + 1 FROM route WHERE name = ?", (route,)).fetchone()
+    (failures,) = db.execute("SELECT failures + 1 FROM route WHERE name = ?", (way.name,)).fetchone()
     pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
     db.execute(
         "UPDATE route SET failures = ?, retry_at = ?, error = ? WHERE name = ?",
-        (failures, iso(now + pause), why, route),
+        (failures, None if final else iso(now + pause), why, way.name),
     )
+    if final:
+        refused = json.dumps({"offer": final, "at": iso(now)})
+        db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (_refused(way.name), refused))
     return int(failures)
 
 

@@ -7,8 +7,8 @@ https://prometheus.io/docs/practices/naming/. A figure that could not be read ha
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -72,13 +72,16 @@ class Figures:
     samples: tuple[Sample, ...]
     words: tuple[tuple[str, str], ...]
     """Each stream, and in a word where it stands."""
+    whys: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong, by check: in a sentence, with the names that a person needs."""
 
 
 def figures_of(found: Round, history: History, settings: Settings) -> Figures:
     """The figures of a round and of what is remembered."""
     samples = [*_of_round(found, history), *_of_streams(found, history, settings)]
     words = tuple((each.stream, word) for each, word in found.words(settings))
-    return Figures(settings.target, iso(found.at), found.verdict, tuple(samples), words)
+    whys = {cause.key: cause.why for cause in present(history.db).values()}
+    return Figures(settings.target, iso(found.at), found.verdict, tuple(samples), words, whys)
 
 
 def _of_round(found: Round, history: History) -> Iterator[Sample]:
@@ -157,7 +160,7 @@ def as_json(figures: Figures) -> str:
         labels = dict(sample.labels)
         labels.pop("target", None)
         if sample.name == "watch_cause":
-            causes.append(labels)
+            causes.append({**labels, "why": figures.whys.get(labels["check"], "")})
         elif labels.keys() == {"stream"}:
             streams.setdefault(labels["stream"], {})[sample.name] = sample.value
         elif labels:

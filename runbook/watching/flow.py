@@ -94,6 +94,7 @@ def judged(
 ) -> Judged:
     """What the figures say is wrong. ``explained``: streams that a failed check already speaks of."""
     found: dict[str, list[tuple[Flow, str]]] = {name: [] for name in OWN}
+    jumps: dict[str, str] = {}  # by schema
     for flow in flows:
         where = word(flow, patience)
         is_explained = flow.stream in explained
@@ -115,8 +116,12 @@ def judged(
         found[BAD_ROWS].append((bad, said))
     for flow in flows:
         if jumped := _jumped(flow.bad or ()):
-            found[BAD_SCHEMAS].append((flow, jumped))
-    wrong = tuple(_cause(name, rows) for name, rows in found.items() if rows)
+            found[BAD_SCHEMAS].append(
+                (flow, f"Bad rows of the last day have jumped: {'; '.join(jumped.values())}")
+            )
+            jumps |= jumped
+    names = {BAD_SCHEMAS: tuple(jumps)}
+    wrong = tuple(_cause(name, rows, names.get(name, ())) for name, rows in found.items() if rows)
     unseen = {BAD_SCHEMAS} if any(flow.bad is None for flow in flows) else set()  # seen by deep rounds
     return Judged(wrong, frozenset(name for name, rows in found.items() if not rows) - unseen)
 
@@ -128,13 +133,13 @@ def bad_row_share(flows: Sequence[Flow], kinds: Mapping[str, str]) -> float | No
     return bad / (bad + good) if bad + good >= FEWEST_ROWS else None
 
 
-def _jumped(bad: Sequence[tuple[str, float, float]]) -> str:
-    """The schemas whose bad rows are many more than on any day before; empty where there is none."""
-    new = [(name, count, most) for name, count, most in bad if count >= FEWEST_BAD and count > JUMP * most]
-    named = "; ".join(
-        f"{count:,.0f} of {name}, at most {most:,.0f} a day before" for name, count, most in new
-    )
-    return f"Bad rows of the last day have jumped: {named}" if new else ""
+def _jumped(bad: Sequence[tuple[str, float, float]]) -> dict[str, str]:
+    """The schemas whose bad rows are many more than on any day before, each with how many."""
+    return {
+        name: f"{count:,.0f} of {name}, at most {most:,.0f} a day before"
+        for name, count, most in bad
+        if count >= FEWEST_BAD and count > JUMP * most
+    }
 
 
 def quantile(samples: Sequence[float], percent: int) -> float | None:
@@ -196,8 +201,8 @@ REMEDIES = {
 }
 
 
-def _cause(name: str, rows: list[tuple[Flow, str]]) -> Cause:
+def _cause(name: str, rows: list[tuple[Flow, str]], names: tuple[str, ...]) -> Cause:
     streams = tuple(flow.stream for flow, _ in rows)
     why = rows[0][1] if len(rows) == 1 else "; ".join(f"{flow.stream}: {said}" for flow, said in rows)
     remedy = REMEDIES[name].replace("STREAM", streams[0])
-    return Cause(name, streams, TITLES[name], why, remedy, "docs/watch.md")
+    return Cause(name, streams, TITLES[name], why, remedy, "docs/watch.md", names=names)

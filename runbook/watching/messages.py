@@ -5,7 +5,7 @@ often the round is repeated, and many checks or streams with one cause are one m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -113,9 +113,11 @@ def difference(
 
     ``remind``: it is time to say again what is still wrong.
     """
-    new = tuple(cause for key, cause in present.items() if _is_new(cause, told.get(key)))
+    new = tuple(
+        _with_more(cause, told.get(key)) for key, cause in present.items() if _is_new(cause, told.get(key))
+    )
     ended = tuple(cause for key, cause in told.items() if key not in present)
-    still = tuple(cause for key, cause in present.items() if cause not in new and key in told)
+    still = tuple(cause for key, cause in present.items() if key in told and not _is_new(cause, told[key]))
     if not new and not ended:
         if not (remind and still):
             return None
@@ -125,8 +127,23 @@ def difference(
 
 
 def _is_new(cause: Cause, before: Cause | None) -> bool:
-    """Whether it was not told, or not of one of its streams."""
-    return before is None or not set(cause.streams) <= set(before.streams)
+    """Whether it was not told, or not of one of its streams, or not with one of its names."""
+    return before is None or not set(cause.streams) <= set(before.streams) or bool(_more(cause, before))
+
+
+def _more(cause: Cause, before: Cause) -> list[str]:
+    """The names that it was not told with; none where it was told without names, by a former version."""
+    return [name for name in cause.names if name not in before.names] if before.names else []
+
+
+def _with_more(cause: Cause, before: Cause | None) -> Cause:
+    """The cause as it is told again: what has come since stands first."""
+    more = _more(cause, before) if before else []
+    if not more:
+        return cause
+    left = f" and {len(more) - NAMED} more" if len(more) > NAMED else ""
+    why = cause.why[:1].lower() + cause.why[1:]
+    return replace(cause, why=f"now also {', '.join(more[:NAMED])}{left}: {why}")
 
 
 def as_told(causes: Told) -> dict[str, Any]:

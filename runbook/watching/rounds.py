@@ -16,7 +16,7 @@ from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell, RunbookError
 from runbook.facts import Facts, objects
 from runbook.settings import Settings
-from runbook.verify.checking import NOT_ASKED, check
+from runbook.verify.checking import check
 from runbook.verify.outcome import Outcome, Result
 from runbook.verify.waivers import with_waivers
 from runbook.watching import arrivals, causes, flow
@@ -51,11 +51,13 @@ class Round:
     learned: dict[str, objects.Listing] = field(default_factory=dict)
     trouble: dict[str, CannotTell] = field(default_factory=dict)
     seen: causes.Seen = field(default_factory=lambda: causes.Seen({}))
+    unasked: tuple[str, ...] = ()
+    """Causes that are known, and that only a deep round sees: this one was none."""
 
     @property
     def exit_code(self) -> int:
         """As verify's: 1 where something is wrong, 3 where only some checks could not tell."""
-        if self.outcome.root_causes or any(cause.key in flow.OWN for cause in self.own):
+        if self.outcome.root_causes or any(cause.key in flow.OWN for cause in self.own) or self.unasked:
             return 1
         return 0 if self.outcome.is_well_from_here and not self.trouble else 3
 
@@ -113,12 +115,17 @@ def deep_is_due(history: History, settings: Settings, now: datetime) -> bool:
     since = now - when(last) if last else None
     if since is None or since < timedelta(0) or since >= timedelta(minutes=every):
         return True
-    deep_ids = {flow.BAD_SCHEMAS, *json.loads(history.noted("deep_ids") or "[]")}
+    deep_ids = _deep_ids(history)
     rows = history.db.execute("SELECT key, confirmed, well FROM cause WHERE ended IS NULL").fetchall()
     mine = [(confirmed, well) for key, confirmed, well in rows if key in deep_ids]
     if any(confirmed is None or well for confirmed, well in mine):
         return True
     return bool(mine) and since >= min(DEEP_AGAIN, timedelta(minutes=every))
+
+
+def _deep_ids(history: History) -> set[str]:
+    """What only a deep round judges."""
+    return {flow.BAD_SCHEMAS, *json.loads(history.noted("deep_ids") or "[]")}
 
 
 def _judge(found: Round, history: History, settings: Settings) -> None:
@@ -244,6 +251,8 @@ def remember(found: Round, history: History, settings: Settings) -> None:
 
     def work(db: sqlite3.Connection) -> None:
         causes.take(db, found.seen, found.at, confirm=settings.watch.confirm_rounds)
+        if not found.is_deep:
+            found.unasked = tuple(key for key in causes.present(db) if key in _deep_ids(history))
         db.execute(
             "INSERT OR REPLACE INTO round VALUES (?, ?, ?, ?, ?)",
             (
@@ -266,9 +275,8 @@ def remember(found: Round, history: History, settings: Settings) -> None:
                 history.note(f"ingested.{each.stream}", iso(each.loaded))
         if found.is_deep and not found.trouble:
             history.note("deep_at", at)
-        skipped = {row.id for row in found.outcome.results if row.cause == NOT_ASKED}
-        if skipped:
-            history.note("deep_ids", json.dumps(sorted(skipped)))
+        if deep := {row.id for row in found.outcome.results if row.deep}:
+            history.note("deep_ids", json.dumps(sorted(deep)))
         history.note("round_at", at)
 
     history.change(work)

@@ -4,8 +4,10 @@ One function a kind makes the document, one sends it. An answer of 2xx is delive
 :class:`NotDelivered` with its reason, and the message is sent again with the next rounds.
 """
 
+import hashlib
 import json
 import os
+import re
 import smtplib
 import ssl
 import urllib.error
@@ -18,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook import redaction
-from runbook.clouds.connections import APPLICATION
+from runbook.clouds.connections import APPLICATION, client_for
 from runbook.clouds.network import failure, one_line
 from runbook.settings import Settings
 from runbook.settings.watch import Route
@@ -49,11 +51,12 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Way:
-    """A route that can be used."""
+    """A route that can be used. ``mark``: another one where its settings or its secret are others."""
 
     name: str
     kind: str
     send: Callable[[Message], None]
+    mark: str = ""
 
 
 def ways(settings: Settings, clouds: Any = None) -> tuple[list[Way], list[str]]:
@@ -63,10 +66,16 @@ def ways(settings: Settings, clouds: Any = None) -> tuple[list[Way], list[str]]:
         if not route.enabled:
             continue
         try:
-            usable.append(Way(name, route.kind, _sender(route, clouds)))
+            usable.append(Way(name, route.kind, _sender(route, clouds), _mark(route)))
         except Unusable as error:
             problems.append(f"The route {name} cannot be used: {error}.")
     return usable, problems
+
+
+def _mark(route: Route) -> str:
+    """What tells one state of a route from another, and nobody its secret: 16 bits of a digest."""
+    secret = os.environ.get(route.secret_from or "", "")
+    return hashlib.sha256(f"{route.model_dump_json()}\n{secret}".encode()).hexdigest()[:4]
 
 
 def _sender(route: Route, clouds: Any) -> Callable[[Message], None]:
@@ -325,8 +334,10 @@ def _mail_server(route: Route) -> smtplib.SMTP:
 
 
 def _sns(route: Route, clouds: Any) -> Callable[[Message], None]:
-    if not route.topic_arn.startswith("arn:"):
+    if not route.topic_arn:
         raise Unusable("topic_arn is missing")
+    if not re.fullmatch(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+", route.topic_arn):
+        raise Unusable("topic_arn is not the ARN of a standard SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME)")
 
     def send(message: Message) -> None:
         publish(clouds, route.topic_arn, message)
@@ -342,7 +353,8 @@ def publish(clouds: Any, topic: str, message: Message) -> None:
     subject = told["title"].encode("ascii", "replace").decode()[:SNS_SUBJECT]
     text = f"{told['text']}\n\n{message.id}"
     try:
-        clouds.aws("sns").publish(TopicArn=topic, Subject=subject, Message=text)
+        sns = client_for(clouds, "sns", {"TopicArn": topic})  # of the topic's region, which its ARN names
+        sns.publish(TopicArn=topic, Subject=subject, Message=text)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         raise NotDelivered(one_line(str(error)), is_final=code in ("NotFound", "InvalidParameter")) from None

@@ -51,6 +51,7 @@ NIGHTLY = {
     "test_interrupted_everywhere",
     "test_leases",
     "test_live_posed",
+    "test_many_streams",
     "test_model",
     "test_replace_pipe",
     "test_round_trips",

@@ -342,6 +342,11 @@ def announced(at: Installation, site: Site, names: dict[str, str]) -> None:
 
 def put(at: Installation, key: str, body: str) -> None:
     """A file as its name says: packed, or Parquet of JSON's lines."""
+    put_in(at, at.settings.aws.bucket, key, body)
+
+
+def put_in(at: Installation, bucket: str, key: str, body: str) -> None:
+    """The same in a bucket of the same account."""
     raw = body.encode()
     if key.endswith(".parquet"):
         sink = io.BytesIO()
@@ -351,7 +356,7 @@ def put(at: Installation, key: str, body: str) -> None:
         raw = avro([json.loads(line) for line in body.splitlines()])
     elif key.endswith(".gz"):
         raw = gzip.compress(raw)
-    at.aws("s3").put_object(Bucket=at.settings.aws.bucket, Key=key, Body=raw)
+    at.aws("s3").put_object(Bucket=bucket, Key=key, Body=raw)
 
 
 def avro(rows: list[Row]) -> bytes:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from snowpipe_sandbox.snowplow.fields import FIELDS
 
 from tests.scenarios.conftest import Installation
+from tests.scenarios.receivers import Receiver, receiver
 
 WEB_PAGE = "com.snowplowanalytics.snowplow/web_page/1"
 ON = {"INVOKE_VIEWS_ENABLED": "1"}
@@ -23,6 +25,12 @@ def contexts(*entities: tuple[str, Any]) -> str:
     )
 
 
+def of_itself(name: str, major: int) -> str:
+    """The text of the field of a self-describing event."""
+    data = {"schema": f"iglu:{name}/jsonschema/{major}-0-0", "data": {"a": 1}}
+    return json.dumps({"schema": "iglu:u/e/jsonschema/1-0-0", "data": data})
+
+
 def event(**fields: str) -> bytes:
     """One line of an enriched file: what is not given is as an event must have it, or empty."""
     values = {
@@ -34,6 +42,12 @@ def event(**fields: str) -> bytes:
     }
     assert not set(values) - {name for name, _ in FIELDS}
     return "\t".join(values.get(name, "") for name, _ in FIELDS).encode() + b"\n"
+
+
+@pytest.fixture
+def told() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
 
 
 def load(at: Installation, name: str, *lines: bytes) -> str:
@@ -220,47 +234,71 @@ def test_hard_values_fail_no_query_and_what_is_lost_is_named(healthy: Installati
 
 @pytest.mark.slow
 def test_of_many_schemas_the_new_one_is_named_by_one_verify_and_by_watching(
-    healthy: Installation,
+    healthy: Installation, told: Receiver
 ) -> None:
-    """The corpus of hundreds is tests/unit/test_views.py's: the sandbox's engine takes minutes for it."""
+    """A hundred entities of three major versions each, and twenty events of two."""
     at = healthy
-    schemas = [(f"com.v{n % 7}.x/thing_{n}", major) for n in range(25) for major in (1, 2)]
+    schemas = [(f"com.v{n % 7}.x/thing_{n}", major) for n in range(100) for major in (1, 2, 3)]
+    events = [(f"com.acme/known_{n}", major) for n in range(20) for major in (1, 2)]
     at.environment.update(
         {
             **ON,
             "INVOKE_VIEWS_ENTITIES": ",".join(f"{name}/{major}" for name, major in schemas),
-            "INVOKE_VIEWS_SELF_DESCRIBING_EVENTS": "com.acme/known/1",
+            "INVOKE_VIEWS_SELF_DESCRIBING_EVENTS": ",".join(f"{name}/{major}" for name, major in events),
         }
     )
     at.run("views")
-    assert len(at.sql("DESC VIEW RAW.ATOMIC.EVENTS")) == 128 + len(schemas) + 5
+    assert len(at.sql("DESC VIEW RAW.ATOMIC.EVENTS")) == 128 + len(schemas) + len(events) + 4
     all_of_them = [(f"{name}/jsonschema/{major}-0-3", {"n": 1}) for name, major in schemas]
-    key = load(at, "corpus.gz", event(contexts=contexts(*all_of_them)))
-    columns = [f"contexts_com_v{n % 7}_x_thing_{n}_{major}" for n in range(25) for major in (1, 2)]
-    counted = ", ".join(f"ARRAY_SIZE({name})" for name in columns)
-    assert set(one(at, counted, key)) == {1}
+    known = [
+        event(event_id=f"6f1d3b2a-0000-4000-8000-1{number:011}", unstruct_event=of_itself(*each))
+        for number, each in enumerate(events)
+    ]
+    key = load(at, "corpus.gz", event(contexts=contexts(*all_of_them)), *known)
+    columns = [f"contexts_com_v{n % 7}_x_thing_{n}_{major}" for n in range(100) for major in (1, 2, 3)]
+    counted = [f"SUM(ARRAY_SIZE({name}))" for name in columns]
+    counted += [f"COUNT(unstruct_event_com_acme_known_{n}_{major})" for n in range(20) for major in (1, 2)]
+    assert set(one(at, ", ".join(counted), key)) == {1}
     assert at.verify()["root_causes"] == []
 
-    link = {"schema": "iglu:com.acme/new/jsonschema/1-0-0", "data": {"a": 1}}
     load(
         at,
         "new.gz",
-        event(
-            event_id="6f1d3b2a-0000-4000-8000-000000000002",
-            unstruct_event=json.dumps({"schema": "iglu:u/e/jsonschema/1-0-0", "data": link}),
-        ),
+        event(event_id="6f1d3b2a-0000-4000-8000-000000000002", unstruct_event=of_itself("com.acme/new", 1)),
         event(
             event_id="6f1d3b2a-0000-4000-8000-000000000003",
-            contexts=contexts(("com.v1.x/thing_1/jsonschema/3-0-0", {})),
+            contexts=contexts(("com.v1.x/thing_1/jsonschema/4-0-0", {})),
         ),
     )
     found = at.verify()
     assert found["root_causes"] == ["views.every-schema-has-a-column"]
-    (told,) = [row["observed"] for row in found["checks"] if row["outcome"] == "failed"]
-    assert "com.acme/new/1: 1" in told
-    assert "com.v1.x/thing_1/3: 1" in told
-    watched = json.loads(at.run("watch", "--once", "--format", "json", expect=1).stdout)
-    assert "com.acme/new/1" in json.dumps(watched)
+    (observed,) = [row["observed"] for row in found["checks"] if row["outcome"] == "failed"]
+    assert "com.acme/new/1: 1" in observed
+    assert "com.v1.x/thing_1/4: 1" in observed
+
+    at.environment["THE_WEBHOOK"] = told.url("webhook")
+    file = at.folder / "watched.yaml"
+    route = {"kind": "webhook", "secret_from": "THE_WEBHOOK"}
+    file.write_text(yaml.safe_dump({"target": "sandbox", "watch": {"routes": {"team": route}}}))
+
+    def watched() -> list[list[str]]:
+        """The new names of each message so far, after two rounds more; both read everything."""
+        for _ in range(2):
+            at.run("-f", str(file), "watch", "--once", expect=1)
+            at.advance(hours=1)
+        return [sorted(name for each in row["new"] for name in each["names"]) for row in told.of("webhook")]
+
+    assert watched() == [["com.acme/new/1", "com.v1.x/thing_1/4"]]
+    assert "com.acme/new/1: 1, first in" in told.of("webhook")[0]["text"]
+    newer = contexts(("com.acme/newer/jsonschema/1-0-0", {}))
+    load(at, "newer.gz", event(event_id="6f1d3b2a-0000-4000-8000-000000000004", contexts=newer))
+    assert watched()[1:] == [["com.acme/new/1", "com.acme/newer/1", "com.v1.x/thing_1/4"]]
+    assert "now also com.acme/newer/1" in told.of("webhook")[1]["title"]
+    watched()
+    assert [row["title"] for row in told.of("webhook")][2:] == []
+    found = json.loads(at.run("-f", str(file), "watch", "--once", "--format", "json", expect=1).stdout)
+    (why,) = [each["why"] for each in found["causes"]]
+    assert "com.acme/new/1" in why
 
 
 @pytest.fixture

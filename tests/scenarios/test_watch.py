@@ -333,7 +333,8 @@ def test_a_rounds_requests_do_not_grow_with_files(
         ours = [row for row in after if row["cloud"] == "snowflake" or "assumed-role" not in row["caller"]]
         return dict(Counter(row["operation"] for row in ours if row["operation"] not in BY_ITSELF))
 
-    watched.put("2026-01-01-0.gz")
+    for number in range(10):  # of the newest few something is read
+        watched.put(f"2026-01-01-0000-{number}.gz")
     installation.settle()
     watched.round(None)
     few = asked()

@@ -70,16 +70,10 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 @cache
-def _fixture(name: str) -> Callable[..., Any]:
-    made: Callable[..., Any] = inspect.unwrap(getattr(conftest, name).__wrapped__)
-    return made
-
-
-@cache
 def _is_of_a_stream(function: Callable[..., Any]) -> bool:
     """Whether it is asked of every stream, itself or by a fixture."""
     names = set(_names(function)) - {"facts", "settings"}
-    return "stream" in names or any(map(_is_of_a_stream, map(_fixture, names)))
+    return "stream" in names or any(_is_of_a_stream(conftest.GIVEN[name]) for name in names)
 
 
 def _said(check: Callable[..., None], facts: Facts, stream: Stream | None) -> str:
@@ -110,5 +104,5 @@ def _each_argument(
         if name in given:
             yield name, given[name]
         else:
-            made = _fixture(name)
+            made = conftest.GIVEN[name]
             yield name, made(**_arguments(made, facts, stream))

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 (a table has one row a line)
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -261,6 +262,27 @@ def test_a_refresh_of_what_the_table_already_holds_is_refused(found, facts, stre
     )
     with pytest.raises(Refused, match=rf"load 1 files a second time \({P}a\.gz\)"):
         refresh_plan(known, stream)
+
+
+def test_a_refresh_leaves_alone_what_nobody_can_tell_of(found, facts, stream):
+    """Loaded before the table was emptied, perhaps: the new file is brought by its name, the old one stays."""
+    emptied = NOW - timedelta(hours=9)
+    old = staged(P + "old.gz", modified=emptied - timedelta(hours=1))
+    new = staged(P + "new.gz", modified=NOW - timedelta(hours=2))
+    done = staged(P + "done.gz", modified=NOW - timedelta(hours=3))
+    known = facts(
+        installed(
+            found,
+            listing=listed(old, new, done),
+            loads=(load(done.key, at=NOW - timedelta(hours=3)),),
+            rows=TableRows(3, emptied - DAY, None),
+        )
+        | {"pipes": {stream.pipe.name: replace(found["pipes"][stream.pipe.name], created_on=emptied)}}
+    )
+    made = refresh_plan(known, stream)
+    assert ([file.key for file in made.files], made.uncertain) == ([new.key], 1)
+    assert made.starts() == [new.key]
+    assert str(made).endswith("; 1 left alone, as nobody can tell whether it was loaded")
 
 
 def test_nothing_missing_asks_the_table_nothing(found, facts, stream):

@@ -1,6 +1,7 @@
 """A remedy that names files names them so that a shell and `backfill --pattern` read them back."""
 
 import shlex
+import subprocess
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,17 @@ def test_what_passed_or_is_a_persons_to_do_asks_nothing(facts_of):
 @pytest.fixture
 def facts_of():
     return lambda **changed: Known(SETTINGS, {**healthy(SETTINGS), **changed})
+
+
+def test_one_command_of_many_streams_is_a_loop_that_a_shell_runs():
+    one = remedy("it is paused", invoke("resume", "--stream", STREAM, "--yes", lead="; then "))
+    text = of_all(one.filled(f"s{number:02}", ()) for number in range(9))
+    assert text == (
+        "it is paused; then for stream in s00 s01 s02 s03 s04 s05 s06 s07 s08; do "
+        'invoke resume --stream "$stream" --yes || break; done'
+    )
+    loop = text.removeprefix("it is paused; then ").replace("invoke", "echo")
+    said = subprocess.run(["bash", "-c", loop], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "resume --stream s08 --yes"
+    few = of_all(one.filled(f"s{number}", ()) for number in range(2))
+    assert few == "it is paused; then invoke resume --stream s0 --yes && invoke resume --stream s1 --yes"

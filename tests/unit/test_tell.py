@@ -265,3 +265,39 @@ def test_advice_stands_below_what_is_broken_and_a_healthy_run_stays_healthy():
     assert text.index("root cause: step2.c") < text.index("advice: step1.b")
     strict = replace(outcome(result("step1.a"), advised), strict=True)
     assert as_table(strict, PLAIN).startswith("not healthy: sandbox, advice counts (--strict) (1 passed, 1")
+
+
+MANY = [f"s{number:02}" for number in range(40)]
+
+
+def test_forty_streams_fit_eighty_columns_and_one_cause_is_one_line():
+    rows = [result("step1.policy-exists", "failed", cause="it is gone", remedy="invoke step1-aws")]
+    rows += [result("step4.pipe-exists", stream=name) for name in MANY]
+    rows += [
+        result("step4.pipe-runs", "failed" if name < "s09" else "passed", stream=name, cause="stopped")
+        for name in MANY
+    ]
+    rows += [
+        result("delivery.stage-can-be-listed", "failed", stream=name, needs=["step1.policy-exists"])
+        for name in MANY
+    ]
+    lines = as_table(outcome(*rows), PLAIN).splitlines()
+    assert max(map(len, lines[1:])) <= 80
+    assert "root cause: step4.pipe-runs  (s00, s01, s02 and 6 more (--all names them))" in lines
+    told = dict(
+        re.split("  +", line, maxsplit=1)
+        for line in lines
+        if re.match("step|delivery|- ", line) and "  " in line
+    )
+    assert told["step4"] == "71 of 80 ok"
+    assert told["- policy-exists"] == "FAILED"
+    assert told["- stage-can-be-listed"] == "blocked"
+    assert told["- pipe-runs"] == "FAILED s00, s01, s02 and 6 more (--all names"
+    assert len(lines) < 30
+
+
+def test_a_cause_in_every_one_of_many_streams_says_so_and_names_them_when_asked():
+    rows = [result("step4.pipe-runs", "failed", stream=name, cause="stopped") for name in MANY]
+    assert "root cause: step4.pipe-runs  (all 40 streams)" in as_table(outcome(*rows), PLAIN).splitlines()
+    text = as_table(outcome(*rows), PLAIN, every=True)
+    assert all(name in text.split("claim")[0] for name in MANY)

@@ -22,7 +22,7 @@ from runbook.teardown import views as taking_back
 from runbook.terminal import Style
 from runbook.views import STEP, scan
 from runbook.wanted.pipeline import columns
-from runbook.wanted.views import casts, together, wanted
+from runbook.wanted.views import casts, schema_names, together, wanted
 from tests.unit.conftest import ROOT, written
 from tests.unit.observed import Known
 
@@ -179,6 +179,7 @@ def observed(settings: Any, **there: Present | None) -> Known:
     found: dict[Any, Any] = {
         ("objects", "RAW.ATOMIC"): present,
         ("schema", "RAW.ATOMIC"): bool(present),
+        ("view columns", "RAW.ATOMIC.EVENTS"): ("APP_ID", "CONTEXTS", *schema_names(settings), "_FILE"),
     }
     for stream in settings.streams:
         names = tuple((name, "VARCHAR") for name in columns(stream))
@@ -206,6 +207,26 @@ def test_a_view_of_another_definition_is_replaced_with_its_grants() -> None:
     (change,) = plan_step(STEP, observed(on(entities=["com.acme/user/1"]), **before)).changes
     assert change.title == "sql/views/20_view_enriched.sql"
     assert "CREATE OR REPLACE VIEW RAW.ATOMIC.EVENTS\nCOPY GRANTS\n" in change.sql  # type: ignore[union-attr]
+
+
+def test_the_columns_that_a_view_loses_are_named_in_the_plan() -> None:
+    fuller = on(entities=["com.acme/user/1", "com.acme/cart/1"], self_describing_events=["com.acme/buy/1"])
+    before = {view.name.name: Present("VIEW", view.comment) for view in wanted(fuller)}
+    facts = observed(on(entities=["com.acme/cart/1"]), **before)
+    had = (
+        "APP_ID",
+        "UNSTRUCT_EVENT",
+        "UNSTRUCT_EVENT_COM_ACME_BUY_1",
+        "CONTEXTS",
+        "CONTEXTS_COM_ACME_CART_1",
+    )
+    columns = ("view columns", "RAW.ATOMIC.EVENTS")
+    facts.known = {**facts.known, columns: (*had, "CONTEXTS_COM_ACME_USER_1", "_FILE")}
+    (change,) = plan_step(STEP, facts).changes
+    assert change.why == (
+        "the view RAW.ATOMIC.EVENTS has another definition and loses UNSTRUCT_EVENT_COM_ACME_BUY_1, "
+        "CONTEXTS_COM_ACME_USER_1: the settings no longer have a schema for this"
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,7 +284,8 @@ def test_down_drops_our_views_and_leaves_their_schema() -> None:
 def test_a_new_major_version_is_a_new_column() -> None:
     seen = {"event": {}, "entity": {name: Found(name, 1, "f", 1) for name in ("a.b/c/1", "a.b/c/2")}}
     missing = without_a_column(seen, {"event": (), "entity": ("a.b/c/1",)})
-    assert [each.what for each in missing] == ["a.b/c/2"]
+    assert missing.names == ("a.b/c/2",)
+    assert missing == ["a.b/c/2: 1, first in f row 1"]
 
 
 LISTS = {"self_describing_events": ["a.b/e/1"], "entities": ["a.b/c/1", "a.b/c/2"]}

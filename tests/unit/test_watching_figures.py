@@ -44,7 +44,8 @@ def figures() -> Figures:
             else (*target, ("stream", "events")),
         )
         rows.append(Sample(name, labels, 1_772_438_400.0 if "timestamp" in name else 0.25))
-    return Figures("prod", "2026-03-02T08:00:00Z", "broken", tuple(rows), (("events", "flowing"),))
+    why = {"step4.pipe-is-not-paused": "somebody paused it"}
+    return Figures("prod", "2026-03-02T08:00:00Z", "broken", tuple(rows), (("events", "flowing"),), why)
 
 
 def test_prometheus_reads_them() -> None:
@@ -101,7 +102,8 @@ def test_json_has_a_stream_by_name() -> None:
     assert (document["target"], document["verdict"]) == ("prod", "broken")
     assert document["streams"]["events"]["pending_files"] == 0.25
     assert document["streams"]["events"]["state"] == "flowing"
-    assert document["causes"] == [{"check": "step4.pipe-is-not-paused", "stream": NASTY.replace("\n", "\n")}]
+    cause = {"check": "step4.pipe-is-not-paused", "stream": NASTY, "why": "somebody paused it"}
+    assert document["causes"] == [cause]
 
 
 def test_datadogs_agent_reads_them() -> None:

@@ -109,6 +109,7 @@ def test_a_jump_of_bad_rows_has_the_schemas_name() -> None:
     assert (cause.key, cause.streams) == (flow.BAD_SCHEMAS, ("events_bad",))
     assert "5,000 of schema_violations/2-0-1 of com.acme/checkout/1-0-0" in cause.why
     assert "cart" not in cause.why
+    assert cause.names == ("schema_violations/2-0-1 of com.acme/checkout/1-0-0",)
     assert flow.BAD_SCHEMAS not in judge(FLOWING).well  # only a deep round sees them
     assert flow.BAD_SCHEMAS in judge(replace(FLOWING, bad=()), replace(bad, bad=())).well
 

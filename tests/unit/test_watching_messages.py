@@ -35,8 +35,10 @@ class Route:
         self.taken: list[Message] = []
         self.trouble: Exception | None = None
         self.killed: str = ""
+        self.asked = 0
 
     def send(self, message: Message) -> None:
+        self.asked += 1
         if self.killed == "before":
             raise Killed
         if self.trouble:
@@ -58,6 +60,7 @@ class Watcher:
         self.route = Route()
         self.now = BEGIN
         self.log: list[str] = []
+        self.mark = ""
         self.options = {"remind_after": None, "messages_an_hour": 6, **options}
 
     def round(
@@ -72,7 +75,7 @@ class Watcher:
             history.change(lambda db: causes.take(db, seen, self.now, confirm=2))
             deliver(
                 history,
-                [Way("team", "test", self.route.send)],
+                [Way("team", "test", self.route.send, self.mark)],
                 target="prod",
                 now=self.now,
                 tell=self.log.append,
@@ -244,6 +247,35 @@ def test_killed_while_sending(watcher: Watcher, how: str) -> None:
     assert len(watcher.route.taken) == (1 if how == "before" else 2)
 
 
+def test_what_is_refused_for_good_is_not_sent_again_as_it_is(watcher: Watcher) -> None:
+    watcher.route.trouble = NotDelivered("HTTP 404 (no_service)", is_final=True)
+    for _ in range(10):
+        watcher.round(CHECKS[2])
+    assert watcher.route.asked == 1
+    assert "changes nothing: correct the route" in watcher.log[0]
+    watcher.route.trouble = None
+    watcher.round(CHECKS[2])
+    assert watcher.route.taken == []
+    watcher.mark = "another secret"
+    watcher.round(CHECKS[2])
+    assert watcher.route.kinds == ["broken"]
+
+
+@pytest.mark.parametrize("what", ["another state", "an hour"])
+def test_what_was_refused_for_good_is_not_forgotten(watcher: Watcher, what: str) -> None:
+    watcher.route.trouble = NotDelivered("HTTP 400", is_final=True)
+    for _ in range(2):
+        watcher.round(CHECKS[2])
+    watcher.route.trouble = None
+    if what == "an hour":
+        watcher.now += timedelta(hours=1)
+    wrong = CHECKS[1:3] if what == "another state" else CHECKS[2:3]
+    for _ in range(2):
+        watcher.round(*wrong)
+    assert watcher.route.kinds == ["broken"]
+    assert [cause.key for cause in watcher.route.taken[0].new] == [*CHECKS[2:3], *CHECKS[1:2]][: len(wrong)]
+
+
 def test_a_mistake_in_a_route_is_a_message_that_was_not_taken(watcher: Watcher) -> None:
     watcher.route.trouble = KeyError("a library's own")
     for _ in range(3):
@@ -314,21 +346,48 @@ def test_secrets_are_in_no_message_and_in_no_history(
     assert b"pl4nted" not in watcher.path.read_bytes()
 
 
-def test_a_new_schema_is_told_by_its_name(watcher: Watcher) -> None:
-    """What `verify --deep` finds in the rows: in a deep round, and in the next one again."""
-    new = Result(
+def of_new_schemas(*names: str) -> Outcome:
+    """What `verify --deep` finds in the rows where these schemas have no column."""
+    found = Result(
         id="views.every-schema-has-a-column",
         step=None,
         stream="events",
         title="Every schema in the events of the last 14 days has its column in the view.",
         outcome="failed",
-        observed="com.acme/cart/2: 17, first in events/a.gz row 3",
+        observed=", ".join(f"{name}: 17, first in events/a.gz row 3" for name in names),
         expected="(none)",
         cause="events have a schema that the view has no column for: it is in the raw table only",
         remedy=remedy(invoke("views", "--scan")),
+        names=names,
     )
+    return Outcome("prod", BEGIN, 0.1, (found,))
+
+
+def test_a_new_schema_is_told_by_its_name(watcher: Watcher) -> None:
     for _ in range(2):
-        watcher.look(Outcome("prod", BEGIN, 0.1, (new,)))
+        watcher.look(of_new_schemas("com.acme/cart/2"))
     (message,) = watcher.route.taken
     assert "com.acme/cart/2" in message.text
     assert "views --scan" in message.text
+
+
+def test_a_second_new_schema_is_told_once_when_it_comes(watcher: Watcher) -> None:
+    for _ in range(3):
+        watcher.look(of_new_schemas("com.acme/cart/2"))
+    for _ in range(3):
+        watcher.look(of_new_schemas("com.acme/ad/1", "com.acme/cart/2"))
+    for _ in range(3):  # one of them got its column
+        watcher.look(of_new_schemas("com.acme/ad/1"))
+    assert watcher.route.kinds == ["broken", "changed"]
+    second = watcher.route.taken[1]
+    assert second.title.startswith("Snowpipe prod: changed [events]: now also com.acme/ad/1: events have")
+    assert "com.acme/cart/2: 17" in second.text
+    assert second.new[0].names == ("com.acme/cart/2", "com.acme/ad/1")
+
+
+def test_what_a_former_version_told_without_names_is_not_told_again(watcher: Watcher) -> None:
+    for _ in range(2):
+        watcher.look(of_new_schemas())
+    for _ in range(3):
+        watcher.look(of_new_schemas("com.acme/cart/2"))
+    assert watcher.route.kinds == ["broken"]

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_string
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -141,6 +142,11 @@ def test_nobody_there(told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"kind": "slack", "secret_from": "NO_URL"}, "what the variable NO_URL holds is not a URL"),
         ({"kind": "email", "to": ["a@example.com"]}, "host is missing"),
         ({"kind": "sns"}, "topic_arn is missing"),
+        ({"kind": "sns", "topic_arn": "arn:aws:sns"}, "not the ARN of a standard SNS topic"),
+        (
+            {"kind": "sns", "topic_arn": "arn:aws:sns:eu-west-1:123456789012:a.fifo"},
+            "not the ARN of a standard",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(
@@ -150,6 +156,33 @@ def test_what_cannot_be_used_is_one_sentence(
     with pytest.raises(Unusable, match=sentence) as raised:
         routes._sender(Route.model_validate(route), None)
     assert "pl4nted" not in str(raised.value)
+
+
+def test_a_topic_is_asked_in_its_own_region() -> None:
+    class Asked:
+        """What Clouds gives: a client of a region."""
+
+        settings = read(written())
+        published: ClassVar[list[tuple[str, str]]] = []
+
+        def aws(self, service: str, region: str = "") -> Any:
+            return SimpleNamespace(publish=lambda **said: self.published.append((region, said["TopicArn"])))
+
+    topics = [
+        f"arn:aws:sns:{region}:123456789012:told" for region in (Asked.settings.aws.region, "ap-south-2")
+    ]
+    for topic in topics:
+        KINDS["sns"](Route(kind="sns", topic_arn=topic), Asked())(MESSAGES["broken"])
+    assert Asked.published == [("", topics[0]), ("ap-south-2", topics[1])]
+
+
+def test_another_secret_or_setting_is_another_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = set()
+    for secret, to in (("one", "a@x.org"), ("two", "a@x.org"), ("two", "b@x.org"), ("two", "b@x.org")):
+        monkeypatch.setenv("THE_PASSWORD", secret)
+        route = Route(kind="email", host="h", sender="s", user="u", to=(to,), secret_from="THE_PASSWORD")
+        marks.add(routes._mark(route))
+    assert len(marks) == 3
 
 
 class Mailbox(socketserver.StreamRequestHandler):

@@ -65,9 +65,10 @@ def _apply(session: Session, table: Table, statement: exp.Alter) -> None:
 def _set(table: Table, action: exp.AlterSet) -> None:
     for properties in action.expressions:
         for each in properties.expressions if isinstance(properties, exp.Properties) else [properties]:
-            if not isinstance(each, exp.SchemaCommentProperty):
+            if isinstance(each, exp.SchemaCommentProperty):
+                table.comment = each.this.name
+            elif not tables.is_harmless(each):
                 raise errors.not_emulated(f"ALTER TABLE … SET {each.sql(dialect='snowflake')}")
-            table.comment = each.this.name
 
 
 def _reshaped(shape: Shape, action: exp.Expression) -> Shape:

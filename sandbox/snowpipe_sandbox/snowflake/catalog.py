@@ -98,6 +98,7 @@ class Integration:
 
     def allows(self, url: str) -> bool:
         """Does a stage at this URL pass? By string prefix; blocked wins (sources: Snowflake §8.5)."""
+        url += "/" if url.count("/") == 2 else ""  # installations allow s3://b/ and have stages on s3://b
         allowed = any(place == "*" or url.startswith(place) for place in self.allowed_locations)
         return allowed and not any(url.startswith(place) for place in self.blocked_locations)
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import engine, errors, load_errors, values
+from snowpipe_sandbox.snowflake import engine, errors, load_errors, time_formats, values
 from snowpipe_sandbox.snowflake.catalog import TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type
@@ -54,8 +54,9 @@ MACROS = (
     r"""CREATE MACRO IF NOT EXISTS load_timestamp_ntz(x) AS coalesce(
         TRY_CAST(regexp_replace(x, '\s*(Z|[+-][0-9]{2}:?[0-9]{2})$', '') AS TIMESTAMP),
         load_epoch(x), load_clock(x))""",
-    """CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS coalesce(
-        TRY_CAST(x AS TIMESTAMPTZ), load_epoch(x) AT TIME ZONE 'UTC',
+    f"""CREATE MACRO IF NOT EXISTS load_timestamp_ltz(x) AS coalesce(
+        TRY_CAST(regexp_replace(trim(x), '{values.BEFORE_OFFSET}', '\\1') AS TIMESTAMPTZ),
+        load_epoch(x) AT TIME ZONE 'UTC',
         CASE WHEN load_offset(x) = '' THEN CAST(load_clock(x) AS TIMESTAMPTZ)
         ELSE TRY_CAST(CAST(load_clock(x) AS VARCHAR) || load_offset(x) AS TIMESTAMPTZ) END)""",
     """CREATE MACRO IF NOT EXISTS load_date(x) AS coalesce(
@@ -111,8 +112,7 @@ def convert(
     if base == "VARCHAR":
         return _text(column, raw, type_, statement)
     if type_ == "VARCHAR":
-        _require_auto(base, options)
-        converted = _FROM_TEXT[base](raw, wanted)
+        converted = _stated(base, raw, options) or _FROM_TEXT[base](raw, wanted)
     elif base in ("VARIANT", "OBJECT", "ARRAY"):
         return (raw if type_ == "JSON" else f"to_json({raw})"), None
     elif type_ == "JSON":
@@ -140,16 +140,26 @@ def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -
     return text, f"length({text}) > {length}"
 
 
-def _require_auto(base: str, options: FormatOptions) -> None:
-    """Formats of times other than AUTO, and of binary values other than HEX, are not emulated."""
-    option = {"DATE": "DATE_FORMAT", "TIME": "TIME_FORMAT"}.get(base, "TIMESTAMP_FORMAT")
-    if (
-        base in ("DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
-        and options[option].upper() != "AUTO"
-    ):
-        raise errors.not_emulated(f"{option} = '{options[option]}'")
+_TIMES = {
+    "DATE": "DATE_FORMAT",
+    "TIME": "TIME_FORMAT",
+    "TIMESTAMP_NTZ": "TIMESTAMP_FORMAT",
+    "TIMESTAMP_LTZ": "TIMESTAMP_FORMAT",
+    "TIMESTAMP_TZ": "TIMESTAMP_FORMAT",
+}
+
+
+def _stated(base: str, raw: str, options: FormatOptions) -> str | None:
+    """SQL that reads the text by the format that is stated, None for AUTO; binary is HEX, or not emulated."""
     if base == "BINARY" and options["BINARY_FORMAT"] != "HEX":
         raise errors.not_emulated(f"BINARY_FORMAT = {options['BINARY_FORMAT']}")
+    option = _TIMES.get(base)
+    if option is None or options[option].upper() == "AUTO":
+        return None
+    stated = time_formats.of(options[option])
+    if base in ("TIMESTAMP_LTZ", "TIMESTAMP_TZ"):
+        return stated.zoned(raw)
+    return f"CAST({stated.moment(raw)} AS {base.removesuffix('_NTZ')})"
 
 
 _FROM_TEXT: dict[str, Callable[[str, str], str]] = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Status = Literal["RUNNING", "SUCCESS", "FAILED_WITH_ERROR", "ABORTED"]
 REMEMBERED = 2000
-RESULTS_KEPT = 100
+RESULTS_KEPT = 500
 
 CURRENT: ContextVar[Query | None] = ContextVar("current query", default=None)
 """The query this thread is running."""

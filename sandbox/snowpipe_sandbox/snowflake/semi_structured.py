@@ -18,19 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 
-from snowpipe_sandbox.snowflake import errors
-
-_SECONDS = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
-TRIED = {
-    "%Y-%m-%d %H:%M:%S": _SECONDS,
-    "%Y-%m-%d %H:%M:%S.%f_nine": rf"{_SECONDS}[.][0-9]{{1,9}}",
-}
-"""The formats TRY_TO_TIMESTAMP_NTZ is emulated for, and what is written in them.
-
-What Snowflake makes of the year 0000 is on no public page: NULL here, which is the unkind reading.
-"""
+from snowpipe_sandbox.snowflake import errors, time_formats
 
 
 def macros(home: str) -> str:
@@ -52,9 +42,6 @@ CREATE OR REPLACE MACRO {home}.main.sandbox_object_insert(o, k, v) AS
         ELSE json_merge_patch(own.o, json_object(own.k, own.v)) END)[1];
 CREATE OR REPLACE MACRO {home}.main.sandbox_epoch(n, scale) AS
     {home}.main._fs_to_timestamp(n, scale) AT TIME ZONE 'UTC';
-CREATE OR REPLACE MACRO {home}.main.sandbox_try_moment(x, written) AS
-    CASE WHEN regexp_full_match(x, written) AND left(x, 4) <> '0000'
-        THEN TRY_CAST(left(x, 26) AS TIMESTAMP) END;
 """
 
 
@@ -118,15 +105,17 @@ def _object_insert(node: exp.ObjectInsert) -> exp.Expression:
 
 
 def _tried(node: exp.StrToTime) -> exp.Expression:
-    """TRY_TO_TIMESTAMP_NTZ of a text in one of the formats of TRIED."""
-    if not node.args.get("safe"):
-        return node
+    """TRY_TO_TIMESTAMP and its kin of a text in a format; TO_TIMESTAMP of one with a fraction."""
     written = node.args["format"]
-    wanted = str(node.args.get("target_type") or "")
-    known = TRIED.get(str(written.this)) if isinstance(written, exp.Literal) else None
-    if known is None or wanted != "TIMESTAMPNTZ":
-        raise errors.not_emulated("TRY_TO_TIMESTAMP with such a format")
-    return _call("sandbox_try_moment", node.this, exp.Literal.string(known))
+    if not node.args.get("safe"):
+        return time_formats.with_fraction(node)
+    if not isinstance(written, exp.Literal):
+        raise errors.not_emulated("TRY_TO_TIMESTAMP with a format that is no constant")
+    known = time_formats.Format(str(written.this))
+    text = node.this.transform(functions, copy=False)
+    is_zoned = str(node.args.get("target_type")) in ZONED
+    made = parse_one(known.zoned("given") if is_zoned else known.moment("given"), dialect="duckdb")
+    return made.transform(lambda each: text.copy() if isinstance(each, exp.Column) else each, copy=False)
 
 
 MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {

@@ -99,11 +99,21 @@ def _check_properties(statement: exp.Create) -> str:
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.SchemaCommentProperty):
             comment = each.this.name
-        elif not isinstance(each, HARMLESS_PROPERTIES) and not (
-            type(each) is exp.Property and each.this.name.upper() in HARMLESS_SETTINGS
-        ):
+        elif not isinstance(each, HARMLESS_PROPERTIES) and not is_harmless(each):
             raise errors.not_emulated(f"CREATE TABLE … {each.sql(dialect='snowflake')[:60]}")
     return comment
+
+
+def is_harmless(setting: exp.Expression) -> bool:
+    """Whether a table with it does what one without it does; ENABLE_SCHEMA_EVOLUTION only where it is off.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-table
+    """
+    if type(setting) is not exp.Property:
+        return False
+    name, value = setting.this.name.upper(), setting.args.get("value")
+    off = isinstance(value, exp.Boolean) and not value.this
+    return name in HARMLESS_SETTINGS or (name == "ENABLE_SCHEMA_EVOLUTION" and off)
 
 
 def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:
@@ -137,21 +147,25 @@ def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], 
 
 
 def _query_shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str]:
-    """The columns a query gives. System relations cannot be part of a view: refused."""
+    """The columns a query gives. System relations cannot be part of a view: refused.
+
+    The query of a view is not run; that of a table is, before anything else happens.
+    """
     query = statement.expression
+    names = plain_sql.projection_names(query)
     if statement.args["kind"] != "VIEW":
         session.require_warehouse()
+        plain_sql.select(session, query.copy())
     elif any(relations.is_system(relations.parts(table)) for table in relations.named_tables(query)):
         raise errors.not_emulated("views over INFORMATION_SCHEMA or ACCOUNT_USAGE")
-    names = plain_sql.projection_names(query)
-    found = plain_sql.select(session, query.copy())
-    shown = [each or own.name for each, own in zip(names, found.columns, strict=True)] if names else None
     written = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
     given = [relations.stored(each.this if isinstance(each, exp.ColumnDef) else each) for each in written]
     with plain_sql.prepared(session, query) as ready:
         (sql,) = plain_sql.translated(ready)
         described = plain_sql.in_duckdb(session, lambda: session.duck.execute(f"DESCRIBE {sql}").fetchall())
-        final = given or shown or [row[0] for row in described]
+        own = [row[0] for row in described]
+        shown = [name or each for name, each in zip(names, own, strict=True)] if names else own
+        final = given or shown
         columns = [TableColumn(name, shown_type(row[1])) for name, row in zip(final, described, strict=True)]
         if statement.args["kind"] != "VIEW" and ready.find(exp.Table) is not None:
             sql = _materialised(session, sql)

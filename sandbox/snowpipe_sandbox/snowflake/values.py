@@ -30,6 +30,13 @@ LAST_SECOND = 9_223_372_036_854
 """Beyond it (the year 294247) a time is infinite here; Snowflake shows "Invalid date" for one."""
 
 
+BEFORE_OFFSET = r"\s+(Z|[+-][0-9]{1,2}(:?[0-9]{2})?)$"
+"""An offset after a blank, which DuckDB does not read and Snowflake does.
+
+Source: https://docs.snowflake.com/en/sql-reference/date-time-input-output (formats of AUTO)
+"""
+
+
 def macros(home: str) -> str:
     """What DuckDB has to know for the functions this module writes into a statement."""
     return f"""
@@ -89,10 +96,14 @@ CREATE OR REPLACE MACRO {home}.main.sandbox_moment_ntz(x) AS CASE
     WHEN {home}.main.sandbox_is_number(x)
     THEN {home}.main.sandbox_seconds(TRY_CAST(x ->> '$' AS DECIMAL(38, 6)))
     ELSE {home}.main._fs_to_timestamp(x ->> '$', 0) END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_with_offset(x) AS CASE
+    WHEN typeof(x) = 'VARCHAR'
+    THEN CAST(regexp_replace(CAST(x AS VARCHAR), '{BEFORE_OFFSET}', '\\1') AS TIMESTAMPTZ)
+    ELSE CAST(x AS TIMESTAMPTZ) END;
 CREATE OR REPLACE MACRO {home}.main.sandbox_moment_ltz(x) AS CASE
     WHEN {home}.main.sandbox_is_number(x)
     THEN {home}.main.sandbox_seconds(TRY_CAST(x ->> '$' AS DECIMAL(38, 6))) AT TIME ZONE 'UTC'
-    ELSE CAST(x ->> '$' AS TIMESTAMPTZ) END;
+    ELSE {home}.main.sandbox_with_offset(x ->> '$') END;
 CREATE OR REPLACE MACRO {home}.main._fs_to_timestamp(val, scale) AS (
     CASE WHEN try_cast(val AS BIGINT) IS NULL THEN CAST(val AS TIMESTAMP)
         WHEN typeof(val) <> 'VARCHAR' OR abs(try_cast(val AS BIGINT)) < 31536000000
@@ -145,6 +156,18 @@ def casts(node: exp.Expression) -> exp.Expression:
         return _call(_MOMENTS[wanted], node.this.unnest())
     if wanted in _TEXT_TYPES:
         return _text(node)
+    return with_offset(node) if wanted in _ZONED else node
+
+
+_ZONED = (exp.DType.TIMESTAMPLTZ, exp.DType.TIMESTAMPTZ)
+
+
+def with_offset(node: exp.Cast) -> exp.Expression:
+    """A cast to a time with a zone, of a text whose offset may stand after a blank."""
+    if not isinstance(node.this, exp.Literal):
+        return _call("sandbox_with_offset", node.this)
+    if node.this.is_string:
+        node.set("this", exp.Literal.string(re.sub(BEFORE_OFFSET, r"\1", node.this.name)))
     return node
 
 

@@ -98,6 +98,8 @@ def create(session: Session, tokens: Tokens) -> Result:
     is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
     if (tokens.next.value in TABLE_WORDS or is_temporary) and not or_alter:
         return _create_table(session, tokens.text)
+    if or_alter and tokens.next.value in ("TABLE", "TRANSIENT"):
+        return _create_or_alter_table(session, tokens.text[tokens.next.start :])
     for words, creator in KINDS:
         if tokens.take(*words):
             if or_alter and words[0] not in OR_ALTER:
@@ -116,6 +118,19 @@ def create(session: Session, tokens: Tokens) -> Result:
     if tokens.at_end or tokens.next.kind != "word":
         raise tokens.error()
     raise errors.not_emulated(f"CREATE {' '.join(tokens.ahead(n).text for n in range(2)).strip()}")
+
+
+def _create_or_alter_table(session: Session, rest: str) -> Result:
+    """A table that is not there yet is made; what would change one is not emulated.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-table (CREATE OR ALTER TABLE)
+    """
+    try:
+        return _create_table(session, f"CREATE {rest}")
+    except errors.SnowflakeError as error:
+        if error.errno != 2002:  # already exists
+            raise
+        raise errors.not_emulated("CREATE OR ALTER TABLE over a table that exists") from None
 
 
 def _create_table(session: Session, text: str) -> Result:
