@@ -253,14 +253,9 @@ class State:
         return node is not None and not node.ended
 
     def session(self, n: int, name: str) -> Session:
-        if (n, name) in self.sessions:
-            return self.sessions[n, name]
-        session = self.opens(self.world, self.stream)
-        session.number = n
-        return session
+        return self.sessions.get((n, name)) or Session(self.world, self.stream)
 
     stream: ClassVar[Stream]
-    opens: ClassVar[type[Session]]
 
     def moves(self) -> list[Move]:
         alive = [(n, node) for n, node in enumerate(self.nodes) if node is not None and not node.ended]
@@ -397,7 +392,6 @@ class Enumeration:
     switches: int = 1000
     first: bool = False
     kind: type[Small] = Small
-    session: type[Session] = Session
     ways: dict[tuple[object, ...], int] = dataclasses.field(default_factory=dict)
     judged: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
     failures: list[tuple[str, list[Move]]] = dataclasses.field(default_factory=list)
@@ -405,7 +399,7 @@ class Enumeration:
     def run(self) -> int:
         """The number of ways there are."""
         play = self.kind(self.settings, self.announced)
-        State.stream, State.opens = play.stream, self.session
+        State.stream = play.stream
         nodes: list[Node | None] = []
         for n, name in enumerate(self.commands):
             run = partial(self._started, play, name, n)

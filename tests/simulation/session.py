@@ -58,7 +58,6 @@ class Session:
         self.pipe = re.escape(stream.pipe.sql)
         self.has_file = True
         self.who = "our"
-        self.number = 0
         self._in_transaction = False
         self._gone: list[Row] = []
         self._staged: list[Staged] = []
@@ -118,8 +117,7 @@ class Session:
 
     def copied(self, world: World) -> "Session":
         """The same session with a copy of its world."""
-        other = type(self)(world, self.stream)
-        other.number = self.number
+        other = Session(world, self.stream)
         other.has_file, other.who, other._in_transaction = self.has_file, self.who, self._in_transaction
         other._gone, other._staged = list(self._gone), list(self._staged)
         if self.world.lock is self:

@@ -110,7 +110,7 @@ def _tried(node: exp.StrToTime) -> exp.Expression:
     if not node.args.get("safe"):
         return time_formats.with_fraction(node)
     if not isinstance(written, exp.Literal):
-        raise errors.not_emulated("TRY_TO_TIMESTAMP with a format that is no constant")
+        raise errors.not_emulated("TRY_TO_TIMESTAMP with a format that is not a constant")
     known = time_formats.Format(str(written.this))
     text = node.this.transform(functions, copy=False)
     is_zoned = str(node.args.get("target_type")) in ZONED
