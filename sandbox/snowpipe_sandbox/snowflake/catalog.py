@@ -244,6 +244,7 @@ class Table(SchemaObject):
     keys: list[Key] = field(default_factory=list)
     temporary: bool = False
     """Of one session: it is not in the catalog, and hides what has its name there."""
+    secure: bool = False
 
     @property
     def lies_at(self) -> Name:

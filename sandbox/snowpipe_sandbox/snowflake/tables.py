@@ -27,6 +27,7 @@ HARMLESS_PROPERTIES = (
     exp.ClusterProperty,
     exp.TransientProperty,
     exp.TemporaryProperty,
+    exp.SecureProperty,  # who may not own it does not see its text, which is kept nowhere here
     exp.CopyGrantsProperty,
     exp.SchemaCommentProperty,
     exp.LikeProperty,
@@ -70,6 +71,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         transient=statement.find(exp.TransientProperty) is not None,
         keys=keys.written(statement.this.expressions if isinstance(statement.this, exp.Schema) else []),
         temporary=temporary,
+        secure=statement.find(exp.SecureProperty) is not None,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction

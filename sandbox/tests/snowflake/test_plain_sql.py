@@ -344,6 +344,18 @@ def test_what_a_schema_and_a_database_hold(t: Any) -> None:
     assert t.errno("DESC SCHEMA RAW.NOPE") == 2003
 
 
+def test_a_secure_view_is_shown_as_one(sql):
+    """https://docs.snowflake.com/en/user-guide/views-secure."""
+    sql.run("CREATE DATABASE D", "CREATE TABLE D.PUBLIC.T AS SELECT 1 AS a")
+    sql("CREATE OR REPLACE SECURE VIEW D.PUBLIC.V COMMENT = 'ours' AS SELECT a FROM D.PUBLIC.T")
+    sql("CREATE VIEW D.PUBLIC.W AS SELECT a FROM D.PUBLIC.T")
+    shown = {
+        row["name"]: (row["is_secure"], row["comment"]) for row in sql.dicts("SHOW VIEWS IN SCHEMA D.PUBLIC")
+    }
+    assert shown == {"V": ("true", "ours"), "W": ("false", "")}
+    assert sql("SELECT a FROM D.PUBLIC.V") == [(1,)]
+
+
 def test_a_temporary_view_is_of_its_session_alone(sql, session_of):
     """https://docs.snowflake.com/en/developer-guide/snowpark/reference/python/latest/snowpark/api/snowflake.snowpark.DataFrame.create_or_replace_temp_view."""
     other = session_of()

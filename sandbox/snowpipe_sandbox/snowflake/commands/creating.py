@@ -96,7 +96,8 @@ def create(session: Session, tokens: Tokens) -> Result:
     or_alter = not replace and tokens.take("OR", "ALTER")
     transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE") else False
     is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
-    if (tokens.next.value in TABLE_WORDS or is_temporary) and not or_alter:
+    is_secure = tokens.next.value == "SECURE" and tokens.ahead(1).value == "VIEW"
+    if (tokens.next.value in TABLE_WORDS or is_temporary or is_secure) and not or_alter:
         return _create_table(session, tokens.text)
     if or_alter and tokens.next.value in ("TABLE", "TRANSIENT"):
         return _create_or_alter_table(session, tokens.text[tokens.next.start :])

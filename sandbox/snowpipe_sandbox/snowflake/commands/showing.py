@@ -524,7 +524,7 @@ VIEWS_SHOWN = [
 def _views(session: Session, tokens: Tokens) -> Rows:
     def row(each: Any) -> tuple[Any, ...]:
         place = (each.created_on, each.name, "", each.database, each.schema)
-        return (*place, each.owner, each.comment, "", "false", "false", "ROLE", "OFF")
+        return (*place, each.owner, each.comment, "", str(each.secure).lower(), "false", "ROLE", "OFF")
 
     only_views: Objects[Any] = Objects()
     for each in (*session.account.catalog.tables, *session.temporary):
