@@ -14,7 +14,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,6 +55,11 @@ def row(what: str, mine: list[float], other: list[float]) -> list[Any]:
     return [what, *mine, *other, other[0] / mine[0], other[1] / mine[1]]
 
 
+def table(rows: list[list[Any]]) -> str:
+    headers = ["what", "s", "CPU s", "other's s", "other's CPU s", "ratio", "CPU ratio"]
+    return tabulate(rows, headers=headers, tablefmt="github", floatfmt=".2f")
+
+
 def questions_of_aws(names: dict[str, str]) -> list[list[str]]:
     """What `verify` asks AWS, as the command line of `aws` asks it."""
     bucket, role, policy = names["bucket"], names["role"], names["policy"]
@@ -78,7 +84,7 @@ def questions_of_snowflake(settings: Any) -> str:
     """What it asks Snowflake, in one text."""
     snowflake = settings.snowflake
     asked = [
-        f"DESC INTEGRATION {snowflake.storage_integration.sql}",
+        f"DESC INTEGRATION {snowflake.integration.sql}",
         "SHOW ROLES",
         *(
             f"SHOW GRANTS TO ROLE {role.sql}"
@@ -100,20 +106,33 @@ def questions_of_snowflake(settings: Any) -> str:
     return ";\n".join(dict.fromkeys(asked))
 
 
-def verify_beside(snow: str, rounds: int, home: Path) -> list[Any]:
+@contextmanager
+def installed(home: Path) -> Iterator[Any]:
+    """A sandbox with the default installation; yields its settings. This process' environment names it."""
+    import yaml
     from snowpipe_sandbox import process
+
+    from runbook import settings as reading
 
     status = process.start(home / "sandbox")
     tenant: Any = status.tenant
     try:
         os.environ.update(process.env(home / "sandbox", tenant))
-        os.environ.update({"RUNBOOK_SANDBOX_GIVEN": "1", "RUNBOOK_HOME": str(home / "runbook")})
+        os.environ.update(
+            {
+                "RUNBOOK_SANDBOX_GIVEN": "1",
+                "RUNBOOK_HOME": str(home / "runbook"),
+                "INVOKE_TARGET": "sandbox",
+            }
+        )
         cost([[*INVOKE, "up"]], ROOT)
-        import yaml
+        yield reading.read(yaml.safe_load((ROOT / "invoke.yaml").read_text()))
+    finally:
+        process.stop(home / "sandbox")
 
-        from runbook import settings as reading
 
-        settings = reading.read(yaml.safe_load((ROOT / "invoke.yaml").read_text()))
+def verify_beside(snow: str, rounds: int, home: Path) -> list[Any]:
+    with installed(home) as settings:
         account = settings.aws.account_id
         names = {
             "bucket": settings.aws.bucket,
@@ -126,8 +145,13 @@ def verify_beside(snow: str, rounds: int, home: Path) -> list[Any]:
         ]
         mine, other = beside(lambda: cost([[*INVOKE, "verify"]], ROOT), lambda: cost(theirs, home), rounds)
         return row("a healthy `verify` | 10 `aws`, 1 `snow sql`", mine, other)
-    finally:
-        process.stop(home / "sandbox")
+
+
+def start_beside(rounds: int, home: Path) -> list[Any]:
+    (home / "tasks.py").write_text(BARE, encoding="utf-8")
+    listed = [[*INVOKE, "--list"]]
+    mine, other = beside(lambda: cost(listed, ROOT), lambda: cost(listed, home), rounds)
+    return row("`invoke --list` | bare Invoke with one task", mine, other)
 
 
 def main() -> None:
@@ -135,22 +159,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--snow", default=shutil.which("snow") or "")
     given = parser.parse_args()
-    rows = []
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's commands are compiled at each start
     with TemporaryDirectory() as folder:
         home = Path(folder)
-        (home / "tasks.py").write_text(BARE, encoding="utf-8")
-        mine, other = beside(
-            lambda: cost([[*INVOKE, "--list"]], ROOT), lambda: cost([[*INVOKE, "--list"]], home), given.rounds
-        )
-        rows.append(row("`invoke --list` | bare Invoke with one task", mine, other))
+        rows = [start_beside(given.rounds, home)]
         if given.snow:
             rows.append(verify_beside(given.snow, given.rounds, home))
         else:
             print("no snow: --snow names that of an environment of its own", file=sys.stderr)
-    load = os.getloadavg()[0]
-    print(f"load {load:.1f}, median of {given.rounds}")
-    headers = ["what", "s", "CPU s", "other's s", "other's CPU s", "ratio", "CPU ratio"]
-    print(tabulate(rows, headers=headers, tablefmt="github", floatfmt=".2f"))
+    print(f"load {os.getloadavg()[0]:.1f}, median of {given.rounds}")
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ def write(duck: Any, query: str, file: Path) -> None:
 def translated(text: str) -> str:
     """What the sandbox makes of a query in Snowflake's SQL."""
     (statement,) = engine.parse(text)
+    sql: str
     (sql,) = engine.translate(statement)
     return sql
 

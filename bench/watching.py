@@ -68,7 +68,7 @@ class Counted:
             if (row["cloud"] == "snowflake" or "assumed-role" not in row["caller"])
             and row["operation"] not in BY_ITSELF
         ]
-        found = len(ours) + pages - self.pages
+        found = len(ours) + int(pages - self.pages)
         self.next, self.pages = document["next"], pages
         return found
 

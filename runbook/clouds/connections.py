@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import cached_property
 from getpass import GetPassWarning
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,8 +109,15 @@ class Clouds:
         import boto3
 
         warnings.simplefilter("ignore", GetPassWarning)  # of a prompt without a terminal: told as an error
-        self._aws_session = self._aws_session or boto3.Session()
+        self._aws_session = self._aws_session or boto3.Session(botocore_session=self._botocore)
         return self._aws_session
+
+    @cached_property
+    def _botocore(self) -> Any:
+        """What reads AWS' configuration files; making one takes as long as many calls."""
+        from botocore.session import Session
+
+        return Session()
 
     def _client(self, service: str, region: str) -> Any:
         from botocore.config import Config
@@ -164,9 +172,7 @@ class Clouds:
         ca_bundle), https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
         (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE), https://docs.python.org/3/library/ssl.html (SSL_CERT_FILE).
         """
-        from botocore.session import Session
-
-        name, path = "AWS_CA_BUNDLE", Session().get_config_variable("ca_bundle")
+        name, path = "AWS_CA_BUNDLE", self._botocore.get_config_variable("ca_bundle")
         if not path:
             name, path = next(
                 ((name, os.environ[name]) for name in CA_BUNDLES if os.environ.get(name)), ("", "")

@@ -17,7 +17,6 @@ from runbook.errors import NotWritten, RunbookError, SettingsWrong
 from runbook.running import STANDARD_OUTPUT, Run, running, write_output
 from runbook.settings import Settings
 from runbook.terminal import Style, note, say_as_is, wrapped
-from runbook.verify import recording
 from runbook.verify.checking import wait_until_healthy
 from runbook.verify.flight import Flight, not_sent
 from runbook.verify.formats import FORMATS, NAGIOS_UNKNOWN, nagios_code
@@ -120,6 +119,8 @@ def verify(
         )
         return _told_again(asked, replay, strict=strict, every=every)
     if record is not None:
+        from runbook.verify import recording  # a verdict without one starts without it
+
         _alone("--record", wait=wait, canary=canary)
         recording.can_be_in(record)
     unwritten: NotWritten | None = None
@@ -141,7 +142,7 @@ def verify(
             outcome = _with_canary(run, outcome, stream, wait)
         if run.settings.is_ours:
             outcome = replace(outcome, results=leading(outcome.results, run.facts()))
-        if record is not None and tape:
+        if record is not None and tape is not None:
             of = {"step": step_number, "stream": stream, "deep": deep}
             try:
                 made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
@@ -176,6 +177,8 @@ def _alone(flag: str, **others: object) -> None:
 
 def _told_again(asked: Sequence[Report], place: str, *, strict: bool, every: bool) -> int:
     """A recorded verdict, in every format asked for; contacts nobody."""
+    from runbook.verify import recording
+
     made = recording.read(place)
     outcome = replace(waived(recording.replayed(made), recording.settings_of(made)), strict=strict)
     _write_all(asked, outcome, every=every)

@@ -27,7 +27,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 from greenlet import GreenletExit
 from snowflake.connector.errors import ProgrammingError
@@ -68,7 +69,7 @@ class Small(Play):
     The pipe's COPY is to change.
     """
 
-    kind = Quick
+    kind = Quick  # of world
 
     def __init__(self, settings: Settings, announced: int = 2) -> None:
         super().__init__(settings, 0, [])
@@ -157,8 +158,8 @@ class AskingClouds(ModelClouds):
         play = asking.play
         super().__init__(play.settings, play.stream, play.world, lambda *_: None)
         self.asking = asking
-        self.heard = Small(play.settings).world
-        self._bucket = Bucket(self.heard, play.settings, play.stream, self._call)
+        self.heard = SimpleNamespace(rule_queue="")
+        self._bucket = Bucket(self.heard, play.settings, play.stream, self._call)  # type: ignore[arg-type]
 
     def _call(self, call: str) -> None:
         self.heard.rule_queue = self.asking.ask(Question(call))
@@ -228,6 +229,7 @@ Move = tuple[str, int]
 class State:
     """The world, the transactions that are open in it, and how far each command is; None is a killed one."""
 
+    stream: Stream
     world: World
     nodes: list[Node | None]
     kills: int
@@ -239,9 +241,8 @@ class State:
     def copied(self) -> "State":
         world = self.world.copied()
         sessions = {key: session.copied(world) for key, session in self.sessions.items()}
-        return State(
-            world, list(self.nodes), self.kills, list(self.wakes), self.switches, self.last, sessions
-        )
+        nodes, wakes = list(self.nodes), list(self.wakes)
+        return dataclasses.replace(self, world=world, nodes=nodes, wakes=wakes, sessions=sessions)
 
     def key(self) -> tuple[object, ...]:
         at = tuple(id(node) for node in self.nodes)
@@ -254,8 +255,6 @@ class State:
 
     def session(self, n: int, name: str) -> Session:
         return self.sessions.get((n, name)) or Session(self.world, self.stream)
-
-    stream: ClassVar[Stream]
 
     def moves(self) -> list[Move]:
         alive = [(n, node) for n, node in enumerate(self.nodes) if node is not None and not node.ended]
@@ -391,23 +390,21 @@ class Enumeration:
     wakes: int = 1
     switches: int = 1000
     first: bool = False
-    kind: type[Small] = Small
+    begins: type[Small] = Small
     ways: dict[tuple[object, ...], int] = dataclasses.field(default_factory=dict)
     judged: dict[tuple[object, ...], str] = dataclasses.field(default_factory=dict)
     failures: list[tuple[str, list[Move]]] = dataclasses.field(default_factory=list)
 
     def run(self) -> int:
         """The number of ways there are."""
-        play = self.kind(self.settings, self.announced)
-        State.stream = play.stream
+        play = self.begins(self.settings, self.announced)
         nodes: list[Node | None] = []
         for n, name in enumerate(self.commands):
             run = partial(self._started, play, name, n)
             nodes.append(Node(run, run(), None, None))
         sys.setrecursionlimit(20_000)
-        return self._explore(
-            State(play.world, nodes, self.kills, [self.wakes] * len(nodes), self.switches), []
-        )
+        wakes = [self.wakes] * len(nodes)
+        return self._explore(State(play.stream, play.world, nodes, self.kills, wakes, self.switches), [])
 
     def _started(self, play: Play, name: str, n: int) -> Asking:
         asking = Asking(f"{name} {n}", play, COMMANDS[name](play), n)
@@ -452,7 +449,7 @@ class Enumeration:
 
     def _verdict(self, state: State) -> str:
         """What is wrong at the end; empty where every row is there once and the pipe is as it was."""
-        play = self.kind(self.settings, self.announced)
+        play = self.begins(self.settings, self.announced)
         play.world = state.world
         try:
             play.come_to_rest()

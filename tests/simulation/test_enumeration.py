@@ -56,6 +56,6 @@ def test_a_row_that_is_there_twice_is_found(settings: Settings) -> None:
     class Wrong(Small):
         kind = Forgetful
 
-    every = Enumeration(settings, ["refresh"], announced=2, first=True, kind=Wrong)
+    every = Enumeration(settings, ["refresh"], announced=2, first=True, begins=Wrong)
     every.run()
     assert [why for why, _ in every.failures if "doubled" in why]
