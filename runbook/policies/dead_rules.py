@@ -18,10 +18,9 @@ _TARGETS = ("QueueArn", "TopicArn", "LambdaFunctionArn")
 def of_others_alone(message: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The rules whose targets S3 cannot validate, if each stays as it was and none of the targets is new."""
     named = sorted(set(_NAMED.findall(message))) if UNVALIDATED in message else []
-    old = [row for _, row in _rules(before)]
-    new = [row for _, row in _rules(after) if row not in old]
-    written = {_target(row) for row in new}
-    kept = {_target(row) for row in old if row not in new}
+    old, now = list(_rules(before)), list(_rules(after))
+    kept = {_target(row) for row in now if row in old}
+    written = {_target(row) for row in now if row not in old}
     if not named or written & set(named) or not set(named) <= kept:
         return []
     return [
@@ -29,10 +28,10 @@ def of_others_alone(message: str, before: Mapping[str, Any], after: Mapping[str,
     ]
 
 
-def _rules(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for kind, rows in document.items():
+def _rules(document: Mapping[str, Any]) -> Iterator[Any]:
+    for rows in document.values():
         if isinstance(rows, list):
-            yield from ((kind, row) for row in rows)
+            yield from rows
 
 
 def _target(row: Mapping[str, Any]) -> str:

@@ -217,7 +217,8 @@ class CheckRun:
 
         def value(name: str) -> Any:
             if name not in have:
-                function = self._given[name]
+                if (function := self._given.get(name)) is None:
+                    raise LookupError(f"{item.originalname} asks for {name}, which checks/conftest.py lacks")
                 have[name] = function(**{each: value(each) for each in _names(function)})
                 if name in self._made_once:
                     self._once[name] = have[name]

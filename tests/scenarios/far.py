@@ -1,6 +1,6 @@
-"""`verify --deep` on recorded answers, each of which is a round trip of 100 ms away: a process of its own.
+"""`verify --deep` on recorded answers, each of which is a round trip away: a process of its own.
 
-    python -m tests.scenarios.far BUNDLE
+    python -m tests.scenarios.far BUNDLE SECONDS
 
 What a sandbox on the same machine would need of its processor is not measured. Prints the number of calls.
 """
@@ -22,28 +22,27 @@ from runbook.verify import check, recording
 from runbook.verify.tell import as_table
 
 T = TypeVar("T")
-A_CALL_S = 0.1
 
 
 class Far:
     """Recorded answers, each a round trip away."""
 
-    def __init__(self, answers: dict[str, list[Any]]) -> None:
-        self._player = Player(answers)
+    def __init__(self, answers: dict[str, list[Any]], a_call_s: float) -> None:
+        self._player, self._a_call_s = Player(answers), a_call_s
         self._lock = threading.Lock()
         self.calls = 0
 
     def kept(self, question: Question, ask: Callable[[], T]) -> T:
         with self._lock:
             self.calls += 1
-        time.sleep(A_CALL_S)
+        time.sleep(self._a_call_s)
         return self._player.kept(question, ask)
 
 
-def main(bundle: str) -> None:
+def main(bundle: str, a_call_s: float) -> None:
     made = recording.read(bundle)
     settings = reading.read(unpacked(made["settings"]), source="the recording")
-    tape = Far(made["answers"])
+    tape = Far(made["answers"], a_call_s)
     reader = Reader(Clouds(settings, run_id="far", command="verify"), tape=tape)
     reader.confirm()
     outcome = check(Facts(reader), deep=True)
@@ -53,4 +52,4 @@ def main(bundle: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], float(sys.argv[2]))

@@ -13,14 +13,16 @@ from runbook.policies.access import (
     WELCOME,
     excessive,
     external_ids,
+    is_open,
     open_to_others,
     trust_denies,
     unreadable,
     without_external_id,
 )
-from runbook.policies.documents import as_list, canonical, same, statements, text
+from runbook.policies.dead_rules import UNVALIDATED, of_others_alone
+from runbook.policies.documents import as_document, as_list, canonical, same, statements, text
 from runbook.policies.held import TRUST_SID, ids_asked_for
-from runbook.policies.judging import Asked, judged
+from runbook.policies.judging import Asked, conditions, judged, principal, takes
 from runbook.settings import read
 from runbook.wanted.permissions import permissions
 from runbook.wanted.trust import closed_trust, nobody, ours
@@ -410,3 +412,75 @@ def test_our_statement_lets_snowflakes_user_in_with_exactly_its_external_id(sett
 def test_a_user_that_is_gone_shows_by_its_id(settings):
     rows = [assume("Allow", {"AWS": ["AIDAEXAMPLE"], "Service": "ec2.amazonaws.com"}), assume("Allow", "*")]
     assert trusting(settings, *rows).trusted_principals == {"AIDAEXAMPLE", "ec2.amazonaws.com", "*"}
+
+
+OURS = "arn:aws:iam::111122223333:role/reader"
+ACCOUNT = "arn:aws:iam::111122223333:root"
+SESSION = "arn:aws:sts::111122223333:assumed-role/reader/s"
+
+
+@pytest.mark.parametrize(
+    ("arn", "excepted", "denied"),
+    [
+        (OURS, [OURS, ACCOUNT], None),  # its session is not named: only AWS knows
+        (OURS, [SESSION], None),
+        (OURS, ["arn:aws:sts::111122223333:assumed-role/other/s"], True),
+        (SNOWFLAKES_USER, [SESSION], True),  # a user has no session
+        (SNOWFLAKES_USER, [SNOWFLAKES_USER], None),  # without its account
+        (SNOWFLAKES_USER, [SNOWFLAKES_USER, SNOWFLAKES_USER.partition(":user")[0] + ":root"], False),
+        (SNOWFLAKES_USER, ["*"], False),
+    ],
+)
+def test_whom_a_notprincipal_excepts(arn, excepted, denied):
+    row = {"Effect": "Deny", "NotPrincipal": {"AWS": excepted}, "Action": "*", "Resource": "*"}
+    assert takes(row, Asked("s3:GetObject", "arn:aws:s3:::b/a"), principal(arn)) is denied
+
+
+def test_an_operator_that_is_not_emulated_is_neither_met_nor_unmet():
+    row = {"Condition": {"NumericLessThan": {"s3:max-keys": "10"}, "StringLike": {"s3:prefix": "a*"}}}
+    assert dict(conditions(row, {"s3:max-keys": "10", "s3:prefix": "ab"})) == {
+        "s3:max-keys": None,
+        "s3:prefix": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("external_id", "answer"), [("*", True), ("StringLike *", True), ("StringLike a*", False), ("a", False)]
+)
+def test_whether_any_external_id_is_accepted(external_id, answer):
+    assert is_open(external_id) is answer
+
+
+def test_a_document_as_text_is_read():
+    assert as_document('{"Statement": []}') == as_document({"Statement": []}) == {"Statement": []}
+
+
+def test_a_trust_by_the_account_lets_its_user_in(settings):
+    user, account = "arn:aws:iam::999988887777:user/x", "999988887777"
+    rows = [assume("Allow", {"AWS": name}) for name in (account, f"arn:aws:iam::{account}:root", user)]
+    others = [assume("Allow", {"AWS": "arn:aws:iam::111122223333:root"})]
+    assert trusting(settings, *rows, *others).letting_in(user) == rows
+
+
+QUEUE, DEAD = "arn:aws:sqs:us-west-2:1:queue", "arn:aws:sqs:us-west-2:1:dead"
+REFUSED = f"{UNVALIDATED}: ArgumentName1={DEAD}; ArgumentName2={DEAD}"
+
+
+@pytest.mark.parametrize(
+    ("message", "before", "after", "named"),
+    [
+        (REFUSED, [DEAD], [DEAD, QUEUE], ["'rule 0', which sends to " + DEAD]),
+        (f"something else: ArgumentName1={DEAD}", [DEAD], [DEAD, QUEUE], []),
+        (f"{UNVALIDATED}: ArgumentName1={QUEUE}", [DEAD], [DEAD, QUEUE], []),  # the new one
+        (f"{UNVALIDATED}: ArgumentName1={DEAD}; ArgumentName2={QUEUE}", [DEAD], [DEAD, QUEUE], []),  # both
+        (REFUSED, [DEAD], [QUEUE], []),  # it goes by itself
+        (f"{UNVALIDATED}", [DEAD], [DEAD, QUEUE], []),
+    ],
+)
+def test_whose_dead_rule_a_refusal_names(message, before, after, named):
+    def document_with(queues):
+        return {
+            "QueueConfigurations": [{"Id": f"rule {n}", "QueueArn": queue} for n, queue in enumerate(queues)]
+        }
+
+    assert of_others_alone(message, document_with(before), document_with(after)) == named
