@@ -6,6 +6,7 @@ document that others may write too is shown as the difference to what is there n
 
 import json
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def _folded(plan: Plan) -> Iterator[str]:
 
 def _fence(lines: Sequence[str]) -> str:
     """Backticks enough that no text inside ends the block."""
-    longest = max((len(line) - len(line.lstrip("`")) for line in lines), default=0)
+    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
     return "`" * max(3, longest + 1)
 
 

@@ -92,6 +92,14 @@ def test_no_text_from_outside_becomes_markup(why, name):
     assert set(inline) <= {"text", "strong_open", "strong_close", "code_inline", "softbreak", "text_special"}
 
 
+@pytest.mark.parametrize("line", ["```", "   ```", "a ````` b", "~~~"])
+def test_no_line_of_a_statement_ends_its_block(line):
+    sql = SqlChange("a.sql", f"ALTER PIPE p SET COMMENT = 'a\n{line}\n<b>';", why="")
+    tokens = MarkdownIt("commonmark").parse(as_markdown([plan(sql)], "prod"))
+    (fence,) = [token for token in tokens if token.type == "fence"]
+    assert fence.content == f"ALTER PIPE p SET COMMENT = 'a\n{line}\n<b>';\n"
+
+
 def test_github_gets_one_annotation_and_the_summary(tmp_path, monkeypatch):
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
