@@ -21,6 +21,8 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
+LEADING = ("INVOKE_TARGET", "INVOKE_AWS_", "INVOKE_SNOWFLAKE_", "INVOKE_STREAMS_")
+"""Variables that turn what a file describes into another installation."""
 WITHOUT_TARGET = ("settings", "sql", "runs", "report", "compare")
 """Commands that contact nobody, and need no sandbox, or one of their own."""
 REPORTING = ("verify", "check")
@@ -233,6 +235,8 @@ def settings_of(config: Any) -> dict[str, Any]:
             why="No single value has that name in invoke.yaml",
             remedy=f"unset it{f', or set {close[0]}, if that was meant' if close else ''}",
         )
+    leading = [name for name in sorted(ours & set(given)) if name.startswith(LEADING)]
+    HERE.variables = tuple((name, os.environ[name]) for name in leading if file)
     files = ", ".join(["invoke.yaml", *([str(file)] if file else [])])
     reading.read(settings, source=files, variables=ours & set(given))
     if not _names_target(config):
