@@ -9,7 +9,16 @@ from markdown_it import MarkdownIt
 
 from runbook.errors import Blocked, SettingsWrong
 from runbook.plan import AwsChange, Before, Plan, SqlChange
-from runbook.plan_formats import as_json, as_markdown, count, difference, for_github, replaced, symbol
+from runbook.plan_formats import (
+    as_json,
+    as_markdown,
+    count,
+    difference,
+    for_github,
+    replaced,
+    symbol,
+    tell_change,
+)
 from runbook.steps import STEPS
 from runbook.terminal import visible
 
@@ -57,6 +66,22 @@ def test_a_document_is_shown_as_the_difference_to_what_is_there():
 def test_what_a_write_takes_away_is_shown():
     lines = replaced(notification([THEIRS, RULE], [RULE]))
     assert any(line.startswith("-") and '"theirs"' in line for line in lines)
+
+
+def test_an_aws_line_goes_where_it_was_printed_for(monkeypatch, capsys):
+    """Printed for the sandbox, and pasted into a shell with credentials of a real account."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    tell_change(AwsChange("iam", "CreateRole", {"RoleName": "r"}, why=""))
+    assert "aws iam create-role --role-name r --endpoint-url http://127.0.0.1:1\n" in capsys.readouterr().out
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_PROFILE", "acme prod")
+    tell_change(AwsChange("iam", "CreateRole", {"RoleName": "r"}, why=""))
+    tell_change(SqlChange("a.sql", "DROP PIPE p;", why=""))
+    out = capsys.readouterr().out
+    assert "aws iam create-role --role-name r --profile 'acme prod'\n" in out
+    assert "DROP PIPE p;\n" in out
 
 
 def test_json_has_the_documents_before_and_after():
