@@ -235,8 +235,7 @@ def settings_of(config: Any) -> dict[str, Any]:
             why="No single value has that name in invoke.yaml",
             remedy=f"unset it{f', or set {close[0]}, if that was meant' if close else ''}",
         )
-    leading = [name for name in sorted(ours & set(given)) if name.startswith(LEADING)]
-    HERE.variables = tuple((name, os.environ[name]) for name in leading if file)
+    HERE.variables = _leading(config, ours & set(given)) if file else ()
     files = ", ".join(["invoke.yaml", *([str(file)] if file else [])])
     reading.read(settings, source=files, variables=ours & set(given))
     if not _names_target(config):
@@ -247,6 +246,16 @@ def settings_of(config: Any) -> dict[str, Any]:
             remedy="write target: and a name into it (target: sandbox, where that is meant)",
         )
     return settings
+
+
+def _leading(config: Any, variables: set[str]) -> tuple[tuple[str, str], ...]:
+    """Those variables that turn what a file describes into another installation; the file's own values win.
+
+    Source: https://docs.pyinvoke.org/en/stable/concepts/configuration.html#the-configuration-hierarchy
+    """
+    in_file = {f"INVOKE_{name}" for name in _variables(_plain(getattr(config, "_runtime", None) or {}))}
+    leading = (name for name in sorted(variables - in_file) if name.startswith(LEADING))
+    return tuple((name, os.environ[name]) for name in leading)
 
 
 _ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")

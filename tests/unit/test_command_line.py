@@ -256,7 +256,9 @@ def test_a_printed_command_carries_the_variables_that_change_the_files_target(
     file = live(tmp_path)
     monkeypatch.setenv("INVOKE_SNOWFLAKE_SCHEMA", '"Snow Plow"')
     monkeypatch.setenv("INVOKE_CHECKS_READY_WITHIN_SECONDS", "9")
+    monkeypatch.setenv("INVOKE_TARGET", "another")  # the file's own goes before it
     assert terminal.types(f"-f {file} status")[0] == 0
+    assert {target for _, target, _ in terminal.commands} == {"prod"}
     assert HERE.typed("To do: invoke refresh") == (
         f"To do: INVOKE_SNOWFLAKE_SCHEMA='\"Snow Plow\"' invoke -f {file} refresh"
     )
