@@ -253,8 +253,18 @@ def _leading(config: Any, variables: set[str]) -> tuple[tuple[str, str], ...]:
 
     Source: https://docs.pyinvoke.org/en/stable/concepts/configuration.html#the-configuration-hierarchy
     """
-    in_file = {f"INVOKE_{name}" for name in _variables(_plain(getattr(config, "_runtime", None) or {}))}
-    leading = (name for name in sorted(variables - in_file) if name.startswith(LEADING))
+    collection, project, in_file = (
+        dict(_named(_plain(getattr(config, level, None) or {})))
+        for level in ("_collection", "_project", "_runtime")
+    )
+    default = {**collection, **project}
+    leading = (
+        name
+        for name in sorted(variables)
+        if name.startswith(LEADING)
+        and name.removeprefix("INVOKE_") not in in_file
+        and str(default.get(name.removeprefix("INVOKE_"))) != os.environ[name]
+    )
     return tuple((name, os.environ[name]) for name in leading)
 
 
@@ -314,13 +324,18 @@ def _names_target(config: Any) -> bool:
     return not file or bool((getattr(config, "_runtime", None) or {}).get("target"))
 
 
-def _variables(settings: Mapping[Any, Any], path: str = "") -> Iterator[str]:
+def _variables(settings: Mapping[Any, Any]) -> Iterator[str]:
     """The names of the variables Invoke takes for these settings, without INVOKE_."""
+    return (name for name, _ in _named(settings))
+
+
+def _named(settings: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each single value with the name of its variable, without INVOKE_."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _variables(value, f"{path}{key}_")
+            yield from _named(value, f"{path}{key}_")
         else:
-            yield f"{path}{key}".upper()
+            yield f"{path}{key}".upper(), value
 
 
 def _plain(value: Any) -> Any:

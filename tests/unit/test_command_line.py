@@ -257,6 +257,7 @@ def test_a_printed_command_carries_the_variables_that_change_the_files_target(
     monkeypatch.setenv("INVOKE_SNOWFLAKE_SCHEMA", '"Snow Plow"')
     monkeypatch.setenv("INVOKE_CHECKS_READY_WITHIN_SECONDS", "9")
     monkeypatch.setenv("INVOKE_TARGET", "another")  # the file's own goes before it
+    monkeypatch.setenv("INVOKE_AWS_REGION", "us-west-2")  # as it is without
     assert terminal.types(f"-f {file} status")[0] == 0
     assert {target for _, target, _ in terminal.commands} == {"prod"}
     assert HERE.typed("To do: invoke refresh") == (
