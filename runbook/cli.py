@@ -21,6 +21,8 @@ from runbook.terminal import Style, note, silence, wrapped
 
 RUNTIME_CONFIG = "INVOKE_RUNTIME_CONFIG"
 """The environment file that Invoke reads where no -f is given."""
+LEADING = ("INVOKE_TARGET", "INVOKE_AWS_", "INVOKE_SNOWFLAKE_", "INVOKE_STREAMS_")
+"""Variables that turn what a file describes into another installation."""
 WITHOUT_TARGET = ("settings", "sql", "runs", "report", "compare")
 """Commands that contact nobody, and need no sandbox, or one of their own."""
 REPORTING = ("verify", "check")
@@ -233,6 +235,7 @@ def settings_of(config: Any) -> dict[str, Any]:
             why="No single value has that name in invoke.yaml",
             remedy=f"unset it{f', or set {close[0]}, if that was meant' if close else ''}",
         )
+    HERE.variables = _leading(config, ours & set(given)) if file else ()
     files = ", ".join(["invoke.yaml", *([str(file)] if file else [])])
     reading.read(settings, source=files, variables=ours & set(given))
     if not _names_target(config):
@@ -243,6 +246,26 @@ def settings_of(config: Any) -> dict[str, Any]:
             remedy="write target: and a name into it (target: sandbox, where that is meant)",
         )
     return settings
+
+
+def _leading(config: Any, variables: set[str]) -> tuple[tuple[str, str], ...]:
+    """Those variables that turn what a file describes into another installation; the file's own values win.
+
+    Source: https://docs.pyinvoke.org/en/stable/concepts/configuration.html#the-configuration-hierarchy
+    """
+    collection, project, in_file = (
+        dict(_named(_plain(getattr(config, level, None) or {})))
+        for level in ("_collection", "_project", "_runtime")
+    )
+    default = {**collection, **project}
+    leading = (
+        name
+        for name in sorted(variables)
+        if name.startswith(LEADING)
+        and name.removeprefix("INVOKE_") not in in_file
+        and str(default.get(name.removeprefix("INVOKE_"))) != os.environ[name]
+    )
+    return tuple((name, os.environ[name]) for name in leading)
 
 
 _ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+)")
@@ -301,13 +324,18 @@ def _names_target(config: Any) -> bool:
     return not file or bool((getattr(config, "_runtime", None) or {}).get("target"))
 
 
-def _variables(settings: Mapping[Any, Any], path: str = "") -> Iterator[str]:
+def _variables(settings: Mapping[Any, Any]) -> Iterator[str]:
     """The names of the variables Invoke takes for these settings, without INVOKE_."""
+    return (name for name, _ in _named(settings))
+
+
+def _named(settings: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each single value with the name of its variable, without INVOKE_."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _variables(value, f"{path}{key}_")
+            yield from _named(value, f"{path}{key}_")
         else:
-            yield f"{path}{key}".upper()
+            yield f"{path}{key}".upper(), value
 
 
 def _plain(value: Any) -> Any:

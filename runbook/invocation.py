@@ -51,7 +51,7 @@ class Invocation:
     """Invoke's -f, -r and -c, as they were given, the program, and the folder of ``tasks.py``.
 
     A file that the variable INVOKE_RUNTIME_CONFIG names counts as given: a printed command is often read in
-    another shell than it was printed in.
+    another shell than it was printed in. ``variables``: those that turn the file's target into another.
     """
 
     file: str = ""
@@ -59,6 +59,7 @@ class Invocation:
     collection: str = ""
     project: Path = Path()
     program: str = "invoke"
+    variables: tuple[tuple[str, str], ...] = ()
 
     def typed(self, text: str) -> str:
         """``text`` with every command in it as it must be typed to go where this process went."""
@@ -68,10 +69,11 @@ class Invocation:
 
     @property
     def words(self) -> str:
-        """``invoke``, and the switches before a task that lead to the same target."""
+        """``invoke``, with the variables and the switches before a task that lead to the same target."""
         switches = (("-r", self.root), ("-c", self.collection), ("-f", self.file))
         given = [f"{switch} {shlex.quote(value)}" for switch, value in switches if value]
-        return " ".join([self.program, *given])
+        before = [f"{name}={shlex.quote(value)}" for name, value in self.variables]
+        return " ".join([*before, self.program, *given])
 
     @property
     def home(self) -> Path:

@@ -6,6 +6,8 @@ document that others may write too is shown as the difference to what is there n
 
 import json
 import os
+import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,7 +155,7 @@ def _folded(plan: Plan) -> Iterator[str]:
 
 def _fence(lines: Sequence[str]) -> str:
     """Backticks enough that no text inside ends the block."""
-    longest = max((len(line) - len(line.lstrip("`")) for line in lines), default=0)
+    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
     return "`" * max(3, longest + 1)
 
 
@@ -206,7 +208,15 @@ def tell_change(change: Any, *, whole: bool = True) -> None:
     """One change on its line; ``whole`` also writes out its statements or call."""
     style = Style.of(sys.stdout)
     say(wrapped(f"  {symbol(change)} ", f"{change.title}: {change.why}", style))
-    for line in str(change).splitlines() if whole else ():
+    for line in f"{change}{_of_this_shell(change)}".splitlines() if whole else ():
         say_as_is(style.paint(f"      {line}", "dim"))
     for line in replaced(change) if whole else ():
         say_as_is(style.paint(f"      {line}", "dim"))
+
+
+def _of_this_shell(change: Change) -> str:
+    """What makes an ``aws`` line go where this process goes from another shell too: endpoint and profile."""
+    if not isinstance(change, AwsChange):
+        return ""
+    said = (("--endpoint-url", "AWS_ENDPOINT_URL"), ("--profile", "AWS_PROFILE"))
+    return "".join(f" {flag} {shlex.quote(os.environ[name])}" for flag, name in said if os.environ.get(name))

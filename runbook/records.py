@@ -45,19 +45,28 @@ class Record:
 
     def make_sure(self) -> None:
         """Open the record before the first change; raises SettingsWrong where it cannot be kept. Writes."""
-        if not self._is_sure:
+        if self._is_sure:
+            return
+        try:
             self.note({"begun": True})
+        except SettingsWrong as error:
+            error.remedy += "; nothing is changed without a record"
+            raise
 
     def applied(self, step: int, applied: Applied) -> None:
         """Note one change as it was made, with the clouds' references, and what it replaced.
 
         Raises NotConverged where that cannot be noted: the change was made.
         """
+        self.made(applied.change.title, self._line(step, applied))
+
+    def made(self, change: str, line: dict[str, Any]) -> None:
+        """Note a change that was made; raises NotConverged where that cannot be noted."""
         try:
-            self.note(self._line(step, applied))
+            self.note(line)
         except SettingsWrong as error:
             raise NotConverged(
-                f"{applied.change.title} was made, but the record of this run cannot be written",
+                f"{change} was made, but the record of this run cannot be written",
                 where=error.where,
                 why=error.why,
                 remedy="make room or make the folder writable, then run the same command again",
@@ -109,5 +118,5 @@ class Record:
                 "The record of this run cannot be written",
                 where=str(self.path),
                 why=str(error),
-                remedy="make room or make the folder writable; nothing is changed without a record",
+                remedy="make room or make the folder writable",
             ) from None

@@ -40,7 +40,10 @@ _AUTHORIZATION = (
     r"(?i)(authorization[\"']?\s*[:=]\s*b?[\"']?)(?:bearer|basic|snowflake token=)\s*[\"']?[\w.~+/=:-]+"
 )
 _JWT = r"\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"
-_IN_SQL = r"(?i)\b(aws_secret_key|aws_token|master_key|azure_sas_token|password)(\s*=\s*)'[^']*'"
+_SQL_NAMES = ("aws_secret_key", "aws_token", "master_key", "azure_sas_token", "password", "secret_string")
+# within another literal, alone, escaped by a format, in dollar signs, or cut off
+_LITERALS = r"''[^']+''|'(?:[^'\\]|''|\\.)+'|\\+'(?:[^'\\]|\\[^'])+\\+'|\$\$.*?\$\$|'[^']+\Z"
+_IN_SQL = rf"(?i)\b({'|'.join(_SQL_NAMES)})(\s*=\s*)(?:{_LITERALS})"
 _SIGNED = r"(?i)(x-amz-(?:signature|security-token)=)[^&\s\"']+"
 _BY_ITSELF = (
     ("private key", re.compile(_KEY, re.DOTALL), HIDDEN),
@@ -48,8 +51,7 @@ _BY_ITSELF = (
     ("eyj", re.compile(_JWT), HIDDEN),
     ("authorization", re.compile(_AUTHORIZATION), rf"\1{HIDDEN}"),
     ("@", _USERINFO, f"://{HIDDEN}@"),
-    ("='", re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
-    ("= '", re.compile(_IN_SQL), rf"\1\2'{HIDDEN}'"),
+    *((name, re.compile(_IN_SQL, re.DOTALL), rf"\1\2'{HIDDEN}'") for name in _SQL_NAMES),
     ("x-amz-s", re.compile(_SIGNED), rf"\1{HIDDEN}"),
 )
 """What is looked for, where a part of it is there in lower case: most text has none, and may be long."""

@@ -7,6 +7,20 @@ provider "aws" {
 
 data "aws_partition" "this" {}
 
+# A state is of one installation: with another one's variables Terraform would turn its role, policy and rules
+# into theirs. So whose it is stands in it, and the plan fails for any other.
+resource "terraform_data" "installation" {
+  input = var.installation
+
+  lifecycle {
+    ignore_changes = [input]
+    postcondition {
+      condition     = self.output == var.installation
+      error_message = "This state is of ${self.output}, and terraform.tfvars.json of ${var.installation}. Choose that one's own: terraform workspace select -or-create NAME, or a copy of this folder. Where it is the same installation by another name: terraform apply -replace=terraform_data.installation"
+    }
+  }
+}
+
 locals {
   arns      = "arn:${data.aws_partition.this.partition}:s3:::"
   bucket_of = { for name, stream in var.streams : name => coalesce(stream.bucket, var.bucket) }

@@ -1,5 +1,10 @@
 # Written by `invoke tfvars` into terraform.tfvars.json. Nothing in it is secret.
 
+variable "installation" {
+  description = "Whose these variables are: the Snowflake account, and the schema. A state is of one installation."
+  type        = string
+}
+
 variable "region" {
   description = "The bucket's region."
   type        = string

@@ -26,6 +26,8 @@ NO_PLATFORM_DETECTION = ("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")
 
 Source: ENV_VAR_DISABLE_PLATFORM_DETECTION in constants.py of 4.x; 5.x reads the same variable.
 """
+SESSIONS = 4
+"""COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise."""
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 
 
@@ -225,6 +227,12 @@ class Clouds:
             connection.close()
             raise SettingsWrong(f"The target is the sandbox, but the connection {name!r} goes to {host}")
         return connection
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions may load at once: each signs in by itself, and one is enough for a person."""
+        connection = sign_in_snowflake.connection_named(self.settings.snowflake.connection)
+        return 1 if connection.asks_a_person else SESSIONS
 
     def has_credentials(self, side: str) -> bool:
         """Whether there is anything to sign in with on a side; says nothing of whether it still works."""

@@ -138,6 +138,19 @@ class Connection:
         return self.authenticator in ("EXTERNALBROWSER", "OAUTH_AUTHORIZATION_CODE")
 
     @property
+    def asks_a_person(self) -> bool:
+        """Whether each sign-in asks a person: in a browser, or for a second factor.
+
+        The connector keeps a token for the next sign-in only where it is told to, on Linux.
+        Source: snowflake.connector 4.x, connection.py (client_request_mfa_token)
+        """
+        passcode = self.given.get("passcode") or self.given.get("passcode_in_password")
+        by_okta = self.authenticator.startswith("HTTPS://")
+        return (
+            self.needs_a_browser or self.authenticator == "USERNAME_PASSWORD_MFA" or by_okta or bool(passcode)
+        )
+
+    @property
     def place(self) -> str:
         """Its host and port; "" where the file does not say."""
         host = self.given.get("host")

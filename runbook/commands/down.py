@@ -98,19 +98,18 @@ def _taken_back(run: Run, step: Step) -> None:
 
 
 def _delete(run: Run, file: Path) -> None:
-    """The handoff file, noted with what was in it. Writes."""
-    change = f"delete {file}"
+    """The handoff file, noted with what was in it before it goes. Writes."""
+    change, why = f"delete {file}", "it hands over what is gone"
     try:
         text = file.read_text(encoding="utf-8")
+        run.record.note({"step": 1, "planned": [{"change": change, "why": why, "text": text}]})
         file.unlink(missing_ok=True)
     except OSError as error:
         raise NotConverged(
             "The handoff cannot be deleted", where=str(file), why=str(error), remedy="delete it by hand"
         ) from None
     run.changed += 1
-    run.record.note(
-        {"step": 1, "change": change, "why": "it hands over what is gone", "text": text, "references": []}
-    )
+    run.record.made(change, {"step": 1, "change": change, "why": why, "text": text, "references": []})
     note(f"  done: {change}")
 
 

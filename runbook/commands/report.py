@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runbook import settings as reading
-from runbook.commands.watch import place
+from runbook.commands.watch import WHOSE, place, refuse_anothers
 from runbook.errors import SettingsWrong
 from runbook.invocation import home
 from runbook.running import STANDARD_OUTPUT, write_output
@@ -70,6 +70,8 @@ def past_of(settings: Settings, since: str) -> tuple[Past, datetime]:
             why="There is no history of this version",
             remedy="invoke watch --once, or --every 5m, writes one",
         )
+    whose = db.execute("SELECT value FROM note WHERE key = ?", (WHOSE,)).fetchone()
+    refuse_anothers(path, whose[0] if whose else "", settings)
     row = db.execute("SELECT MAX(at) FROM round").fetchone()
     ahead = db.execute("SELECT value FROM note WHERE key = 'clock_ahead_s'").fetchone()
     now = datetime.now(UTC) + timedelta(seconds=float(ahead[0]) if ahead else 0)

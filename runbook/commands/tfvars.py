@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from runbook.errors import Blocked, CannotTell, Refused
@@ -35,8 +36,20 @@ def tfvars(config: Mapping[str, Any], *, output: str | None) -> int:
             f"no queue yet for {', '.join(waiting)}: after terraform apply, step4-snowflake and tfvars again"
         )
     if place not in (STANDARD_OUTPUT, "/dev/stdout"):
-        say(f"{place} is written for {config['target']}; next: terraform -chdir=terraform apply")
+        say(f"{place} is written for {config['target']}; next: {applying(place)}")
     return 0
+
+
+def applying(place: str) -> str:
+    """The command that applies the module with this file; a file that Terraform does not find is named.
+
+    Source: https://developer.hashicorp.com/terraform/language/values/variables (variable definitions files)
+    """
+    file = Path(place)
+    words = ["terraform", f"-chdir={file.parent}", "apply"]
+    if file.name != "terraform.tfvars.json" and not file.name.endswith(".auto.tfvars.json"):
+        words.append(f"-var-file={file.name}")
+    return shlex.join(words)
 
 
 def variables(facts: Facts) -> dict[str, Any]:
@@ -48,6 +61,7 @@ def variables(facts: Facts) -> dict[str, Any]:
             "Snowflake's user and external ID are not there", by_step=2, remedy="invoke step2-snowflake"
         )
     return {
+        "installation": settings.installation,
         "region": aws.region,
         "account_id": aws.account_id,
         "bucket": aws.bucket,

@@ -180,6 +180,8 @@ def _told_again(asked: Sequence[Report], place: str, *, strict: bool, every: boo
     from runbook.verify import recording
 
     made = recording.read(place)
+    of = recording.settings_of(made).target
+    note(f"told again from {place}, recorded of the target {of}: the commands are for that target alone")
     outcome = replace(waived(recording.replayed(made), recording.settings_of(made)), strict=strict)
     _write_all(asked, outcome, every=every)
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code

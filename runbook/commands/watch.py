@@ -14,7 +14,7 @@ from typing import Any
 
 from runbook import settings as reading
 from runbook.clouds.connections import Clouds
-from runbook.errors import CannotTell, NotWritten, RunbookError, SettingsWrong
+from runbook.errors import CannotTell, NotWritten, Refused, RunbookError, SettingsWrong
 from runbook.invocation import home
 from runbook.redaction import hide, redacted
 from runbook.running import STANDARD_OUTPUT, write_output
@@ -29,6 +29,8 @@ from runbook.watching.lock import alone
 from runbook.watching.rounds import Round
 from runbook.watching.signing_in import Sessions
 
+WHOSE = "installation"
+"""The note that names the installation in a history."""
 SHORTEST_S, LONGEST_S = 10, 31 * 24 * 3600
 GRACE_S = 20.0
 """How long a round may go on after SIGTERM; Kubernetes kills after 30.
@@ -71,6 +73,7 @@ def watch(
     with alone(folder / "lock", settings.target):
         history = History(folder / "history.sqlite")
         try:
+            its_own(history, settings)
             return Watcher(settings, history, asked).run(pause)
         finally:
             history.close()
@@ -79,6 +82,27 @@ def watch(
 def place(settings: Settings) -> Path:
     """The folder of a target's history and lock."""
     return home() / "watch" / settings.target
+
+
+def its_own(history: History, settings: Settings) -> None:
+    """Note whose history it is; raises Refused where it is that of another installation of the same name.
+
+    The causes of the two would end each other, and one's be taken for told to the other's people.
+    """
+    refuse_anothers(history.path, history.noted(WHOSE), settings)
+    history.keep(WHOSE, settings.installation)
+
+
+def refuse_anothers(path: Path, whose: str, settings: Settings) -> None:
+    """Raises Refused where a history names another installation than the settings."""
+    if whose and whose != settings.installation:
+        raise Refused(
+            f"The history of {settings.target} is that of another installation",
+            where=str(path),
+            why=f"It is of {whose}, and the settings are of {settings.installation}",
+            remedy="give one of the two another name (target: in its environment file); where it is the same "
+            "installation, moved, let the folder go: only the past is lost",
+        )
 
 
 def _checked(asked: Asked, settings: Settings) -> float:

@@ -60,7 +60,6 @@ _ENDS_SOON = "interrupted: what is under way ends first; Ctrl-C again ends the c
 
 CHUNK = 1000  # files whose rows are read again in one statement
 TOGETHER = 20  # REFRESH statements in one request
-SESSIONS = 4  # COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise
 
 
 class Stop:
@@ -198,10 +197,10 @@ class Loader:
         """Batches in parallel sessions, none begun after Ctrl-C; what a session ran is told as it ends."""
         left = batches(verdicts, self.plan.evidence.now)
         clouds, ready = self.run.writer.clouds, self.run.writer.ready
-        writers = [Writer(clouds, f"write {number}", ready=ready) for number in range(SESSIONS)]
+        writers = [Writer(clouds, f"write {number}", ready=ready) for number in range(clouds.sessions)]
         under_way: dict[Future[Copied], Writer] = {}
         failed: RunbookError | None = None
-        with clouds.side_by_side(SESSIONS) as pool:
+        with clouds.side_by_side(len(writers)) as pool:
             while under_way or (left and not failed and not self.stop.asked):
                 while left and writers and not failed and not self.stop.asked:
                     writer = writers.pop(0)

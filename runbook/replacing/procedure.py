@@ -391,14 +391,25 @@ def at_rest(evidence: Evidence, note: Note, files: Iterable[StagedFile]) -> Evid
 
     Nor need what has just arrived be waited for: a file that the new pipe learns of by REFRESH and its event
     is loaded once, for it remembers the name. But a pipe before the old one may still be loading.
-    What the note says was loaded is there as if the history still said so.
+    What the note says was loaded is there as if the history still said so; of how many rows, the note does
+    not say: of as many as the table has.
     """
     found = replace(evidence, patience=timedelta(0), former=((note.made_on, evidence.patience),))
     if note.witness is None:
         return found
     stream, since, until = evidence.stream, note.since - SECOND, note.witness.until
+    rows = {key: had.rows for key, had in (found.table.files or {}).items()}
     noted = tuple(
-        Load(file.key, "LOADED", max(until, file.modified), 1, 1, 0, "", str(stream.pipe.name))
+        Load(
+            file.key,
+            "LOADED",
+            max(until, file.modified),
+            rows.get(file.key, 1),
+            rows.get(file.key, 1),
+            0,
+            "",
+            str(stream.pipe.name),
+        )
         for file in files
         if file.modified >= since
         and note.witness.says_loaded(file.key.removeprefix(stream.prefix), file.modified)

@@ -10,6 +10,7 @@ from runbook.facts.delivery import LOADED, PARTLY
 from runbook.facts.objects import Load
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.ledger import looking
+from runbook.ledger.left import MOST
 from runbook.replacing.note import Note, Witness
 from runbook.settings import Stream
 
@@ -28,6 +29,7 @@ def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
     if rows is None or loads is None or pipe is None:
         raise Blocked(f"The table {stream.table} does not exist", by_step=4, remedy="invoke step4-snowflake")
     note = replace(note, left=_in_part(note, loads))
+    refuse_more_than_is_kept(facts, stream, len(note.left))
     if rows.files is not None and not rows.unnamed and stream.keeps_rows:
         return note
     if not stream.keeps_rows:
@@ -62,6 +64,22 @@ def witnessed(facts: Facts, stream: Stream, note: Note) -> Note:
             remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, then run it again",
         )
     return replace(note, witness=Witness(until, frozenset(waiting), frozenset(loaded)))
+
+
+def refuse_more_than_is_kept(facts: Facts, stream: Stream, count: int) -> None:
+    """Raises Refused where more files were loaded in part than anything would name afterwards. Only reads.
+
+    The new pipe's comment names the newest; of older ones ACCOUNT_USAGE tells, where it may be read.
+    """
+    if count <= MOST or facts.account_loads(stream) is not None:
+        return
+    raise Refused(
+        f"{count} files were loaded in part, and only {MOST} of them would be named afterwards",
+        where=str(stream.pipe),
+        why="the load history that has them goes with the pipe; its comment keeps the newest",
+        remedy=f"invoke backfill --pattern '.*' --stream {stream.name} --reload-failed, then run it again; "
+        "or grant SNOWFLAKE.USAGE_VIEWER, for ACCOUNT_USAGE keeps them all for a year",
+    )
 
 
 def _why(stream: Stream) -> str:

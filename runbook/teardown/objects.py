@@ -43,7 +43,9 @@ def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
         _refuse(pipes_of_others(facts.reader, pipes, names))
     for kind, name, stream in found:
         path = f"down/{_FILES[kind]}"
-        yield SqlChange(path, rendered(path, facts.settings, stream), f"{name.sql} was made by step 4")
+        unnamed = "" if stream in facts.settings.streams else ", and the settings do not name it"
+        why = f"{name.sql} was made by step 4{unnamed}"
+        yield SqlChange(path, rendered(path, facts.settings, stream), why)
 
 
 def _leases(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:

@@ -199,7 +199,8 @@ def teams(message: Message) -> dict[str, Any]:
     """
     told = message.as_json()
     colour = "Good" if message.is_well else "Attention"
-    title = {"type": "TextBlock", "text": told["title"], "weight": "Bolder", "color": colour, "wrap": True}
+    heading = _plain(told["title"])
+    title = {"type": "TextBlock", "text": heading, "weight": "Bolder", "color": colour, "wrap": True}
     body = [{"type": "TextBlock", "text": _plain(clean(line)), "wrap": True} for line in message.lines]
     while len(json.dumps(body, ensure_ascii=False).encode()) > TEAMS_BYTES:
         body.pop()

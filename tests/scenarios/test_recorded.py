@@ -22,7 +22,9 @@ def replayed(at: Installation, file: Path, code: int = 0) -> str:
         "AWS_ACCESS_KEY_ID": "",
         "RUNBOOK_SANDBOX_GIVEN": "1",
     }
-    return at.run("verify", "--replay", str(file), "--format", "json", expect=code).stdout
+    done = at.run("verify", "--replay", str(file), "--format", "json", expect=code)
+    assert "the commands are for that target alone" in " ".join(done.stderr.split())
+    return done.stdout
 
 
 @pytest.fixture

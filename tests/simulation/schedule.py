@@ -22,6 +22,7 @@ from runbook.errors import NotConverged, RunbookError
 from runbook.ledger import looking
 from runbook.ledger.asked import read as read_asked
 from runbook.ledger.verdicts import NOT_ALONE
+from runbook.loading.planning import BackfillPlan
 from runbook.replacing.procedure import Replacing, look, refuse_what_cannot_be_told
 from runbook.running import Run
 from runbook.settings import Settings
@@ -361,12 +362,11 @@ class Play:
             code = backfilling._ends(results)
             return code, {row.file.key: each.why(row) for each in results for row in each.missing}
 
-    def replace_pipe(self, run: Run) -> None:
+    def replace_pipe(self, run: Run) -> BackfillPlan | None:
         found = look(run.facts(), self.stream)
         if found.why:
             refuse_what_cannot_be_told(run.facts(), found)
-        if found.note:
-            Replacing(run, self.stream).work(found)
+        return Replacing(run, self.stream).work(found) if found.note else None
 
     # -- the end ---------------------------------------------------------------------------------------
 

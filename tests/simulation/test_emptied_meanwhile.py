@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from runbook.loading.planning import BackfillPlan
 from runbook.settings import Settings, read
 from tests.simulation.schedule import Operator, Play
 from tests.unit.conftest import DEFAULTS
@@ -109,8 +110,10 @@ def emptied(play: Play) -> list[str]:
     return found
 
 
-def replaced(play: Play) -> str:
-    one = Operator("replace-pipe", play, play.replace_pipe)
+def replaced(play: Play, found: list[BackfillPlan | None] | None = None) -> str:
+    """The command as it ended; ``found``: the files that it looked at afterwards."""
+    plans = [] if found is None else found
+    one = Operator("replace-pipe", play, lambda run: plans.append(play.replace_pipe(run)))
     one.start()
     while one.is_alive:
         one.step()
@@ -124,12 +127,19 @@ def test_what_waits_is_loaded_once_by_the_new_pipe(landing: Play) -> None:
     landing.world.put("d.gz", ("d.gz",))
     landing.pass_time(timedelta(minutes=30))
     landing.world.put("lost.gz", ("lost.gz",), delays=())
+    landing.world.put("just.gz", ("just.gz", "another row"))
+    landing.world.settle()
     landing.world.now += timedelta(minutes=2)
     landing.world.put("waits.gz", ("waits.gz",), delays=(timedelta(minutes=9),))
     landing.world.now += timedelta(minutes=2)
-    assert replaced(landing) == "done"
+    found: list[BackfillPlan | None] = []
+    assert replaced(landing, found) == "done"
+    (plan,) = found
+    assert plan is not None
+    assert [verdict.file.key for verdict in plan.missing] == []
     landing.pass_time(timedelta(minutes=30))
-    assert sorted([*taken, *values(landing)]) == ["b.gz", "c.gz", "d.gz", "lost.gz", "waits.gz"]
+    everything = ["another row", "b.gz", "c.gz", "d.gz", "just.gz", "lost.gz", "waits.gz"]
+    assert sorted([*taken, *values(landing)]) == everything
     assert not landing.world.doubled
 
 

@@ -21,6 +21,7 @@ from runbook import command_line as line
 from runbook.commands import sandbox
 from runbook.errors import SettingsWrong
 from runbook.invocation import HERE, TASKS
+from runbook.remedy import invoke, remedy
 
 ROOT = Path(__file__).parents[2]
 LIVE = """target: prod
@@ -80,7 +81,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> Te
     found = Terminal(capsys)
     for name in ("excepthook", "unraisablehook", "argv", "dont_write_bytecode"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
-    for name in ("file", "root", "collection", "project"):
+    for name in ("file", "root", "collection", "project", "variables"):
         monkeypatch.setattr(HERE, name, getattr(HERE, name))
     for name in ("RUNBOOK_SANDBOX_GIVEN", "RUNBOOK_SANDBOX", "CI", "INVOKE_RUNTIME_CONFIG", "INVOKE_TARGET"):
         monkeypatch.delenv(name, raising=False)
@@ -247,6 +248,26 @@ def test_a_printed_command_goes_where_it_was_printed_for(
     for words in (first, second):
         assert terminal.types(" ".join(map(shlex.quote, shlex.split(words)[1:])))[0] == 0
         assert {target for _, target, _ in terminal.commands} == {"prod"}
+
+
+def test_a_printed_command_carries_the_variables_that_change_the_files_target(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = live(tmp_path)
+    monkeypatch.setenv("INVOKE_SNOWFLAKE_SCHEMA", '"Snow Plow"')
+    monkeypatch.setenv("INVOKE_CHECKS_READY_WITHIN_SECONDS", "9")
+    monkeypatch.setenv("INVOKE_TARGET", "another")  # the file's own goes before it
+    monkeypatch.setenv("INVOKE_AWS_REGION", "us-west-2")  # as it is without
+    assert terminal.types(f"-f {file} status")[0] == 0
+    assert {target for _, target, _ in terminal.commands} == {"prod"}
+    assert HERE.typed("To do: invoke refresh") == (
+        f"To do: INVOKE_SNOWFLAKE_SCHEMA='\"Snow Plow\"' invoke -f {file} refresh"
+    )
+    assert invoke("refresh").line == "invoke refresh"
+    assert str(remedy(invoke("refresh")).typed()) == HERE.typed("invoke refresh")
+    monkeypatch.delenv("INVOKE_SNOWFLAKE_SCHEMA")
+    assert terminal.types(f"-f {file} status")[0] == 0
+    assert HERE.typed("invoke refresh") == f"invoke -f {file} refresh"
 
 
 @pytest.mark.parametrize(

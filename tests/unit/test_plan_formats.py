@@ -9,7 +9,16 @@ from markdown_it import MarkdownIt
 
 from runbook.errors import Blocked, SettingsWrong
 from runbook.plan import AwsChange, Before, Plan, SqlChange
-from runbook.plan_formats import as_json, as_markdown, count, difference, for_github, replaced, symbol
+from runbook.plan_formats import (
+    as_json,
+    as_markdown,
+    count,
+    difference,
+    for_github,
+    replaced,
+    symbol,
+    tell_change,
+)
 from runbook.steps import STEPS
 from runbook.terminal import visible
 
@@ -59,6 +68,22 @@ def test_what_a_write_takes_away_is_shown():
     assert any(line.startswith("-") and '"theirs"' in line for line in lines)
 
 
+def test_an_aws_line_goes_where_it_was_printed_for(monkeypatch, capsys):
+    """Printed for the sandbox, and pasted into a shell with credentials of a real account."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    tell_change(AwsChange("iam", "CreateRole", {"RoleName": "r"}, why=""))
+    assert "aws iam create-role --role-name r --endpoint-url http://127.0.0.1:1\n" in capsys.readouterr().out
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_PROFILE", "acme prod")
+    tell_change(AwsChange("iam", "CreateRole", {"RoleName": "r"}, why=""))
+    tell_change(SqlChange("a.sql", "DROP PIPE p;", why=""))
+    out = capsys.readouterr().out
+    assert "aws iam create-role --role-name r --profile 'acme prod'\n" in out
+    assert "DROP PIPE p;\n" in out
+
+
 def test_json_has_the_documents_before_and_after():
     (change,) = as_json(plan(notification([THEIRS], [THEIRS, RULE])))["changes"]
     assert change["symbol"] == "~"
@@ -90,6 +115,14 @@ def test_no_text_from_outside_becomes_markup(why, name):
     assert visible(json.dumps(f"```\n# {name}", ensure_ascii=False)[1:-1]) in fence.content
     inline = [child.type for token in tokens if token.type == "inline" for child in token.children or ()]
     assert set(inline) <= {"text", "strong_open", "strong_close", "code_inline", "softbreak", "text_special"}
+
+
+@pytest.mark.parametrize("line", ["```", "   ```", "a ````` b", "~~~"])
+def test_no_line_of_a_statement_ends_its_block(line):
+    sql = SqlChange("a.sql", f"ALTER PIPE p SET COMMENT = 'a\n{line}\n<b>';", why="")
+    tokens = MarkdownIt("commonmark").parse(as_markdown([plan(sql)], "prod"))
+    (fence,) = [token for token in tokens if token.type == "fence"]
+    assert fence.content == f"ALTER PIPE p SET COMMENT = 'a\n{line}\n<b>';\n"
 
 
 def test_github_gets_one_annotation_and_the_summary(tmp_path, monkeypatch):

@@ -3,10 +3,12 @@
 import json
 import re
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
 from runbook.clouds.writer import Receipt, Writer
+from runbook.commands.down import _delete
 from runbook.errors import NotConverged, SettingsWrong
 from runbook.plan import Applied, AwsChange, Before, SqlChange
 from runbook.records import Record, new_run_id
@@ -114,6 +116,26 @@ def test_a_change_that_was_made_and_cannot_be_noted_is_not_called_unmade(record)
     record.path.symlink_to("/dev/full")
     with pytest.raises(NotConverged, match="DeletePolicyVersion was made, but the record"):
         record.applied(1, Applied(AWS, ()))
+
+
+def test_only_before_the_first_change_is_it_said_that_nothing_is_changed(record):
+    record.path.parent.mkdir(parents=True)
+    record.path.symlink_to("/dev/full")
+    with pytest.raises(SettingsWrong, match="nothing is changed without a record"):
+        record.make_sure()
+    with pytest.raises(SettingsWrong) as refused:
+        record.planned(2, [SQL])
+    assert "nothing is changed" not in str(refused.value)
+
+
+def test_a_handoff_stays_where_its_deletion_cannot_be_noted(record, tmp_path):
+    file = tmp_path / "handoff.json"
+    file.write_text("{}")
+    record.path.parent.mkdir(parents=True)
+    record.path.symlink_to("/dev/full")
+    with pytest.raises(SettingsWrong, match="record of this run cannot be written"):
+        _delete(SimpleNamespace(record=record, changed=0), file)
+    assert file.exists()
 
 
 def test_a_runs_name_is_sortable_and_its_own():

@@ -1,5 +1,6 @@
 """A replacement that was cut off is named by `verify`, and as one cause."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from checks.check_step4_snowflake import (
 )
 from checks.conftest import Advised
 from runbook.commands.replace_pipe import tell_end
+from runbook.errors import Refused
 from runbook.facts.belongings import Belongings, constants
 from runbook.facts.objects import Pause, PipeStatus
 from runbook.replacing.note import Note
 from runbook.replacing.procedure import Replacement, told_otherwise
+from runbook.replacing.witness import refuse_more_than_is_kept
 from runbook.settings import Settings, read
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, QUEUE, pipe
@@ -87,3 +90,15 @@ def test_a_replacement_says_that_the_new_pipe_is_notified_in_another_way(
     said = told_otherwise(stream, have, pipe(settings, stream, notification_channel=channel))
     assert says in said
     assert bool(says) == bool(said)
+
+
+def test_what_was_loaded_in_part_is_not_forgotten_in_silence(settings: Settings) -> None:
+    """Beside the comment, which keeps 500 names, only ACCOUNT_USAGE tells of them afterwards."""
+    stream = settings.stream("events")
+    blind: Any = SimpleNamespace(account_loads=lambda _: None)
+    seeing: Any = SimpleNamespace(account_loads=lambda _: ())
+    refuse_more_than_is_kept(blind, stream, 500)
+    refuse_more_than_is_kept(seeing, stream, 501)
+    with pytest.raises(Refused, match="501 files were loaded in part") as refused:
+        refuse_more_than_is_kept(blind, stream, 501)
+    assert "invoke backfill --pattern '.*' --stream events --reload-failed" in refused.value.remedy

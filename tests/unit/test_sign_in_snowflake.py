@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from snowflake.connector import errors
 
+from runbook.clouds.connections import Clouds
 from runbook.clouds.sign_in_snowflake import Connection, not_signed_in
 from runbook.errors import CannotTell, SettingsWrong
-from tests.unit.conftest import DEFAULTS
+from runbook.settings import read
+from tests.unit.conftest import DEFAULTS, written
 
 CONNECTOR_5 = os.environ.get("SANDBOX_CONNECTOR_5_PYTHON", "")
 PYTHONS = {
@@ -173,6 +175,28 @@ def test_the_kind_of_an_error_by_its_number(number: int | None, kind: type, reme
     assert type(error) is kind
     assert remedy in error.remedy
     assert "target" in error.where
+
+
+@pytest.mark.parametrize(
+    ("given", "asks"),
+    [
+        ({"authenticator": "externalbrowser"}, True),
+        ({"authenticator": "username_password_mfa", "password": "x"}, True),
+        ({"authenticator": "https://acme.okta.com", "password": "x"}, True),
+        ({"password": "x", "passcode": "123456"}, True),
+        ({"password": "x"}, False),
+        ({**JWT, "private_key_file": "k"}, False),
+        (PAT, False),
+    ],
+)
+def test_a_person_is_not_asked_by_each_session_that_loads(
+    given: dict[str, Any], asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Connection("mine", "f", given)
+    assert found.asks_a_person is asks
+    monkeypatch.setattr("runbook.clouds.sign_in_snowflake.connection_named", lambda _: found)
+    clouds = Clouds(read(written()), run_id="r", command="backfill")
+    assert clouds.sessions == (1 if asks else 4)
 
 
 def test_where_it_goes_is_told_once() -> None:

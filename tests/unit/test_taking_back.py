@@ -483,3 +483,17 @@ def test_a_left_over_pipe_leaves_the_rule_of_a_stream_that_reads_the_same_folder
     assert facts.channel(old) == facts.channel(stays)
     assert list(rules.plan_streams(facts, (old,))) == []
     assert list(rules.plan_streams(facts, (old, stays))) != []
+
+
+def test_what_the_settings_do_not_name_is_told_as_that():
+    """It may be in another environment file of the same schema, and goes all the same."""
+    first = SETTINGS.streams[0]
+    old = replace(first, name="OLD", pipe=replace(first.pipe, name=type(first.pipe.name)("OLD")))
+    rows = [*objects_shown("pipe"), {**objects_shown("pipe")[0], "name": "OLD"}]
+    shown = {"SHOW PIPES IN SCHEMA": rows, "SHOW PIPES IN ACCOUNT": rows}
+    facts = known({"left_over": (old,)}, **shown)
+    told = [change.why for change in objects.plan(facts) if "PIPE IF EXISTS" in change.sql]
+    assert len(told) == 3
+    assert [why for why in told if "the settings do not name it" in why] == [
+        "RAW.SNOWPLOW.OLD was made by step 4, and the settings do not name it"
+    ]

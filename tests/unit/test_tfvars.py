@@ -1,11 +1,13 @@
 """What Terraform's module is handed, and which steps are then its business."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from runbook.commands.tfvars import refuse_starving, variables
+from runbook.commands.tfvars import applying, refuse_starving, variables
 from runbook.errors import Blocked, CannotTell, Refused, SettingsWrong
 from runbook.settings import read
 from runbook.wanted.rules import BucketNotifications, queue_rule
@@ -94,3 +96,38 @@ def test_the_module_pins_the_account_and_has_no_secret():
     text = "".join(path.read_text() for path in sorted(Path(MODULE).glob("*.tf")))
     assert "allowed_account_ids" in text
     assert not re.search(r"password|secret_key|private_key", text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("place", "command"),
+    [
+        ("terraform/terraform.tfvars.json", "terraform -chdir=terraform apply"),
+        ("/srv/two envs/prod.auto.tfvars.json", "terraform '-chdir=/srv/two envs' apply"),
+        ("terraform/prod.json", "terraform -chdir=terraform apply -var-file=prod.json"),
+    ],
+)
+def test_what_comes_next_is_said_of_the_file_that_was_written(place: str, command: str) -> None:
+    assert applying(place) == command
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform")
+def test_a_state_takes_no_other_installations_variables(tmp_path: Path) -> None:
+    text = (MODULE / "main.tf").read_text()
+    start = text.index('resource "terraform_data"')
+    guard = text[start : text.index("\n}\n", start) + 3]
+    (tmp_path / "main.tf").write_text(f'variable "installation" {{ type = string }}\n{guard}')
+
+    def terraform(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", *words, "-no-color"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    def apply(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return terraform("apply", "-auto-approve", "-input=false", f"-var=installation={name}", *words)
+
+    assert terraform("init", "-input=false").returncode == 0
+    assert [apply(name).returncode for name in ("one", "one", "two", "one")] == [0, 0, 1, 0]
+    assert "This state is of one" in " ".join(apply("two").stderr.split())
+    assert apply("two", "-replace=terraform_data.installation").returncode == 0
+    assert terraform("destroy", "-auto-approve", "-input=false", "-var=installation=one").returncode == 0

@@ -1,12 +1,15 @@
-"""How long `invoke watch` may rest between two rounds."""
+"""How long `invoke watch` may rest between two rounds, and whose history it keeps."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runbook.commands.watch import LONGEST_S, watch
-from runbook.errors import SettingsWrong
+from runbook.commands.watch import LONGEST_S, its_own, watch
+from runbook.errors import Refused, SettingsWrong
+from runbook.settings import read
+from runbook.watching.history import History
 from tests.unit.conftest import written
 
 
@@ -35,3 +38,14 @@ def test_it_is_said_where_the_rest_stands(minutes: Any, said: str) -> None:
 
 def test_a_process_can_rest_so_long() -> None:
     assert LONGEST_S < threading.TIMEOUT_MAX
+
+
+def test_two_installations_of_one_name_do_not_share_a_history(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.sqlite")
+    one, other = read(written()), read(written(snowflake__database="OTHER"))
+    its_own(history, one)
+    its_own(history, one)
+    with pytest.raises(Refused, match="another installation") as refused:
+        its_own(history, other)
+    assert one.installation in str(refused.value)
+    assert other.installation in str(refused.value)

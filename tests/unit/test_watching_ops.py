@@ -46,6 +46,12 @@ def test_every_alert_fires_on_its_fault(promtool: str) -> None:
     assert fired == quiet == {rule["alert"] for rule in rules}
 
 
+def test_every_command_in_an_alert_goes_to_the_alerts_target() -> None:
+    rules = yaml.safe_load((OPS / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    told = " ".join(text for rule in rules for text in rule["annotations"].values())
+    assert told.count("invoke ") == told.count("invoke -f environments/{{ $labels.target }}.yaml ") == 4
+
+
 @pytest.mark.parametrize("name", ["prometheus/alerts.yaml", "grafana/dashboard.json"])
 def test_only_figures_that_exist_are_asked_for(name: str) -> None:
     asked = set(FIGURE.findall((OPS / name).read_text()))

@@ -78,6 +78,15 @@ def test_the_vendor_takes_it(kind: str, name: str, told: Receiver, monkeypatch: 
     assert told.of(kind)
 
 
+def test_no_name_from_outside_is_a_link_in_teams() -> None:
+    """The title too is Markdown to an Adaptive Card: https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features."""
+    card = routes.teams(Message("0a1b", "prod", "broken", AT, new=(cause(0, "[sign in](https://evil) *b*"),)))
+    body = card["attachments"][0]["content"]["body"]
+    assert len(body) > 1
+    for block in body:
+        assert "\\[sign in\\](https://evil) \\*b\\*" in block["text"]
+
+
 def test_pagerduty_triggers_and_resolves_under_one_key(
     told: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
