@@ -22,7 +22,7 @@ from runbook.facts.whose import kept_folders
 from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unreadable
 from runbook.policies.held import Key, Policy, Role, RolePolicies
 from runbook.policies.judging import judged
-from runbook.policies.refusals import Refusal, conditional, key_refuses, refusals
+from runbook.policies.refusals import Refusal, conditional, key_admits, key_refuses, refusals
 from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
@@ -245,13 +245,22 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
     for name, arn in arns.items():
         bucket = settings.aws.bucket_named(name)
         asked = decrypting(arn, settings, bucket.region)
-        if bucket.kms_key_arn != arn and not any(judged(text, asked) is not False for text in held):
+        allowed = any(judged(text, asked) is not False for text in held)
+        if bucket.kms_key_arn != arn and not (allowed or _by_the_keys_own_policy(facts, name, arn)):
             wanted[name] = bucket.kms_key_arn
     keys = ", ".join(settings.aws.key_of(name, "kms_key_arn") for name in wanted)
     mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))
     observed = alone_or_named(settings, {name: arns[name] for name in wanted})
     with mended_by(mend):
         assert observed == alone_or_named(settings, wanted), "nothing lets the role decrypt with that key"
+
+
+def _by_the_keys_own_policy(facts: Facts, bucket: str, arn: str) -> bool:
+    """Whether the policy of the bucket's key names the role itself; not so where nobody here can tell."""
+    with suppress(CannotTell):
+        key = facts.key(bucket)
+        return key is not None and key.arn == arn and key_admits(key, facts.settings)
+    return False
 
 
 @check(remedy="enable that key, or cancel its deletion, in KMS", see="key", needs=("step1.role-may-decrypt",))

@@ -146,3 +146,21 @@ def test_a_file_that_no_rule_told_of_is_no_advice_but_a_failure() -> None:
     known = changed(replace(PLAIN, announced="put alone"))
     known.known["listing", "events"] = Listing((*listing.files, parts))
     assert judged(known)["step5.rule-covers-the-stream[events]"].startswith("failed")
+
+
+def test_an_external_id_with_a_blank_is_shown_so_that_it_can_be_seen() -> None:
+    trust = sound.trusting(Condition={"StringEquals": {"sts:ExternalId": f"{sound.EXTERNAL_ID} "}})
+    facts = changed(PLAIN)
+    facts.known["role"] = replace(facts.known["role"], trust={"Statement": [trust]})
+    (cause,) = check(facts, deep=True).root_causes
+    assert (cause.observed, cause.expected) == (f"'{sound.EXTERNAL_ID} '", f"'{sound.EXTERNAL_ID}'")
+
+
+def test_a_key_that_names_the_role_itself_needs_no_policy_of_the_roles() -> None:
+    shape = replace(PLAIN, key=sound.KEY, policy="in one statement")
+    without = RolePolicies({"reading": {"Statement": sound.POLICIES["in one statement"]}})
+    role = sound.facts_of(shape).known["role"].arn
+    for who, wrong in (({"AWS": role}, False), ({"AWS": "arn:aws:iam::111122223333:root"}, True)):
+        row = {"Effect": "Allow", "Principal": who, "Action": "kms:Decrypt", "Resource": "*"}
+        facts = changed(shape, role_policies=without, key=Key(sound.KEY, "Enabled", {"Statement": [row]}))
+        assert ("step1.role-may-decrypt" in red(facts)) == wrong
