@@ -218,8 +218,8 @@ def _kept_out_by(facts: Facts, stream: Stream, keys: tuple[str, ...]) -> str:
 
 
 WIDEN = remedy(
-    "where a value did not fit, give the column its type back as step4.table-has-the-columns says, else correct the "
-    "file",
+    "where a value did not fit, give the column its type back as step4.table-has-the-columns says, else "
+    "correct the file",
     invoke(*LOAD_AGAIN, lead="; then: "),
 )
 LET_IN = remedy(
