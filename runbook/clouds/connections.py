@@ -216,7 +216,7 @@ class Clouds:
                 connection = snowflake.connector.connect(
                     connection_name=name,
                     application=APPLICATION.replace("-", "_"),
-                    session_parameters=SESSION | {"QUERY_TAG": self.query_tag},
+                    session_parameters={**SESSION, "QUERY_TAG": self.query_tag},
                     **snowflake_bounds(snowflake.connector.__version__),
                 )
         except Exception as error:  # noqa: BLE001 (key files, token files, prompts raise what they like)

@@ -188,7 +188,7 @@ def _external_ids(found: Mapping[str, Any], people: Mapping[str, str]) -> dict[s
     every = {str(each["property_value"]) for each in ids if each.get("property_value")}
     made = {}
     for each in every | set(filter(_stands_alone, _conditions(answers))):
-        before, bare, after = re.fullmatch(r"(\s*)(.*?)(\s*)", each, re.DOTALL).groups()  # type: ignore[union-attr]
+        before, bare, after = each.partition(each.strip() or each)  # a blank beside it stays
         head, line, tail = bare.rpartition("_")
         stand_in = digits(tail.lower(), len(tail))
         for who, other in people.items():
