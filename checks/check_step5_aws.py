@@ -10,7 +10,7 @@ from runbook.claims import check
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
-from runbook.facts.delivery import NAMED, strangers
+from runbook.facts.delivery import NAMED, strangers, unheard
 from runbook.facts.objects import StagedFile
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.facts.topic import Topic
@@ -209,6 +209,10 @@ KEY_FOR_S3 = remedy(
 )
 
 
+WITHOUT_THE_CONDITION = remedy(
+    "have the topic's owner exempt s3.amazonaws.com from that condition",
+    invoke("refresh", "--stream", STREAM, lead="; then: "),
+)
 KEY_BACK = remedy(
     "enable the topic's key in KMS, or cancel its deletion; or have the topic's owner encrypt it with "
     "another that lets S3 in"
@@ -217,11 +221,12 @@ KEY_BACK = remedy(
 
 @check(remedy=invoke("step3-aws"), see="sns", needs=("step3.topic-exists",))
 def check_topic_lets_the_bucket_publish(
-    facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings
+    facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings, stream: Stream
 ) -> None:
     """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
 
-    Where the topic is encrypted, its key must be enabled, and let S3 in too.
+    Where the topic is encrypted, its key must be enabled, and let S3 in too. What depends on a condition only
+    AWS can judge is wrong where the pipe was not notified of the newest file.
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     by_rule = any(rule.target == topic.arn for rule in notifications.rules)
@@ -229,6 +234,12 @@ def check_topic_lets_the_bucket_publish(
         return
     refused = topic.lets_publish(settings) is False
     assert not refused, "S3 drops the events without a word"
+    doubtful = topic.undecided(settings)
+    doubtful = doubtful if doubtful and _is_unheard(facts, stream) else []
+    with mended_by(WITHOUT_THE_CONDITION):
+        assert doubtful == [], (
+            "the pipe was not notified of the newest file, and S3 may not meet the condition"
+        )
     key = facts.topic_key(topic)
     dead = [f"{topic.key} is {key.state}"] if key and key.state != "Enabled" else []
     with mended_by(KEY_BACK):
@@ -252,6 +263,15 @@ def check_topic_lets_the_bucket_publish(
 def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
     """The queue the pipe reads is subscribed to the topic."""
     assert topic.reaches(channel), "the topic tells everybody but the pipe"
+
+
+def _is_unheard(facts: Facts, stream: Stream) -> bool:
+    """Whether the pipe was surely not notified of the newest file."""
+    with suppress(RunbookError):
+        listing, status, pipe = facts.listing(stream), facts.pipe_status(stream), facts.pipe(stream)
+        if listing and not listing.error and status and pipe:
+            return unheard(stream, listing, status, pipe, facts.now, facts.settings.checks) != []
+    return False
 
 
 def _told(rule: Rule) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
@@ -214,9 +215,15 @@ def alone_or_named(settings: Settings, values: Mapping[str, str | None]) -> str 
 
 
 def by_bucket_policies(
-    settings: Settings, texts: Mapping[str, Document], actions: tuple[str, ...] = NEEDED
+    settings: Settings,
+    texts: Mapping[str, Document],
+    actions: tuple[str, ...] = NEEDED,
+    files: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Refusal]:
-    """The statements of the buckets' own policies that deny what loading needs of them, or may."""
+    """The statements of the buckets' own policies that deny what loading needs of them, or may.
+
+    ``files``: those that are read beside what any file may be called, by bucket.
+    """
     alone = len(settings.buckets) == 1
     return [
         row
@@ -227,6 +234,7 @@ def by_bucket_policies(
             settings,
             actions,
             settings.aws.bucket_named(name),
+            files,
         )
     ]
 
