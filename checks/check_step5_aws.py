@@ -5,7 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from checks.conftest import (
+    NO_TOPIC,
+    advice,
+    goes_past_the_topic,
+    mended_by,
+    there,
+    unless_the_settings_are_wrong,
+)
 from runbook.claims import check
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
@@ -195,6 +202,8 @@ def check_rule_reaches_the_pipes_queue(
 ) -> None:
     """The rules send to the queue the pipe reads, or to the topic it is subscribed to."""
     _unless_by_eventbridge(facts, notifications, settings, stream)
+    if goes_past_the_topic(facts, stream):
+        raise Absent("A topic on the way", asserted_by="step5.topic-reaches-the-pipes-queue")
     rules, wanted = _about(notifications, facts, stream), stream.sns_topic or channel
     targets = sorted({rule.target for rule in rules})
     if silent_events(rules, stream) == []:  # those that reach it must do alone
@@ -251,6 +260,9 @@ def check_topic_lets_the_bucket_publish(
         )
 
 
+WITH_IT = invoke("replace-pipe", "--stream", STREAM, lead="; or have the pipe made with it: ")
+
+
 @check(
     remedy=(
         "where the pipe was made without the topic",
@@ -260,8 +272,15 @@ def check_topic_lets_the_bucket_publish(
     see="sns-subscription",
     needs=("step3.topic-exists", "step4.pipe-exists"),
 )
-def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
+def check_topic_reaches_the_pipes_queue(facts: Facts, stream: Stream, channel: str) -> None:
     """The queue the pipe reads is subscribed to the topic."""
+    if not stream.sns_topic:
+        pytest.skip(NO_TOPIC)
+    beside = "the pipe has a queue of its own, and rules of the bucket tell it of every new file"
+    way = channel if goes_past_the_topic(facts, stream) else stream.sns_topic
+    with mended_by(remedy(f"take streams.{stream.name}.sns_topic out of the settings", WITH_IT)):
+        assert way == stream.sns_topic, beside
+    topic = there(facts.topic(stream.sns_topic), "The topic", "step3.topic-exists")
     assert topic.reaches(channel), "the topic tells everybody but the pipe"
 
 

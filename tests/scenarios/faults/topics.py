@@ -88,8 +88,16 @@ def topic_denies_s3(at: Installation) -> Iterator[None]:
 @fault("topic", shape="topic")
 def topic_denies_outside_the_organisation(at: Installation) -> Iterator[None]:
     before = _policy(at)
-    row = {"Sid": "OnlyOurs", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": _arn(at)}
-    _set_policy(at, [*before, {**row, "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1234567890"}}}])
+    row = {
+        "Sid": "OnlyOurs",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": _arn(at),
+    }
+    _set_policy(
+        at, [*before, {**row, "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1234567890"}}}]
+    )
     yield
     _set_policy(at, before)
 
@@ -190,3 +198,11 @@ def rule_past_the_topic(at: Installation) -> None:
     queue = next(row["Endpoint"] for row in to_topic if ":sf-snowpipe-" in row["Endpoint"])
     to_queue = [{**{k: v for k, v in row.items() if k != "TopicArn"}, "QueueArn": queue} for row in rows]
     set_notifications(at, {"QueueConfigurations": to_queue})
+
+
+@fault("settings")
+def settings_name_a_topic(at: Installation) -> Iterator[None]:
+    """One that nothing of this installation goes through."""
+    at.environment["INVOKE_STREAMS_EVENTS_SNS_TOPIC"] = at.aws("sns").create_topic(Name="others")["TopicArn"]
+    yield
+    del at.environment["INVOKE_STREAMS_EVENTS_SNS_TOPIC"]
