@@ -145,6 +145,8 @@ def check_rule_covers_the_stream(
     silent = silent_events(rules, stream)
     named = _named(facts, notifications, stream)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
+    if silent and settings.is_ours and not named and any(rule.touches(_wanted(stream)) for rule in rules):
+        raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
     if silent:
         unless_the_settings_are_wrong(
             facts, lambda made: silent_events(notifications.rules, made.stream(stream.name)) == []

@@ -24,7 +24,7 @@ from runbook.facts.objects import Entry, Listing, Load, PipeStatus
 from runbook.facts.topic import Topic, publishing, subscribing
 from runbook.policies.held import RolePolicies
 from runbook.settings import Settings, read
-from runbook.wanted.rules import BucketNotifications
+from runbook.wanted.rules import BucketNotifications, queue_rule
 from tests.unit.at_once import judged
 from tests.unit.conftest import written
 from tests.unit.observed import EXTERNAL_ID, NOW, QUEUE, SNOWFLAKES_USER, Known, healthy, policy, role, staged
@@ -263,3 +263,13 @@ def test_a_topic_that_lets_s3_or_snowflake_out_is_named_as_that(first: int) -> N
         if not found <= may | must | also or (not publishes and not found & (may | must)):
             wrong[seed] = (publishes, subscribes, found, json.dumps(rows))
     assert wrong == {}
+
+
+def test_another_tools_rule_for_some_ways_of_arriving_has_one_root_cause() -> None:
+    """Ours cannot stand beside it: S3 takes no two rules for one file and event."""
+    rules = [queue_rule(each, QUEUE) for each in SETTINGS.streams]
+    rules[0] |= {"Id": "tf-s3-queue", "Events": ["s3:ObjectCreated:Put"]}
+    known = observed(SETTINGS, set()) | {
+        "notifications": BucketNotifications({"QueueConfigurations": rules}),
+    }
+    assert causes(Known(SETTINGS, known)) == {"step5.no-other-rule-takes-the-files"}
