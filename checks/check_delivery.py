@@ -14,8 +14,8 @@ from runbook.errors import Advised, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.delivery import NAMED, findings, half_strangers, late, strangers, unheard
-from runbook.facts.objects import Listing, Pipe, PipeStatus
-from runbook.facts.silence import fallen_silent
+from runbook.facts.objects import Listing, Pipe, PipeStatus, Table
+from runbook.facts.silence import bringing, fallen_silent
 from runbook.ledger.findings import (
     Ledger,
     again,
@@ -34,6 +34,7 @@ from runbook.ledger.findings import (
 from runbook.policies.refusals import of_files
 from runbook.remedy import FILES, STREAM, invoke, remedy
 from runbook.settings import Settings, Stream
+from runbook.wanted.pipeline import too_narrow
 
 THE_WAY = (
     "step3.snowflake-gets-in",
@@ -184,7 +185,9 @@ def check_files_are_loaded(ledger: Ledger, stream: Stream) -> None:
     ),
     deep=True,
 )
-def check_no_file_failed(facts: Facts, ledger: Ledger, listing: Listing, stream: Stream) -> None:
+def check_no_file_failed(
+    facts: Facts, ledger: Ledger, listing: Listing, table: Table, stream: Stream
+) -> None:
     """No file failed to load, or was gone before it was loaded.
 
     A pipe never tries a failed file again, not even when it is corrected under the same name.
@@ -192,7 +195,10 @@ def check_no_file_failed(facts: Facts, ledger: Ledger, listing: Listing, stream:
     found = failed(ledger, Listing() if listing.error else listing)
     refused = any(is_refused(row) for row in found)
     by = _kept_out_by(facts, stream, found.keys[:NAMED]) if refused else ""
-    with mended_by(LET_IN, only=refused):
+    narrow = [] if refused or not found else too_narrow(table.columns, stream)
+    if narrow:
+        by = f"; the table has {', '.join(narrow)}"
+    with mended_by(LET_IN, only=refused), mended_by(WIDEN, only=bool(narrow)):
         assert found == [], f"Snowflake could not load these files{by}"
 
 
@@ -211,6 +217,11 @@ def _kept_out_by(facts: Facts, stream: Stream, keys: tuple[str, ...]) -> str:
     return ""
 
 
+WIDEN = remedy(
+    "where a value did not fit, give the column its type back as step4.table-has-the-columns says, else "
+    "correct the file",
+    invoke(*LOAD_AGAIN, lead="; then: "),
+)
 LET_IN = remedy(
     "let Snowflake read it, where a policy, its key, its tags or its owner still prevent that",
     invoke(*LOAD_AGAIN, lead="; then: "),
@@ -420,7 +431,7 @@ def check_files_keep_arriving(facts: Facts, listing: Listing, pipe: Pipe, stream
     hours = stream.files_arrive_within_hours
     if hours == "never":
         pytest.skip("files_arrive_within_hours is never")
-    newest = max((file.modified for file in listing.files), default=None)
+    newest = max((file.modified for file in bringing(listing.files)), default=None)
     if hours is not None:
         oldest = facts.now - timedelta(hours=hours)
         assert newest is not None, "no file has ever arrived"

@@ -20,9 +20,10 @@ from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.whose import kept_folders
 from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unreadable
+from runbook.policies.documents import Document, statements
 from runbook.policies.held import Key, Policy, Role, RolePolicies
 from runbook.policies.judging import judged
-from runbook.policies.refusals import Refusal, conditional, key_refuses, refusals
+from runbook.policies.refusals import Refusal, conditional, key_admits, key_refuses, refusals
 from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
@@ -91,16 +92,22 @@ def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Set
 
     Snowflake's page asks for s3:GetBucketLocation and s3:GetObjectVersion too, and loads without them.
     """
-    lacking = unreadable(policy.document, settings, NEEDED)
+    document = policy.document if settings.is_ours else _allowing(policy.document)
+    lacking = unreadable(document, settings, NEEDED, facts.unread_files)
     if lacking:
-        unless_the_settings_are_wrong(facts, lambda made: not unreadable(policy.document, made, NEEDED))
+        unless_the_settings_are_wrong(facts, lambda made: not unreadable(document, made, NEEDED))
     with advice(only=lambda: facts.snowflake_reads):
         assert lacking == [], "Snowflake lacks a permission on the bucket"
     doubtful = list(map(str, conditional("policy", policy.document, settings))) if settings.is_ours else []
     assert (doubtful if doubtful and facts.refusal else []) == [], "Snowflake does not meet the condition"
     with advice():
-        lacking = unreadable(policy.document, settings, WELCOME)
+        lacking = unreadable(document, settings, WELCOME)
         assert lacking == [], "Snowflake's page asks for it; files are loaded without it"
+
+
+def _allowing(document: Document) -> Document:
+    """What others' policies allow; step1.no-other-policy-denies-reading names what they deny."""
+    return {"Statement": [row for row in statements(document) if row.get("Effect") == "Allow"]}
 
 
 @check(remedy=invoke("step1-aws"), see="policy", needs=("step1.bucket-exists",))
@@ -178,7 +185,11 @@ def check_no_other_policy_denies_reading(
     rows = list(role_policies.others.items())
     _nothing_denies(
         facts,
-        lambda actions: [row for name, text in rows for row in refusals(name, text, settings, actions)],
+        lambda actions: [
+            row
+            for name, text in rows
+            for row in refusals(name, text, settings, actions, files=facts.unread_files)
+        ],
     )
 
 
@@ -201,7 +212,7 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
         return
     allowing = role_policies.boundary
     with advice(only=lambda: facts.snowflake_reads):
-        lacking = unreadable(allowing, settings, NEEDED)
+        lacking = unreadable(allowing, settings, NEEDED, facts.unread_files)
         assert lacking == [], "a role may do only what both its policy and its boundary allow"
     with advice():
         lacking = unreadable(allowing, settings, WELCOME)
@@ -215,7 +226,8 @@ def check_bucket_policy_lets_the_role_read(
     """The bucket's policy does not deny what loading needs."""
     unless_without_integration(facts)
     texts = {name: facts.bucket_policy(name) for name in buckets}
-    _nothing_denies(facts, lambda actions: by_bucket_policies(settings, texts, actions))
+    files = facts.unread_files
+    _nothing_denies(facts, lambda actions: by_bucket_policies(settings, texts, actions, files))
 
 
 @check(remedy="correct aws.kms_key_arn in the settings", see="key", needs=("step1.bucket-region",))
@@ -245,13 +257,22 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
     for name, arn in arns.items():
         bucket = settings.aws.bucket_named(name)
         asked = decrypting(arn, settings, bucket.region)
-        if bucket.kms_key_arn != arn and not any(judged(text, asked) is not False for text in held):
+        allowed = any(judged(text, asked) is not False for text in held)
+        if bucket.kms_key_arn != arn and not (allowed or _by_the_keys_own_policy(facts, name, arn)):
             wanted[name] = bucket.kms_key_arn
     keys = ", ".join(settings.aws.key_of(name, "kms_key_arn") for name in wanted)
     mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))
     observed = alone_or_named(settings, {name: arns[name] for name in wanted})
     with mended_by(mend):
         assert observed == alone_or_named(settings, wanted), "nothing lets the role decrypt with that key"
+
+
+def _by_the_keys_own_policy(facts: Facts, bucket: str, arn: str) -> bool:
+    """Whether the policy of the bucket's key names the role itself; not so where nobody here can tell."""
+    with suppress(CannotTell):
+        key = facts.key(bucket)
+        return key is not None and key.arn == arn and key_admits(key, facts.settings)
+    return False
 
 
 @check(remedy="enable that key, or cancel its deletion, in KMS", see="key", needs=("step1.role-may-decrypt",))

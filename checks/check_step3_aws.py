@@ -171,10 +171,12 @@ def _conditions(facts: Facts, settings: Settings) -> list[Refusal]:
     }
     if not settings.is_ours:
         del denying["policy"]  # it is those others
-    found = by_bucket_policies(settings, {name: facts.bucket_policy(name) for name in facts.buckets})
-    found += [row for name, text in denying.items() for row in refusals(name, text, settings)]
+    files = facts.unread_files
+    texts = {name: facts.bucket_policy(name) for name in facts.buckets}
+    found = by_bucket_policies(settings, texts, files=files)
+    found += [row for name, text in denying.items() for row in refusals(name, text, settings, files=files)]
     allowing = {"boundary": boundary, "policy": policy.document if policy else {}}
-    found += [row for name, text in allowing.items() for row in conditional(name, text, settings)]
+    found += [row for name, text in allowing.items() for row in conditional(name, text, settings, files)]
     keys = {key.arn: key for each in settings.buckets if (key := facts.key(each.name))}
     return found + [row for key in keys.values() for row in key_conditions(key, settings)]
 

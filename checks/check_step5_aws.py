@@ -5,12 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from checks.conftest import advice, mended_by, unless_the_settings_are_wrong
+from checks.conftest import (
+    NO_TOPIC,
+    advice,
+    goes_past_the_topic,
+    mended_by,
+    there,
+    unless_the_settings_are_wrong,
+)
 from runbook.claims import check
 from runbook.errors import Absent, CannotTell, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
-from runbook.facts.delivery import NAMED, strangers
+from runbook.facts.delivery import NAMED, strangers, unheard
 from runbook.facts.objects import StagedFile
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.facts.topic import Topic
@@ -138,6 +145,8 @@ def check_rule_covers_the_stream(
     silent = silent_events(rules, stream)
     named = _named(facts, notifications, stream)
     wanted = f"{CREATED} under {stream.prefix}*{stream.suffix}"
+    if silent and settings.is_ours and not named and any(rule.touches(_wanted(stream)) for rule in rules):
+        raise Absent("Room for our rule", asserted_by="step5.no-other-rule-takes-the-files")
     if silent:
         unless_the_settings_are_wrong(
             facts, lambda made: silent_events(notifications.rules, made.stream(stream.name)) == []
@@ -195,6 +204,8 @@ def check_rule_reaches_the_pipes_queue(
 ) -> None:
     """The rules send to the queue the pipe reads, or to the topic it is subscribed to."""
     _unless_by_eventbridge(facts, notifications, settings, stream)
+    if goes_past_the_topic(facts, stream):
+        raise Absent("A topic on the way", asserted_by="step5.topic-reaches-the-pipes-queue")
     rules, wanted = _about(notifications, facts, stream), stream.sns_topic or channel
     targets = sorted({rule.target for rule in rules})
     if silent_events(rules, stream) == []:  # those that reach it must do alone
@@ -209,6 +220,10 @@ KEY_FOR_S3 = remedy(
 )
 
 
+WITHOUT_THE_CONDITION = remedy(
+    "have the topic's owner exempt s3.amazonaws.com from that condition",
+    invoke("refresh", "--stream", STREAM, lead="; then: "),
+)
 KEY_BACK = remedy(
     "enable the topic's key in KMS, or cancel its deletion; or have the topic's owner encrypt it with "
     "another that lets S3 in"
@@ -217,11 +232,12 @@ KEY_BACK = remedy(
 
 @check(remedy=invoke("step3-aws"), see="sns", needs=("step3.topic-exists",))
 def check_topic_lets_the_bucket_publish(
-    facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings
+    facts: Facts, topic: Topic, notifications: BucketNotifications, settings: Settings, stream: Stream
 ) -> None:
     """The topic's policy lets S3 publish the bucket's events, or EventBridge, where that tells it of them.
 
-    Where the topic is encrypted, its key must be enabled, and let S3 in too.
+    Where the topic is encrypted, its key must be enabled, and let S3 in too. What depends on a condition only
+    AWS can judge is wrong where the pipe was not notified of the newest file.
     Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
     """
     by_rule = any(rule.target == topic.arn for rule in notifications.rules)
@@ -229,6 +245,12 @@ def check_topic_lets_the_bucket_publish(
         return
     refused = topic.lets_publish(settings) is False
     assert not refused, "S3 drops the events without a word"
+    doubtful = topic.undecided(settings)
+    doubtful = doubtful if doubtful and _is_unheard(facts, stream) else []
+    with mended_by(WITHOUT_THE_CONDITION):
+        assert doubtful == [], (
+            "the pipe was not notified of the newest file, and S3 may not meet the condition"
+        )
     key = facts.topic_key(topic)
     dead = [f"{topic.key} is {key.state}"] if key and key.state != "Enabled" else []
     with mended_by(KEY_BACK):
@@ -240,6 +262,9 @@ def check_topic_lets_the_bucket_publish(
         )
 
 
+WITH_IT = invoke("step3-aws", "replace-pipe", "--stream", STREAM, lead="; or have the pipe made with it: ")
+
+
 @check(
     remedy=(
         "where the pipe was made without the topic",
@@ -249,9 +274,25 @@ def check_topic_lets_the_bucket_publish(
     see="sns-subscription",
     needs=("step3.topic-exists", "step4.pipe-exists"),
 )
-def check_topic_reaches_the_pipes_queue(topic: Topic, channel: str) -> None:
+def check_topic_reaches_the_pipes_queue(facts: Facts, stream: Stream, channel: str) -> None:
     """The queue the pipe reads is subscribed to the topic."""
+    if not stream.sns_topic:
+        pytest.skip(NO_TOPIC)
+    beside = "the pipe has a queue of its own, and rules of the bucket tell it of every new file"
+    way = channel if goes_past_the_topic(facts, stream) else stream.sns_topic
+    with mended_by(remedy(f"take streams.{stream.name}.sns_topic out of the settings", WITH_IT)):
+        assert way == stream.sns_topic, beside
+    topic = there(facts.topic(stream.sns_topic), "The topic", "step3.topic-exists")
     assert topic.reaches(channel), "the topic tells everybody but the pipe"
+
+
+def _is_unheard(facts: Facts, stream: Stream) -> bool:
+    """Whether the pipe was surely not notified of the newest file."""
+    with suppress(RunbookError):
+        listing, status, pipe = facts.listing(stream), facts.pipe_status(stream), facts.pipe(stream)
+        if listing and not listing.error and status and pipe:
+            return unheard(stream, listing, status, pipe, facts.now, facts.settings.checks) != []
+    return False
 
 
 def _told(rule: Rule) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
 
-from runbook.errors import Absent, Advised, CannotTell, Failing
+from runbook.errors import Absent, Advised, CannotTell, Failing, RunbookError
 from runbook.facts import Facts
 from runbook.facts.aws import Bucket
 from runbook.facts.copy_statement import CopyStatement, read
@@ -20,7 +21,7 @@ from runbook.facts.objects import (
     StorageIntegration,
     Table,
 )
-from runbook.facts.topic import Topic
+from runbook.facts.topic import Topic, is_topic
 from runbook.ledger.evidence import evidence
 from runbook.ledger.findings import Ledger
 from runbook.policies.access import NEEDED
@@ -31,7 +32,7 @@ from runbook.remedy import NOTHING, Remedy, invoke, remedy
 from runbook.settings import Identifier, Settings, Stream
 from runbook.wanted.grants import Grant, missing_grants
 from runbook.wanted.pipeline import pipe_definition
-from runbook.wanted.rules import BucketNotifications
+from runbook.wanted.rules import BucketNotifications, silent_events
 
 T = TypeVar("T")
 
@@ -214,9 +215,15 @@ def alone_or_named(settings: Settings, values: Mapping[str, str | None]) -> str 
 
 
 def by_bucket_policies(
-    settings: Settings, texts: Mapping[str, Document], actions: tuple[str, ...] = NEEDED
+    settings: Settings,
+    texts: Mapping[str, Document],
+    actions: tuple[str, ...] = NEEDED,
+    files: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Refusal]:
-    """The statements of the buckets' own policies that deny what loading needs of them, or may."""
+    """The statements of the buckets' own policies that deny what loading needs of them, or may.
+
+    ``files``: those that are read beside what any file may be called, by bucket.
+    """
     alone = len(settings.buckets) == 1
     return [
         row
@@ -227,6 +234,7 @@ def by_bucket_policies(
             settings,
             actions,
             settings.aws.bucket_named(name),
+            files,
         )
     ]
 
@@ -282,10 +290,24 @@ def channel(facts: Facts, stream: Stream) -> str:
     return there(facts.channel(stream), "The pipe", "step4.pipe-exists")
 
 
+NO_TOPIC = "its events go straight to the pipe's queue"
+
+
+def goes_past_the_topic(facts: Facts, stream: Stream) -> bool:
+    """Whether the settings name a topic, and rules tell a queue of the pipe's own of every new file."""
+    with suppress(RunbookError):
+        channel, found = facts.channel(stream), facts.notifications_of(stream.bucket)
+        if stream.sns_topic and channel and not is_topic(channel) and found:
+            return silent_events([rule for rule in found.rules if rule.target == channel], stream) == []
+    return False
+
+
 @given
 def topic(facts: Facts, stream: Stream) -> Topic:
     if not stream.sns_topic:
-        pytest.skip("its events go straight to the pipe's queue")
+        pytest.skip(NO_TOPIC)
+    if goes_past_the_topic(facts, stream):
+        raise Absent("A topic on the way", asserted_by="step5.topic-reaches-the-pipes-queue")
     return there(facts.topic(stream.sns_topic), "The topic", "step3.topic-exists")
 
 

@@ -28,6 +28,18 @@ Source: ENV_VAR_DISABLE_PLATFORM_DETECTION in constants.py of 4.x; 5.x reads the
 """
 SESSIONS = 4
 """COPY statements at once; a warehouse runs eight unless MAX_CONCURRENCY_LEVEL says otherwise."""
+SESSION: Mapping[str, Any] = {
+    "TIMEZONE": "UTC",
+    "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
+    "AUTOCOMMIT": True,
+    "ROWS_PER_RESULTSET": 0,
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
+}
+"""What a statement of ours must not depend on: an account or a user may have it set otherwise.
+
+Then what is loaded would be rolled back at the end of the session, a listing be cut short, a name in small
+letters not be found. Source: https://docs.snowflake.com/en/sql-reference/parameters
+"""
 QUERY_TAG_LENGTH = 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
 
 
@@ -212,11 +224,7 @@ class Clouds:
                 connection = snowflake.connector.connect(
                     connection_name=name,
                     application=APPLICATION.replace("-", "_"),
-                    session_parameters={
-                        "QUERY_TAG": self.query_tag,
-                        "TIMEZONE": "UTC",
-                        "STATEMENT_TIMEOUT_IN_SECONDS": STATEMENT_TIMEOUT_S,
-                    },
+                    session_parameters={**SESSION, "QUERY_TAG": self.query_tag},
                     **snowflake_bounds(snowflake.connector.__version__),
                 )
         except Exception as error:  # noqa: BLE001 (key files, token files, prompts raise what they like)

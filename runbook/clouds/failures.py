@@ -16,6 +16,7 @@ AWS_NO_SESSION = (
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "RequestExpired",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 )

@@ -4,6 +4,7 @@ A :class:`Reader` refuses whatever is not a read. It reaches a cloud the first t
 :meth:`Reader.confirm` has compared who we are with what the settings pin.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -69,12 +70,18 @@ def _all_of(first: CannotTell, *others: CannotTell) -> CannotTell:
     )
 
 
+_WRONG_CLOCK = re.compile(r"RequestTimeTooSkewed|Signature (?:expired|not yet current)")
+"""Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html (RequestTimeTooSkewed);
+*recorded:* github.com/EngineerBetter/control-tower/issues/51 (STS)."""
+
+
 def _no_session(error: AwsFailed, target: str) -> CannotTell:
+    clock = _WRONG_CLOCK.search(str(error))
     return CannotTell(
         "AWS does not accept the credentials",
         where=f"{target}, {sign_in_aws.profile()}",
         why=str(error),
-        remedy="sign in again, or check AWS_PROFILE",
+        remedy="set this machine's clock" if clock else "sign in again, or check AWS_PROFILE",
         final=True,
     )
 

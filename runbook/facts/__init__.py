@@ -349,6 +349,20 @@ class Facts:
         return False
 
     @property
+    def unread_files(self) -> dict[str, tuple[str, ...]]:
+        """The streams' newest files by bucket, where Snowflake may list and not read; else nothing.
+
+        Nobody is asked for it alone: what is of AWS is judged without Snowflake, too.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        with suppress(RunbookError):
+            if self._was_asked("reading") and (reading := self.reading) and not reading.succeeded:
+                for stream in self.settings.streams:
+                    if key := _newest(self.listing(stream)):
+                        found[stream.bucket] = (*found.get(stream.bucket, ()), key)
+        return found
+
+    @property
     def refusal(self) -> str:
         """What Snowflake says where it may not list or not read; empty where it may, or nobody can tell."""
         for answer in (self.entry, self.reading):
@@ -632,6 +646,10 @@ class Facts:
                 remedy=f"Snowflake's administrator runs `invoke step{by_step}-snowflake handoff`",
             )
         return told
+
+    def _was_asked(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._found
 
     def _once(self, key: Hashable, read: Callable[[], T]) -> T:
         with self._lock:

@@ -9,6 +9,7 @@ https://docs.snowflake.com/en/sql-reference/sql/create-file-format (AUTO: gzip, 
 import bz2
 import re
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -57,7 +58,21 @@ def _of_text(plain: bytes, stream: Stream) -> str:
     """What is wrong with text."""
     if _MARKUP.match(plain):
         return "it holds a web page or an XML document"
-    return kind_of(stream).wrong_in(plain)
+    return kind_of(stream).wrong_in(plain) or _of_encoding(plain)
+
+
+def _of_encoding(plain: bytes) -> str:
+    """Whether its letters are written in another encoding; a single broken one may be in a sound file.
+
+    Snowflake puts U+FFFD in the place of what is not UTF-8.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/create-file-format (REPLACE_INVALID_CHARACTERS)
+    """
+    if plain.isascii():
+        return ""
+    text = getincrementaldecoder("utf-8")("replace").decode(plain)  # what is cut off at its end is not judged
+    broken = text.count("\ufffd") - plain.count("\ufffd".encode())
+    whole = sum(not char.isascii() for char in text) - broken
+    return "its text is not UTF-8" if broken > whole else ""
 
 
 def older(first: bytes, stream: Stream) -> str:

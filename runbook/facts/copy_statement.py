@@ -164,6 +164,103 @@ def without_pattern(text: str) -> str:
     return text
 
 
+_TOLD = ("FILE_FORMAT", "ON_ERROR", "PATTERN")
+
+
+def beyond(text: str) -> tuple[str, ...]:
+    """What the statement says beyond table, source, named format, ON_ERROR and PATTERN, word by word.
+
+    In one spelling: without comments, aliases of the source, commas between options and a last semicolon;
+    names in capitals. The order of what is said is kept.
+    """
+    words = tokens(text.strip().rstrip(";"))
+    skipped = _of_table(words) | _of_source(words) | _of_options(words)
+    alias = _alias(words)
+    found = []
+    for number, word in enumerate(words):
+        after = words[number + 1] if number + 1 < len(words) else Token("sign", ";")
+        before = words[number - 1] if number else Token("sign", ";")
+        if number in skipped or (alias and word.says(alias) and after.says(".")):
+            continue
+        if alias and word.says(".") and before.says(alias):
+            continue
+        if word.says(",") and not word.depth:
+            continue
+        found.append(_spelled(word))
+    return tuple(found)
+
+
+def _spelled(word: Token) -> str:
+    if word.kind == "text":
+        return repr(_unquoted(word.text))
+    if word.kind == "name" and (parts := _named(word.text)):
+        return parts[0].sql
+    return word.text.upper()
+
+
+def _of_table(words: list[Token]) -> set[int]:
+    """Where the name behind INTO stands."""
+    start = next((number for number, word in enumerate(words) if word.says("INTO")), len(words)) + 1
+    if start < len(words) and words[start].says("IDENTIFIER"):
+        return set(range(start, start + 4))
+    end = start
+    while end < len(words) and (
+        words[end].kind in ("name", "text") if (end - start) % 2 == 0 else words[end].says(".")
+    ):
+        end += 1
+    return set(range(start, end))
+
+
+def _of_source(words: list[Token]) -> set[int]:
+    """Where the stage stands, with its options and its alias."""
+    found: set[int] = set()
+    for number in (n for n, word in enumerate(words) if n and _is_stage(word) and words[n - 1].says("FROM")):
+        end = number + 1
+        if end + 2 < len(words) and words[end].says("(") and words[end + 2].says("=>"):
+            closing = (n for n in range(end + 1, len(words)) if words[n].says(")"))
+            end = 1 + next((n for n in closing if words[n].depth == words[end].depth), len(words) - 1)
+        end += end < len(words) and words[end].says("AS")
+        end += bool(_alias_at(words, end))
+        found |= set(range(number, end))
+    return found
+
+
+def _alias(words: list[Token]) -> str:
+    """The name that the source is given in a SELECT; empty where it is given none."""
+    places = [
+        n for n in _of_source(words) if words[n].kind == "name" and words[n].depth and not words[n].says("AS")
+    ]
+    last = max(_of_source(words), default=-1)
+    return words[last].text.upper() if last in places else ""
+
+
+def _alias_at(words: list[Token], number: int) -> str:
+    word = words[number] if number < len(words) else Token("sign", ";")
+    after = words[number + 1] if number + 1 < len(words) else Token("sign", ";")
+    is_one = word.kind == "name" and not after.says("=", "=>") and not word.says("WHERE", "JOIN", "LIMIT")
+    return word.text if is_one else ""
+
+
+def _of_options(words: list[Token]) -> set[int]:
+    """Where options stand that :func:`read` tells: a format by its name, ON_ERROR and PATTERN."""
+    found: set[int] = set()
+    for number, (name, sign) in enumerate(pairwise(words)):
+        if not (name.says(*_TOLD) and sign.says("=", "=>")) or _in_a_select(words, number):
+            continue
+        end = number + 3
+        if number + 2 < len(words) and words[number + 2].says("("):
+            inside = _inside(dict(_options(words[number:]))[name.text.upper()])
+            if not (inside and inside[0].says("FORMAT_NAME") and len(list(_options(inside))) == 1):
+                continue
+            end = number + 2 + len(inside) + 2
+        else:
+            while end + 1 < len(words) and words[end].says(".") and words[end + 1].kind == "name":
+                end += 2
+            end += end < len(words) and words[end].text == "%"
+        found |= set(range(number, end))
+    return found
+
+
 def _table(words: list[Token]) -> str:
     """The name behind INTO."""
     start = next((number for number, word in enumerate(words) if word.says("INTO")), len(words)) + 1

@@ -1,7 +1,7 @@
 """What the listing and the load histories say together. Pure functions over facts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from runbook.facts.objects import Listing, Load, Pipe, PipeStatus, StagedFile
@@ -109,11 +109,20 @@ def _since(now: datetime) -> datetime:
 
 
 def _arrivals(stream: Stream, listing: Listing, since: datetime) -> tuple[int, list[str]]:
-    """How many of the stream's files arrived since then, and the keys of others, without marks."""
+    """How many of the stream's files arrived since then, and the keys of others, without marks.
+
+    A file that goes with one of the stream's, such as its checksum, is a mark too.
+    """
     new = [file for file in listing.files if file.modified > since]
     names = [(file, file.key.rpartition("/")[2]) for file in new if not belongs(file, stream)]
+    own = {file.key for file in listing.files if belongs(file, stream)} if names else set()
     others = sorted(file.key for file, name in names if name and file.size and name[0] not in "._")
-    return len(new) - len(names), others
+    return len(new) - len(names), [key for key in others if not _is_about_another(key, own)]
+
+
+def _is_about_another(key: str, own: Collection[str]) -> bool:
+    """Whether it goes with a file of the stream, as ``1.gz.md5`` and ``1.gz.done`` do with ``1.gz``."""
+    return any(key[: found.start()] in own for found in re.finditer("[.]", key))
 
 
 def neighbours(stream: Stream, listing: Listing) -> list[str]:

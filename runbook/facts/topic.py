@@ -9,7 +9,7 @@ from runbook.clouds.reader import Reader
 from runbook.facts.aws import ask
 from runbook.policies.documents import Document, as_list, statements
 from runbook.policies.held import Key, SnowflakesUser
-from runbook.policies.judging import Asked, Held, Who, every, judged, principal, takes
+from runbook.policies.judging import Asked, Held, Who, conditions, every, judged, principal, takes
 from runbook.settings import Settings
 
 SUBSCRIBE_SID = "SnowpipeRunbookSnowflakeSubscribes"
@@ -17,6 +17,20 @@ PUBLISH_SID = "SnowpipeRunbookBucketPublishes"
 S3 = Who("Service", "s3.amazonaws.com")
 PUBLISHING = ("kms:GenerateDataKey", "kms:Decrypt")
 """What S3 needs of the key of an encrypted topic."""
+BY_A_SERVICE: dict[str, str | None] = {
+    "aws:securetransport": "true",
+    "aws:principalisawsservice": "true",
+    "aws:viaawsservice": "false",
+    "aws:principalorgid": None,  # a service is in no organisation,
+    "aws:sourcevpc": None,  # and comes through nobody's endpoint
+    "aws:sourcevpce": None,
+    "aws:multifactorauthpresent": None,
+    "aws:username": None,
+}
+"""What is known of a service's own request.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
 EVENTBRIDGE = Who("Service", "events.amazonaws.com")
 
 
@@ -49,6 +63,19 @@ class Topic:
         module and in AWS' older walkthroughs.
         """
         return every(judged(self._allowing, asked, S3) for asked in self._publishing(settings))
+
+    def undecided(self, settings: Settings) -> list[str]:
+        """The statements on whose conditions alone it depends whether S3 may publish, with their keys."""
+        asked = self._publishing(settings)
+        if all(judged(self.policy, one, S3) is not None for one in asked):
+            return []
+        found = [
+            f"{row.get('Sid', '(without Sid)')} ({', '.join(key for key, held in met if held is None)})"
+            for row in statements(self.policy)
+            for one in asked
+            if takes(row, one, S3) is None and (met := conditions(row, one.known))
+        ]
+        return list(dict.fromkeys(found))
 
     @property
     def key(self) -> str:
@@ -93,10 +120,11 @@ class Topic:
         known = self._by_s3(settings)
         return [Asked("sns:Publish", self.arn, {**one, "aws:sourceowner": None}) for one in known]
 
-    def _by_s3(self, settings: Settings) -> list[dict[str, str]]:
+    def _by_s3(self, settings: Settings) -> list[dict[str, str | None]]:
         return [
             {
-                "aws:securetransport": "true",
+                **BY_A_SERVICE,
+                "aws:principalservicename": S3.name,
                 "aws:sourcearn": bucket,
                 "aws:sourceaccount": settings.aws.account_id,
             }

@@ -4,6 +4,7 @@ Source: https://docs.snowplow.io/docs/fundamentals/failed-events/
 """
 
 import json
+import re
 from contextlib import suppress
 
 from runbook.kinds import documents
@@ -32,7 +33,7 @@ _EVENT = ("event_id", "collector_tstamp")
 
 
 def misread(columns: frozenset[str]) -> str:
-    """How many of the documents are enriched events: a failed one is self-describing.
+    """How many of the documents are enriched events, or arrays: a failed one is self-describing, one a line.
 
     Sources: https://docs.snowplow.io/docs/fundamentals/failed-events/,
     https://docs.snowplow.io/docs/fundamentals/canonical-event/
@@ -40,12 +41,14 @@ def misread(columns: frozenset[str]) -> str:
     if "DOCUMENT" not in columns:
         return "0"
     has = [f"document:{name} IS NOT NULL" for name in _EVENT]
-    return f"COUNT_IF({' AND '.join(has)} AND document:schema IS NULL)"
+    return f"COUNT_IF(({' AND '.join(has)} AND document:schema IS NULL) OR TYPEOF(document) = 'ARRAY')"
 
 
 def wrong_in(plain: bytes) -> str:
     """What text holds instead of JSON; empty where its beginning is right or unknown."""
     begin = plain.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if re.match(rb"\[\s*\{", begin):
+        return "it holds documents in one array, which becomes one row"
     if not begin or begin.startswith((b"{", b"[")):
         return "it holds enriched events as JSON" if _is_an_event(begin.partition(b"\n")[0]) else ""
     return "it holds enriched events" if begin.count(b"\t") > 100 else "it does not hold JSON"

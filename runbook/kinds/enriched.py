@@ -60,12 +60,19 @@ MOST_NULLS = 20
 """So many fields of an event hold one such word by no accident."""
 NUMBERS = tuple(f"1{'_' * digits}" for digits in (9, 12, 15))
 """A time as seconds, milliseconds or microseconds since 1970; a year begins with a 2."""
+A_TIME_OF_DAY = "%__:__:__%"
+DOCUMENTS = {"contexts": 52, "unstruct_event": 58, "derived_contexts": 122}
+"""The fields that hold JSON, and their places, counted from 0."""
+ESCAPED = ('"{', '{\\"')
+"""How JSON begins where something else than Enrich wrote it as text once more, by CSV's rules or JSON's."""
 COMMAS, BINARY = "," * 8, "\x01"
 TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAMES = frozenset(name.encode() for name in EVENT_NAMES)
 _NUMBER = re.compile(rb"1\d{9}(\d{3}){0,2}")
+_OTHER_MOMENT = re.compile(rb"(?!\d{4}-\d\d-\d\d).*\d\d:\d\d:\d\d.*")
+_ESCAPED = tuple(each.encode() for each in ESCAPED)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d.*")
 
 
@@ -90,8 +97,8 @@ def misread(columns: frozenset[str]) -> str:
     Enrich takes tabs and line ends out of every field, so one inside a field is a delimiter that was not
     taken for one; a field that begins as gzip, zip or Parquet does was not unpacked, or not often enough;
     with a brace it is a JSON document, with an angle bracket a web page, with a row of commas a CSV file.
-    Enrich leaves empty what it does not know, and writes times as dates: a word for NULL, or a number, is
-    another writer's.
+    Enrich leaves empty what it does not know, writes times as ``2026-01-31 12:00:00.000``, and JSON as it
+    is: a word for NULL, a time of another form, or JSON in quotes is another writer's.
     Where both fields that Enrich always fills hold something else, all stand in the wrong places: a header
     line, a tab inside a field, another order. One of them alone may be odd in a sound event; but an event's
     kind where its id belongs, or the other way round, is one place off. Sources:
@@ -107,6 +114,13 @@ def misread(columns: frozenset[str]) -> str:
     found.append(f"true_tstamp IN ({', '.join(map(literal, NULLS))})")
     if "COLLECTOR_TSTAMP" in columns:
         found += [f"collector_tstamp LIKE {literal(each)}" for each in NUMBERS]
+        found.append(
+            f"(collector_tstamp LIKE {literal(A_TIME_OF_DAY)} "
+            f"AND collector_tstamp NOT LIKE {literal(ALWAYS['collector_tstamp'])})"
+        )
+    for column in DOCUMENTS:
+        if column.upper() in columns:
+            found += [f"STARTSWITH({column}, {literal(each)})" for each in ESCAPED]
     if {column.upper() for column in ALWAYS} <= columns:
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
@@ -122,7 +136,8 @@ def wrong_in(plain: bytes) -> str:
     line = _first_line(plain)
     if plain.lstrip(b"\xef\xbb\xbf \r\n").startswith((b"{", b"[")) and line.count(b"\t") < FIRST_FIELDS - 1:
         return "it holds JSON"
-    return (_of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else "") or _of_later_lines(plain)
+    of_first = _of_fields(line.split(b"\t")) if line.strip(b"\r\t ") else ""
+    return of_first or _of_later_lines(plain) or _of_documents(plain)
 
 
 def older(plain: bytes) -> str:
@@ -146,6 +161,18 @@ def _of_later_lines(plain: bytes) -> str:
     return ""
 
 
+def _of_documents(plain: bytes) -> str:
+    """The first line whose JSON was written as text once more."""
+    if not any(b"\t" + sign in plain for sign in _ESCAPED):
+        return ""
+    for number, line in enumerate(plain.split(b"\n")[:-1], 1):
+        fields = line.split(b"\t")
+        for name, place in DOCUMENTS.items():
+            if len(fields) > place and fields[place].startswith(_ESCAPED):
+                return f"the {name} of its line {number:,} is JSON that was written as text once more"
+    return ""
+
+
 def _of_fields(fields: list[bytes]) -> str:
     """What is wrong with an event's fields."""
     if len(fields) > 6 and fields[0].lower() == b"app_id" and fields[1].lower() == b"platform":
@@ -164,7 +191,10 @@ def _of_values(fields: list[bytes]) -> str:
     word = next((name for name in NULLS if fields.count(name.encode()) >= MOST_NULLS), "")
     if word:
         return f"the empty fields of its first line hold {word}"
-    return "the collector_tstamp of its first line is a number" if _NUMBER.fullmatch(fields[3]) else ""
+    if _NUMBER.fullmatch(fields[3]):
+        return "the collector_tstamp of its first line is a number"
+    odd = _OTHER_MOMENT.fullmatch(fields[3])
+    return "the collector_tstamp of its first line is not a time as Enrich writes it" if odd else ""
 
 
 def _is_out_of_place(fields: list[bytes]) -> bool:

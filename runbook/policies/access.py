@@ -5,10 +5,11 @@ Judged by meaning, not by text: a hand-made policy that allows the same is as go
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from runbook.policies.documents import Document, as_list, statements
-from runbook.policies.held import Role, SnowflakesUser, ids_asked_for
+from runbook.policies.held import Role, SnowflakesUser, conditions_on_id, ids_asked_for
 from runbook.policies.judging import Asked, Held, Who, conditions, judged, like, principal, spoken_of, takes
 from runbook.settings import S3Bucket, Settings, partition_of
 
@@ -27,9 +28,27 @@ Source: https://docs.snowflake.com/en/user-guide/data-load-s3-config-storage-int
 _READING = ("s3:getobject", "s3:getobjectversion", "s3:listbucket", "s3:getbucketlocation", "kms:decrypt")
 
 
-def requests(settings: Settings) -> list[Asked]:
-    """The requests loading makes with the role, with what is known of their condition keys."""
-    return [asked for bucket in settings.buckets for asked in requests_of(bucket, settings)]
+Files = Mapping[str, tuple[str, ...]]
+"""Keys of files by bucket."""
+
+
+def requests(settings: Settings, files: Files = MappingProxyType({})) -> list[Asked]:
+    """The requests loading makes with the role, with what is known of their condition keys.
+
+    ``files``: these are read too.
+    """
+    found = [asked for bucket in settings.buckets for asked in requests_of(bucket, settings)]
+    return found + reads(settings, files)
+
+
+def reads(settings: Settings, files: Files) -> list[Asked]:
+    """The requests that read these files."""
+    known = carried(settings)
+    return [
+        Asked("s3:GetObject", f"{settings.aws.bucket_named(bucket).arn}/{key}", known)
+        for bucket, keys in files.items()
+        for key in keys
+    ]
 
 
 def requests_of(bucket: S3Bucket, settings: Settings) -> list[Asked]:
@@ -91,15 +110,23 @@ def reader_of(settings: Settings) -> Who:
 
 
 def unreadable(
-    document: Document, settings: Settings, actions: Iterable[str] = (*WELCOME, *NEEDED)
+    document: Document,
+    settings: Settings,
+    actions: Iterable[str] = (*WELCOME, *NEEDED),
+    files: Files = MappingProxyType({}),
 ) -> list[str]:
-    """Which of these the policy surely does not allow, as ``action on resource``."""
+    """Which of these the policy surely does not allow, as ``action on resource``; else of these files."""
     found = [
         _shown(asked, settings) + _why(document, asked)
         for asked in requests(settings)
         if asked.action in actions and judged(document, asked) is False
     ]
-    return list(dict.fromkeys(found))
+    of_files = [
+        f"{asked}{_why(document, asked)}"
+        for asked in reads(settings, files)
+        if judged(document, asked) is False
+    ]
+    return list(dict.fromkeys(found or of_files))
 
 
 def _shown(asked: Asked, settings: Settings) -> str:
@@ -253,6 +280,8 @@ def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
     rows = _letting_in(role, user)
     ours = [row for row in rows if row not in role.others_statements]
     ids = set[str]().union(*map(ids_asked_for, ours or rows))
+    if user.external_id in ids and not admits(role, user):  # what else they ask for contradicts it
+        return sorted(each for row in ours or rows for each in conditions_on_id(row))
     if user.external_id in ids or (not ours and any(map(_is_loose, ids)) and admits(role, user)):
         return [user.external_id]
     return sorted(ids)

@@ -134,6 +134,17 @@ def principals_of(row: Document) -> list[str]:
     return [str(name) for name in (as_list(named.get("AWS")) if isinstance(named, dict) else [named])]
 
 
+def conditions_on_id(row: Document) -> list[str]:
+    """Every condition of a trust statement on the external ID, as ``operator value``."""
+    return [
+        f"{operator} {value}"
+        for operator, block in row.get("Condition", {}).items()
+        for key, values in block.items()
+        if key.lower() == "sts:externalid"
+        for value in as_list(values)
+    ]
+
+
 def ids_asked_for(row: Document) -> set[str]:
     """The external IDs that a trust statement asks for exactly.
 

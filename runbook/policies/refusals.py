@@ -6,9 +6,18 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eval
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from runbook.policies.access import NEEDED, carried, decrypting, reader_of, requests, requests_of
+from runbook.policies.access import (
+    NEEDED,
+    Files,
+    decrypting,
+    reader_of,
+    reads,
+    requests,
+    requests_of,
+)
 from runbook.policies.documents import Document, statements
 from runbook.policies.held import Key
 from runbook.policies.judging import Asked, conditions, judged, takes
@@ -38,12 +47,17 @@ def refusals(
     settings: Settings,
     actions: Iterable[str] = NEEDED,
     bucket: S3Bucket | None = None,
+    files: Files = MappingProxyType({}),
 ) -> list[Refusal]:
     """The document's Deny statements that take in, or may take in, one of the requests loading makes.
 
-    ``document``: a policy of the role's, or that of a ``bucket``, which speaks of nothing else.
+    ``document``: a policy of the role's, or that of a ``bucket``, which speaks of nothing else. ``files``: of
+    all the buckets, by name; they are read too.
     """
-    every = requests_of(bucket, settings) if bucket else requests(settings)
+    of_bucket = {bucket.name: files.get(bucket.name, ())} if bucket else {}
+    every = (
+        requests_of(bucket, settings) + reads(settings, of_bucket) if bucket else requests(settings, files)
+    )
     asked = [one for one in every if one.action in actions]
     return list(dict.fromkeys(_denying(where, document, settings, asked)))
 
@@ -52,8 +66,7 @@ def of_files(
     where: str, document: Document, settings: Settings, bucket: str, keys: Iterable[str]
 ) -> list[Refusal]:
     """The document's Deny statements that take in, or may take in, the reading of one of a bucket's files."""
-    known, arn = carried(settings), settings.aws.bucket_named(bucket).arn
-    asked = [Asked("s3:GetObject", f"{arn}/{key}", known) for key in keys]
+    asked = reads(settings, {bucket: tuple(keys)})
     return list(dict.fromkeys(_denying(where, document, settings, asked)))
 
 
@@ -68,9 +81,11 @@ def _denying(where: str, document: Document, settings: Settings, asked: list[Ask
                 yield Refusal(where, _sid(row, number), keys)
 
 
-def conditional(where: str, document: Document, settings: Settings) -> list[Refusal]:
+def conditional(
+    where: str, document: Document, settings: Settings, files: Files = MappingProxyType({})
+) -> list[Refusal]:
     """The document's Allow statements on whose conditions alone it depends whether something is allowed."""
-    asked = [one for one in requests(settings) if one.action in NEEDED]
+    asked = [one for one in requests(settings, files) if one.action in NEEDED]
     return _allowing(where, document, [one for one in asked if judged(document, one) is None])
 
 
@@ -96,6 +111,15 @@ def key_refuses(key: Key, settings: Settings) -> list[str]:
         if row.get("Effect") == "Deny" and takes(row, asked, who)
     ]
     return denying or ["no statement lets the role decrypt"]
+
+
+def key_admits(key: Key, settings: Settings) -> bool:
+    """Whether the key's policy may let the role decrypt by its own name; then its own policies need not.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/control-access.html (the key policy alone)
+    """
+    by_name = replace(reader_of(settings), account=frozenset())
+    return judged(key.policy, decrypting(key.arn, settings, region_of_key(key.arn)), by_name) is not False
 
 
 def key_conditions(key: Key, settings: Settings) -> list[Refusal]:

@@ -16,6 +16,7 @@ from runbook.claims import Claim
 from runbook.clouds.network import one_line
 from runbook.errors import Absent, Advised, CannotTell, Failing, NoCredentials, RunbookError
 from runbook.facts import Facts
+from runbook.redaction import redacted
 from runbook.remedy import told
 from runbook.shipped import CHECKS
 from runbook.verify.outcome import WELL, Outcome, Result, Word, explained
@@ -190,7 +191,7 @@ class CheckRun:
         elif op == "in":  # what is wanted stands on the left
             self._compared = (shown(right), shown(left))
         else:
-            self._compared = (shown(left), shown(right))
+            self._compared = beside(left, right)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> bool:
@@ -308,6 +309,18 @@ def _area(item: Any) -> str:
 def _step(item: Any) -> int | None:
     area = _area(item)
     return int(area[4:]) if area.startswith("step") else None
+
+
+def beside(left: Any, right: Any) -> tuple[str, str]:
+    """Two compared values; in quotes where a blank is all that tells them apart."""
+    if (both := (shown(left), shown(right))) and both[0] != both[1]:
+        return both
+    return _quoted(left), _quoted(right)
+
+
+def _quoted(value: Any) -> str:
+    parts = value if isinstance(value, list | tuple) else [value]
+    return redacted(", ".join(map(repr, parts)))[:LONGEST]
 
 
 def shown(value: Any) -> str:

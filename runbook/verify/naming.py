@@ -188,11 +188,12 @@ def _external_ids(found: Mapping[str, Any], people: Mapping[str, str]) -> dict[s
     every = {str(each["property_value"]) for each in ids if each.get("property_value")}
     made = {}
     for each in every | set(filter(_stands_alone, _conditions(answers))):
-        head, line, tail = each.rpartition("_")
+        before, bare, after = each.partition(each.strip() or each)  # a blank beside it stays
+        head, line, tail = bare.rpartition("_")
         stand_in = digits(tail.lower(), len(tail))
         for who, other in people.items():
             head = re.sub(rf"(?<![A-Za-z0-9]){re.escape(who)}(?![A-Za-z0-9])", other, head)
-        made[each] = f"{head}{line}{stand_in.lower() if each == each.lower() else stand_in}"
+        made[each] = f"{before}{head}{line}{stand_in.lower() if each == each.lower() else stand_in}{after}"
     return made
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.facts.objects import StagedFile
+from runbook.facts.silence import bringing
 from runbook.listing.ranges import PAGE, Fetch, Page
+from runbook.settings import Stream
 
 PAGES = 5  # a round reads on
 KEPT = 300  # names at the end that the next round looks at again: what comes out of order is seen there
@@ -58,6 +60,11 @@ class End:
     def newest(self) -> StagedFile | None:
         """The file modified last."""
         return max(self.files, key=lambda file: file.modified, default=None)
+
+    def newest_of(self, stream: Stream) -> StagedFile | None:
+        """That of the stream's own: marks such as ``_SUCCESS`` are announced to nobody."""
+        own = (file for file in bringing(self.files) if stream.takes(file.key))
+        return max(own, key=lambda file: file.modified, default=None)
 
 
 def look(fetch: Fetch, prefix: str, mark: Mark) -> End:

@@ -196,7 +196,7 @@ def flow_of(facts: Facts, look: Look, history: History, stream: Stream, now: dat
     end = look.ends.get(stream.name)
     notified = status.time("lastForwardedMessageTimestamp") if status else None
     path = str(status.document.get("lastForwardedFilePath") or "") if status else ""
-    newest = end.newest if end else None
+    newest = end.newest_of(stream) if end else None
     if end and not arrivals.names_grow(end, path.partition("/")[2], notified):
         newest = None
     loaded = status.time("lastIngestedTimestamp") if status else None

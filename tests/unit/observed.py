@@ -140,6 +140,9 @@ class Known(Facts):
     def afresh(self) -> "Known":
         return self.then or self
 
+    def _was_asked(self, key: Hashable) -> bool:
+        return key in self.known
+
     def _once(self, key: Hashable, read: Callable[[], Any]) -> Any:
         if isinstance(key, tuple) and key[0] == "other owner" and key not in self.known:
             return ""  # the role's own, or that of one below it

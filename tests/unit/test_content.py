@@ -34,12 +34,15 @@ def tar():
     return body.getvalue()
 
 
+ENTITY = '{"schema":"iglu:x","data":[]}'
+CSVS = '"' + ENTITY.replace('"', '""') + '"'
+JSONS = json.dumps(ENTITY)[1:-1]
 packed = partial(gzip.compress, mtime=0)  # the same bytes in every worker: they are a test's name
 PACKINGS = [bytes, packed, bz2.compress, zlib.compress]
 
 
 @pytest.mark.parametrize("packed", PACKINGS)
-@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event(), event(f6="odd"), event(f3="odd"), event(f0="{x}")])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize("plain", [event(), b"app" + b"\t" * 130 + b"\n", b"\t" * 130 + b"\n", b"\xef\xbb\xbf" + event(), b"\n" + event(), event(f6="odd"), event(f3="odd"), event(f0="{x}"), event(f52=ENTITY, f20=CSVS), event(f20="東京 é", f3="2026-11-20T12:00:00Z"), event(f20="東京 é") + event().replace(b"12", b"\xff")])  # fmt: skip  # noqa: E501
 def test_events_are_right_however_they_are_packed(packed, plain):
     assert wrong_in(packed(plain), EVENTS) == ""
     assert older(packed(plain), EVENTS) == ""
@@ -88,6 +91,23 @@ def test_documents_are_right_among_bad_rows(plain):
             "the fields of its first line are not in their places",
         ),
         (packed(event(f6="page_view")), "the fields of its first line are not in their places"),
+        (packed(event(f20="Ré à Bâle").decode().encode("latin-1")), "its text is not UTF-8"),
+        (
+            packed(event(f3="20/11/2026 12:00:00")),
+            "the collector_tstamp of its first line is not a time as Enrich writes it",
+        ),
+        (
+            packed(event(f3="Nov 20, 2026 12:00:00 PM")),
+            "the collector_tstamp of its first line is not a time as Enrich writes it",
+        ),
+        (
+            packed(event() + event(f52=CSVS)),
+            "the contexts of its line 2 is JSON that was written as text once more",
+        ),
+        (
+            packed(event(f58=JSONS)),
+            "the unstruct_event of its line 1 is JSON that was written as text once more",
+        ),
     ],
 )
 def test_what_no_pipe_of_ours_reads_is_named(body, said):
@@ -101,6 +121,7 @@ def test_what_no_pipe_of_ours_reads_is_named(body, said):
         (packed(b"plain words\n"), "it does not hold JSON"),
         (packed(b'{"event_id": "x", "collector_tstamp": "2026"}\n'), "it holds enriched events as JSON"),
         (packed(packed(b"{}")), "it is packed twice"),
+        (packed(b'[\n {"schema": "iglu:x"}]'), "it holds documents in one array, which becomes one row"),
     ],
 )
 def test_what_are_no_bad_rows_is_named(body, said):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import is_read_alike, read, without_pattern
+from runbook.facts.copy_statement import beyond, is_read_alike, read, without_pattern
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
@@ -168,3 +168,52 @@ def test_a_string_is_read_with_its_escapes(written: str, meant: str) -> None:
     """As https://docs.snowflake.com/en/sql-reference/data-types-text has them."""
     copy = read(f"COPY INTO T FROM @ST FILE_FORMAT = (TYPE = CSV NULL_IF = {written})", D, S)
     assert copy.options["NULL_IF"] == meant
+
+
+WRITTEN = "COPY INTO D.S.T (a, b) FROM (SELECT $1, METADATA$FILENAME FROM @D.S.ST) FILE_FORMAT = (FORMAT_NAME = D.S.F) ON_ERROR = SKIP_FILE"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("COPY INTO D.S.T", "/* by hand */ copy into t"),
+        ("D.S.T", '"D"."S"."T"'),
+        ("D.S.T", "IDENTIFIER('D.S.T')"),
+        ("FROM @D.S.ST", "FROM @D.S.ST/ -- all of it\n AS x"),
+        ("SELECT $1, METADATA$FILENAME FROM @D.S.ST", "select t.$1, metadata$filename from '@st' t"),
+        ("FROM @D.S.ST", "FROM @ST (FILE_FORMAT => F) t"),
+        ("(FORMAT_NAME = D.S.F)", "'D.S.F'"),
+        ("(FORMAT_NAME = D.S.F) ON_ERROR = SKIP_FILE", "(FORMAT_NAME = 'f'), ON_ERROR = 'SKIP_FILE';"),
+        ("FILE_FORMAT = (FORMAT_NAME = D.S.F) ON_ERROR = SKIP_FILE", "on_error = skip_file file_format = D.S.F"),
+        (" ON_ERROR = SKIP_FILE", ""),
+        ("(a, b)", '("A", B)'),
+    ],
+)  # fmt: skip
+def test_another_spelling_says_nothing_beyond(before, after):
+    text = WRITTEN.replace(before, after, 1)
+    assert text != WRITTEN
+    assert beyond(text) == beyond(WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("$1", "$2"),
+        ("$1", "TRIM($1)"),
+        ("(a, b)", "(b, a)"),
+        ("(a, b)", '("a", b)'),
+        ("$1, METADATA$FILENAME", "METADATA$FILENAME, $1"),
+        ("SKIP_FILE", "SKIP_FILE FORCE = TRUE"),
+        ("SKIP_FILE", "SKIP_FILE TRUNCATECOLUMNS = TRUE"),
+        ("FORMAT_NAME = D.S.F", "TYPE = CSV SKIP_HEADER = 1"),
+        ("FORMAT_NAME = D.S.F", "FORMAT_NAME = D.S.F TRIM_SPACE = TRUE"),
+        ("$1", "'a'"),
+    ],
+)  # fmt: skip
+def test_what_loads_otherwise_is_seen(before, after):
+    assert beyond(WRITTEN.replace(before, after, 1)) != beyond(WRITTEN)
+
+
+@given(texts, texts)
+def test_whatever_is_written_can_be_spelled(one, other):
+    assert beyond(f"COPY INTO T FROM @ST {one} ({other}") == beyond(f"copy into T FROM @ST {one} ({other}")

@@ -378,6 +378,14 @@ def test_files_of_another_suffix_are_named_where_they_are_many(stream, own, othe
     assert bool(found) == red
 
 
+@pytest.mark.parametrize("end", [".md5", ".done", ".meta.json"])
+def test_what_goes_with_a_file_of_the_stream_is_not_another(stream, end):
+    files = [staged(f"{P}{number}.gz{more}") for number in range(9) for more in ("", end)]
+    assert half_strangers(stream, listed(*files), NOW) == []
+    alone = [staged(f"{P}{number}.gz{end}") for number in range(9, 18)]
+    assert half_strangers(stream, listed(*files, *alone), NOW) != []
+
+
 @pytest.mark.parametrize(("others", "red"), [(2, False), (3, True)])
 def test_files_of_another_suffix_are_named_on_the_day_they_begin_to_come(stream, others, red):
     files = [staged(f"{P}{number}.gz", modified=NOW - DAY * (2 + number % 12)) for number in range(500)]

@@ -21,6 +21,18 @@ def came(*ages, stream=EVENTS, made=LONG_AGO):
     return fallen_silent(stream, Listing(files), made, NOW)
 
 
+@pytest.mark.parametrize(
+    ("name", "size"), [("_SUCCESS", 9), (".part.crc", 9), ("a.gz", 0), ("a.gz", 20), ("", 0)]
+)
+def test_marks_and_files_with_nothing_in_them_bring_nothing(name, size):
+    files = [staged(f"{EVENTS.prefix}{age}.gz", modified=NOW - age) for age in every(HOUR, since=3 * DAY, until=26 * HOUR)]  # fmt: skip  # noqa: E501
+    since = [staged(f"{EVENTS.prefix}{age}/{name}", modified=NOW - age, size=size) for age in every(HOUR, since=DAY, until=HOUR)]  # fmt: skip  # noqa: E501
+    found = fallen_silent(EVENTS, Listing((*files, *since)), LONG_AGO, NOW)
+    assert found
+    assert found.since == NOW - 26 * HOUR
+    assert fallen_silent(EVENTS, Listing(tuple(since)), LONG_AGO, NOW) is None
+
+
 def every(gap, *, since, until):
     """Ages of files: one each ``gap``, from ``since`` ago until ``until`` ago."""
     return [until + gap * number for number in range(int((since - until) / gap) + 1)]

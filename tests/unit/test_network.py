@@ -1,11 +1,13 @@
 """How long a cloud is waited for, and what is said of a network that fails."""
 
 from itertools import islice, pairwise
+from types import SimpleNamespace
 
 import pytest
 from snowflake.connector import errors
 
 from runbook.clouds import network
+from runbook.clouds.connections import Clouds
 
 
 def test_a_request_that_fails_for_too_long_is_given_up():
@@ -65,3 +67,12 @@ def chained(*errors_):
 )
 def test_what_failed_is_the_innermost_reason(error, said):
     assert network.failure(error) == said
+
+
+def test_no_setting_of_the_account_decides_what_becomes_of_a_statement(settings, monkeypatch):
+    told = {}
+    opened = SimpleNamespace(host="127.0.0.1")
+    monkeypatch.setattr("snowflake.connector.connect", lambda **given: told.update(given) or opened)
+    assert Clouds(settings, run_id="r", command="c").snowflake("write") is opened
+    wanted = {"AUTOCOMMIT": True, "ROWS_PER_RESULTSET": 0, "QUOTED_IDENTIFIERS_IGNORE_CASE": False}
+    assert told["session_parameters"].items() >= (wanted | {"QUERY_TAG": "snowpipe-runbook c r"}).items()

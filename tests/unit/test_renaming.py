@@ -145,3 +145,12 @@ def test_capitals_stay_apart() -> None:
     assert {each.casefold() for each in forms} == {forms[0].casefold()}
     assert forms[2] == forms[4]
     assert forms[0].isupper()
+
+
+def test_an_external_id_with_a_blank_stays_one_with_a_blank() -> None:
+    trust = {"Condition": {"StringEquals": {"sts:ExternalId": "AB1_SFCRole=2_quokka "}}}
+    shown = {"property": "STORAGE_AWS_EXTERNAL_ID", "property_value": "AB1_SFCRole=2_quokka"}
+    found = {"answers": {'["aws", "iam", "GetRole", null]': [{"answer": [trust, shown]}]}, "settings": {}}
+    made = Renaming(found, settings_of(written())).value(found)
+    asked, has = made["answers"]['["aws", "iam", "GetRole", null]'][0]["answer"]
+    assert asked["Condition"]["StringEquals"]["sts:ExternalId"] == f"{has['property_value']} "

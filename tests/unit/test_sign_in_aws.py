@@ -23,6 +23,10 @@ ROLE = "role_arn = arn:aws:iam::111122223333:role/any"
 STATIC = "source_profile = static"
 DENIED = "403 <ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message></Error><RequestId>r1</RequestId></ErrorResponse>"
 EXPIRED = DENIED.replace("AccessDenied", "ExpiredToken")
+EARLY = DENIED.replace("AccessDenied", "SignatureDoesNotMatch").replace(
+    "not authorized to perform: sts:AssumeRole",
+    "Signature expired: 20191029T154623Z is now earlier than 20191029T163344Z (20191029T164844Z - 15 min.)",
+)
 WHO = "200 <GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/me</Arn><Account>111122223333</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>r1</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
 PROFILES: dict[str, tuple[str, str, type[RunbookError], str]] = {
     # -- files
@@ -54,6 +58,7 @@ PROFILES: dict[str, tuple[str, str, type[RunbookError], str]] = {
     "sso_without_session": ("sso_session = nowhere\nsso_account_id = 111122223333\nsso_role_name = any", WHO, SettingsWrong, "nowhere"),
     # -- keys
     "keys_expired": ("aws_access_key_id = a\naws_secret_access_key = b", EXPIRED, CannotTell, "does not accept the credentials"),
+    "keys_of_a_late_clock": ("aws_access_key_id = a\naws_secret_access_key = b", EARLY, CannotTell, "set this machine's clock"),
     "keys_half": ("aws_access_key_id = a", WHO, SettingsWrong, "aws_secret_access_key"),
     "keys_none": ("region = us-west-2", WHO, CannotTell, "There are no AWS credentials"),
 }  # fmt: skip

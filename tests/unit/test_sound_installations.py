@@ -146,3 +146,53 @@ def test_a_file_that_no_rule_told_of_is_no_advice_but_a_failure() -> None:
     known = changed(replace(PLAIN, announced="put alone"))
     known.known["listing", "events"] = Listing((*listing.files, parts))
     assert judged(known)["step5.rule-covers-the-stream[events]"].startswith("failed")
+
+
+def test_an_external_id_with_a_blank_is_shown_so_that_it_can_be_seen() -> None:
+    trust = sound.trusting(Condition={"StringEquals": {"sts:ExternalId": f"{sound.EXTERNAL_ID} "}})
+    facts = changed(PLAIN)
+    facts.known["role"] = replace(facts.known["role"], trust={"Statement": [trust]})
+    (cause,) = check(facts, deep=True).root_causes
+    assert (cause.observed, cause.expected) == (f"'{sound.EXTERNAL_ID} '", f"'{sound.EXTERNAL_ID}'")
+
+
+def test_a_key_that_names_the_role_itself_needs_no_policy_of_the_roles() -> None:
+    shape = replace(PLAIN, key=sound.KEY, policy="in one statement")
+    without = RolePolicies({"reading": {"Statement": sound.POLICIES["in one statement"]}})
+    role = sound.facts_of(shape).known["role"].arn
+    for who, wrong in (({"AWS": role}, False), ({"AWS": "arn:aws:iam::111122223333:root"}, True)):
+        row = {"Effect": "Allow", "Principal": who, "Action": "kms:Decrypt", "Resource": "*"}
+        facts = changed(shape, role_policies=without, key=Key(sound.KEY, "Enabled", {"Statement": [row]}))
+        assert ("step1.role-may-decrypt" in red(facts)) == wrong
+
+
+PART = f"{sound.B}/{sound.FOLDER}a/*"
+"""Where the newest file lies."""
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ({"bucket_policy": {"Statement": [sound.deny("s3:GetObject", None, Principal="*", Resource=PART)]}}, "step1.bucket-policy-lets-the-role-read"),
+        ({"role_policies": RolePolicies({"p": {"Statement": [*sound.POLICIES["everything"], sound.deny("s3:GetObject", PART)]}})}, "step1.no-other-policy-denies-reading"),
+        ({"role_policies": RolePolicies({"p": {"Statement": sound.POLICIES["everything"]}}, {"Statement": [sound.allow("s3:*", "*"), sound.deny("s3:Get*", PART)]})}, "step1.boundary-lets-the-role-read"),
+    ],
+)  # fmt: skip
+def test_a_deny_of_where_the_newest_file_lies_is_named(facts: dict[str, Any], named: str) -> None:
+    listing = sound.facts_of(PLAIN).known["listing", "events"]
+    newest = replace(listing, files=tuple(file for file in listing.files if "/a/" in file.key))
+    refused = changed(PLAIN, reading=REFUSED, **facts)
+    refused.known["listing", "events"] = newest
+    (cause,) = check(refused, deep=True).root_causes
+    assert cause.id == named
+
+
+def test_two_conditions_on_the_external_id_of_which_one_is_not_met() -> None:
+    both = {"StringEquals": {"sts:ExternalId": sound.EXTERNAL_ID}, "Null": {"sts:ExternalId": "true"}}
+    facts = changed(PLAIN, entry=REFUSED)
+    facts.known["role"] = replace(facts.known["role"], trust={"Statement": [sound.trusting(Condition=both)]})
+    (cause,) = check(facts, deep=True).root_causes
+    assert (cause.id, cause.observed) == (
+        "step3.trust-external-id",
+        f"Null true, StringEquals {sound.EXTERNAL_ID}",
+    )

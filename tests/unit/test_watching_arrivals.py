@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from runbook.listing.ranges import Page
 from runbook.watching.arrivals import KEPT, PROBES, End, Mark, between, by_hour, look, names_grow
+from tests.unit.observed import staged
+from tests.unit.test_taking_back import SETTINGS
 
 PREFIX = "a/b/"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,3 +129,13 @@ def test_between_lies_between(one: str, other: str) -> None:
 def test_by_hour() -> None:
     folder = Folder(["a", "b"])
     assert by_hour(folder.look().files) == {BEGIN: (2, 20)}
+
+
+def test_a_mark_is_not_a_file_that_nobody_was_notified_of() -> None:
+    stream = SETTINGS.streams[0]
+    files = [
+        staged(f"{stream.prefix}{name}", modified=BEGIN + timedelta(hours=hour), size=size)
+        for hour, (name, size) in enumerate([("1.gz", 99), ("2.gz", 20), ("3.gz.tmp", 99), ("_SUCCESS", 0)])
+    ]
+    end = End(tuple(files), (), Mark(), is_whole=True)
+    assert (end.newest, end.newest_of(stream)) == (files[3], files[0])

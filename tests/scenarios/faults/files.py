@@ -397,6 +397,21 @@ def _numbered(line: bytes) -> bytes:
     return line.replace(b"2026-11-20 12:00:00.000", b"1795176000000")
 
 
+ENTITIES = b'{"schema":"iglu:com.example/a/jsonschema/1-0-0","data":[]}'
+
+
+def _with(line: bytes, place: int, value: bytes) -> bytes:
+    row = line.split(b"\t")
+    row[place] = value
+    return b"\t".join(row)
+
+
+def _by_csvs_rules(line: bytes) -> bytes:
+    """Its entities as a writer of CSV quotes what holds quotes."""
+    return _with(line, 52, b'"' + ENTITIES.replace(b'"', b'""') + b'"')
+
+
+AS_ARRAY = b'[{"schema": "iglu:x", "data": {}},\n {"schema": "iglu:x", "data": {}}]\n'
 AS_JSON = json.dumps({"app_id": "app", "event_id": "1", "collector_tstamp": "2026-11-20"}).encode() + b"\n"
 
 
@@ -442,12 +457,16 @@ _holds("utf_16_in_the_events_folder", gzip.compress(_event_line().decode().encod
 _holds("words_in_the_events_folder", gzip.compress(b"Access denied"))
 _holds("nulls_written_as_words", gzip.compress(_without_nulls(_event_line())))
 _holds("times_written_as_numbers", gzip.compress(_numbered(_event_line())))
+_holds("times_in_another_form", gzip.compress(_with(_event_line(), 3, b"20/11/2026 12:00:00")))
+_holds("json_in_quotes", gzip.compress(_by_csvs_rules(_event_line())))
+_holds("latin_1_in_the_events_folder", gzip.compress(_with(_event_line(), 20, "Bâle".encode("latin-1"))))
 _holds("second_part_of_another_kind", _gz() + gzip.compress(b'{"schema": "iglu:x"}\n'))
 _holds("json_among_the_events", gzip.compress(_event_line() * 3 + b'{"schema": "iglu:x"}\n'))
 _holds("last_line_cut_short", gzip.compress(_event_line() * 3 + _event_line()[:60]))
 _holds("bad_rows_packed_twice", gzip.compress(gzip.compress(b'{"a": 1}\n')), stream="events_bad")
 _holds("events_in_the_bad_rows_folder", gzip.compress(_event_line()), stream="events_bad")
 _holds("web_page_in_the_bad_rows_folder", b"<html>denied</html>\n", stream="events_bad")
+_holds("bad_rows_in_one_array", gzip.compress(AS_ARRAY), stream="events_bad")
 _holds("events_as_json_in_the_bad_rows_folder", gzip.compress(AS_JSON), stream="events_bad")
 
 
@@ -490,6 +509,11 @@ _among_the_rows("rows_of_parquet", b"PAR1" + b"x" * 200 + b"\n")
 _among_the_rows("rows_of_json", gzip.compress(b'{"schema": "iglu:x"}\n'))
 _among_the_rows("rows_of_words_for_null", gzip.compress(_without_nulls(_event_line())))
 _among_the_rows("rows_with_times_as_numbers", gzip.compress(_numbered(_event_line())))
+_among_the_rows(
+    "rows_with_times_in_another_form", gzip.compress(_with(_event_line(), 3, b"20/11/2026 12:00:00"))
+)
+_among_the_rows("rows_with_json_in_quotes", gzip.compress(_by_csvs_rules(_event_line())))
+_among_the_rows("bad_rows_of_one_array", gzip.compress(AS_ARRAY), stream="events_bad")
 _among_the_rows("bad_rows_that_are_events", gzip.compress(AS_JSON), stream="events_bad")
 
 
@@ -507,6 +531,19 @@ def nothing_since_yesterday(at: Installation) -> Iterator[None]:
     _falls_silent(at, "yesterday", 4, 1, 26)
     yield
     at.put("events", "nothing-since-yesterday-again.gz", _gz())
+    at.settle()
+
+
+@fault("file")
+def only_empty_files_since_yesterday(at: Installation) -> Iterator[None]:
+    _falls_silent(at, "before-empty", 4, 1, 1)
+    for number in range(5):
+        at.put("events", f"{number}-empty.gz", gzip.compress(b""))
+        at.put("events", "_SUCCESS", b"")
+        at.settle()
+        at.advance(hours=6)
+    yield
+    at.put("events", "only-empty-files-since-yesterday-again.gz", _gz())
     at.settle()
 
 

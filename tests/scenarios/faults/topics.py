@@ -86,6 +86,44 @@ def topic_denies_s3(at: Installation) -> Iterator[None]:
 
 
 @fault("topic", shape="topic")
+def topic_denies_outside_the_organisation(at: Installation) -> Iterator[None]:
+    before = _policy(at)
+    row = {
+        "Sid": "OnlyOurs",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": _arn(at),
+    }
+    _set_policy(
+        at, [*before, {**row, "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": "o-1234567890"}}}]
+    )
+    yield
+    _set_policy(at, before)
+
+
+@fault("topic", shape="topic")
+def topic_asks_for_an_organisation(at: Installation) -> Iterator[None]:
+    """Of the bucket, whose organisation nobody here can know; the newest file tells."""
+    before = _policy(at)
+    asked = [
+        {**row, "Condition": {**row["Condition"], "StringEquals": {"aws:SourceOrgID": "o-1234567890"}}}
+        if row["Principal"].get("Service")
+        else row
+        for row in before
+    ]
+    at.advance(minutes=1)  # after the last file the pipe heard of: files are listed by whole seconds
+    _set_policy(at, asked)
+    at.put("events", "topic-asks-for-an-organisation.gz", LINE)
+    at.settle()
+    at.advance(minutes=20)
+    yield
+    _set_policy(at, before)
+    at.run("refresh", "--stream", "events")
+    at.settle()
+
+
+@fault("topic", shape="topic")
 def subscription_deleted(at: Installation) -> Iterator[None]:
     sns = at.aws("sns")
     for one in sns.list_subscriptions_by_topic(TopicArn=_arn(at))["Subscriptions"]:
@@ -160,3 +198,11 @@ def rule_past_the_topic(at: Installation) -> None:
     queue = next(row["Endpoint"] for row in to_topic if ":sf-snowpipe-" in row["Endpoint"])
     to_queue = [{**{k: v for k, v in row.items() if k != "TopicArn"}, "QueueArn": queue} for row in rows]
     set_notifications(at, {"QueueConfigurations": to_queue})
+
+
+@fault("settings")
+def settings_name_a_topic(at: Installation) -> Iterator[None]:
+    """One that nothing of this installation goes through."""
+    at.environment["INVOKE_STREAMS_EVENTS_SNS_TOPIC"] = at.aws("sns").create_topic(Name="others")["TopicArn"]
+    yield
+    del at.environment["INVOKE_STREAMS_EVENTS_SNS_TOPIC"]
