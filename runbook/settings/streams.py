@@ -123,8 +123,8 @@ class Stream:
     def takes(self, key: str) -> bool:
         """Whether the pipe is meant to load the object: by suffix, by PATTERN, and no empty folder mark.
 
-        A pipe's PATTERN is matched with what comes behind the stage's own URL; the path that the COPY writes
-        behind the stage is part of it (of ``@s/path2/`` on ``s3://b/path1/``: ``path2/`` and the file's name).
+        A pipe's PATTERN is matched with what comes behind the stage's own URL; the path that the COPY
+        writes behind the stage is part of it: of ``@s/path2/`` on ``s3://b/path1/``, ``path2/`` and the name.
         Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
         """
         if not key.endswith(self.suffix) or key.endswith("/"):

@@ -108,12 +108,18 @@ def _stand_for_streams(session: Session, query: exp.Expression | None) -> bool:
                 continue
             session.account.privileges.require(session.role, stream, "SELECT")
         shown = table.alias or stream.name
-        metadata = ("METADATA$ACTION", "VARCHAR"), ("METADATA$ISUPDATE", "BOOLEAN"), ("METADATA$ROW_ID", "VARCHAR")
+        metadata = (
+            ("METADATA$ACTION", "VARCHAR"),
+            ("METADATA$ISUPDATE", "BOOLEAN"),
+            ("METADATA$ROW_ID", "VARCHAR"),
+        )
         more = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in metadata)
         stands = exp.maybe_parse(
             f"SELECT *, {more} FROM {duckdb_name(stream.source)} WHERE FALSE", dialect="snowflake"
         )
-        table.replace(exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True))))
+        table.replace(
+            exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
+        )
         found = True
     return found
 

@@ -1,7 +1,7 @@
 """What stands beside a pipe and is only there: procedures, functions, policies, tags, alerts.
 
-They are created, shown, granted on and dropped. None acts: CALL, a function in a query, a policy set on a column
-or a table are refused by name, and an alert never runs.
+They are created, shown, granted on and dropped. None acts: CALL, a function in a query, a policy set on a
+column or a table are refused by name, and an alert never runs.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-procedure,
 https://docs.snowflake.com/en/sql-reference/sql/create-function,

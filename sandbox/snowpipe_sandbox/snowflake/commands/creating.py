@@ -105,7 +105,9 @@ def create(session: Session, tokens: Tokens) -> Result:
     tokens.expect("CREATE")
     replace = tokens.take("OR", "REPLACE")
     or_alter = not replace and tokens.take("OR", "ALTER")
-    transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE", "DYNAMIC") else False
+    transient = (
+        tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE", "DYNAMIC") else False
+    )
     is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
     if tokens.next.value == "SECURE" and tokens.ahead(1).value in (*beside.CALLED, "MATERIALIZED"):
         tokens.advance()

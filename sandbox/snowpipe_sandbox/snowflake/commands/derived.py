@@ -1,7 +1,7 @@
 """Dynamic tables and materialized views: queries that are read as of now.
 
-A materialized view always is, in Snowflake too. **Differs:** a dynamic table is up to date here at every moment;
-Snowflake's is so within its TARGET_LAG. A refresh, a suspension therefore change nothing that can be seen.
+A materialized view always is, in Snowflake too. **Differs:** a dynamic table is up to date here at every
+moment; Snowflake's is so within its TARGET_LAG. So neither a refresh nor a suspension changes what is read.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-dynamic-table,
 https://docs.snowflake.com/en/sql-reference/sql/show-dynamic-tables,
@@ -170,4 +170,18 @@ def show_row(session: Session, each: Table) -> tuple[Any, ...]:
     state = "SUSPENDED" if given.get("suspended") else "ACTIVE"
     now = (None, session.account.now())
     counted = relations.row_count(session, each)
-    return (*place, counted, 0, each.owner, *how, each.comment, "", "OFF", state, *now, "false", "false", "ROLE")
+    return (
+        *place,
+        counted,
+        0,
+        each.owner,
+        *how,
+        each.comment,
+        "",
+        "OFF",
+        state,
+        *now,
+        "false",
+        "false",
+        "ROLE",
+    )

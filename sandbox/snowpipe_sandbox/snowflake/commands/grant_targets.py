@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, resolve
 from snowpipe_sandbox.snowflake.catalog import Database, Objects, Schema, SchemaObject
@@ -161,22 +161,26 @@ def named(session: Session, tokens: Tokens) -> Owned:
 
 def _schema_object(session: Session, tokens: Tokens) -> SchemaObject:
     catalog = session.account.catalog
-    if tokens.take("FILE", "FORMAT"):
-        return _in_schema(session, catalog.file_formats, "File format", tokens)
-    if tokens.take("STAGE"):
-        return _in_schema(session, catalog.stages, "Stage", tokens)
-    if tokens.take("PIPE"):
-        return _in_schema(session, catalog.pipes, "Pipe", tokens)
-    if tokens.take("STREAM"):
-        return _in_schema(session, catalog.streams, "Stream", tokens)
-    if tokens.take("TASK"):
-        return _in_schema(session, catalog.tasks, "Task", tokens)
+    kinds: dict[str, Objects[Any]] = {
+        "FILE FORMAT": catalog.file_formats,
+        "STAGE": catalog.stages,
+        "PIPE": catalog.pipes,
+        "STREAM": catalog.streams,
+        "TASK": catalog.tasks,
+        "DYNAMIC TABLE": catalog.tables,
+        "MATERIALIZED VIEW": catalog.tables,
+        "TABLE": catalog.tables,
+        "VIEW": catalog.tables,
+    }
+    for kind, objects in kinds.items():
+        if tokens.take(*kind.split()):
+            shown = "Table" if objects is catalog.tables else kind.capitalize()
+            found: SchemaObject = _in_schema(session, objects, shown, tokens)
+            return found
     for kind in beside.READERS:
         if tokens.take(*kind.split()):
             return beside.find(session, tokens, kind)
-    for first in ("DYNAMIC", "MATERIALIZED"):
-        tokens.take(first)
-    if tokens.take("TABLE") or tokens.take("VIEW") or _is_bare_name(tokens):
+    if _is_bare_name(tokens):
         return _in_schema(session, catalog.tables, "Table", tokens)
     if tokens.next.kind == "word" and not tokens.at_end:
         raise errors.not_emulated(f"grants on {tokens.next.value}")

@@ -1,4 +1,4 @@
-"""Resource monitors: there by name, with their quota and triggers; nothing here uses credits, so none ever fires.
+"""Resource monitors: there by name, with quota and triggers; nothing here uses credits, so none ever fires.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-resource-monitor,
 https://docs.snowflake.com/en/sql-reference/sql/show-resource-monitors (its columns; who may).

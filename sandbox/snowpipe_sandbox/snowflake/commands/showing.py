@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from snowpipe_sandbox.snowflake import errors, relations, resolve, result
-from snowpipe_sandbox.snowflake.catalog import Objects, Schema, SchemaObject
+from snowpipe_sandbox.snowflake.catalog import Beside, Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     derived,
@@ -185,7 +185,7 @@ def _in_schemas(
     found: Iterable[SchemaObject] = (
         each
         for each in objects
-        if wanted.passes(each.name)
+        if wanted.passes(each.called if isinstance(each, Beside) else each.name)
         and wanted.database in (None, each.database)
         and wanted.schema in (None, each.schema)
         and session.account.privileges.sees(session.role, each)
@@ -517,7 +517,7 @@ def _tasks(session: Session, tokens: Tokens) -> Rows:
 
 
 def _beside(kind: str) -> Callable[[Session, Tokens], Rows]:
-    """SHOW of one of the kinds that are only there; of the account's own functions it tells none of Snowflake's."""
+    """SHOW of one of the kinds that are only there; it lists none of Snowflake's own functions."""
 
     def show(session: Session, tokens: Tokens) -> Rows:
         found = session.account.catalog.beside[kind]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from snowpipe_sandbox.snowflake import errors, result
+from snowpipe_sandbox.snowflake.catalog import Table
 from snowpipe_sandbox.snowflake.commands import beside, grant_targets
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
-from snowpipe_sandbox.snowflake.catalog import Table
 from snowpipe_sandbox.snowflake.grammar.tokens import Token, Tokens, tokenize
 from snowpipe_sandbox.snowflake.result import Result
 
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
 
 DONE = "Statement executed successfully."
-KINDS = ("DATABASE", "SCHEMA", "WAREHOUSE", "INTEGRATION", "STORAGE", "FILE", "STAGE", "PIPE", "STREAM", "TASK")
+KINDS = (
+    "DATABASE",
+    "SCHEMA",
+    "WAREHOUSE",
+    "INTEGRATION",
+    "STORAGE",
+    "FILE",
+    "STAGE",
+    "PIPE",
+    "STREAM",
+    "TASK",
+)
 """First words of what an ALTER can tag here, beside tables and views."""
 
 
@@ -65,7 +77,7 @@ def _check(session: Session, tokens: Tokens) -> None:
 def alter(session: Session, text: str) -> Result | None:
     """ALTER … SET TAG and UNSET TAG, of a column too; None for any other ALTER."""
     words = [token.value for token in tokenize(text) if token.kind in ("word", "symbol")]
-    if not any(pair in (("SET", "TAG"), ("UNSET", "TAG")) for pair in zip(words, words[1:], strict=False)):
+    if not any(pair in (("SET", "TAG"), ("UNSET", "TAG")) for pair in pairwise(words)):
         return None
     if words[1] not in (*KINDS, "TABLE", "VIEW"):
         raise errors.not_emulated(f"tags of a {words[1].lower()}")
