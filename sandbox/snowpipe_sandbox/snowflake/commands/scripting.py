@@ -21,9 +21,9 @@ from snowpipe_sandbox.snowflake.result import Result
 if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
 
-RUN = tuple(
-    ["ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "COPY", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"]
-)
+RUN = {"ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "COPY", "INSERT", "UPDATE", "DELETE", "MERGE"} | {
+    "TRUNCATE"
+}
 """First words of the statements a block may run here."""
 
 
