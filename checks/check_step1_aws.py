@@ -22,7 +22,7 @@ from runbook.facts.whose import kept_folders
 from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unreadable
 from runbook.policies.held import Key, Policy, Role, RolePolicies
 from runbook.policies.judging import judged
-from runbook.policies.refusals import Refusal, conditional, key_refuses, refusals
+from runbook.policies.refusals import Refusal, conditional, key_names_the_role, key_refuses, refusals
 from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
@@ -245,7 +245,10 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
     for name, arn in arns.items():
         bucket = settings.aws.bucket_named(name)
         asked = decrypting(arn, settings, bucket.region)
-        if bucket.kms_key_arn != arn and not any(judged(text, asked) is not False for text in held):
+        if bucket.kms_key_arn == arn or any(judged(text, asked) is not False for text in held):
+            continue
+        key = facts.key(name) if not bucket.kms_key_arn else None  # else it is the settings' that is read
+        if key is None or not key_names_the_role(key, settings):
             wanted[name] = bucket.kms_key_arn
     keys = ", ".join(settings.aws.key_of(name, "kms_key_arn") for name in wanted)
     mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))

@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_eval
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook.policies.access import NEEDED, carried, decrypting, reader_of, requests, requests_of
 from runbook.policies.documents import Document, statements
@@ -96,6 +96,15 @@ def key_refuses(key: Key, settings: Settings) -> list[str]:
         if row.get("Effect") == "Deny" and takes(row, asked, who)
     ]
     return denying or ["no statement lets the role decrypt"]
+
+
+def key_names_the_role(key: Key, settings: Settings) -> bool:
+    """Whether the key's policy lets the role itself decrypt, which is enough without a policy of the role's.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
+    """
+    alone = replace(reader_of(settings), account=frozenset())
+    return judged(key.policy, decrypting(key.arn, settings, region_of_key(key.arn)), alone) is not False
 
 
 def key_conditions(key: Key, settings: Settings) -> list[Refusal]:

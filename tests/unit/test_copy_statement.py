@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import is_read_alike, read, without_pattern
+from runbook.facts.copy_statement import is_read_alike, read, told_apart, without_pattern
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
@@ -168,3 +168,21 @@ def test_a_string_is_read_with_its_escapes(written: str, meant: str) -> None:
     """As https://docs.snowflake.com/en/sql-reference/data-types-text has them."""
     copy = read(f"COPY INTO T FROM @ST FILE_FORMAT = (TYPE = CSV NULL_IF = {written})", D, S)
     assert copy.options["NULL_IF"] == meant
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (".*[.]json", r".*\.csv$", True),
+        (".*orders.*[.]csv", ".*items.*[.]csv", False),
+        (".*[.]gz", ".*[.]json[.]gz", False),
+        (".*[.](json|csv)", ".*[.]txt", False),
+        (r".*\d", ".*x", False),
+        (".*", ".*[.]csv", False),
+        ("", "", False),
+        (".*a", "", False),
+    ],
+)
+def test_two_patterns_are_told_apart_by_their_endings_alone(one, other, apart):
+    assert told_apart(one, other) is apart
+    assert told_apart(other, one) is apart

@@ -146,3 +146,31 @@ def test_a_file_that_no_rule_told_of_is_no_advice_but_a_failure() -> None:
     known = changed(replace(PLAIN, announced="put alone"))
     known.known["listing", "events"] = Listing((*listing.files, parts))
     assert judged(known)["step5.rule-covers-the-stream[events]"].startswith("failed")
+
+
+def test_a_role_without_a_policy_reads_where_the_buckets_own_lets_it_in() -> None:
+    """In one account the bucket's policy is enough (test: what Snowflake answers, it reads)."""
+    role = {"AWS": sound.facts_of(PLAIN).known["role"].arn}
+    rows = [
+        {"Effect": "Allow", "Principal": role, "Action": "s3:GetObject*", "Resource": f"{sound.B}/*"},
+        {"Effect": "Allow", "Principal": role, "Action": "s3:ListBucket", "Resource": sound.B},
+    ]
+    facts = changed(PLAIN, role_policies=RolePolicies({}), bucket_policy={"Statement": rows})
+    assert red(facts) == {}
+    shut = changed(PLAIN, role_policies=RolePolicies({}), reading=REFUSED)
+    (cause,) = check(shut, deep=True).root_causes
+    assert cause.id == "step1.policy-lets-snowflake-read"
+
+
+def test_a_key_whose_own_policy_names_the_role_needs_no_policy_of_the_roles() -> None:
+    shape = replace(PLAIN, key=sound.KEY, policy="as published")
+    role = sound.facts_of(PLAIN).known["role"].arn
+    named = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "kms:Decrypt", "Resource": "*"}
+    root = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"}
+    rows = [*sound.POLICIES["as published"], sound.allow("s3:GetBucketLocation", sound.B)]
+    held = RolePolicies({"p": {"Statement": rows}})
+    assert (
+        red(changed(shape, role_policies=held, key=Key(sound.KEY, "Enabled", {"Statement": [named]}))) == {}
+    )
+    facts = changed(shape, role_policies=held, key=Key(sound.KEY, "Enabled", {"Statement": [root]}))
+    assert "step1.role-may-decrypt" in red(facts)

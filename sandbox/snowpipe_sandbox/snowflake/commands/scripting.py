@@ -1,7 +1,8 @@
 """A Snowflake Scripting block: IF … THEN RETURN '…'; END IF, statements, RETURN '…'; and EXECUTE IMMEDIATE.
 
 A block is run by EXECUTE IMMEDIATE, or stands as it is, as worksheets have it. Variables, loops, handlers
-and everything else of the language are refused. A statement that fails ends the block; the error keeps its number.
+and everything else of the language are refused. A statement that fails ends the block; the error keeps its
+number.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/execute-immediate,
 https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks,
