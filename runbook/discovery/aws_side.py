@@ -117,7 +117,10 @@ def _role(facts: Facts, found: Described) -> None:
     if facts.settings.snowflake.without_integration:
         return
     if facts.role is None or facts.policy is None:
-        found.differs.append("the integration's role is not there, or holds no policy")
+        found.differs.append("the integration's role is not there")
+        return
+    if not facts.policy.document["Statement"]:
+        found.differs.append("the integration's role holds no policy: only the bucket's own can let it read")
         return
     more = excessive(facts.policy.document, facts.settings)
     if more:

@@ -14,7 +14,7 @@ from runbook.discovery.described import Described
 from runbook.discovery.differences import differences, file_column_statements
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
-from runbook.facts.copy_statement import CopyStatement, read
+from runbook.facts.copy_statement import CopyStatement, read, told_apart
 from runbook.facts.found_format import described, format_of
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
@@ -209,7 +209,7 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
                 "rows name a file and not its bucket"
             )
         overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
-        if overlap and found.table == other.table:
+        if overlap and found.table == other.table and not told_apart(found.copy.pattern, other.copy.pattern):
             return f"it reads the same folder into the same table as {other.name}"
     return ""
 

@@ -1,10 +1,12 @@
 """Pipes elsewhere in the account, as far as the role sees them: what they read and into which table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
-from runbook.facts.copy_statement import read
+from runbook.facts.copy_statement import read, told_apart
 from runbook.facts.snowflake import ask, pipe_status
 from runbook.settings import Identifier, QualifiedName, joined
 
@@ -17,8 +19,8 @@ class OtherPipe:
     every pipe has its own load history.
     Source: https://docs.snowflake.com/en/user-guide/data-load-snowpipe-intro
 
-    ``stopped``: it loads nothing unless somebody forces it, as the pipe of a cloned schema; asked only of
-    those that would repeat a stream.
+    ``stopped``: it loads nothing unless somebody forces or calls it, as the pipe of a cloned schema and one
+    without AUTO_INGEST; its state is asked only where it would repeat a stream.
     """
 
     name: QualifiedName
@@ -31,7 +33,7 @@ def other_pipes(reader: Reader) -> tuple[OtherPipe, ...]:
     streams = reader.settings.streams
     ours = {stream.pipe for stream in streams}
     rows = ask(lambda: reader.sql("SHOW PIPES IN ACCOUNT"), "The account's pipes", "MONITOR EXECUTION") or []
-    theirs = [(_name(row), str(row["definition"])) for row in rows if _name(row) not in ours]
+    theirs = [(_name(row), row) for row in rows if _name(row) not in ours]
     if not theirs:
         return ()
     stages = (
@@ -39,21 +41,23 @@ def other_pipes(reader: Reader) -> tuple[OtherPipe, ...]:
     )
     urls = {_name(row): str(row["url"]) for row in stages}
 
-    def seen(pipe: QualifiedName, definition: str) -> OtherPipe:
-        copy = read(definition, pipe.database, pipe.schema)
+    def seen(pipe: QualifiedName, row: Mapping[str, Any]) -> OtherPipe:
+        copy = read(str(row["definition"]), pipe.database, pipe.schema)
         url = urls.get(copy.stage, "") if copy.stage else ""
         repeats = frozenset(
             stream.name
             for stream in streams
             # its files lie where the settings say and, where those are wrong, where its stage says
             if copy.table == stream.table
+            and not told_apart(copy.pattern, stream.found.pattern if stream.found else "")
             and any(
                 _meet(url and joined(url, copy.path), own) for own in (stream.url, urls.get(stream.stage, ""))
             )
         )
-        return OtherPipe(pipe, repeats, stopped=bool(repeats) and _is_stopped(reader, pipe))
+        waits = not row["notification_channel"]
+        return OtherPipe(pipe, repeats, stopped=bool(repeats) and (waits or _is_stopped(reader, pipe)))
 
-    return tuple(seen(pipe, definition) for pipe, definition in theirs)
+    return tuple(seen(pipe, row) for pipe, row in theirs)
 
 
 def _meet(one: str, other: str) -> bool:

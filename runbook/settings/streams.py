@@ -123,13 +123,15 @@ class Stream:
     def takes(self, key: str) -> bool:
         """Whether the pipe is meant to load the object: by suffix, by PATTERN, and no empty folder mark.
 
-        A pipe's PATTERN is matched with what comes behind stage and path.
+        A pipe's PATTERN is matched with what comes behind the stage's own URL; the path that the COPY
+        writes behind the stage is part of it: of ``@s/path2/`` on ``s3://b/path1/``, ``path2/`` and the name.
         Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
         """
         if not key.endswith(self.suffix) or key.endswith("/"):
             return False
         pattern = self.found.pattern if self.found else ""
-        return not pattern or re.fullmatch(pattern, self.name_of(key)) is not None
+        left = f"{self.url.removesuffix(self.prefix)}{key}".removeprefix(self.stage_url).removeprefix("/")
+        return not pattern or re.fullmatch(pattern, left) is not None
 
     @property
     def names_a_format(self) -> bool:

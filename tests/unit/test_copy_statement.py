@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import beyond, is_read_alike, read, without_pattern
+from runbook.facts.copy_statement import beyond, is_read_alike, read, told_apart, without_pattern
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
@@ -217,3 +217,21 @@ def test_what_loads_otherwise_is_seen(before, after):
 @given(texts, texts)
 def test_whatever_is_written_can_be_spelled(one, other):
     assert beyond(f"COPY INTO T FROM @ST {one} ({other}") == beyond(f"copy into T FROM @ST {one} ({other}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (".*[.]json", r".*\.csv$", True),
+        (".*orders.*[.]csv", ".*items.*[.]csv", False),
+        (".*[.]gz", ".*[.]json[.]gz", False),
+        (".*[.](json|csv)", ".*[.]txt", False),
+        (r".*\d", ".*x", False),
+        (".*", ".*[.]csv", False),
+        ("", "", False),
+        (".*a", "", False),
+    ],
+)
+def test_two_patterns_are_told_apart_by_their_endings_alone(one, other, apart):
+    assert told_apart(one, other) is apart
+    assert told_apart(other, one) is apart

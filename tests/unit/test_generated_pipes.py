@@ -50,7 +50,12 @@ FILLS = (
     "EVENTS FROM {at} MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE",
     "EVENTS FROM {at} MATCH_BY_COLUMN_NAME = 'CASE_SENSITIVE' INCLUDE_METADATA = (SRC = METADATA$FILENAME)",
 )
-PATTERNS = ("", " PATTERN = '.*[.]gz'", " pattern='[ab]?/?[0-9][.](json[.])?gz'", " PATTERN = $$.*\\.gz$$")
+PATTERNS = (
+    "",
+    " PATTERN = '.*[.]gz'",
+    " pattern='events/[ab]?/?[0-9][.](json[.])?gz'",
+    " PATTERN = $$.*\\.gz$$",
+)
 STAGES = ("@ST/events/", "@RAW.APP.ST/events/", '@"RAW"."APP"."ST"/events/', "'@ST/events/'")
 
 

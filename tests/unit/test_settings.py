@@ -471,3 +471,16 @@ def test_one_slash_stands_between_a_stage_and_the_path_behind_it(url: str, path:
     stream = _others(p={"prefix": prefix, "found": {"stage_url": url, "path": path}}).streams[0]
     assert stream.url == f"s3://snowplow-sandbox/{prefix}"
     assert stream.name_of(f"{prefix}/a.gz") == "/a.gz"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "takes"),
+    [("b/a[.]gz", True), (".*/a[.]gz", True), (".*b/.*", True), ("a[.]gz", False), ("in/b/a[.]gz", False)],
+)
+@pytest.mark.parametrize("url", ["s3://snowplow-sandbox/in/", "s3://snowplow-sandbox/in"])
+def test_a_pipes_pattern_sees_what_is_behind_the_stage_its_own_path_too(
+    url: str, pattern: str, takes: bool
+) -> None:
+    found = {"stage_url": url, "path": "b/", "pattern": pattern}
+    stream = _others(p={"prefix": "in/b/", "found": found}).streams[0]
+    assert stream.takes("in/b/a.gz") is takes

@@ -196,3 +196,17 @@ def test_two_conditions_on_the_external_id_of_which_one_is_not_met() -> None:
         "step3.trust-external-id",
         f"Null true, StringEquals {sound.EXTERNAL_ID}",
     )
+
+
+def test_a_role_without_a_policy_reads_where_the_buckets_own_lets_it_in() -> None:
+    """In one account the bucket's policy is enough (test: what Snowflake answers, it reads)."""
+    role = {"AWS": sound.facts_of(PLAIN).known["role"].arn}
+    rows = [
+        {"Effect": "Allow", "Principal": role, "Action": "s3:GetObject*", "Resource": f"{sound.B}/*"},
+        {"Effect": "Allow", "Principal": role, "Action": "s3:ListBucket", "Resource": sound.B},
+    ]
+    facts = changed(PLAIN, role_policies=RolePolicies({}), bucket_policy={"Statement": rows})
+    assert red(facts) == {}
+    shut = changed(PLAIN, role_policies=RolePolicies({}), reading=REFUSED)
+    (cause,) = check(shut, deep=True).root_causes
+    assert cause.id == "step1.policy-lets-snowflake-read"

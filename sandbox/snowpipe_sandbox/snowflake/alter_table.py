@@ -31,6 +31,8 @@ def alter(session: Session, statement: exp.Alter) -> Result:
         if statement.args.get("exists") and error.errno == 2003:
             return result.status(DONE)
         raise
+    if table.temporary:
+        raise errors.not_emulated("ALTER of a temporary table")
     with session.account.lock:
         session.account.privileges.require_ownership(session.role, table)
     session.commit()

@@ -3,11 +3,14 @@
 A stage remembers its integration's id and a pipe its stage's and format's id, never their names:
 replacing an object gives the name a new id and leaves everything that knew the old one without it
 (sources: Snowflake §1.1, §1.4, §8.3).
+
+Longer than 400 lines: every kind of object, a dataclass each.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,6 +78,17 @@ class User:
     def put(self, given: dict[str, Any]) -> None:
         """Set properties; of a password only that there is one."""
         self.properties |= {name: "" if name == "PASSWORD" else str(value) for name, value in given.items()}
+
+
+@dataclass(slots=True)
+class Monitor:
+    """A resource monitor: its options as written, and its triggers' shares by what they do."""
+
+    name: str
+    owner: str
+    created_on: datetime
+    given: dict[str, Any]
+    triggers: dict[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -245,6 +259,15 @@ class Table(SchemaObject):
     temporary: bool = False
     """Of one session: it is not in the catalog, and hides what has its name there."""
     secure: bool = False
+    of_a_stream: bool = False
+    """A view whose query names a stream, which it cannot be asked for here."""
+    refreshed: dict[str, Any] | None = None
+    """Of a dynamic table: its options as written."""
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it holds no rows of its own: a view, a materialized one, a dynamic table."""
+        return self.kind != "TABLE"
 
     @property
     def lies_at(self) -> Name:
@@ -304,6 +327,22 @@ class Task(SchemaObject):
     predecessors: list[Name]
     options: dict[str, Any]
     started: bool = False
+
+
+@dataclass(slots=True)
+class Beside(SchemaObject):
+    """A procedure, function, policy, tag or alert: it is there, and nothing here runs or applies it.
+
+    The name of what is called ends with its arguments' types: ``P(NUMBER)``.
+    """
+
+    kind: str
+    given: dict[str, Any]
+
+    @property
+    def called(self) -> str:
+        """Its name without the types."""
+        return self.name.partition("(")[0]
 
 
 STAGE_WAS_ALTERED = "(altered)"
@@ -366,6 +405,7 @@ class Catalog:
         self.databases: dict[str, Database] = {}
         self.schemas: dict[tuple[str, str], Schema] = {}
         self.warehouses: dict[str, Warehouse] = {}
+        self.monitors: dict[str, Monitor] = {}
         self.integrations: dict[str, Integration] = {}
         self.notifications: dict[str, NotificationIntegration] = {}
         self.file_formats: Objects[FileFormat] = Objects()
@@ -374,6 +414,7 @@ class Catalog:
         self.pipes: Objects[Pipe] = Objects()
         self.streams: Objects[Stream] = Objects()
         self.tasks: Objects[Task] = Objects()
+        self.beside: dict[str, Objects[Beside]] = defaultdict(Objects)
         self.dropped_pipes: list[Pipe] = []
         self.pipe_execution_paused: bool | None = None
 

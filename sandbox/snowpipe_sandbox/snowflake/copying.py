@@ -141,7 +141,7 @@ def compile_statement(
         projection=projection,
         options=options,
         on_error=statement.on_error or _of_the_stage(stage, default_on_error) or default_on_error,
-        table=duckdb_name(table.full_name),
+        table=duckdb_name(table.lies_at),
         table_name=table.name,
         column_names=[column.name for column in columns],
         timezone=timezone,

@@ -12,6 +12,7 @@ Longer than 400 lines: the life of a pipe's queue.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterable
@@ -143,13 +144,12 @@ class PipeService:
         start = compiled.prefix + (prefix or "")
         sent: list[tuple[str, str]] = []
         for file in role.list(compiled.stage.bucket, start):
-            remainder = file.key[len(compiled.prefix) :]
-            if file.last_modified <= since or not self._matches(compiled, remainder):
+            if file.last_modified <= since or not _taken(compiled.pattern, compiled.stage, file.key):
                 continue
             if self._account.history.copy_verdict(compiled.table.id, file) == "loaded":
                 continue
             if self._enqueue(pipe, file.bucket, file.key, file.size, now):
-                sent.append((remainder, "SENT"))
+                sent.append((file.key[len(compiled.prefix) :], "SENT"))
         self._start()
         self._wake.set()
         return REFRESH_COLUMNS, sent
@@ -275,13 +275,8 @@ class PipeService:
             return
         state.last_forwarded = now
         state.last_forwarded_path = created.path
-        pattern = java_pattern(pipe.copy.pattern)
-        if pattern is None or pattern.fullmatch(created.key[len(prefix) :]):
+        if _taken(java_pattern(pipe.copy.pattern), stage, created.key):
             self._enqueue(pipe, created.bucket, created.key, created.size, now)
-
-    @staticmethod
-    def _matches(compiled: Compiled, remainder: str) -> bool:
-        return compiled.pattern is None or compiled.pattern.fullmatch(remainder) is not None
 
     def _enqueue(self, pipe: Pipe, bucket: str, key: str, size: int, now: datetime) -> bool:
         """Claim a file for the pipe, unless it has it already."""
@@ -486,6 +481,17 @@ class PipeService:
             state.fail_storage(str(getattr(refused, "message", refused)), self._account.clock.now())
         else:
             state.storage_error = None
+
+
+def _taken(pattern: re.Pattern[str] | None, stage: Stage, key: str) -> bool:
+    """Whether a pipe's PATTERN takes a file: what is left of its key behind the stage's own path.
+
+    The path that the COPY writes behind the stage is not cut off: of ``@s/path2/`` on ``s3://b/path1/`` the
+    pattern sees ``path2/`` and the file's name. That a slash does not begin it, where the stage's URL ends
+    without one, is inferred. Source: https://docs.snowflake.com/en/sql-reference/sql/create-pipe
+    """
+    left = key[len(stage.path) :].removeprefix("/")
+    return pattern is None or pattern.fullmatch(left) is not None
 
 
 def _begun(

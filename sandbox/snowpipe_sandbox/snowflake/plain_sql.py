@@ -350,8 +350,8 @@ def change(session: Session, statement: exp.Expression) -> Result:
     target = _target(statement)
     with prepared(session, statement) as ready:
         table = relations.use_table(session, _target(ready) or target, *_privileges(ready))
-        if table.kind == "VIEW":
-            raise errors.not_emulated("changing rows through a view")
+        if table.is_query:
+            raise errors.not_emulated(f"changing rows through a {table.kind.lower()}")
         parts = translated(ready)
         if not isinstance(ready, exp.Insert) or ready.args.get("overwrite"):
             session.account.locks.acquire(session, table.id)

@@ -17,6 +17,7 @@ from typing import Any
 from snowpipe_sandbox.clock import Clock
 from snowpipe_sandbox.snowflake import errors
 from snowpipe_sandbox.snowflake.catalog import (
+    Beside,
     Catalog,
     Database,
     FileFormat,
@@ -69,11 +70,19 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     ),
     "TABLE": ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES"),
     "VIEW": ("SELECT", "REFERENCES"),
+    "MATERIALIZED VIEW": ("SELECT", "REFERENCES"),
+    "DYNAMIC TABLE": ("SELECT", "MONITOR", "OPERATE"),
     "STAGE": ("USAGE",),
     "FILE FORMAT": ("USAGE",),
     "PIPE": ("MONITOR", "OPERATE", "APPLYBUDGET"),
     "STREAM": ("SELECT",),
     "TASK": ("MONITOR", "OPERATE"),
+    "PROCEDURE": ("USAGE",),
+    "FUNCTION": ("USAGE",),
+    "MASKING POLICY": ("APPLY",),
+    "ROW ACCESS POLICY": ("APPLY",),
+    "TAG": ("APPLY", "READ"),
+    "ALERT": ("MONITOR", "OPERATE"),
     "INTEGRATION": ("USAGE",),
     "WAREHOUSE": ("USAGE", "MODIFY", "MONITOR", "OPERATE"),
 }
@@ -161,7 +170,7 @@ class FutureGrant:
 
 def kind_of(target: Owned) -> str:
     """The kind of object as GRANT writes it."""
-    if isinstance(target, Table):
+    if isinstance(target, Table | Beside):
         return target.kind
     kinds: list[tuple[type[Any], str]] = [
         (Database, "DATABASE"),
@@ -389,6 +398,7 @@ class Privileges:
             catalog.pipes,
             catalog.streams,
             catalog.tasks,
+            *catalog.beside.values(),
         ]
         for group in groups:
             yield from group

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -22,8 +22,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from snowpipe_sandbox.snowflake import conversions, engine, errors
-from snowpipe_sandbox.snowflake.catalog import TableColumn
+from snowpipe_sandbox.snowflake import coercion, conversions, engine, errors, load_errors
+from snowpipe_sandbox.snowflake.catalog import Table, TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.formats import FormatOptions
@@ -346,6 +346,8 @@ def _source(
     for found in list(holder.find_all(exp.Func)):
         if type(found).__name__.startswith("Current"):
             raise errors.not_emulated(f"{found.sql(dialect='snowflake')} in a COPY transformation")
+    if options.type == "CSV":
+        coercion.coerce(holder, [_texts(fields)])
     _name_tries(holder)
     strict = holder.find(exp.Cast, exp.ParseJSON, exp.ToNumber, exp.Anonymous, exp.Func) is not None
     try:
@@ -361,6 +363,12 @@ def _source(
         strict=strict,
         text=item.sql(dialect="snowflake")[:100],
     )
+
+
+def _texts(fields: Sequence[int]) -> Table:
+    """A delimited file's fields as what their types are known by: texts."""
+    columns = [TableColumn(f"c{n}", f"VARCHAR({load_errors.MAX_VARCHAR})") for n in sorted({*fields})]
+    return Table(0, "", "", "batch", "", datetime.min.replace(tzinfo=UTC), columns=columns)
 
 
 def _name_fields(holder: exp.Expression, statement: CopyStatement, options: FormatOptions) -> list[int]:

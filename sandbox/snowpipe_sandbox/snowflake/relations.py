@@ -87,6 +87,8 @@ def use_table(session: Session, table: exp.Table, *privileges: str) -> Table:
     Raises 2003 (not there, or not visible), 3001 (visible, not allowed), 090105 or 090106 (no context).
     """
     found = find(session, parts(table))
+    if found.of_a_stream:
+        raise errors.not_emulated("reading a stream, through a view")
     with session.account.lock:
         session.account.privileges.require(session.role, found, *privileges)
     write_name(table, found.lies_at, found.name)
@@ -156,7 +158,7 @@ def row_count(session: Session, table: Table) -> int:
     """The rows a table has now."""
     with closing(session.account.engine.cursor()) as cursor:
         try:
-            rows = cursor.execute(f"SELECT count(*) FROM {duckdb_name(table.full_name)}").fetchall()
+            rows = cursor.execute(f"SELECT count(*) FROM {duckdb_name(table.lies_at)}").fetchall()
         except duckdb.CatalogException:  # dropped by somebody this moment
             return 0
     return int(rows[0][0])

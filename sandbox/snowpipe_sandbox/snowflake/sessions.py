@@ -203,8 +203,9 @@ class Session:
         with self.lock:
             self.rollback()
             with suppress(duckdb.Error):  # its schema may be gone
-                for view in self.temporary:
-                    self.duck.execute(f"DROP VIEW IF EXISTS {duckdb_name(view.lies_at)}")
+                for each in self.temporary:
+                    kind = "VIEW" if each.is_query else "TABLE"
+                    self.duck.execute(f"DROP {kind} IF EXISTS {duckdb_name(each.lies_at)}")
             if self._duck is not None:
                 self._duck.close()
                 self._duck = None

@@ -218,4 +218,6 @@ def access(text: str) -> Access:
         return "write" if "SYSTEM$PIPE_FORCE_RESUME" in text.upper() and first == "SELECT" else "read"
     if first == "ALTER" and second == "SESSION":
         return "read"
+    if first == "BEGIN" and scripting.is_block(text):
+        return "write"
     return "read" if first in ("BEGIN", "START", "COMMIT", "ROLLBACK") else "write"

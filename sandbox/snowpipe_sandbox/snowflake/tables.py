@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlglot import exp
@@ -17,7 +17,7 @@ from snowpipe_sandbox.snowflake import errors, functions, keys, plain_sql, relat
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
-from snowpipe_sandbox.snowflake.names import Name, duckdb_name
+from snowpipe_sandbox.snowflake.names import Name, duckdb_name, qualify
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -39,15 +39,18 @@ MAX_CHECKED = 16777216
 # --- CREATE
 
 
-def create(session: Session, statement: exp.Create) -> Result:
-    """CREATE [OR REPLACE] TABLE or VIEW. Raises not emulated for properties without an emulation."""
-    kind = str(statement.args["kind"]).upper()
+def create(
+    session: Session, statement: exp.Create, kind: str = "", refreshed: dict[str, Any] | None = None
+) -> Result:
+    """CREATE [OR REPLACE] TABLE or VIEW. Raises not emulated for properties without an emulation.
+
+    ``kind``: of a view that is more than one; ``refreshed``: what a dynamic table has beside its query.
+    """
+    kind = kind or str(statement.args["kind"]).upper()
     target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
     comment = _check_properties(statement)
     temporary = statement.find(exp.TemporaryProperty) is not None
-    if temporary and kind != "VIEW":
-        raise errors.not_emulated("CREATE TEMPORARY TABLE")
     here = session.temporary if temporary else session.account.catalog.tables
     existing = here.get(name)
     plain = not statement.args.get("replace")
@@ -59,6 +62,7 @@ def create(session: Session, statement: exp.Create) -> Result:
         raise errors.already_exists(str(name))
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)
+    of_a_stream = kind == "VIEW" and _stand_for_streams(session, statement.expression)
     columns, select_sql = _shape(session, statement)
     table = Table(
         session.account.catalog.next_id(),
@@ -72,6 +76,8 @@ def create(session: Session, statement: exp.Create) -> Result:
         keys=keys.written(statement.this.expressions if isinstance(statement.this, exp.Schema) else []),
         temporary=temporary,
         secure=statement.find(exp.SecureProperty) is not None,
+        of_a_stream=of_a_stream,
+        refreshed=refreshed,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -84,8 +90,38 @@ def create(session: Session, statement: exp.Create) -> Result:
         here.put(table)
         session.account.privileges.created(table)
     session.account.pipes.wake_all()
-    what = "View" if kind == "VIEW" else "Table"
+    what = "Table" if kind == "TABLE" else kind.capitalize()
     return result.status(f"{what} {name.name} successfully created.")
+
+
+def _stand_for_streams(session: Session, query: exp.Expression | None) -> bool:
+    """In a view's query put what has a stream's columns, and no rows, in place of each stream it names.
+
+    Source: https://docs.snowflake.com/en/user-guide/streams-intro (the metadata columns)
+    """
+    found = False
+    for table in [] if query is None else list(relations.named_tables(query)):
+        name = qualify(relations.parts(table), session, "SELECT")
+        with session.account.lock:
+            stream = session.account.catalog.streams.get(name)
+            if stream is None or session.account.catalog.tables.get(name) is not None:
+                continue
+            session.account.privileges.require(session.role, stream, "SELECT")
+        shown = table.alias or stream.name
+        metadata = (
+            ("METADATA$ACTION", "VARCHAR"),
+            ("METADATA$ISUPDATE", "BOOLEAN"),
+            ("METADATA$ROW_ID", "VARCHAR"),
+        )
+        more = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in metadata)
+        stands = exp.maybe_parse(
+            f"SELECT *, {more} FROM {duckdb_name(stream.source)} WHERE FALSE", dialect="snowflake"
+        )
+        table.replace(
+            exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
+        )
+        found = True
+    return found
 
 
 def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> Name:
@@ -127,7 +163,7 @@ def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], 
         source = relations.use_table(session, clone.this, "SELECT")
         if any(each.identity for each in source.columns):
             raise errors.not_emulated("CREATE TABLE … CLONE of a table with AUTOINCREMENT")
-        return list(source.columns), f"SELECT * FROM {duckdb_name(source.full_name)}"
+        return list(source.columns), f"SELECT * FROM {duckdb_name(source.lies_at)}"
     like = statement.find(exp.LikeProperty)
     if like is not None:
         return list(relations.use_table(session, like.this, "SELECT").columns), None
@@ -253,7 +289,7 @@ def all_or_nothing(session: Session, statements: Sequence[str]) -> None:
 
 def _create_sql(table: Table, select_sql: str | None) -> list[str]:
     name = duckdb_name(table.lies_at)
-    if table.kind == "VIEW":
+    if table.is_query:
         renamed = ", ".join(duckdb_name([each.name]) for each in table.columns)
         return [f"CREATE VIEW {name} ({renamed}) AS {select_sql}"]
     sequences = counted(table)
@@ -305,9 +341,9 @@ def default_sql(default: str) -> str:
 # --- DROP, TRUNCATE
 
 
-def drop(session: Session, statement: exp.Drop) -> Result:
+def drop(session: Session, statement: exp.Drop, kind: str = "") -> Result:
     """DROP TABLE or VIEW [IF EXISTS]: the table's load history goes with it, the pipe's stays."""
-    kind = str(statement.args["kind"]).upper()
+    kind = kind or str(statement.args["kind"]).upper()
     tables = statement.args.get("tables") or [statement.this]
     if len(tables) != 1:
         raise errors.syntax_error("unexpected ','.")
@@ -332,7 +368,7 @@ def drop(session: Session, statement: exp.Drop) -> Result:
 
 
 def _drop_sql(table: Table) -> str:
-    return f"DROP {'VIEW' if table.kind == 'VIEW' else 'TABLE'} {duckdb_name(table.lies_at)}"
+    return f"DROP {'VIEW' if table.is_query else 'TABLE'} {duckdb_name(table.lies_at)}"
 
 
 def forget(session: Session, table: Table, keep_grants_for: Table | None = None) -> None:
@@ -360,7 +396,7 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
         session.account.privileges.require(session.role, found, "TRUNCATE")
     session.account.locks.acquire(session, found.id)
     try:
-        sql = f"DELETE FROM {duckdb_name(found.full_name)}"
+        sql = f"DELETE FROM {duckdb_name(found.lies_at)}"
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
         found.altered_on = session.account.now()
         session.after_commit(lambda: session.account.history.truncate_table(found.id))

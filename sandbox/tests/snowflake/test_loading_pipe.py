@@ -139,6 +139,17 @@ class TestAnEventsWay:
         world.settle()
         assert count(world) == 1
 
+    def test_a_patterns_path_begins_behind_the_stage_and_not_behind_the_copys_own(self, world):
+        sub = PIPE.replace("@ST", "@ST/sub/")
+        world.pipe(sub + " PATTERN = 'sub/a[.]csv'")
+        world.pipe(sub + " PATTERN = 'a[.]csv'", name="NOT_BEHIND_IT")
+        world.notify()
+        world.put("in/sub/a.csv", GOOD)
+        world.settle()
+        assert count(world) == 1
+        later = "ALTER PIPE NOT_BEHIND_IT REFRESH"
+        assert world.sql(later) == []
+
     def test_two_pipes_on_one_path_each_load_the_file(self, piped):
         piped.pipe(PIPE, name="P2")
         piped.put("in/a.csv", GOOD)

@@ -371,7 +371,23 @@ def test_a_temporary_view_is_of_its_session_alone(sql, session_of):
     assert (other.one("SELECT a FROM D.PUBLIC.V"), sql.one("SELECT a FROM D.PUBLIC.V")) == (7, 2)
     sql("DROP VIEW IF EXISTS D.PUBLIC.V CASCADE")
     assert sql.errno("SELECT * FROM D.PUBLIC.V") == 2003
-    assert "not emulated" in str(sql.error("CREATE TEMPORARY TABLE D.PUBLIC.X (a INT)"))
+    other.connection.close()
+
+
+def test_a_temporary_table_is_of_its_session_and_hides_what_has_its_name(sql, session_of):
+    """https://docs.snowflake.com/en/user-guide/tables-temp-transient."""
+    other = session_of()
+    sql.run("CREATE DATABASE D", "CREATE TABLE D.PUBLIC.T AS SELECT 1 AS a")
+    sql("CREATE TEMPORARY TABLE D.PUBLIC.T AS SELECT a + 6 AS a FROM D.PUBLIC.T")
+    sql("CREATE TEMP TABLE D.PUBLIC.X (n INT AUTOINCREMENT, b VARCHAR)")
+    sql.run("INSERT INTO D.PUBLIC.X (b) VALUES ('p'), ('q')", "UPDATE D.PUBLIC.X SET b = 'r' WHERE n = 2")
+    assert (sql.one("SELECT a FROM D.PUBLIC.T"), other.one("SELECT a FROM D.PUBLIC.T")) == (7, 1)
+    assert sql("SELECT n, b FROM D.PUBLIC.X ORDER BY n") == [(1, "p"), (2, "r")]
+    shown = {row["name"]: row["kind"] for row in sql.dicts("SHOW TABLES IN SCHEMA D.PUBLIC")}
+    assert shown == {"T": "TEMPORARY", "X": "TEMPORARY"}
+    assert other.errno("SELECT * FROM D.PUBLIC.X") == 2003
+    sql.run("TRUNCATE TABLE D.PUBLIC.X", "DROP TABLE D.PUBLIC.T")
+    assert (sql.one("SELECT COUNT(*) FROM D.PUBLIC.X"), sql.one("SELECT a FROM D.PUBLIC.T")) == (0, 1)
     other.connection.close()
 
 

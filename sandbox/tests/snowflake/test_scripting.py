@@ -38,6 +38,16 @@ def test_dollars_quote_a_block_too(world: Any) -> None:
     assert world.sql("EXECUTE IMMEDIATE $$BEGIN RETURN 'it''s'; END$$") == [("it's",)]
 
 
+def test_a_block_stands_as_it_is_and_a_statement_may_be_a_text(world: Any) -> None:
+    assert world.sql("BEGIN\n  CREATE DATABASE AFTERWARDS;\n  RETURN 'made';\nEND;") == [("made",)]
+    world.sql("SET made = 'CREATE SCHEMA AFTERWARDS.S'")
+    world.sql("EXECUTE IMMEDIATE $made")
+    assert len(world.sql("SHOW SCHEMAS LIKE 'S' IN DATABASE AFTERWARDS")) == 1
+    assert world.sql("EXECUTE IMMEDIATE 'SELECT 1 AS A'") == [(1,)]
+    assert world.sql("BEGIN") == [("Statement executed successfully.",)]
+    world.sql("ROLLBACK")
+
+
 def test_a_statement_that_fails_ends_the_block_and_keeps_its_number(world: Any) -> None:
     """https://docs.snowflake.com/en/developer-guide/snowflake-scripting/exceptions"""
     with pytest.raises(
@@ -51,7 +61,6 @@ def test_a_statement_that_fails_ends_the_block_and_keeps_its_number(world: Any) 
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT 1",
         "BEGIN LET X := 1; RETURN X; END",
         "BEGIN RETURN 1; END",
         "DECLARE X INT; BEGIN RETURN 'a'; END",

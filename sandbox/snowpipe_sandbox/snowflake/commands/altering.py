@@ -9,14 +9,18 @@ from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
 from snowpipe_sandbox.snowflake.commands import (
+    beside,
     containers,
+    derived,
     file_formats,
     integrations,
+    monitors,
     pipes,
     roles,
     session_commands,
     stages,
     streams,
+    tagging,
     tasks,
     users,
 )
@@ -45,6 +49,9 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("ROLE",), roles.alter),
     (("ACCOUNT",), containers.alter_account),
     (("USER",), users.alter),
+    (("ALERT",), beside.alter_alert),
+    (("RESOURCE", "MONITOR"), monitors.alter),
+    (("DYNAMIC", "TABLE"), derived.alter_dynamic),
 ]
 DONE = "Statement executed successfully."
 
@@ -71,6 +78,9 @@ def comment(session: Session, tokens: Tokens) -> Result:
 
 def alter(session: Session, tokens: Tokens) -> Result:
     """ALTER of any kind; with IF EXISTS what is missing (or not visible) is not an error."""
+    tagged = tagging.alter(session, tokens.text)
+    if tagged is not None:
+        return tagged
     tokens.expect("ALTER")
     if tokens.take("SESSION"):
         return session_commands.alter_session(session, tokens)

@@ -36,7 +36,7 @@ def source_of(session: Session, tokens: Tokens) -> Schema | None:
     with session.account.lock:
         found = resolve.schema(session.account, session, parts)
         session.account.privileges.require(session.role, found, "USAGE")
-        if any(each.kind == "VIEW" for each in _inside(session.account.catalog.tables, found)):
+        if any(each.is_query for each in _inside(session.account.catalog.tables, found)):
             raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with views")
         catalog = session.account.catalog
         if any(column.identity for table in _inside(catalog.tables, found) for column in table.columns):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import duckdb
 
 from snowpipe_sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result
-from snowpipe_sandbox.snowflake.catalog import Database, Pipe, Schema, SchemaObject, Warehouse
-from snowpipe_sandbox.snowflake.commands import cloning
+from snowpipe_sandbox.snowflake.catalog import Database, Objects, Pipe, Schema, SchemaObject, Warehouse
+from snowpipe_sandbox.snowflake.commands import cloning, monitors
 from snowpipe_sandbox.snowflake.grammar import options
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import duckdb_name, quoted
@@ -38,6 +38,11 @@ WAREHOUSE_OPTIONS: dict[str, options.Reader] = {
     "MAX_CLUSTER_COUNT": options.value,
     "SCALING_POLICY": options.word,
     "STATEMENT_TIMEOUT_IN_SECONDS": lambda tokens: tokens.integer(),
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": options.value,
+    "MAX_CONCURRENCY_LEVEL": options.value,
+    "ENABLE_QUERY_ACCELERATION": options.boolean,
+    "QUERY_ACCELERATION_MAX_SCALE_FACTOR": options.value,
+    "RESOURCE_MONITOR": options.word,
     "COMMENT": options.string,
 }
 RESERVED = ("MEMORY", "SYSTEM", "TEMP", "SNOWFLAKE")
@@ -232,6 +237,7 @@ def _remove_schema(session: Session, found: Schema) -> None:
         *catalog.file_formats,
         *catalog.streams,
         *catalog.tasks,
+        *(each for group in catalog.beside.values() for each in group),
         *catalog.tables,
     ]
     for each in [each for each in objects if (each.database, each.schema) == inside]:
@@ -250,12 +256,13 @@ def _remove_object(session: Session, gone: SchemaObject) -> None:
         gone.dropped_on = account.now()
         catalog.dropped_pipes.append(gone)
         account.pipes.forget(gone)
-    groups = (
+    groups: tuple[Objects[Any], ...] = (
         catalog.pipes,
         catalog.stages,
         catalog.file_formats,
         catalog.streams,
         catalog.tasks,
+        *catalog.beside.values(),
         catalog.tables,
     )
     for group in groups:
@@ -345,6 +352,7 @@ def create_warehouse(session: Session, tokens: Tokens, mode: Mode) -> Result:
     account = session.account
     with account.lock:
         account.privileges.require_on_account(session.role, "CREATE WAREHOUSE")
+        monitors.check(session, given.get("RESOURCE_MONITOR", "NULL"))
         existing = account.catalog.warehouses.get(name)
         present = mode.present(session, existing)
         if present is not None:
@@ -385,6 +393,7 @@ def alter_warehouse(session: Session, tokens: Tokens) -> Result:
     given, unset = _set_or_unset(tokens, WAREHOUSE_OPTIONS, "WAREHOUSE")
     with session.account.lock:
         found = _warehouse(session, name, "MODIFY")
+        monitors.check(session, given.get("RESOURCE_MONITOR", "NULL"))
         if "COMMENT" in {*given, *unset}:
             found.comment = given.get("COMMENT", "")
         if "STATEMENT_TIMEOUT_IN_SECONDS" in {*given, *unset}:

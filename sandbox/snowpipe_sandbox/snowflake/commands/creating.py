@@ -10,14 +10,18 @@ from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
 from snowpipe_sandbox.snowflake.commands import (
+    beside,
     containers,
+    derived,
     file_formats,
     integrations,
+    monitors,
     notifications,
     pipes,
     roles,
     stages,
     streams,
+    tagging,
     tasks,
     users,
 )
@@ -70,6 +74,10 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
     (("WAREHOUSE",), containers.create_warehouse),
     (("ROLE",), roles.create),
     (("USER",), users.create),
+    (("RESOURCE", "MONITOR"), monitors.create),
+    (("DYNAMIC", "TABLE"), derived.create_dynamic),
+    (("MATERIALIZED", "VIEW"), derived.create_materialized),
+    *[(tuple(kind.split()), beside.creator(kind, read)) for kind, read in beside.READERS.items()],
 ]
 OR_ALTER = ("STAGE", "FILE", "PIPE", "DATABASE", "SCHEMA", "ROLE", "WAREHOUSE")
 TABLE_WORDS = ("TABLE", "TRANSIENT", "VIEW")
@@ -91,11 +99,18 @@ def _names_a_source(tokens: Tokens) -> bool:
 
 def create(session: Session, tokens: Tokens) -> Result:
     """CREATE of any kind; a table or view goes through sqlglot. What is not emulated is refused."""
+    plain = tagging.without(session, tokens.text)
+    if plain != tokens.text:
+        tokens = Tokens(plain)
     tokens.expect("CREATE")
     replace = tokens.take("OR", "REPLACE")
     or_alter = not replace and tokens.take("OR", "ALTER")
-    transient = tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE") else False
+    transient = (
+        tokens.take("TRANSIENT") if tokens.ahead(1).value in ("SCHEMA", "DATABASE", "DYNAMIC") else False
+    )
     is_temporary = tokens.next.value in TEMPORARY and tokens.ahead(1).value in ("TABLE", "VIEW")
+    if tokens.next.value == "SECURE" and tokens.ahead(1).value in (*beside.CALLED, "MATERIALIZED"):
+        tokens.advance()
     is_secure = tokens.next.value == "SECURE" and tokens.ahead(1).value == "VIEW"
     if (tokens.next.value in TABLE_WORDS or is_temporary or is_secure) and not or_alter:
         return _create_table(session, tokens.text)

@@ -9,9 +9,12 @@ from sqlglot import exp
 
 from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
 from snowpipe_sandbox.snowflake.commands import (
+    beside,
     containers,
+    derived,
     file_formats,
     integrations,
+    monitors,
     pipes,
     roles,
     stages,
@@ -43,6 +46,10 @@ KINDS: list[tuple[tuple[str, ...], Dropper]] = [
     (("WAREHOUSE",), containers.drop_warehouse),
     (("ROLE",), roles.drop),
     (("USER",), users.drop),
+    (("RESOURCE", "MONITOR"), monitors.drop),
+    (("DYNAMIC", "TABLE"), derived.dropper("DYNAMIC TABLE")),
+    (("MATERIALIZED", "VIEW"), derived.dropper("MATERIALIZED VIEW")),
+    *[(tuple(kind.split()), beside.dropper(kind)) for kind in beside.READERS],
 ]
 ALREADY = "Drop statement executed successfully ({name} already dropped)."
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, resolve
 from snowpipe_sandbox.snowflake.catalog import Database, Objects, Schema, SchemaObject
-from snowpipe_sandbox.snowflake.commands import roles
+from snowpipe_sandbox.snowflake.commands import beside, roles
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import qualify, quoted
@@ -38,6 +38,11 @@ PLURALS = {
     "STREAMS": "STREAM",
     "TASKS": "TASK",
     "SCHEMAS": "SCHEMA",
+    "PROCEDURES": "PROCEDURE",
+    "FUNCTIONS": "FUNCTION",
+    "ALERTS": "ALERT",
+    "MATERIALIZED": "MATERIALIZED VIEW",
+    "DYNAMIC": "DYNAMIC TABLE",
 }
 
 
@@ -85,7 +90,7 @@ def read_target(session: Session, tokens: Tokens) -> Target:
             schema(session, parts) if scope_kind == "SCHEMA" else database(session, parts[0])
         )
         return Target(None, kind, future=future, bulk=not future, scope=scope)
-    found = _object(session, tokens)
+    found = named(session, tokens)
     return Target(found, kind_of(found))
 
 
@@ -96,6 +101,8 @@ def _plural(tokens: Tokens) -> str:
     if word not in PLURALS:
         raise errors.not_emulated(f"grants on {word}")
     tokens.advance()
+    if " " in PLURALS[word]:
+        tokens.expect(PLURALS[word].partition(" ")[2] + "S")
     return PLURALS[word]
 
 
@@ -128,7 +135,8 @@ def schema(session: Session, parts: tuple[str, ...]) -> Schema:
     return found
 
 
-def _object(session: Session, tokens: Tokens) -> Owned:
+def named(session: Session, tokens: Tokens) -> Owned:
+    """The object that kind and name say next. Raises 2003."""
     catalog = session.account.catalog
     if tokens.take("DATABASE"):
         return database(session, tokens.identifier())
@@ -153,17 +161,26 @@ def _object(session: Session, tokens: Tokens) -> Owned:
 
 def _schema_object(session: Session, tokens: Tokens) -> SchemaObject:
     catalog = session.account.catalog
-    if tokens.take("FILE", "FORMAT"):
-        return _in_schema(session, catalog.file_formats, "File format", tokens)
-    if tokens.take("STAGE"):
-        return _in_schema(session, catalog.stages, "Stage", tokens)
-    if tokens.take("PIPE"):
-        return _in_schema(session, catalog.pipes, "Pipe", tokens)
-    if tokens.take("STREAM"):
-        return _in_schema(session, catalog.streams, "Stream", tokens)
-    if tokens.take("TASK"):
-        return _in_schema(session, catalog.tasks, "Task", tokens)
-    if tokens.take("TABLE") or tokens.take("VIEW") or _is_bare_name(tokens):
+    kinds: dict[str, Objects[Any]] = {
+        "FILE FORMAT": catalog.file_formats,
+        "STAGE": catalog.stages,
+        "PIPE": catalog.pipes,
+        "STREAM": catalog.streams,
+        "TASK": catalog.tasks,
+        "DYNAMIC TABLE": catalog.tables,
+        "MATERIALIZED VIEW": catalog.tables,
+        "TABLE": catalog.tables,
+        "VIEW": catalog.tables,
+    }
+    for kind, objects in kinds.items():
+        if tokens.take(*kind.split()):
+            shown = "Table" if objects is catalog.tables else kind.capitalize()
+            found: SchemaObject = _in_schema(session, objects, shown, tokens)
+            return found
+    for kind in beside.READERS:
+        if tokens.take(*kind.split()):
+            return beside.find(session, tokens, kind)
+    if _is_bare_name(tokens):
         return _in_schema(session, catalog.tables, "Table", tokens)
     if tokens.next.kind == "word" and not tokens.at_end:
         raise errors.not_emulated(f"grants on {tokens.next.value}")
@@ -195,6 +212,8 @@ def read_grantee(session: Session, tokens: Tokens, word: str) -> str:
     tokens.expect(word)
     if tokens.sees("DATABASE", "ROLE") or tokens.sees("SHARE"):
         raise errors.not_emulated(f"grants to a {tokens.next.value.lower()}")
+    if tokens.sees("USER") and not tokens.at_end and tokens.ahead(1).kind in ("word", "quoted"):
+        raise errors.not_emulated("privileges granted to a user")  # …/sql/grant-privilege-user
     tokens.take("ROLE")
     return roles.find(session, tokens.identifier()).name
 

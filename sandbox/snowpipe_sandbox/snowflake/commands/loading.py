@@ -17,6 +17,12 @@ def copy(session: Session, tokens: Tokens) -> Result:
     """COPY INTO <table>; unloading (COPY INTO @stage) is not emulated."""
     if tokens.sees("COPY", "INTO", "@") or (tokens.sees("COPY", "INTO") and tokens.ahead(2).kind == "string"):
         raise errors.not_emulated("COPY INTO <location>")
+    if (
+        tokens.sees("COPY", "INTO")
+        and tokens.ahead(2).value in ("S3", "GCS", "AZURE")
+        and tokens.ahead(3).value == ":"
+    ):
+        raise errors.not_emulated("COPY INTO <location>")  # a URL, which may stand without quotes
     if tokens.sees("COPY", "FILES"):
         raise errors.not_emulated("COPY FILES")
     statement = parse_copy(tokens.text)

@@ -1,7 +1,8 @@
-"""EXECUTE IMMEDIATE of a Snowflake Scripting block: IF … THEN RETURN '…'; END IF, statements, RETURN '…'.
+"""A Snowflake Scripting block: IF … THEN RETURN '…'; END IF, statements, RETURN '…'; and EXECUTE IMMEDIATE.
 
-Variables, loops, handlers and everything else of the language are refused. A statement that fails ends the
-block; the error keeps its number.
+A block is run by EXECUTE IMMEDIATE, or stands as it is, as worksheets have it. Variables, loops, handlers
+and everything else of the language are refused. A statement that fails ends the block; the error keeps its
+number.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/execute-immediate,
 https://docs.snowflake.com/en/developer-guide/snowflake-scripting/blocks,
@@ -10,7 +11,8 @@ https://docs.snowflake.com/en/developer-guide/snowflake-scripting/exceptions (wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, plain_sql, result
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -20,25 +22,49 @@ from snowpipe_sandbox.snowflake.result import Result
 if TYPE_CHECKING:
     from snowpipe_sandbox.snowflake.sessions import Session
 
-RUN = ("ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "COPY", "INSERT", "UPDATE", "DELETE", "MERGE")
+RUN = {"ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "COPY", "INSERT", "UPDATE", "DELETE", "MERGE"} | {
+    "TRUNCATE"
+}
 """First words of the statements a block may run here."""
 
 
 def execute(session: Session, tokens: Tokens) -> Result:
-    """EXECUTE IMMEDIATE '<block>'. What is not such a block is refused."""
+    """EXECUTE IMMEDIATE '<block or statement>'; of a statement the result is its own."""
     tokens.expect("EXECUTE")
     if not tokens.take("IMMEDIATE") or tokens.next.kind != "string":
         raise errors.not_emulated(" ".join(tokens.text.split()[:3]))
     text = tokens.string()
     tokens.end()
+    if not is_block(text):
+        return _statements().run(session, text, ())
+    return anonymous(session, text)
+
+
+def is_block(text: str) -> bool:
+    """Whether the text is a block, which is not the beginning of a transaction."""
+    first, second = [*islice((token.value for token in tokenize(text)), 2), ""][:2]
+    return first == "DECLARE" or (first == "BEGIN" and second not in _OF_A_TRANSACTION)
+
+
+_OF_A_TRANSACTION = ("<EOF>", ";", "TRANSACTION", "WORK", "NAME")
+
+
+def anonymous(session: Session, text: str) -> Result:
+    """Run a block; what it returns."""
     return Result(result.texts("anonymous block"), [(_block(session, text),)])
+
+
+def _statements() -> Any:
+    from snowpipe_sandbox.snowflake import statements
+
+    return statements
 
 
 def _block(session: Session, text: str) -> str | None:
     """What the block returns; None at its end."""
     parts = _parts(text)
     if not parts or parts[-1] != "END":
-        raise errors.not_emulated("EXECUTE IMMEDIATE of anything but a BEGIN … END block")
+        raise errors.not_emulated("a block of anything but BEGIN … END")
     if any(part.upper().split()[:1] == ["EXCEPTION"] for part in parts):
         raise errors.not_emulated("a block with EXCEPTION")
     at = 0
@@ -108,12 +134,10 @@ def _holds(session: Session, condition: str) -> bool:
 
 
 def _statement(session: Session, part: Tokens) -> None:
-    from snowpipe_sandbox.snowflake import statements
-
     if part.next.value not in RUN:
         raise errors.not_emulated(f"{part.next.text} in a block")
     try:
-        statements.run(session, part.text, ())
+        _statements().run(session, part.text, ())
     except SnowflakeError as error:
         raise SnowflakeError(
             error.errno,

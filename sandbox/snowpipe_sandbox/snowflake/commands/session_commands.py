@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from snowpipe_sandbox.snowflake import errors, result
+from snowpipe_sandbox.snowflake.commands import scripting
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar import options
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
@@ -168,14 +169,15 @@ def alter_session(session: Session, tokens: Tokens) -> Result:
 
 
 def begin(session: Session, tokens: Tokens) -> Result:
-    """BEGIN [WORK | TRANSACTION] [NAME x]; a scripting block is not emulated."""
+    """BEGIN [WORK | TRANSACTION] [NAME x], or a block of Snowflake Scripting."""
+    if scripting.is_block(tokens.text):
+        return scripting.anonymous(session, tokens.text)
     tokens.one_of("BEGIN", "START")
     tokens.take("WORK")
     tokens.take("TRANSACTION")
     if tokens.take("NAME"):
         tokens.identifier()
-    if not tokens.at_end:
-        raise errors.not_emulated("Snowflake Scripting")
+    tokens.end()
     session.begin()
     return result.status(DONE, result.TRANSACTION)
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from snowpipe_sandbox.snowflake import errors, relations, resolve, result
-from snowpipe_sandbox.snowflake.catalog import Objects, Schema, SchemaObject
+from snowpipe_sandbox.snowflake.catalog import Beside, Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
+    beside,
+    derived,
     file_formats,
     integrations,
     keys,
+    monitors,
     notifications,
     pipes,
     show_grants,
@@ -182,7 +185,7 @@ def _in_schemas(
     found: Iterable[SchemaObject] = (
         each
         for each in objects
-        if wanted.passes(each.name)
+        if wanted.passes(each.called if isinstance(each, Beside) else each.name)
         and wanted.database in (None, each.database)
         and wanted.schema in (None, each.schema)
         and session.account.privileges.sees(session.role, each)
@@ -243,7 +246,7 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             each.name,
             each.database,
             each.schema,
-            "TRANSIENT" if each.transient else "TABLE",
+            "TEMPORARY" if each.temporary else "TRANSIENT" if each.transient else "TABLE",
             each.comment,
             "",
             relations.row_count(session, each),
@@ -262,13 +265,13 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             None,
             "N",
             "N",
-            "N",
+            "Y" if each.refreshed is not None else "N",
             "N",
         )
 
     only_tables: Objects[Any] = Objects()
-    for each in session.account.catalog.tables:
-        if each.kind == "TABLE":
+    for each in (*session.account.catalog.tables, *session.temporary):
+        if each.kind in ("TABLE", "DYNAMIC TABLE"):
             only_tables.put(each)
     return TABLES_SHOWN, _in_schemas(session, tokens, only_tables, row)
 
@@ -513,6 +516,22 @@ def _tasks(session: Session, tokens: Tokens) -> Rows:
     return tasks.SHOWN, _in_schemas(session, tokens, session.account.catalog.tasks, tasks.show_row)
 
 
+def _beside(kind: str) -> Callable[[Session, Tokens], Rows]:
+    """SHOW of one of the kinds that are only there; it lists none of Snowflake's own functions."""
+
+    def show(session: Session, tokens: Tokens) -> Rows:
+        found = session.account.catalog.beside[kind]
+        return beside.SHOWN[kind], _in_schemas(session, tokens, found, beside.show_row)
+
+    return show
+
+
+def _monitors(session: Session, tokens: Tokens) -> Rows:
+    wanted = read_filter(session, tokens, scoped=False)
+    found = [row for row in monitors.rows(session) if wanted.passes(row[0])]
+    return monitors.SHOWN, found[: wanted.limit]
+
+
 VIEWS_SHOWN = [
     CREATED_ON,
     *result.texts("name", "reserved", "database_name", "schema_name", "owner", "comment", "text"),
@@ -524,13 +543,24 @@ VIEWS_SHOWN = [
 def _views(session: Session, tokens: Tokens) -> Rows:
     def row(each: Any) -> tuple[Any, ...]:
         place = (each.created_on, each.name, "", each.database, each.schema)
-        return (*place, each.owner, each.comment, "", str(each.secure).lower(), "false", "ROLE", "OFF")
+        materialized = str(each.kind == "MATERIALIZED VIEW").lower()
+        return (*place, each.owner, each.comment, "", str(each.secure).lower(), materialized, "ROLE", "OFF")
 
     only_views: Objects[Any] = Objects()
     for each in (*session.account.catalog.tables, *session.temporary):
-        if each.kind == "VIEW":
+        if each.kind in ("VIEW", "MATERIALIZED VIEW"):
             only_views.put(each)
     return VIEWS_SHOWN, _in_schemas(session, tokens, only_views, row)
+
+
+def _dynamic(session: Session, tokens: Tokens) -> Rows:
+    only_dynamic: Objects[Any] = Objects()
+    for each in session.account.catalog.tables:
+        if each.refreshed is not None:
+            only_dynamic.put(each)
+    return derived.SHOWN, _in_schemas(
+        session, tokens, only_dynamic, lambda each: derived.show_row(session, each)
+    )
 
 
 OBJECTS_SHOWN = [
@@ -547,10 +577,11 @@ https://docs.snowflake.com/en/release-notes/bcr-bundles/2025_01/bcr-1842 (is_ice
 
 def _objects(session: Session, tokens: Tokens) -> Rows:
     def row(each: Any) -> tuple[Any, ...]:
-        is_view = each.kind == "VIEW"
+        is_view = each.is_query
         rows = None if is_view else relations.row_count(session, each)
         place = (each.created_on, each.name, each.database, each.schema, each.kind, each.comment, "")
-        return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE", "N", "N")
+        dynamic = "Y" if each.refreshed is not None else "N"
+        return (*place, rows, None if is_view else 0, each.owner, "1", "ROLE", dynamic, "N")
 
     return OBJECTS_SHOWN, _in_schemas(session, tokens, session.account.catalog.tables, row)
 
@@ -567,6 +598,7 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("VIEWS",), _views),
     (("OBJECTS",), _objects),
     (("TABLES",), _tables),
+    (("DYNAMIC", "TABLES"), _dynamic),
     (("PRIMARY", "KEYS"), keys.primary),
     (("UNIQUE", "KEYS"), keys.unique),
     (("IMPORTED", "KEYS"), keys.imported),
@@ -577,4 +609,12 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("ROLES",), _roles),
     (("WAREHOUSES",), _warehouses),
     (("USERS",), _users),
+    (("RESOURCE", "MONITORS"), _monitors),
+    (("PROCEDURES",), _beside("PROCEDURE")),
+    (("USER", "PROCEDURES"), _beside("PROCEDURE")),
+    (("USER", "FUNCTIONS"), _beside("FUNCTION")),
+    (("MASKING", "POLICIES"), _beside("MASKING POLICY")),
+    (("ROW", "ACCESS", "POLICIES"), _beside("ROW ACCESS POLICY")),
+    (("TAGS",), _beside("TAG")),
+    (("ALERTS",), _beside("ALERT")),
 ]

@@ -115,7 +115,7 @@ def show_row(session: Session, stream: Stream) -> tuple[Any, ...]:
         stream.owner,
         stream.comment,
         str(stream.source),
-        "View" if table is not None and table.kind == "VIEW" else "Table",
+        "View" if table is not None and table.is_query else "Table",
         str(stream.source),
         "DELTA",
         "true" if gone else "false",

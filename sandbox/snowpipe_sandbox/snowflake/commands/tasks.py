@@ -16,6 +16,7 @@ from snowpipe_sandbox.snowflake.catalog import Task
 from snowpipe_sandbox.snowflake.grammar import options
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import quoted
+from snowpipe_sandbox.snowflake.parameters import SESSION
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ OPTIONS: dict[str, options.Reader] = {
     "SUCCESS_INTEGRATION": lambda tokens: options.name(tokens)[-1],
     "COMMENT": options.string,
     "FINALIZE": options.refused("FINALIZE"),
-}
+} | dict.fromkeys(SESSION.keys() - {"COMMENT"}, options.value)
+"""A task's own, and session parameters, which count for the session it runs in."""
 
 
 def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
