@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from runbook.facts.copy_columns import with_file_column
-from runbook.facts.copy_statement import CopyStatement, is_read_alike
+from runbook.facts.copy_statement import CopyStatement
 from runbook.facts.found_format import Format
+from runbook.facts.patterns import is_read_alike
 from runbook.kinds import KINDS, SNOWPLOWS
 from runbook.kinds.through import Through
 from runbook.settings import Identifier, QualifiedName

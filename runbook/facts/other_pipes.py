@@ -6,7 +6,8 @@ from typing import Any
 
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
-from runbook.facts.copy_statement import read, told_apart
+from runbook.facts.copy_statement import read
+from runbook.facts.patterns import told_apart
 from runbook.facts.snowflake import ask, pipe_status
 from runbook.settings import Identifier, QualifiedName, joined
 

@@ -5,8 +5,9 @@ from dataclasses import replace as replace_text
 from datetime import datetime
 
 from runbook.errors import Refused
-from runbook.facts.copy_statement import CopyStatement, is_read_alike, read, without_pattern
+from runbook.facts.copy_statement import CopyStatement, read, without_pattern
 from runbook.facts.objects import Pipe
+from runbook.facts.patterns import is_read_alike
 from runbook.plan import SqlChange
 from runbook.settings import Identifier, Settings, Stream
 from runbook.sql import literal, one_statement, written

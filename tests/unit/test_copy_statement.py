@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.facts.copy_statement import beyond, is_read_alike, read, told_apart, without_pattern
+from runbook.facts.copy_statement import beyond, read, without_pattern
+from runbook.facts.patterns import is_read_alike, told_apart
 from runbook.settings import Identifier, QualifiedName
 
 D, S = Identifier("D"), Identifier("S")
