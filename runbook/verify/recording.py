@@ -84,9 +84,9 @@ def recorded(
         _is_told_again(made, outcome, lambda again: again.results == outcome.results, "report it")
     else:
         made, text = renamed(found, reader.settings)
-        wanted = _said(outcome, text)
+        wanted = _said(outcome, text)  # a name may be a word of ours, such as `another`
         remedy = "--plain, which replaces no name, or report it"
-        _is_told_again(made, outcome, lambda again: _said(again, str) == wanted, remedy)
+        _is_told_again(made, outcome, lambda again: _said(again, text) == wanted, remedy)
     return made
 
 

@@ -35,7 +35,7 @@ def by_other_names(made: dict[str, Any]) -> dict[str, Any]:
         json.loads(json_of(recording.replayed(other))),
     )
     for one, two in zip(wanted["checks"], again["checks"], strict=True):
-        both = said(two, str), said(one, text)
+        both = said(two, text), said(one, text)  # a name may be a word of ours, such as `another`
         for key in both[0].keys() & both[1].keys():
             assert both[0][key] == both[1][key], f"{text(json.dumps(one))}\n{json.dumps(two)}"
     return other
