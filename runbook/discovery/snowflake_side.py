@@ -14,7 +14,7 @@ from runbook.discovery.described import Described
 from runbook.discovery.differences import differences, file_column_statements
 from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
-from runbook.facts.copy_statement import CopyStatement, read, told_apart
+from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.found_format import described, format_of
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
@@ -195,6 +195,8 @@ def _beside(
         not integration and found.bucket != first.bucket
     ):
         return ""
+    if not found.channel:
+        return "it does not load by itself (AUTO_INGEST is off)"
     return _in_the_way(found, taken) or found
 
 
@@ -209,7 +211,7 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
                 "rows name a file and not its bucket"
             )
         overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
-        if overlap and found.table == other.table and not told_apart(found.copy.pattern, other.copy.pattern):
+        if overlap and found.table == other.table:
             return f"it reads the same folder into the same table as {other.name}"
     return ""
 

@@ -64,6 +64,26 @@ MACROS = (
         CAST(load_epoch(x) AS DATE))""",
     "CREATE MACRO IF NOT EXISTS load_time(x) AS TRY_CAST(x AS TIME)",
     "CREATE MACRO IF NOT EXISTS load_json(x) AS CASE WHEN json_valid(x) THEN x::JSON END",
+    *(
+        f"CREATE MACRO IF NOT EXISTS load_is_{name}(x) AS json_type(x) IN ({kinds})"
+        for name, kinds in {
+            "object": "'OBJECT'",
+            "varchar": "'VARCHAR'",
+            "boolean": "'BOOLEAN'",
+            "integer": "'BIGINT', 'UBIGINT'",
+        }.items()
+    ),
+    "CREATE MACRO IF NOT EXISTS load_as_varchar(x) AS CASE WHEN json_type(x) = 'VARCHAR' THEN x ->> '$' END",
+    """CREATE MACRO IF NOT EXISTS load_as_integer(x) AS
+        CASE WHEN json_type(x) IN ('BIGINT', 'UBIGINT') THEN CAST(x AS DECIMAL(38, 0)) END""",
+    """CREATE MACRO IF NOT EXISTS load_as_boolean(x) AS
+        CASE WHEN json_type(x) = 'BOOLEAN' THEN CAST(x AS BOOLEAN) END""",
+    """CREATE MACRO IF NOT EXISTS load_array_to_string(x, between) AS
+        array_to_string(list_transform(json_extract_string(x, '$[*]'), e -> coalesce(e, '')), between)""",
+    "CREATE MACRO IF NOT EXISTS load_lpad(x, n, p := ' ') AS lpad(CAST(x AS VARCHAR), CAST(n AS INTEGER), p)",
+    "CREATE MACRO IF NOT EXISTS load_rpad(x, n, p := ' ') AS rpad(CAST(x AS VARCHAR), CAST(n AS INTEGER), p)",
+    "CREATE MACRO IF NOT EXISTS load_octet_length(x) AS strlen(x)",
+    "CREATE MACRO IF NOT EXISTS load_base64_encode(x) AS to_base64(encode(x))",
     r"""CREATE MACRO IF NOT EXISTS load_same(document, name) AS
         json_extract(document, '$."' || replace(name, '"', '\"') || '"')""",
     """CREATE MACRO IF NOT EXISTS load_alike(document, name) AS load_same(
