@@ -150,8 +150,22 @@ def convert(
     return converted, f"{raw} IS NOT NULL AND ({converted}) IS NULL"
 
 
+_WALL_CLOCK = "strftime({raw}, '%Y-%m-%d %H:%M:%S.%g')"
+_AS_TEXT = {
+    "VARCHAR": "{raw}",
+    "JSON": "({raw} ->> '$')",
+    "TIMESTAMP": _WALL_CLOCK,
+    "TIMESTAMP WITH TIME ZONE": f"({_WALL_CLOCK} || ' ' || "
+    "sandbox_zone(sandbox_offset({raw}, current_setting('TimeZone')), ''))",
+}
+"""A value's text by DuckDB's type: times by the default output formats.
+
+Source: https://docs.snowflake.com/en/sql-reference/parameters (TIMESTAMP_OUTPUT_FORMAT and its like)
+"""
+
+
 def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -> tuple[str, str | None]:
-    text = raw if type_ == "VARCHAR" else f"({raw} ->> '$')" if type_ == "JSON" else f"CAST({raw} AS VARCHAR)"
+    text = _AS_TEXT.get(type_, "CAST({raw} AS VARCHAR)").format(raw=raw)
     length = column.length or load_errors.MAX_VARCHAR
     if length >= load_errors.MAX_VARCHAR:
         return text, None

@@ -406,6 +406,16 @@ class TestTransformation:
             (None, "few", 0, None, None),
         ]
 
+    def test_a_time_becomes_a_text_by_the_output_formats(self, world):
+        world.sql("CREATE OR REPLACE TABLE T (A VARCHAR, B VARCHAR, C VARCHAR)")
+        world.put("in/a.csv", "1767225600,2026-01-01T00:00:00Z\n")
+        world.sql(
+            "COPY INTO T FROM (SELECT TO_TIMESTAMP($1), TO_TIMESTAMP_LTZ($2), NULL::TIMESTAMP_NTZ FROM @ST)"
+        )
+        assert world.sql("SELECT * FROM T") == [
+            ("2026-01-01 00:00:00.000", "2026-01-01 00:00:00.000 +0000", None)
+        ]
+
     def test_functions_of_documents_and_texts(self, world):
         """The page of each, such as https://docs.snowflake.com/en/sql-reference/functions/array_to_string."""
         world.sql(
