@@ -196,6 +196,8 @@ def _beside(
         not integration and found.bucket != first.bucket
     ):
         return ""
+    if not found.channel:
+        return "it does not load by itself (AUTO_INGEST is off)"
     return _in_the_way(found, taken) or found
 
 
@@ -210,7 +212,7 @@ def _in_the_way(found: FoundPipe, taken: list[FoundPipe]) -> str:
                 "rows name a file and not its bucket"
             )
         overlap = found.prefix.startswith(other.prefix) or other.prefix.startswith(found.prefix)
-        if overlap and found.table == other.table and not told_apart(found.copy.pattern, other.copy.pattern):
+        if overlap and found.table == other.table:
             return f"it reads the same folder into the same table as {other.name}"
     return ""
 

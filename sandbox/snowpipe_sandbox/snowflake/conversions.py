@@ -64,6 +64,26 @@ MACROS = (
         CAST(load_epoch(x) AS DATE))""",
     "CREATE MACRO IF NOT EXISTS load_time(x) AS TRY_CAST(x AS TIME)",
     "CREATE MACRO IF NOT EXISTS load_json(x) AS CASE WHEN json_valid(x) THEN x::JSON END",
+    *(
+        f"CREATE MACRO IF NOT EXISTS load_is_{name}(x) AS json_type(x) IN ({kinds})"
+        for name, kinds in {
+            "object": "'OBJECT'",
+            "varchar": "'VARCHAR'",
+            "boolean": "'BOOLEAN'",
+            "integer": "'BIGINT', 'UBIGINT'",
+        }.items()
+    ),
+    "CREATE MACRO IF NOT EXISTS load_as_varchar(x) AS CASE WHEN json_type(x) = 'VARCHAR' THEN x ->> '$' END",
+    """CREATE MACRO IF NOT EXISTS load_as_integer(x) AS
+        CASE WHEN json_type(x) IN ('BIGINT', 'UBIGINT') THEN CAST(x AS DECIMAL(38, 0)) END""",
+    """CREATE MACRO IF NOT EXISTS load_as_boolean(x) AS
+        CASE WHEN json_type(x) = 'BOOLEAN' THEN CAST(x AS BOOLEAN) END""",
+    """CREATE MACRO IF NOT EXISTS load_array_to_string(x, between) AS
+        array_to_string(list_transform(json_extract_string(x, '$[*]'), e -> coalesce(e, '')), between)""",
+    "CREATE MACRO IF NOT EXISTS load_lpad(x, n, p := ' ') AS lpad(CAST(x AS VARCHAR), CAST(n AS INTEGER), p)",
+    "CREATE MACRO IF NOT EXISTS load_rpad(x, n, p := ' ') AS rpad(CAST(x AS VARCHAR), CAST(n AS INTEGER), p)",
+    "CREATE MACRO IF NOT EXISTS load_octet_length(x) AS strlen(x)",
+    "CREATE MACRO IF NOT EXISTS load_base64_encode(x) AS to_base64(encode(x))",
     r"""CREATE MACRO IF NOT EXISTS load_same(document, name) AS
         json_extract(document, '$."' || replace(name, '"', '\"') || '"')""",
     """CREATE MACRO IF NOT EXISTS load_alike(document, name) AS load_same(
@@ -130,8 +150,22 @@ def convert(
     return converted, f"{raw} IS NOT NULL AND ({converted}) IS NULL"
 
 
+_WALL_CLOCK = "strftime({raw}, '%Y-%m-%d %H:%M:%S.%g')"
+_AS_TEXT = {
+    "VARCHAR": "{raw}",
+    "JSON": "({raw} ->> '$')",
+    "TIMESTAMP": _WALL_CLOCK,
+    "TIMESTAMP WITH TIME ZONE": f"({_WALL_CLOCK} || ' ' || "
+    "sandbox_zone(sandbox_offset({raw}, current_setting('TimeZone')), ''))",
+}
+"""A value's text by DuckDB's type: times by the default output formats.
+
+Source: https://docs.snowflake.com/en/sql-reference/parameters (TIMESTAMP_OUTPUT_FORMAT and its like)
+"""
+
+
 def _text(column: TableColumn, raw: str, type_: str, statement: CopyStatement) -> tuple[str, str | None]:
-    text = raw if type_ == "VARCHAR" else f"({raw} ->> '$')" if type_ == "JSON" else f"CAST({raw} AS VARCHAR)"
+    text = _AS_TEXT.get(type_, "CAST({raw} AS VARCHAR)").format(raw=raw)
     length = column.length or load_errors.MAX_VARCHAR
     if length >= load_errors.MAX_VARCHAR:
         return text, None

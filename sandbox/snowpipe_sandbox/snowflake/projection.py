@@ -349,6 +349,7 @@ def _source(
     if options.type == "CSV":
         coercion.coerce(holder, [_texts(fields)])
     _name_tries(holder)
+    _name_ours(holder)
     strict = holder.find(exp.Cast, exp.ParseJSON, exp.ToNumber, exp.Anonymous, exp.Func) is not None
     try:
         (sql,) = engine.translate(holder)
@@ -406,6 +407,36 @@ def _name_metadata(column: exp.Column, metadata: set[str]) -> None:
         )
     metadata.add(METADATA[name])
     column.replace(exp.column(exp.to_identifier(METADATA[name], quoted=True)))
+
+
+_OURS = frozenset(
+    [
+        "ARRAY_TO_STRING",
+        "AS_BOOLEAN",
+        "AS_INTEGER",
+        "AS_VARCHAR",
+        "BASE64_ENCODE",
+        "IS_BOOLEAN",
+        "IS_INTEGER",
+        "IS_OBJECT",
+        "IS_VARCHAR",
+        "LPAD",
+        "OCTET_LENGTH",
+        "RPAD",
+    ]
+)
+"""Functions that DuckDB has otherwise, or not for such arguments: macros of conversions.py, ``load_`` before.
+
+Sources: the page of each, such as https://docs.snowflake.com/en/sql-reference/functions/array_to_string
+"""
+
+
+def _name_ours(holder: exp.Expression) -> None:
+    for found in list(holder.find_all(exp.Func)):
+        name = found.sql(dialect="snowflake").partition("(")[0].upper()
+        if name in _OURS:
+            arguments = [each.copy() for each in found.iter_expressions()]
+            found.replace(exp.Anonymous(this=f"LOAD_{name}", expressions=arguments))
 
 
 def _name_tries(holder: exp.Expression) -> None:

@@ -393,6 +393,42 @@ class TestTransformation:
             ("Y", None, "none", None),
         ]
 
+    def test_a_text_beside_a_number_and_a_time_is_converted(self, world):
+        """https://docs.snowflake.com/en/sql-reference/data-type-conversion"""
+        world.sql("CREATE OR REPLACE TABLE T (A NUMBER, B VARCHAR, C NUMBER, D BOOLEAN, E NUMBER(9, 2))")
+        world.put("in/a.csv", "7,2026-01-02\n,\n")
+        world.sql(
+            "COPY INTO T FROM (SELECT $1 + 1, IFF($1 > 5, 'many', 'few'), COALESCE($1, 0), "
+            "$2 > '2026-01-01'::DATE, $1 * 1.5 FROM @ST)"
+        )
+        assert world.sql("SELECT A, B, C, D, E FROM T ORDER BY A NULLS LAST") == [
+            (8, "many", 7, True, 10.5),
+            (None, "few", 0, None, None),
+        ]
+
+    def test_a_time_becomes_a_text_by_the_output_formats(self, world):
+        world.sql("CREATE OR REPLACE TABLE T (A VARCHAR, B VARCHAR, C VARCHAR)")
+        world.put("in/a.csv", "1767225600,2026-01-01T00:00:00Z\n")
+        world.sql(
+            "COPY INTO T FROM (SELECT TO_TIMESTAMP($1), TO_TIMESTAMP_LTZ($2), NULL::TIMESTAMP_NTZ FROM @ST)"
+        )
+        assert world.sql("SELECT * FROM T") == [
+            ("2026-01-01 00:00:00.000", "2026-01-01 00:00:00.000 +0000", None)
+        ]
+
+    def test_functions_of_documents_and_texts(self, world):
+        """The page of each, such as https://docs.snowflake.com/en/sql-reference/functions/array_to_string."""
+        world.sql(
+            "CREATE OR REPLACE TABLE T (A VARCHAR, B VARCHAR, C NUMBER, D VARCHAR, E NUMBER, F BOOLEAN)"
+        )
+        world.put("in/a.json", '{"l": ["a", "b"], "n": 7, "s": "é"}')
+        world.sql(
+            "COPY INTO T FROM (SELECT ARRAY_TO_STRING($1:l, ','), LPAD($1:n::INT, 3, '0'), AS_INTEGER($1:n), "
+            "AS_VARCHAR($1:n), OCTET_LENGTH($1:s::STRING), IS_OBJECT($1) FROM @ST) "
+            "FILE_FORMAT = (TYPE = JSON)"
+        )
+        assert world.sql("SELECT * FROM T") == [("a,b", "007", 7, None, 2, True)]
+
     def test_metadata(self, world):
         world.sql(
             "CREATE OR REPLACE TABLE T (F VARCHAR, N NUMBER, K VARCHAR, M TIMESTAMP_NTZ, S TIMESTAMP_LTZ)"
