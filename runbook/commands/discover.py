@@ -50,16 +50,20 @@ def discover(
             "--all and --pipe are two answers to one question", remedy="leave one of them out"
         )
     connection = _another(config, connection)
-    if not pipe and not every:
-        pipe = _chosen(config, connection)
-        if not pipe:
-            return 0
-    wanted = None if every else _wanted(pipe)
-    target = _target(config, wanted, connection, name)
-    usual = f"environments/{_file_name(target, wanted)}.yaml"
-    place = output or usual
-    _free(place, replace=replace)
-    found, first = _found(config, wanted, target, connection)
+    # one sign-in for all that is asked: each may be a browser's, or a second factor
+    with _clouds(config, name or ("account" if connection else str(config["target"])), connection) as clouds:
+        if not pipe and not every:
+            pipe = _chosen(clouds, pinned=connection is None)
+            if not pipe:
+                return 0
+        wanted = None if every else _wanted(pipe)
+        target = _target(config, wanted, connection, name)
+        usual = f"environments/{_file_name(target, wanted)}.yaml"
+        place = output or usual
+        _free(place, replace=replace)
+        clouds.settings = reading.read(_first(config, target, connection))
+        found, pipes = _looked(config, clouds, wanted, target, pinned=connection is None)
+    first = pipes[0].name
     text = written(found, str(first), dict(config), usual if place == STANDARD_OUTPUT else place)
     if place == STANDARD_OUTPUT:
         say_as_is(text)
@@ -118,14 +122,12 @@ def _clouds(config: Mapping[str, Any], target: str, connection: str | None) -> I
         clouds.close()
 
 
-def _chosen(config: Mapping[str, Any], connection: str | None) -> str:
+def _chosen(clouds: Clouds, *, pinned: bool) -> str:
     """A pipe of the account: the only one, or the one a person chooses; "" where nobody can be asked."""
-    target = "account" if connection else str(config["target"])
-    with _clouds(config, target, connection) as clouds:
-        reader = Reader(clouds)
-        if connection is None:
-            reader.confirm(aws=False)
-        pipes = snowflake_side.auto_ingest(reader)
+    reader = Reader(clouds)
+    if pinned:
+        reader.confirm(aws=False)
+    pipes = snowflake_side.auto_ingest(reader)
     if not pipes:
         raise CannotTell(
             "No pipe that loads from S3 by itself can be seen",

@@ -1,13 +1,18 @@
 """The environment file that `invoke discover` writes says what was found, whatever the names are."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from invoke.config import merge_dicts
 from invoke.util import yaml as invokes_yaml
 
+from runbook.clouds.connections import Clouds
+from runbook.commands import discover
 from runbook.discovery.described import Described
 from runbook.discovery.snowflake_side import _stream_name
 from runbook.discovery.written import written
@@ -88,3 +93,40 @@ def test_a_qualified_name_is_read_as_it_is_written(database: str, schema: str, n
 def parsed(text: str) -> tuple[str, str, str]:
     found = QualifiedName.parse(text)
     return found.database, found.schema, found.name
+
+
+def test_who_chooses_a_pipe_signs_in_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each sign-in may be a browser's, or a second factor."""
+    made: list[Clouds] = []
+
+    def clouds(*given: Any, **named: Any) -> Clouds:
+        made.append(Clouds(*given, **named))
+        return made[-1]
+
+    asked: list[Clouds] = []
+    name = QualifiedName.parse("D.S.P")
+    found = SimpleNamespace(streams={"p": {}}, left_out=[], unseen=[])
+
+    def chosen(clouds: Clouds, **_: Any) -> str:
+        asked.append(clouds)
+        return "D.S.P"
+
+    def looked(_: Any, clouds: Clouds, *__: Any, **___: Any) -> Any:
+        asked.append(clouds)
+        return found, [SimpleNamespace(name=name)]
+
+    monkeypatch.setattr(discover, "Clouds", clouds)
+    monkeypatch.setattr(discover, "_chosen", chosen)
+    monkeypatch.setattr(discover, "_looked", looked)
+    monkeypatch.setattr(discover, "written", lambda *_: "target: p")
+    place = tmp_path / "p.yaml"
+    code = discover.discover(
+        DEFAULTS, pipe="", every=False, connection="mine", name=None, output=str(place), replace=False
+    )
+    assert code == 0
+    assert place.read_text() == "target: p\n"
+    assert asked == [made[0]] * 2
+    assert made[0].settings.target == "s-p"
+    assert len(made) == 1
