@@ -196,3 +196,14 @@ def test_two_conditions_on_the_external_id_of_which_one_is_not_met() -> None:
         "step3.trust-external-id",
         f"Null true, StringEquals {sound.EXTERNAL_ID}",
     )
+
+
+def test_a_role_without_a_policy_that_the_bucket_lets_read_is_sound() -> None:
+    role = sound.facts_of(PLAIN).known["role"].arn
+    lets = sound.allow(["s3:GetObject", "s3:ListBucket"], [sound.B, f"{sound.B}/*"]) | {
+        "Principal": {"AWS": role}
+    }
+    known = changed(PLAIN, role_policies=RolePolicies(), bucket_policy={"Statement": [lets]})
+    assert red(known) == {}
+    known = changed(PLAIN, role_policies=RolePolicies(), reading=REFUSED)
+    assert "step1.policy-exists" in red(known)
