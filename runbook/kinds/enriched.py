@@ -116,13 +116,13 @@ def misread(columns: frozenset[str]) -> str:
     found.append(f"true_tstamp IN ({', '.join(map(literal, NULLS))})")
     if "COLLECTOR_TSTAMP" in columns:
         found += [f"collector_tstamp LIKE {literal(each)}" for each in NUMBERS]
+    if columns >= OF_THE_STEPS | {"COLLECTOR_TSTAMP"}:  # others may keep times and JSON as they like
         found.append(
             f"(collector_tstamp LIKE {literal(A_TIME_OF_DAY)} "
             f"AND collector_tstamp NOT LIKE {literal(ALWAYS['collector_tstamp'])})"
         )
-    for column in DOCUMENTS:
-        if column.upper() in columns and columns >= OF_THE_STEPS:  # in others' tables they may be no text
-            found += [f"STARTSWITH({column}, {literal(each)})" for each in ESCAPED]
+        documents = [column for column in DOCUMENTS if column.upper() in columns]
+        found += [f"STARTSWITH({each}, {literal(sign)})" for each in documents for sign in ESCAPED]
     if {column.upper() for column in ALWAYS} <= columns:
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
