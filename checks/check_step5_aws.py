@@ -263,7 +263,7 @@ def check_topic_lets_the_bucket_publish(
         )
 
 
-WITH_IT = invoke("step3-aws", "replace-pipe", "--stream", STREAM, lead="; or have the pipe made with it: ")
+WITH_IT = invoke("replace-pipe", "--stream", STREAM, lead="; or have the pipe made with it, after step 3: ")
 
 
 @check(
