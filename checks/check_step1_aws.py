@@ -11,6 +11,7 @@ from checks.conftest import (
     by_bucket_policies,
     meant,
     mended_by,
+    unless_the_bucket_lets_it_read,
     unless_the_settings_are_wrong,
     unless_without_integration,
 )
@@ -59,6 +60,7 @@ def check_bucket_region(buckets: dict[str, Bucket], settings: Settings) -> None:
 def check_policy_exists(facts: Facts, settings: Settings) -> None:
     """The permissions policy exists."""
     unless_without_integration(facts)
+    unless_the_bucket_lets_it_read(facts)
     if not settings.is_ours and facts.role is None:  # ours is judged without looking at the role
         raise Absent("A policy of a role", asserted_by="step1.role-exists")
     if facts.policy is None and facts.role and facts.role.arn != settings.aws.role_arn:

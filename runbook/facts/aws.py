@@ -222,13 +222,9 @@ def _document(reader: Reader, arn: str) -> Document:
 
 
 def held_policy(role: Role | None, policies: RolePolicies) -> Policy | None:
-    """All that others' role holds, as one policy; None where there is no role.
-
-    A role that holds none may still read: its account's bucket lets it in by the bucket's own policy.
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-    """
+    """All that others' role holds, as one policy; None where it holds none, or there is no role."""
     rows = [row for document in policies.others.values() for row in statements(document)]
-    if role is None:
+    if role is None or not rows:
         return None
     return Policy(role.arn, {"Version": "2012-10-17", "Statement": rows}, (), "", {})
 

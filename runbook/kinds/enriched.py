@@ -63,6 +63,8 @@ NUMBERS = tuple(f"1{'_' * digits}" for digits in (9, 12, 15))
 A_TIME_OF_DAY = "%__:__:__%"
 DOCUMENTS = {"contexts": 52, "unstruct_event": 58, "derived_contexts": 122}
 """The fields that hold JSON, and their places, counted from 0."""
+OF_THE_STEPS = frozenset({"_FILE", "_FILE_ROW", "_LOADED_AT"})
+"""What a table of ours has beside the events' fields, which are all text there."""
 ESCAPED = ('"{', '{\\"')
 """How JSON begins where something else than Enrich wrote it as text once more, by CSV's rules or JSON's."""
 COMMAS, BINARY = "," * 8, "\x01"
@@ -114,13 +116,13 @@ def misread(columns: frozenset[str]) -> str:
     found.append(f"true_tstamp IN ({', '.join(map(literal, NULLS))})")
     if "COLLECTOR_TSTAMP" in columns:
         found += [f"collector_tstamp LIKE {literal(each)}" for each in NUMBERS]
+    if columns >= OF_THE_STEPS | {"COLLECTOR_TSTAMP"}:  # others may keep times and JSON as they like
         found.append(
             f"(collector_tstamp LIKE {literal(A_TIME_OF_DAY)} "
             f"AND collector_tstamp NOT LIKE {literal(ALWAYS['collector_tstamp'])})"
         )
-    for column in DOCUMENTS:
-        if column.upper() in columns:
-            found += [f"STARTSWITH({column}, {literal(each)})" for each in ESCAPED]
+        documents = [column for column in DOCUMENTS if column.upper() in columns]
+        found += [f"STARTSWITH({each}, {literal(sign)})" for each in documents for sign in ESCAPED]
     if {column.upper() for column in ALWAYS} <= columns:
         unmet = [f"{column} NOT LIKE {literal(each)}" for column, each in ALWAYS.items()]
         found.append(f"({' AND '.join(unmet)})")
