@@ -62,7 +62,7 @@ def wrapped(label: str, text: str, style: Style, *, colour: str = "") -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], style: Style) -> str:
-    """A line for each row; where that is too wide, a column for each; where that is too, a paragraph for each.
+    """A line for each row; where that is too wide, a column for each; else a paragraph for each.
 
     A column or a paragraph is named by the row's first value.
     """

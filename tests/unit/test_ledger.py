@@ -275,7 +275,7 @@ def test_of_two_files_with_the_same_rows_the_later_is_named(settings: Settings) 
     }
     ledger = Ledger(evidence_of(settings, table=TableRows(114, MADE, rows)), ())
     pairs = [SameRows("a", "b", 2), SameRows("a", "c", 4)]  # the latter: what was read again after a failure
-    assert said.again(ledger, pairs) == ["a: 2 rows that b has brought"]
+    assert said.again(ledger, pairs) == ["a: 2 rows that b brought before"]
 
 
 def test_a_status_that_cannot_be_read_is_an_error_with_a_remedy(settings: Settings) -> None:
