@@ -47,7 +47,7 @@ class RunbookError(Exception):
 
 
 def _begun(text: str) -> str:
-    """``text`` with a capital, unless it begins with a name: of a key, a file, a stream, a flag, a command."""
+    """``text`` with a capital, unless it begins with a name: of a key, file, stream, flag or command."""
     word = text.partition(" ")[0].rstrip(",;")
     return text[:1].upper() + text[1:] if word.isascii() and word.isalpha() and word != "invoke" else text
 

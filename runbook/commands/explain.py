@@ -165,15 +165,17 @@ def explain(
         found, more = ([_one(run, *one)], 0) if one else ([], 0)
         if compiled:
             found, more = _those(run, compiled, run.settings.those(stream), max_files)
-    if quiet:
-        say_json({"target": run.settings.target, "more": more, "files": [each.as_json() for each in found]})
-    else:
-        style = Style.of(sys.stdout)
-        for number, each in enumerate(found):
-            for line in ([""] if number else []) + list(each.told(style)):
-                say(line)
-        if more:
-            say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
+        if quiet:
+            say_json(
+                {"target": run.settings.target, "more": more, "files": [each.as_json() for each in found]}
+            )
+        else:
+            style = Style.of(sys.stdout)
+            for number, each in enumerate(found):
+                for line in ([""] if number else []) + list(each.told(style)):
+                    say(line)
+            if more:
+                say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
     if not all(each.is_known for each in found):
         return SettingsWrong.exit_code  # as where a pattern matches no file
     return 1 if any(each.is_missing for each in found) else 0
@@ -186,13 +188,15 @@ def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
     with running(config, "explain", sides=("snowflake",), quiet=quiet) as run:
         found = sightings(run.reader, run.settings, event_id)
         good = {stream.name for stream in run.settings.streams if stream.kind == "enriched"}
-    if quiet:
-        say_json({"target": run.settings.target, "event": event_id, "rows": [row.as_json() for row in found]})
-    else:
-        style = Style.of(sys.stdout)
-        say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
-        for head, text in (line for row in found for line in row.told()):
-            say(wrapped(head, text, style))
+        if quiet:
+            say_json(
+                {"target": run.settings.target, "event": event_id, "rows": [row.as_json() for row in found]}
+            )
+        else:
+            style = Style.of(sys.stdout)
+            say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
+            for head, text in (line for row in found for line in row.told()):
+                say(wrapped(head, text, style))
     return 0 if any(row.stream in good for row in found) else 1
 
 
