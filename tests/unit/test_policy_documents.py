@@ -13,6 +13,7 @@ from runbook.policies.access import (
     WELCOME,
     excessive,
     external_ids,
+    letting_in,
     open_to_others,
     trust_denies,
     unreadable,
@@ -367,7 +368,7 @@ def test_a_door_open_to_others_is_found(settings, row, found):
     ],
 )  # fmt: skip
 def test_the_external_ids_under_which_a_principal_gets_in(settings, row, ids):
-    rows = trusting(settings, row).letting_in(SNOWFLAKES_USER)
+    rows = letting_in(trusting(settings, row), integration(settings))
     assert set().union(*map(ids_asked_for, rows)) == ids
 
 
@@ -402,7 +403,7 @@ def test_which_ids_have_to_be_the_integrations(settings, asked, found, loose):
 
 
 def test_our_statement_lets_snowflakes_user_in_with_exactly_its_external_id(settings):
-    rows = role(settings).letting_in(SNOWFLAKES_USER)
+    rows = letting_in(role(settings), integration(settings))
     assert [ids_asked_for(row) for row in rows] == [{EXTERNAL_ID}]
     assert role(settings).trusted_principals == {SNOWFLAKES_USER}
 
