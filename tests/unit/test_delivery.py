@@ -243,7 +243,7 @@ def test_every_failed_file_is_counted_and_files_of_another_suffix_are_told(found
 
 def test_where_nothing_is(absent, facts, stream):
     row = whereabouts(facts(absent), stream)
-    assert (row.state, row.in_bucket, row.loaded, row.last_load) == ("absent", 0, 0, None)
+    assert (row.state, row.in_bucket, row.loaded, row.last_load) == ("absent", None, 0, None)
     assert row.as_row()["last load (UTC)"] == "never"
 
 
