@@ -166,13 +166,11 @@ def explain(
         if compiled:
             found, more = _those(run, compiled, run.settings.those(stream), max_files)
         if quiet:
-            say_json(
-                {"target": run.settings.target, "more": more, "files": [each.as_json() for each in found]}
-            )
+            rows = [each.as_json() for each in found]
+            say_json({"target": run.settings.target, "more": more, "files": rows})
         else:
-            style = Style.of(sys.stdout)
             for number, each in enumerate(found):
-                for line in ([""] if number else []) + list(each.told(style)):
+                for line in ([""] if number else []) + list(each.told(Style.of(sys.stdout))):
                     say(line)
             if more:
                 say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
@@ -189,9 +187,8 @@ def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
         found = sightings(run.reader, run.settings, event_id)
         good = {stream.name for stream in run.settings.streams if stream.kind == "enriched"}
         if quiet:
-            say_json(
-                {"target": run.settings.target, "event": event_id, "rows": [row.as_json() for row in found]}
-            )
+            rows = [row.as_json() for row in found]
+            say_json({"target": run.settings.target, "event": event_id, "rows": rows})
         else:
             style = Style.of(sys.stdout)
             say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
