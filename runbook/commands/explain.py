@@ -158,8 +158,7 @@ def explain(
     if not 0 < max_files <= LARGE:
         raise SettingsWrong(f"--max-files is {max_files}", remedy=f"a number from 1 to {LARGE:,}")
     settings, quiet = reading.read(config), output_format == "json"
-    # what cannot be meant is refused before anybody is contacted
-    compiled = _compiled(key) if pattern else None
+    compiled = _compiled(key) if pattern else None  # what cannot be meant is refused before anybody is asked
     one = None if pattern else _stream_of(settings, key, stream)
     with running(config, "explain", sides=("snowflake",), stream=stream, quiet=quiet) as run:
         found, more = ([_one(run, *one)], 0) if one else ([], 0)
@@ -192,8 +191,8 @@ def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
         else:
             style = Style.of(sys.stdout)
             say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
-            for head, text in (line for row in found for line in row.told()):
-                say(wrapped(head, text, style))
+            for line in (line for row in found for line in row.told()):
+                say(wrapped(*line, style))
     return 0 if any(row.stream in good for row in found) else 1
 
 
