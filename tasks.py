@@ -84,8 +84,9 @@ def step1_aws(
 ) -> None:
     """Step 1, AWS: create the permissions policy and the role.
 
-    Documented as: create IAM policy, create IAM role. The policy reads the streams' folders and
-    nothing else; the role is assumable by nobody until step 3.
+    Documented as: create IAM policy, create IAM role. The policy reads the
+    streams' folders and nothing else; the role is assumable by nobody until
+    step 3.
     """
     run(c, "step", numbers=(1,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -96,8 +97,9 @@ def step2_snowflake(
 ) -> None:
     """Step 2, Snowflake: create the storage integration for the role.
 
-    Documented as: create the integration object with the new IAM role; retrieve the external ID
-    for the trust relationship. It is never replaced: that would orphan every stage on it.
+    Documented as: create the integration object with the new IAM role; retrieve
+    the external ID for the trust relationship. It is never replaced: that would
+    orphan every stage on it.
     """
     run(c, "step", numbers=(2,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -108,8 +110,9 @@ def step3_aws(
 ) -> None:
     """Step 3, AWS: let Snowflake's user, with the external ID, assume the role.
 
-    Documented as: add Snowflake's external ID as trust relationship for the IAM role. Other
-    people's statements stay. Waits until Snowflake can assume the role.
+    Documented as: add Snowflake's external ID as trust relationship for the IAM
+    role. Other people's statements stay. Waits until Snowflake can assume the
+    role.
     """
     run(c, "step", numbers=(3,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -120,8 +123,8 @@ def step4_snowflake(
 ) -> None:
     """Step 4, Snowflake: create file formats, tables, stages, pipes and grants.
 
-    Documented as: create the stage using the storage integration, create the Snowpipe, alter the
-    permissions on it, retrieve its SQS queue.
+    Documented as: create the stage using the storage integration, create the
+    Snowpipe, alter the permissions on it, retrieve its SQS queue.
     """
     run(c, "step", numbers=(4,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -132,8 +135,8 @@ def step5_aws(
 ) -> None:
     """Step 5, AWS: have the bucket tell the pipes about new files.
 
-    Documented as: configure the S3 event notification with the Snowpipe's SQS queue as target.
-    Other people's rules are written back as they were read.
+    Documented as: configure the S3 event notification with the Snowpipe's SQS
+    queue as target. Other people's rules are written back as they were read.
     """
     run(c, "step", numbers=(5,), dry_run=dry_run, yes=yes, adopt=adopt, debug=debug)
 
@@ -165,8 +168,8 @@ def down(
 ) -> None:
     """Take back what the steps made, in reverse; tables, buckets and data stay.
 
-    Shows first what goes, what stays and what is lost for good. Touches only what carries this
-    installation's tag, comment or Id.
+    Shows first what goes, what stays and what is lost for good. Touches only
+    what carries this installation's tag, comment or Id.
     """
     run(c, "down", dry_run=dry_run, yes=yes, name=name, stream=stream, debug=debug)
 
@@ -175,8 +178,9 @@ def down(
 def doctor(c: Context, format: str = "table", all: bool = False, debug: bool = False) -> None:
     """Whether we may do what each step does: rights, regions, clocks, versions.
 
-    Names each right that is missing with the statement that grants it; changes nothing.
-    Exit code 0: all there. 1: something is missing. 3: nothing is, but some checks could not tell.
+    Names each right that is missing with the statement that grants it; changes
+    nothing. Exit code 0: all there. 1: something is missing. 3: nothing is, but
+    some checks could not tell.
     """
     run(c, "doctor", output_format=format, every=all, debug=debug)
 
@@ -234,7 +238,8 @@ def verify(
 ) -> None:
     """Check everything; name the root cause and the command that mends it.
 
-    Exit code 0: healthy. 1: a check failed. 3: nothing failed, but something could not be told.
+    Exit code 0: healthy. 1: a check failed. 3: nothing failed, but something
+    could not be told.
     """
     run(
         c,
@@ -301,9 +306,10 @@ def watch(
     listen: str = "",
     debug: bool = False,
 ) -> None:
-    """Look again and again, remember, and tell people what broke and what is well again.
+    """Look again and again, and tell people what broke and what is well again.
 
-    Whom it tells is in the environment file: docs/watch.md. Ends cleanly on SIGTERM.
+    Whom it tells is in the environment file: docs/watch.md. Ends cleanly on
+    SIGTERM.
     """
     run(
         c,
@@ -340,7 +346,7 @@ def explain(
     format: str = "table",
     debug: bool = False,
 ) -> None:
-    """What became of a file: versions, announcements, every load, its rows, a verdict, what to do.
+    """What became of a file: every load of it, its rows, a verdict, what to do.
 
     Exit code 0: nothing of it is missing. 1: something is.
     """
@@ -363,7 +369,8 @@ def refresh(
 ) -> None:
     """Load files of the last 7 days that were never announced, once.
 
-    Exit code 0: they are loaded. 1: some failed, by name. 4: queued, and not loaded yet.
+    Exit code 0: they are loaded. 1: some failed, by name. 4: queued, and not
+    loaded yet.
     """
     run(c, "refresh", stream=stream, dry_run=dry_run, yes=yes, debug=debug)
 
@@ -403,7 +410,8 @@ def backfill(
 ) -> None:
     """Load what matches and is missing, each file once.
 
-    Exit code 0: nothing is missing. 1: something is, by name and reason. 4: run it again.
+    Exit code 0: nothing is missing. 1: something is, by name and reason. 4: run
+    it again.
     """
     run(
         c,
@@ -441,9 +449,10 @@ def views(
     days: int = 14,
     debug: bool = False,
 ) -> None:
-    """Typed events on top of the raw tables, as Snowplow's loaders make them; off until views.enabled is set.
+    """Typed events on top of the raw tables; off until views.enabled is set.
 
-    A column for each schema of the settings. Views hold no data; `invoke down` takes them back.
+    A column for each schema of the settings. Views hold no data; `invoke down`
+    takes them back.
     """
     run(c, "views", dry_run=dry_run, yes=yes, scan=scan, days=days, debug=debug)
 
@@ -469,8 +478,9 @@ def replace_pipe(
 ) -> None:
     """Bring a changed COPY statement live; nothing is lost or loaded twice.
 
-    Grants, comment, parameters and owner stay; what waits in the old pipe's queue is loaded by name.
-    Cut off anywhere, run it again. Exit code 1: done, but a file that waited did not load, by name.
+    Grants, comment, parameters and owner stay; what waits in the old pipe's
+    queue is loaded by name. Cut off anywhere, run it again. Exit code 1: done,
+    but a file that waited did not load, by name.
     """
     run(
         c,
@@ -510,9 +520,10 @@ def resume(
     }
 )
 def handoff(c: Context, output: str = "", ssm: str = "", yes: bool = False, debug: bool = False) -> None:
-    """What one cloud's administrator gives the other's: role, user and external ID, queues.
+    """What one cloud's administrator gives the other's: role, user, ID, queues.
 
-    One side's credentials are enough. Goes where the setting handoff says; without one it is printed.
+    One side's credentials are enough. Goes where the setting handoff says;
+    without one it is printed.
     """
     run(c, "handoff", output=output or None, ssm=ssm or None, yes=yes, debug=debug)
 
@@ -551,10 +562,11 @@ def discover(
     replace: bool = False,
     debug: bool = False,
 ) -> None:
-    """Write the environment file of an installation that others made, so verify and backfill serve it.
+    """Write the environment file of an installation that others made.
 
-    Made by hand, by Terraform or by anything else: what is there is read from one pipe on, and what
-    differs from the steps becomes a setting, named in the file. Changes nothing on either cloud.
+    Made by hand, by Terraform or by anything else: what is there is read from
+    one pipe on, and what differs from the steps becomes a setting, named in the
+    file. Changes nothing on either cloud.
     """
     run(
         c,
@@ -615,7 +627,8 @@ def tfvars(c: Context, output: str = TFVARS, debug: bool = False) -> None:
 def settings(c: Context, schema: bool = False, debug: bool = False) -> None:
     """The settings as they are read, defaults and all; contacts nobody.
 
-    What is wrong in the environment file or in a variable is refused with the key's name.
+    What is wrong in the environment file or in a variable is refused with the
+    key's name.
     """
     run(c, "settings", schema=schema, debug=debug)
 
@@ -634,13 +647,13 @@ def sql(c: Context, step: int = 0, debug: bool = False) -> None:
     }
 )
 def compare(c: Context, with_: str = "", format: str = "table", debug: bool = False) -> None:
-    """Ask a sandbox what a recording asked of the clouds; list where it answers otherwise."""
+    """Ask a sandbox what a recording asked of the clouds; list what differs."""
     run(c, "compare", file=with_, format=format, debug=debug)
 
 
 @task(help={"debug": DEBUG})
 def demo(c: Context, debug: bool = False) -> None:
-    """The whole story on a fresh sandbox: set-up, files, a fault, its remedy, and the sums."""
+    """The whole story on a fresh sandbox: set-up, files, a fault, its remedy."""
     run(c, "demo", debug=debug)
 
 

@@ -125,7 +125,7 @@ def _runtime_file(arguments: Sequence[str]) -> str:
             return following
         if word.startswith("--config="):
             return word.removeprefix("--config=")
-    return os.environ.get("INVOKE_RUNTIME_CONFIG", "")
+    return os.environ.get(RUNTIME_CONFIG, "")
 
 
 def _in_words(error: BaseException) -> str:
@@ -228,7 +228,7 @@ def settings_of(config: Any) -> dict[str, Any]:
     known = {f"INVOKE_{name}" for name in _variables(whole)}
     ours = {f"INVOKE_{name}" for name in _variables(settings)}
     given = [name for name in os.environ if name.startswith("INVOKE_")]
-    for name in sorted(set(given) - known - {"INVOKE_RUNTIME_CONFIG", "INVOKE_DEBUG"}):
+    for name in sorted(set(given) - known - {RUNTIME_CONFIG, "INVOKE_DEBUG"}):
         close = get_close_matches(name, ours, n=1, cutoff=0.75)
         raise SettingsWrong(
             f"The variable {name} sets nothing",

@@ -213,6 +213,8 @@ def _no_task(word: str, contexts: dict[str, Any], *, after: str = "") -> Setting
     close = get_close_matches(word, contexts, n=1, cutoff=0.5)
     meant = next((name for name in contexts if name.startswith(f"{word}-")), close[0] if close else "")
     pattern = "a pattern goes in quotes, --pattern '.*'; " if after == "backfill" else ""
+    if after and f"--{word}" in contexts[after].flags:
+        meant = f"{after} --{word}"
     return SettingsWrong(
         f"There is no task {word!r}",
         remedy=pattern

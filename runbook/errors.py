@@ -47,8 +47,8 @@ class RunbookError(Exception):
 
 
 def _begun(text: str) -> str:
-    """``text`` with a capital, unless it begins with a name: of a key, a file, a flag or a command."""
-    word = text.partition(" ")[0].rstrip(",:;")
+    """``text`` with a capital, unless it begins with a name: of a key, file, stream, flag or command."""
+    word = text.partition(" ")[0].rstrip(",;")
     return text[:1].upper() + text[1:] if word.isascii() and word.isalpha() and word != "invoke" else text
 
 

@@ -62,17 +62,27 @@ def wrapped(label: str, text: str, style: Style, *, colour: str = "") -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], style: Style) -> str:
-    """A line for each row; where that is too wide, a column for each, named by its first value."""
+    """A line for each row; where that is too wide, a column for each; else a paragraph for each.
+
+    A column or a paragraph is named by the row's first value.
+    """
     from tabulate import tabulate
 
-    lines = tabulate(rows, headers="keys", tablefmt="simple")
     first, *names = rows[0]
-    if max(map(len, lines.splitlines())) <= style.width:
-        return lines
-    cells = [[name, *(row[name] for row in rows)] for name in names]
     heads = ["", *(str(row[first]) for row in rows)]
+    cells = [[name, *(row[name] for row in rows)] for name in names]
     right = ["left", *["right"] * len(rows)]
-    return tabulate(cells, headers=heads, tablefmt="simple", colalign=right, disable_numparse=True)
+    for lines in (
+        tabulate(rows, headers="keys", tablefmt="simple"),
+        tabulate(cells, headers=heads, tablefmt="simple", colalign=right, disable_numparse=True),
+    ):
+        if max(map(len, lines.splitlines())) <= style.width:
+            return lines
+    widest = max(map(len, heads))
+    return "\n".join(
+        wrapped(f"{row[first]!s:<{widest}}  ", ", ".join(f"{name} {row[name]}" for name in names), style)
+        for row in rows
+    )
 
 
 def counted(count: int, noun: str) -> str:

@@ -210,7 +210,8 @@ def _sums(told: Demo) -> int:
     _expect(not wrong, f"not exactly what went in: {', '.join(wrong)}")
     say()
     say("Every record is in its table exactly once, every value as it was sent.")
-    say('Look around: eval "$(invoke sandbox.env)"; invoke status; aws s3 ls snowplow-sandbox')
+    say('Look around: eval "$(invoke sandbox.env)"')
+    say("             invoke status; aws s3 ls snowplow-sandbox")
     return 0
 
 

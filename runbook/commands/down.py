@@ -41,7 +41,7 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stre
             say(f"  + delete {file}: it hands over what is gone")
         _say_all("stays: ", stays_of(one) if one else stays(facts))
         if not count:
-            say("nothing here was made by this project")
+            say("there is nothing to take back")
             return 0
         of = (one,) if one else _streams(facts)
         _say_all("lost for good: ", [*lost_loads(facts, of), *([] if one else lost(facts))])
@@ -60,7 +60,7 @@ def down(config: Mapping[str, Any], *, dry_run: bool, yes: bool, name: str, stre
             say(f"next: {first}`invoke up`, which takes its folder out of policy and integration")
             return 0
         _prove_absence(_looked(run))
-        say("nothing of this project is left")
+        say("everything else of this project is gone")
     return 0
 
 
@@ -174,11 +174,7 @@ def lost(facts: Facts) -> Iterator[str]:
 def stays(facts: Facts) -> Iterator[str]:
     """What is left in place, with the reason. Only reads."""
     settings = facts.settings
-    for bucket in settings.buckets:
-        yield f"the bucket {bucket.name} with every object"
-    for stream in settings.streams:
-        if facts.table(stream) is not None:
-            yield f"the table {stream.table.sql} with its rows"
+    yield from _data_that_stays(facts)
     yield from _views_that_stay(facts)
     for stream in settings.streams:
         for kind, found in (("pipe", facts.pipe(stream)), ("stage", facts.stage(stream))):
@@ -199,6 +195,17 @@ def stays(facts: Facts) -> Iterator[str]:
         elif role in facts.roles and role not in there:
             yield f"the role {role.sql}, with its grants: its comment is not this project's"
     yield from _stays_on_aws(facts)
+
+
+def _data_that_stays(facts: Facts) -> Iterator[str]:
+    settings = facts.settings
+    for bucket in settings.buckets:
+        yield f"the bucket {bucket.name} with every object"
+    for stream in settings.streams:
+        if facts.table(stream) is not None:
+            yield f"the table {stream.table.sql} with its rows"
+    if facts.schema_exists:
+        yield f"the schema {settings.schema_sql} with every other table in it"
 
 
 def _views_that_stay(facts: Facts) -> Iterator[str]:

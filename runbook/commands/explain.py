@@ -158,22 +158,21 @@ def explain(
     if not 0 < max_files <= LARGE:
         raise SettingsWrong(f"--max-files is {max_files}", remedy=f"a number from 1 to {LARGE:,}")
     settings, quiet = reading.read(config), output_format == "json"
-    # what cannot be meant is refused before anybody is contacted
-    compiled = _compiled(key) if pattern else None
+    compiled = _compiled(key) if pattern else None  # what cannot be meant is refused before anybody is asked
     one = None if pattern else _stream_of(settings, key, stream)
     with running(config, "explain", sides=("snowflake",), stream=stream, quiet=quiet) as run:
         found, more = ([_one(run, *one)], 0) if one else ([], 0)
         if compiled:
             found, more = _those(run, compiled, run.settings.those(stream), max_files)
-    if quiet:
-        say_json({"target": run.settings.target, "more": more, "files": [each.as_json() for each in found]})
-    else:
-        style = Style.of(sys.stdout)
-        for number, each in enumerate(found):
-            for line in ([""] if number else []) + list(each.told(style)):
-                say(line)
-        if more:
-            say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
+        if quiet:
+            rows = [each.as_json() for each in found]
+            say_json({"target": run.settings.target, "more": more, "files": rows})
+        else:
+            for number, each in enumerate(found):
+                for line in ([""] if number else []) + list(each.told(Style.of(sys.stdout))):
+                    say(line)
+            if more:
+                say(f"{counted(more, 'more file')}: raise --max-files, or narrow the pattern")
     if not all(each.is_known for each in found):
         return SettingsWrong.exit_code  # as where a pattern matches no file
     return 1 if any(each.is_missing for each in found) else 0
@@ -186,13 +185,14 @@ def _event(config: Mapping[str, Any], event_id: str, output_format: str) -> int:
     with running(config, "explain", sides=("snowflake",), quiet=quiet) as run:
         found = sightings(run.reader, run.settings, event_id)
         good = {stream.name for stream in run.settings.streams if stream.kind == "enriched"}
-    if quiet:
-        say_json({"target": run.settings.target, "event": event_id, "rows": [row.as_json() for row in found]})
-    else:
-        style = Style.of(sys.stdout)
-        say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
-        for head, text in (line for row in found for line in row.told()):
-            say(wrapped(head, text, style))
+        if quiet:
+            rows = [row.as_json() for row in found]
+            say_json({"target": run.settings.target, "event": event_id, "rows": rows})
+        else:
+            style = Style.of(sys.stdout)
+            say(style.paint(f"event {event_id}: {counted(len(found), 'row')}", "bold"))
+            for line in (line for row in found for line in row.told()):
+                say(wrapped(*line, style))
     return 0 if any(row.stream in good for row in found) else 1
 
 

@@ -22,7 +22,7 @@ def plan(config: Mapping[str, Any], *, output_format: str, exit_code: bool = Fal
         facts = run.facts()
         facts.look(delivery=False)
         plans = [plan_step(each, facts) for each in _ours(run)]
-    _say_plans(plans, run.settings.target, output_format)
+        _say_plans(plans, run.settings.target, output_format)
     return plan_formats.CHANGES if exit_code and not all(each.is_empty for each in plans) else 0
 
 

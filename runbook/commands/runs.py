@@ -82,12 +82,17 @@ def folder() -> Path:
 
 def every() -> list[PastRun]:
     """All runs on record, latest first."""
-    return [_read(path) for path in sorted(folder().glob("*.jsonl"), reverse=True)]
+    return [_read(path) for path in reversed(_paths())]
+
+
+def _paths() -> list[Path]:
+    """The records, oldest first; an empty one is of a run whose disk was full before it changed anything."""
+    return sorted(path for path in folder().glob("*.jsonl") if path.stat().st_size)
 
 
 def find(name: str) -> PastRun:
     """The run of that id, or of the end of an id, or the latest; raises SettingsWrong."""
-    known = sorted(folder().glob("*.jsonl"))
+    known = _paths()
     fit = known[-1:] if name == "latest" else [path for path in known if path.stem.endswith(name)]
     if len(fit) != 1:
         said = f"{len(fit)} runs end in {name!r}" if fit else f"There is no run {name!r}"
@@ -146,7 +151,7 @@ def table(runs: Sequence[PastRun]) -> str:
 
     if not runs:
         return f"no runs on record in {folder()}"
-    shown = ("run", "command", "target", "changes", "ended", "settings")
+    shown = ("run", "command", "target", "changes", "ended")
     rows = [{name: run.summary()[name] for name in shown} for run in runs]
     return tabulate(rows, headers="keys", tablefmt="simple")
 

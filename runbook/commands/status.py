@@ -15,7 +15,7 @@ from runbook.facts.objects import Listing
 from runbook.facts.snowflake import LOAD_HISTORY_DAYS
 from runbook.ledger.classes import SAYS, Kind
 from runbook.ledger.evidence import evidence
-from runbook.ledger.findings import Ledger
+from runbook.ledger.findings import Ledger, is_canary
 from runbook.running import known, running
 from runbook.settings import Settings, Stream
 from runbook.terminal import Style, counted, say, say_json, table, wrapped
@@ -77,8 +77,10 @@ def _watched(settings: Settings, since: str, output_format: str) -> int:
 class Whereabouts:
     """One stream in numbers, over the files in the bucket and the last 14 days of loads.
 
+    ``in_bucket`` and ``never_loaded``: None where the stage is not there or cannot be listed.
     ``loaded``: what was loaded in these days, and what of the bucket is in the table by anything else: a pipe
-    that was replaced took its history with it. ``rest``: by verdict, the files that are in no other figure.
+    that was replaced took its history with it. A canary is not counted. ``rest``: by verdict, the files that
+    are in no other figure.
     ``never_loaded``: of the files of these days; whether an older one was loaded, the history has forgotten.
     ``before_pipe``: those of them older than the pipe.
     ``other_files``: what arrived in these days and is not the stream's, which nothing announces or loads.
@@ -87,11 +89,11 @@ class Whereabouts:
 
     stream: str
     state: str
-    in_bucket: int
+    in_bucket: int | None
     loaded: int
     failed: int
     pending: int
-    never_loaded: int
+    never_loaded: int | None
     before_pipe: int
     other_files: int
     rows_loaded: int
@@ -107,11 +109,11 @@ class Whereabouts:
         return {
             "stream": self.stream,
             "pipe": self.state,
-            "files": self.in_bucket,
+            "files": "?" if self.in_bucket is None else self.in_bucket,
             "loaded": self.loaded,
             "failed": self.failed,
             "pending": self.pending,
-            "missing": self.never_loaded,
+            "missing": "?" if self.never_loaded is None else self.never_loaded,
             "rows": self.rows_loaded,
             "last load (UTC)": f"{self.last_load:%m-%d %H:%M}" if self.last_load else "never",
         }
@@ -120,6 +122,8 @@ class Whereabouts:
     def remarks(self) -> list[str]:
         """What is to be said of the missing ones, and of what is not the stream's."""
         found = []
+        if self.in_bucket is None:
+            found.append("the folder cannot be listed through the stage: invoke verify says why")
         if self.before_pipe:
             are = "is" if self.before_pipe == 1 else "are"
             found.append(
@@ -129,7 +133,7 @@ class Whereabouts:
             )
         if self.rest:
             each = "; ".join(f"{count:,} {SAYS[Kind(kind)]}" for kind, count in self.rest.items())
-            found.append(f"its other files: {each} (invoke verify --deep)")
+            found.append(f"other files: {each} (invoke verify --deep)")
         if self.other_files:
             came = f"{counted(self.other_files, 'file')} of the last {LOAD_HISTORY_DAYS} days"
             found.append(
@@ -142,13 +146,14 @@ class Whereabouts:
 def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     """Where the stream's files are. Only reads."""
     listing, loads = facts.listing(stream) or Listing(), facts.loads(stream)
+    is_listed = facts.listing(stream) is not None and not listing.error
     known_since = facts.now - timedelta(days=LOAD_HISTORY_DAYS)
     pipe = facts.pipe(stream)
     status = facts.pipe_status(stream) if pipe else None
     judged = Ledger(evidence(facts, stream), listing.files) if pipe and loads is not None else None
     verdicts = judged.verdicts if judged else {}
     unknown = [file for file in judged.of(*MISSING) if file.modified > known_since] if judged else []
-    done = [load for load in loads or () if load.status in LOADED]
+    done = [load for load in loads or () if load.status in LOADED and not is_canary(stream, load.key)]
     wrong = set(failed(listing, loads or ()).keys)
     loaded = {load.key for load in done} - {file.key for file in unknown}
     rows = sum(load.rows for load in done)
@@ -163,11 +168,11 @@ def whereabouts(facts: Facts, stream: Stream) -> Whereabouts:
     return Whereabouts(
         stream=stream.name,
         state=status.execution_state if status else "absent",
-        in_bucket=len(listing.files),
+        in_bucket=len(listing.files) if is_listed else None,
         loaded=len(loaded),
         failed=len(wrong),
         pending=pending,
-        never_loaded=len(unknown),
+        never_loaded=len(unknown) if is_listed else None,
         before_pipe=sum(file.modified <= pipe.created_on for file in unknown) if pipe else 0,
         other_files=len(other_files(stream, listing, facts.now)),
         rows_loaded=rows,

@@ -68,11 +68,11 @@ def _tell_left_over(facts: Facts) -> None:
     """Name what is this installation's and not in its settings: it loads on until somebody takes it back."""
     for stream in facts.left_over:
         what = "stage" if stream.pipe == stream.stage else "pipe"
-        note(
+        words = (
             f"the {what} {stream.pipe.sql} on {stream.url} is this installation's and not in its settings; "
-            f"when nothing arrives there any more: "
-            f"invoke down --stream {shlex.quote(stream.name)}"
+            f"when nothing arrives there any more: invoke down --stream {shlex.quote(stream.name)}"
         )
+        note(wrapped("", words, Style.of(sys.stderr)))
 
 
 def _one(run: Run, number: int) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from runbook import settings as reading
 from runbook.clouds.connections import Clouds
@@ -136,13 +136,20 @@ def _test(settings: Settings) -> int:
     usable, problems = routes.ways(settings, _clouds(settings))
     answers = delivery.send_test(usable, settings.target, datetime.now(UTC))
     for problem in problems:
-        say(redacted(problem))
+        say(_fitting(problem, sys.stdout))
     for name, why in answers.items():
-        say(f"{name}: {f'not delivered: {why}' if why else 'delivered'}")
+        say(_fitting(f"{name}: {f'not delivered: {why}' if why else 'delivered'}", sys.stdout))
     if not usable and not problems:
-        say("No route is set: docs/watch.md says how to get messages on Slack in five minutes.")
+        words = "No route is set: docs/watch.md says how to get messages on Slack in five minutes."
+        say(_fitting(words, sys.stdout))
         return 1
     return 1 if problems or any(answers.values()) else 0
+
+
+def _fitting(text: str, stream: TextIO | None) -> str:
+    """``text`` broken between words on a terminal; in a log one line stays one."""
+    is_terminal = stream is not None and stream.isatty()
+    return wrapped("", text, Style.of(stream)) if is_terminal else text
 
 
 def _clouds(settings: Settings) -> Clouds:
@@ -261,8 +268,11 @@ class Watcher:
         told = f"; sent: {', '.join(causes)}" if causes else ""
         text = f"{self.settings.target} {found.verdict}{named}{told}"
         if self.asked.once:
-            tell = note if self.asked.format and not self.asked.output else say
-            tell(f"{text} ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})")
+            text += f" ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})"
+            if self.asked.format and not self.asked.output:
+                note(_fitting(text, sys.stderr))
+            else:
+                say(_fitting(text, sys.stdout))
         else:
             self.tell_once("state", text)
 

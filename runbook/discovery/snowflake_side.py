@@ -16,7 +16,6 @@ from runbook.errors import CannotTell, Refused, SettingsWrong
 from runbook.facts.copy_columns import through
 from runbook.facts.copy_statement import CopyStatement, read
 from runbook.facts.found_format import described, format_of
-from runbook.facts.patterns import told_apart
 from runbook.facts.snowflake import ask, pipe_status, whole_bucket
 from runbook.kinds import KINDS, SNOWPLOWS, kind_read_by
 from runbook.settings import Identifier, QualifiedName, joined

@@ -45,7 +45,8 @@ def unheard(
     last = max(files, key=lambda file: file.modified, default=None)
     if heard is None or last is None or not oldest < last.modified <= newest or heard >= last.modified:
         return []
-    return [f"{last.key} of {last.modified:%Y-%m-%d %H:%M}, last heard of any at {heard:%Y-%m-%d %H:%M}"]
+    written, before = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (last.modified, heard))
+    return [f"{last.key}, written {written}; the pipe last heard of a file at {before}"]
 
 
 def bound_elsewhere(stream: Stream, status: PipeStatus) -> list[str]:

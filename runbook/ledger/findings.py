@@ -13,6 +13,7 @@ from runbook.kinds import CANARY
 from runbook.ledger.classes import Evidence, Kind, classify
 from runbook.ledger.left import left_by_an_earlier_pipe
 from runbook.settings import Stream
+from runbook.terminal import counted
 
 # https://docs.snowflake.com/en/user-guide/data-load-snowpipe-ts: what a load says of a file that is gone
 _GONE = "gone from the bucket before it was loaded"
@@ -120,12 +121,16 @@ def _failure(ledger: Ledger, key: str) -> Load | None:
     return failures[-1] if failures else None
 
 
+def is_canary(stream: Stream, key: str) -> bool:
+    """Whether the file is one that `invoke verify --canary` sent, and took away again."""
+    return key.startswith(f"{stream.prefix}{CANARY}-")
+
+
 def vanished(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> dict[str, str]:
     """Files that were announced, and gone when the pipe read them: expired, deleted or marked as deleted.
 
     Names that begin with ``_`` or ``.`` are working files of whoever writes; a canary takes itself away.
     """
-    ours = f"{stream.prefix}{CANARY}-"
     present = {file.key for file in listing.files}
     done = {load.key for load in loads if load.status in LOADED}
     return {
@@ -134,7 +139,7 @@ def vanished(stream: Stream, listing: Listing, loads: tuple[Load, ...]) -> dict[
         if load.status in FAILED
         and any(said in load.first_error for said in VANISHED_SAYS)
         and load.key not in present | done
-        and not load.key.startswith(ours)
+        and not is_canary(stream, load.key)
         and stream.takes(load.key)
         and not any(part.startswith(("_", ".")) for part in load.key.removeprefix(stream.prefix).split("/"))
     }
@@ -213,7 +218,7 @@ def again(ledger: Ledger, pairs: Iterable[SameRows]) -> Findings:
             early, late = pair.one, pair.other
             if one.read_at and other.read_at and one.read_at > other.read_at:
                 early, late = late, early
-            found[late] = f"{pair.rows} rows that {early} has brought"
+            found[late] = f"{counted(pair.rows, 'row')} that {early} brought before"
     return findings(found)
 
 

@@ -266,7 +266,7 @@ def admits(role: Role, user: SnowflakesUser) -> bool:
     asked = assuming(role, user)
     return any(
         all(met is not False for key, met in conditions(row, asked.known) if key.lower() == "sts:externalid")
-        for row in _letting_in(role, user)
+        for row in letting_in(role, user)
     )
 
 
@@ -277,7 +277,7 @@ def external_ids(role: Role, user: SnowflakesUser) -> list[str]:
     account; they count where no step wrote one, and none of them lets this integration in. Where the
     integration's is among the IDs, the others are other integrations'.
     """
-    rows = _letting_in(role, user)
+    rows = letting_in(role, user)
     ours = [row for row in rows if row not in role.others_statements]
     ids = set[str]().union(*map(ids_asked_for, ours or rows))
     if user.external_id in ids and not admits(role, user):  # what else they ask for contradicts it
@@ -303,7 +303,7 @@ def without_external_id(role: Role, user: SnowflakesUser) -> list[str]:
     """
     return [
         str(row.get("Sid") or "(without Sid)")
-        for row in _letting_in(role, user)
+        for row in letting_in(role, user)
         if row in role.others_statements
         and not _names_everybody(row)  # which open_to_others tells
         and any(map(_is_loose, ids_asked_for(row)))
@@ -319,7 +319,8 @@ def _is_loose(external_id: str) -> bool:
     return external_id == "*" or " " in external_id  # "StringLike …"
 
 
-def _letting_in(role: Role, user: SnowflakesUser) -> list[Document]:
+def letting_in(role: Role, user: SnowflakesUser) -> list[Document]:
+    """The trust statements that speak of Snowflake's user and let it in."""
     who = principal(user.iam_user_arn)
     return [row for row in role.allowing if spoken_of(row, who)]
 

@@ -117,16 +117,6 @@ class Role:
                 found.update(str(name) for names in principal.values() for name in as_list(names))
         return frozenset(found)
 
-    def letting_in(self, principal: str) -> list[Document]:
-        """The trust statements that let ``principal`` in, by its name or by its account's root.
-
-        Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
-        """
-        account = principal.split(":")[4] if principal.count(":") > 4 else ""
-        root = principal.partition(":user/")[0] + ":root"
-        names = {principal, root, account} - {""}
-        return [row for row in self.allowing if names & set(principals_of(row))]
-
 
 def principals_of(row: Document) -> list[str]:
     """The AWS principals a statement names, as written."""

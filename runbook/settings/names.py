@@ -47,7 +47,8 @@ class Identifier(str):
         if len(text) > 2 and text[0] == text[-1] == '"' and '"' not in inner and len(text) <= 257:
             return cls(text[1:-1].replace('""', '"'))
         raise ValueError(
-            f"{text!r} is not a Snowflake name: letters, digits, _ and $, or anything in double quotes"
+            f"{text!r} is not a Snowflake name: letters, digits, _ and $, or anything in double quotes; "
+            "255 characters at most"
         )
 
     @property

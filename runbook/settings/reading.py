@@ -69,10 +69,10 @@ EXAMPLES = {
     "permissions_boundary": "arn:aws:iam::111122223333:policy/NAME",
     "kms_key_arn": "arn:aws:kms:us-west-2:111122223333:key/ID",
     "account": "MYORG-MYACCOUNT",
-    "connection": "my-connection",
+    "connection": "my-connection (letters, digits, _, . and -)",
     "stage_url": "s3://my-snowplow-bucket/folder/",
     "sns_topic": "arn:aws:sns:us-west-2:111122223333:NAME",
-    "target": "prod",
+    "target": "prod (letters, digits, _, . and -)",
 }
 """What a value that has a shape looks like, by its key."""
 
@@ -97,6 +97,8 @@ def _problem(row: Any) -> str:
         example = EXAMPLES.get(str(row["loc"][-1]))
         shape = f"is not written like {example}" if example else f"does not match {row['ctx']['pattern']}"
         message = f"{row['input']!r} {shape}"
+    elif row["type"] == "too_short":
+        message = "none is there, or none is enabled; there must be one at least"
     elif row["type"] in SHOULD_BE:
         message = f"should be {SHOULD_BE[row['type']]}"
     elif row["type"] in ("greater_than_equal", "literal_error"):

@@ -93,7 +93,10 @@ def _drift(
         yield f"it is for the role {have.role_arn}"
     if set(have.allowed_locations) == want:
         return
-    yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
+    if not have.allowed_locations or set(have.allowed_locations) - want:
+        yield f"it allows {', '.join(sorted(have.allowed_locations)) or 'nothing'}"
+    else:
+        yield f"it does not allow {', '.join(sorted(want - set(have.allowed_locations)))}"
     if gone := sorted(set(have.allowed_locations) - want):
         yield f"it will no longer allow {', '.join(gone)}"
     for place, stage in kept.items():

@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from runbook.invocation import typed
 from runbook.remedy import of_all
-from runbook.terminal import Style, wrapped
+from runbook.terminal import Style, counted, wrapped
 from runbook.verify.checking import NOT_ASKED, shown
 from runbook.verify.outcome import Outcome, Result, Word
 
@@ -57,17 +57,16 @@ def as_table(outcome: Outcome, style: Style, *, every: bool = False) -> str:
 
 def _headline(outcome: Outcome, style: Style) -> str:
     said = outcome.summary
-    if outcome.is_healthy:
-        return f"{_verdict(outcome, style)}, {said}"
-    causes = len(outcome.root_causes)
-    found = f"{causes} root cause{'s' if causes != 1 else ''}" if causes else _why_not(outcome)
-    return f"{_verdict(outcome, style)}, {found} ({said})"
+    if not outcome.is_healthy:
+        causes = len(outcome.root_causes)
+        said = f"{counted(causes, 'root cause') if causes else _why_not(outcome)} ({said})"
+    return _verdict(outcome, style, f", {said}")
 
 
-def _verdict(outcome: Outcome, style: Style) -> str:
+def _verdict(outcome: Outcome, style: Style, more: str = "") -> str:
     """The first words and the last line: whether it is healthy, and what."""
-    healthy = style.paint("healthy", "green") if outcome.is_healthy else style.paint("not healthy", "red")
-    return f"{healthy}: {outcome.target}"
+    healthy, colour = ("healthy: ", "green") if outcome.is_healthy else ("not healthy: ", "red")
+    return wrapped(healthy, f"{outcome.target}{more}", style, colour=colour)
 
 
 def _why_not(outcome: Outcome) -> str:
@@ -216,7 +215,7 @@ def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
                 name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
     made = tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
-    if len(streams) <= NAMED or len(made.splitlines()[1]) <= style.width:
+    if len(streams) == 1 or len(made.splitlines()[1]) <= style.width:
         return made
     return _summed(outcome, style, every=every)
 

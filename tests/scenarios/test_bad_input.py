@@ -49,7 +49,7 @@ FILES = {
     "account as a number": ("aws:\n  account_id: 111122223333\n", "must be written in quotes"),
     "no streams": (
         "streams:\n  events:\n    enabled: false\n  events_bad:\n    enabled: false\n",
-        "streams: Dictionary should have at least 1 item",
+        "streams: none is there, or none is enabled",
     ),
     "live without pins": ("target: prod\n", "aws.account_id is still the sandbox's"),
     "broken YAML": ("aws: [\n", "ParserError"),

@@ -48,7 +48,7 @@ def test_down_removes_everything_of_ours_and_no_data(healthy: Installation) -> N
     )
     assert "lost for good: the load history of RAW.SNOWPLOW.EVENTS_PIPE" in done.stdout
     assert "lost for good: the external ID of SNOWPLOW_S3" in done.stdout
-    assert "nothing here was made by this project" in healthy.run("down").stdout
+    assert "there is nothing to take back" in healthy.run("down").stdout
     healthy.run("up")
     healthy.assert_healthy()
 
@@ -65,7 +65,7 @@ def test_a_dry_run_shows_it_all_and_writes_nothing(healthy: Installation) -> Non
 
 def test_down_on_an_empty_account_does_nothing(installation: Installation) -> None:
     before = installation.requests()[-1]["n"] if installation.requests() else 0
-    assert "nothing here was made by this project" in installation.run("down").stdout
+    assert "there is nothing to take back" in installation.run("down").stdout
     assert installation.writes_since(before) == []
 
 

@@ -61,7 +61,7 @@ def test_a_second_one_with_the_default_names_is_refused_and_nothing_is_changed(h
     refused = " ".join(staging.run("up", expect=2).stderr.split())
     assert "belongs to another installation" in refused
     assert "set aws.policy_name to a name of this installation's own" in refused
-    assert "nothing here was made by this project" in staging.run("down").stdout
+    assert "there is nothing to take back" in staging.run("down").stdout
     assert documents(healthy) == before
     healthy.assert_healthy()
 

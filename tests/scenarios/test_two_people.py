@@ -170,11 +170,11 @@ def test_down_takes_back_what_was_handed_over_and_nothing_else_at_that_place(
     assert there() == ""
     taken = "handoff.json" if place.startswith("FOLDER") else "ssm:DeleteParameter"
     assert taken in whole.run("runs", "--show", "latest").stdout
-    assert "nothing here was made by this project" in whole.run("down").stdout
+    assert "there is nothing to take back" in whole.run("down").stdout
 
     for theirs in ("by hand", json.dumps({**json.loads(ours), "settings": {"aws": "another"}})):
         put(theirs)
-        assert "nothing here was made by this project" in whole.run("down").stdout
+        assert "there is nothing to take back" in whole.run("down").stdout
         assert there() == theirs
 
 

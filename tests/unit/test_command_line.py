@@ -318,6 +318,11 @@ def test_help_shows_every_default_and_no_flag_is_short(terminal: Terminal) -> No
                 assert f"default: {argument.default}" in options, (task, argument.name)
 
 
+def test_a_flag_without_its_dashes_is_the_one_that_was_meant(terminal: Terminal) -> None:
+    code, text = terminal.types("verify deep")
+    assert (code, "invoke verify --deep, if that was meant" in " ".join(text.split())) == (2, True)
+
+
 @pytest.mark.parametrize("task", EVERY)
 def test_a_line_that_is_wrong_is_refused_whole(terminal: Terminal, task: str) -> None:
     flags = {

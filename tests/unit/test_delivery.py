@@ -169,7 +169,21 @@ def test_where_the_files_of_a_stream_are(found, facts, stream):
         "rest": {"before_pipe": 1},
     }
     assert row.as_row()["last load (UTC)"] == "11-20 11:00"
-    assert row.remarks == ["its other files: 1 there before the pipe was made (invoke verify --deep)"]
+    assert row.remarks == ["other files: 1 there before the pipe was made (invoke verify --deep)"]
+
+
+def test_a_canary_is_no_file_of_the_stream(found, facts, settings, stream):
+    loads = (load(P + "a.gz", rows=3), load(P + "snowpipe-runbook-canary-20261120T110000Z-abc123.gz", rows=1))
+    row = whereabouts(facts(installed(found, listing=listed(staged(P + "a.gz")), loads=loads)), stream)
+    assert (row.in_bucket, row.loaded, row.rows_loaded) == (1, 1, 3)
+
+
+def test_what_cannot_be_listed_is_not_nothing(found, facts, settings, stream):
+    refused = Listing((), SqlFailed(3167, "Error assuming AWS_ROLE", "q", "LIST"))
+    row = whereabouts(facts(installed(found, listing=refused, loads=())), stream)
+    assert (row.in_bucket, row.never_loaded) == (None, None)
+    assert row.as_row()["files"] == row.as_row()["missing"] == "?"
+    assert row.remarks == ["the folder cannot be listed through the stage: invoke verify says why"]
 
 
 def test_what_the_replaced_pipe_loaded_is_counted_by_its_rows(found, facts, settings, stream):
@@ -229,7 +243,7 @@ def test_every_failed_file_is_counted_and_files_of_another_suffix_are_told(found
 
 def test_where_nothing_is(absent, facts, stream):
     row = whereabouts(facts(absent), stream)
-    assert (row.state, row.in_bucket, row.loaded, row.last_load) == ("absent", 0, 0, None)
+    assert (row.state, row.in_bucket, row.loaded, row.last_load) == ("absent", None, 0, None)
     assert row.as_row()["last load (UTC)"] == "never"
 
 

@@ -273,6 +273,12 @@ def test_every_parameter_of_every_file_is_provided_and_has_a_sample_for_the_lint
             assert template(name).startswith("-- "), name
 
 
+@pytest.mark.parametrize("name", [*tasks.namespace.task_names])
+def test_a_tasks_help_fits_80_columns(name: str) -> None:
+    said = tasks.namespace[name].__doc__ or ""
+    assert [line for line in said.splitlines() if len(line.strip()) > 78] == []
+
+
 def test_a_command_is_found_by_its_name() -> None:
     """``runbook/commands/<task>.py`` has the function of that name; the steps and ``up`` are one."""
     for task in TASKS:

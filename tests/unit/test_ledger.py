@@ -51,6 +51,8 @@ def known(settings: Settings, files: list[StagedFile], evidence: Evidence) -> Kn
 
 def assert_adds_up(row: Whereabouts, ledger: Ledger) -> None:
     """Every file of the stream's is in one figure of `status`."""
+    assert row.in_bucket is not None
+    assert row.never_loaded is not None
     done = {load.key for load in ledger.evidence.recent if load.status in LOADED}
     gone = done - set(ledger.by_key)
     others = [kind for key, kind in ledger.verdicts.items() if kind is Kind.OTHER_SUFFIX]
@@ -274,8 +276,12 @@ def test_of_two_files_with_the_same_rows_the_later_is_named(settings: Settings) 
         "c": RowsOfFile(100, NOW - HOUR),
     }
     ledger = Ledger(evidence_of(settings, table=TableRows(114, MADE, rows)), ())
+    ones = Ledger(
+        evidence_of(settings, table=TableRows(2, MADE, {"a": rows["b"], "b": RowsOfFile(1, MADE)})), ()
+    )
+    assert said.again(ones, [SameRows("a", "b", 1)]) == ["a: 1 row that b brought before"]
     pairs = [SameRows("a", "b", 2), SameRows("a", "c", 4)]  # the latter: what was read again after a failure
-    assert said.again(ledger, pairs) == ["a: 2 rows that b has brought"]
+    assert said.again(ledger, pairs) == ["a: 2 rows that b brought before"]
 
 
 def test_a_status_that_cannot_be_read_is_an_error_with_a_remedy(settings: Settings) -> None:

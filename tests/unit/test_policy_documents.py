@@ -14,6 +14,7 @@ from runbook.policies.access import (
     excessive,
     external_ids,
     is_open,
+    letting_in,
     open_to_others,
     trust_denies,
     unreadable,
@@ -369,7 +370,7 @@ def test_a_door_open_to_others_is_found(settings, row, found):
     ],
 )  # fmt: skip
 def test_the_external_ids_under_which_a_principal_gets_in(settings, row, ids):
-    rows = trusting(settings, row).letting_in(SNOWFLAKES_USER)
+    rows = letting_in(trusting(settings, row), integration(settings))
     assert set().union(*map(ids_asked_for, rows)) == ids
 
 
@@ -404,7 +405,7 @@ def test_which_ids_have_to_be_the_integrations(settings, asked, found, loose):
 
 
 def test_our_statement_lets_snowflakes_user_in_with_exactly_its_external_id(settings):
-    rows = role(settings).letting_in(SNOWFLAKES_USER)
+    rows = letting_in(role(settings), integration(settings))
     assert [ids_asked_for(row) for row in rows] == [{EXTERNAL_ID}]
     assert role(settings).trusted_principals == {SNOWFLAKES_USER}
 

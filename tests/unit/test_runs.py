@@ -50,6 +50,18 @@ def test_a_run_without_changes_leaves_no_end(settings, folder):
     assert "no runs on record" in runs.table([])
 
 
+def test_the_empty_record_of_a_full_disk_hides_no_other(record, folder):
+    record(1, SQL)
+    (folder / "runs" / "20261120T120002Z-abc002.jsonl").touch()
+    assert [run.id[-6:] for run in runs.every()] == ["abc001"]
+    assert runs.find("latest").id.endswith("abc001")
+
+
+def test_a_run_is_one_line_that_fits_80_columns(record):
+    record(1, SQL, command="step4-snowflake")
+    assert max(map(len, runs.table(runs.every()).splitlines())) <= 80
+
+
 def test_runs_are_listed_latest_first_with_how_they_ended(record):
     record(1, SQL, AWS)
     record(2, SQL, ended="failed")
@@ -121,7 +133,7 @@ def test_a_last_line_that_was_cut_off_is_left_out(record):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}\n", "[]\n", "no json\n{}\n", '{"command": 1}\n[]\n', "\xff\n", "[" * 100_000 + "\n"],
+    ["{}\n", "[]\n", "no json\n{}\n", '{"command": 1}\n[]\n', "\xff\n", "[" * 100_000 + "\n"],
     ids=str.__len__,
 )
 def test_any_other_damage_names_the_file(folder, text):

@@ -38,7 +38,7 @@ def broken():
 def test_the_table_says_first_what_is_wrong_and_what_to_do():
     text = as_table(broken(), PLAIN)
     assert text.startswith(
-        "not healthy: sandbox, 2 root causes (3 passed, 3 failed, 1 blocked, 1 unknown, 1 skipped)"
+        "not healthy: sandbox, 2 root causes (3 passed, 3 failed, 1 blocked, 1 unknown, 1\n             skipped)"
     )
     assert re.search(
         r"root cause: step3\.trust-has-the-external-id\n  claim +step3.*\n  but +it differs", text

@@ -17,12 +17,21 @@ def test_a_line_for_each_row_where_there_is_room():
 
 
 def test_a_column_for_each_row_where_there_is_none():
-    assert table(ROWS, Style(colour=False, width=20)).splitlines() == [
-        "         events    bad",
-        "-----  --------  -----",
-        "files        12      3",
-        "last      never  11-20",
+    rows = [{**row, "last load (UTC)": row["last"]} for row in ROWS]
+    assert table(rows, Style(colour=False, width=33)).splitlines() == [
+        "                   events    bad",
+        "---------------  --------  -----",
+        "files                  12      3",
+        "last                never  11-20",
+        "last load (UTC)     never  11-20",
     ]
+
+
+def test_a_paragraph_for_each_row_where_there_is_room_for_neither():
+    rows = [{"stream": f"stream_{i}", "files": i, "bytes": 0, "last load (UTC)": "never"} for i in range(26)]
+    lines = table(rows, Style(colour=False, width=40)).splitlines()
+    assert lines[:2] == ["stream_0   files 0, bytes 0, last load", "           (UTC) never"]
+    assert len(lines) == 2 * 26
 
 
 @pytest.mark.parametrize(
