@@ -457,10 +457,11 @@ def test_a_document_as_text_is_read():
 
 
 def test_a_trust_by_the_account_lets_its_user_in(settings):
-    user, account = "arn:aws:iam::999988887777:user/x", "999988887777"
-    rows = [assume("Allow", {"AWS": name}) for name in (account, f"arn:aws:iam::{account}:root", user)]
-    others = [assume("Allow", {"AWS": "arn:aws:iam::111122223333:root"})]
-    assert trusting(settings, *rows, *others).letting_in(user) == rows
+    account = SNOWFLAKES_USER.split(":")[4]
+    names = (account, f"arn:aws:iam::{account}:root", SNOWFLAKES_USER)
+    rows = [assume("Allow", {"AWS": name}) for name in names]
+    others = [assume("Allow", {"AWS": "arn:aws:iam::444455556666:root"})]
+    assert letting_in(trusting(settings, *rows, *others), integration(settings)) == rows
 
 
 QUEUE, DEAD = "arn:aws:sqs:us-west-2:1:queue", "arn:aws:sqs:us-west-2:1:dead"
