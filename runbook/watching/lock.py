@@ -25,7 +25,11 @@ def _locked(path: Path, target: str) -> IO[str]:
     try:
         private.folder(path.parent)
         file = private.opened(path, "a")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise
     except BlockingIOError:
         raise Refused(
             f"Another watcher of {target} is running",
