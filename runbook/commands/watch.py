@@ -31,6 +31,7 @@ from runbook.watching.signing_in import Sessions
 
 WHOSE = "installation"
 """The note that names the installation in a history."""
+NO_ROUTE = "No route is set: docs/watch.md says how to get messages on Slack in five minutes."
 SHORTEST_S, LONGEST_S = 10, 31 * 24 * 3600
 GRACE_S = 20.0
 """How long a round may go on after SIGTERM; Kubernetes kills after 30.
@@ -140,8 +141,7 @@ def _test(settings: Settings) -> int:
     for name, why in answers.items():
         say(_fitting(f"{name}: {f'not delivered: {why}' if why else 'delivered'}", sys.stdout))
     if not usable and not problems:
-        words = "No route is set: docs/watch.md says how to get messages on Slack in five minutes."
-        say(_fitting(words, sys.stdout))
+        say(_fitting(NO_ROUTE, sys.stdout))
         return 1
     return 1 if problems or any(answers.values()) else 0
 
@@ -176,6 +176,8 @@ class Watcher:
         """The rounds until there is one, or somebody ends them; the exit code."""
         for problem in self.problems:
             self.tell(problem)
+        if not (self.usable or self.problems or self.endpoint or self.asked.once):
+            self.tell(f"nobody is told what this finds. {NO_ROUTE}")
         with _ended_by_signals(self.ending):
             try:
                 if self.asked.once:

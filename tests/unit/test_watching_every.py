@@ -3,10 +3,11 @@
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
-from runbook.commands.watch import LONGEST_S, its_own, watch
+from runbook.commands.watch import LONGEST_S, Asked, Watcher, its_own, watch
 from runbook.errors import Refused, SettingsWrong
 from runbook.settings import read
 from runbook.watching.history import History
@@ -49,3 +50,22 @@ def test_two_installations_of_one_name_do_not_share_a_history(tmp_path: Path) ->
         its_own(history, other)
     assert one.installation in str(refused.value)
     assert other.installation in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [(Asked(every="5m"), True), (Asked(once=True), False), (Asked(every="5m", listen="x"), False)],
+)
+def test_a_watch_that_tells_nobody_says_so(
+    tmp_path: Path,
+    asked: Asked,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("runbook.commands.watch.Endpoint", MagicMock())
+    watcher = Watcher(read(written()), History(tmp_path / "h.sqlite"), asked)
+    monkeypatch.setattr(watcher, "round", MagicMock(side_effect=SettingsWrong("Enough")))
+    with pytest.raises(SettingsWrong, match="Enough"):
+        watcher.run(300.0)
+    assert ("nobody is told" in capsys.readouterr().err) == told

@@ -208,7 +208,7 @@ def same_name_written_again(at: Installation) -> None:
     at.settle()
 
 
-@fault("file")
+@fault("file", "rows")
 def loaded_twice_by_a_copy_by_hand(at: Installation) -> None:
     at.put("events", "twice.gz", _gz(3))
     at.settle()

@@ -188,7 +188,7 @@ def column_became_short(at: Installation) -> Iterator[None]:
     yield from _another_type(at, "VARCHAR(8)")
 
 
-@fault("table")
+@fault("table", "rows")  # they stay in the other
 def table_swapped(at: Installation) -> None:
     """With one of the same columns and grants, as a job does that builds tables anew."""
     at.sql(f"CREATE TABLE {TABLE}_NEW LIKE {TABLE}", "SYSADMIN")
