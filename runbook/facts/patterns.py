@@ -15,7 +15,7 @@ _ENDING = re.compile(r"(?<!\\)((?:\\[^A-Za-z0-9]|\[\.\]|[A-Za-z0-9_-])+)\$?")
 
 
 def _ending(pattern: str) -> str:
-    """The letters every name that the PATTERN takes ends with; nothing where that cannot be told."""
+    """The letters every name that the PATTERN takes ends with; nothing where that is not known."""
     found = None if "|" in pattern or "(" in pattern else re.search(rf"{_ENDING.pattern}\Z", pattern)
     return re.sub(r"\\(.)|\[(\.)\]", r"\1\2", found[1]) if found else ""
 

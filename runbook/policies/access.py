@@ -320,7 +320,7 @@ def _is_loose(external_id: str) -> bool:
 
 
 def letting_in(role: Role, user: SnowflakesUser) -> list[Document]:
-    """The trust statements that speak of Snowflake's user and let it in."""
+    """The trust statements by which Snowflake's user can assume the role."""
     who = principal(user.iam_user_arn)
     return [row for row in role.allowing if spoken_of(row, who)]
 
