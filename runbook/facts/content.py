@@ -10,7 +10,6 @@ import bz2
 import re
 import zlib
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
 from contextlib import suppress
 
 from runbook.kinds import kind_of
@@ -44,14 +43,15 @@ def wrong_in(first: bytes, stream: Stream, *, is_whole: bool = False) -> str:
     """
     if kind := _foreign(first):
         return f"it is {kind}"
-    plain = unpacked(first)
+    plain, has_ended = _content(first)
     if first.startswith((_GZIP, _BZ2)) and plain.startswith((_GZIP, _BZ2, _ZSTD)):
         return "it is packed twice"
     if kind := _foreign(plain):
         return f"it holds {kind}"
     if plain.startswith(_ZSTD):
         return ""  # Snowflake unpacks it, and we do not
-    return _of_text(plain + b"\n" if is_whole and len(plain) < _MOST else plain, stream)
+    ends_a_line = is_whole and has_ended and len(plain) < _MOST
+    return _of_text(plain + b"\n" if ends_a_line else plain, stream)
 
 
 def _of_text(plain: bytes, stream: Stream) -> str:
@@ -82,27 +82,35 @@ def older(first: bytes, stream: Stream) -> str:
 
 def unpacked(first: bytes) -> bytes:
     """As much of the content as the first bytes tell; themselves where they are not packed."""
+    return _content(first)[0]
+
+
+def _content(first: bytes) -> tuple[bytes, bool]:
+    """The same, and whether the last of them ends what is packed: a file that was cut off has no end."""
     if first.startswith(_GZIP):
-        return b"".join(_members(first))
+        return _members(first)
     if first.startswith(_BZ2):
+        bz2_unpacker = bz2.BZ2Decompressor()
         with suppress(OSError):
-            return bz2.BZ2Decompressor().decompress(first, _MOST)
-        return b""
+            return bz2_unpacker.decompress(first, _MOST), bz2_unpacker.eof
+        return b"", False
     if _is_zlib(first):
+        unpacker = zlib.decompressobj()
         with suppress(zlib.error):
-            return zlib.decompressobj().decompress(first, _MOST) or first
-    return first
+            return unpacker.decompress(first, _MOST), unpacker.eof
+    return first, True
 
 
-def _members(first: bytes) -> Iterator[bytes]:
+def _members(first: bytes) -> tuple[bytes, bool]:
     """The contents of gzip files one behind the other, which make one file: RFC 1952, section 2.2."""
-    left = _MOST
+    found, has_ended = b"", False
     with suppress(zlib.error):
-        while first.startswith(_GZIP) and left > 0:
+        while first.startswith(_GZIP) and len(found) < _MOST:
+            has_ended = False
             unpacker = zlib.decompressobj(wbits=31)
-            found = unpacker.decompress(first, left)
-            left, first = left - len(found), unpacker.unused_data
-            yield found
+            found += unpacker.decompress(first, _MOST - len(found))
+            first, has_ended = unpacker.unused_data, unpacker.eof
+    return found, has_ended
 
 
 def _is_zlib(first: bytes) -> bool:

@@ -48,6 +48,14 @@ def test_events_are_right_however_they_are_packed(packed, plain):
     assert older(packed(plain), EVENTS) == ""
 
 
+@pytest.mark.parametrize("packed", PACKINGS[1:])
+def test_a_file_that_was_cut_off_holds_nothing_else(packed):
+    """Snowflake refuses it, and says so: its last line is no line."""
+    whole = packed(b"".join(event(f6=str(uuid.UUID(int=n))) for n in range(40)))
+    for length in range(20, len(whole), 7):
+        assert wrong_in(whole[:length], EVENTS, is_whole=True) == "", length
+
+
 @pytest.mark.parametrize("plain", [b'{"schema": "iglu:x"}\n', b' {"a": 1}{"b": 2}', b"[1]"])
 def test_documents_are_right_among_bad_rows(plain):
     assert wrong_in(packed(plain), BAD) == ""
