@@ -85,27 +85,20 @@ def creator(kind: str, read: Read) -> Callable[[Session, Tokens, Mode], Result]:
 
 def _arguments(tokens: Tokens) -> list[str]:
     """``( name type [DEFAULT …], … )``: the types, which tell overloaded ones apart."""
-    tokens.expect("(")
-    found: list[str] = []
-    while not tokens.take(")"):
-        if found:
-            tokens.expect(",")
+
+    def one() -> str:
         tokens.identifier()
-        found.append(_type(tokens))
+        found = _type(tokens)
         while tokens.next.value not in (",", ")") and not tokens.at_end:  # DEFAULT and what stands for it
             tokens.advance()
-    return found
+        return found
+
+    return tokens.listed(one)
 
 
 def signature(tokens: Tokens) -> str:
     """``( type, … )`` behind the name of a procedure or function that is there."""
-    tokens.expect("(")
-    found: list[str] = []
-    while not tokens.take(")"):
-        if found:
-            tokens.expect(",")
-        found.append(_type(tokens))
-    return f"({', '.join(found)})"
+    return f"({', '.join(tokens.listed(lambda: _type(tokens)))})"
 
 
 def _type(tokens: Tokens) -> str:

@@ -24,7 +24,7 @@ OPTIONS: dict[str, options.Reader] = {
     "FREQUENCY": options.word,
     "START_TIMESTAMP": options.word,
     "END_TIMESTAMP": options.word,
-    "NOTIFY_USERS": lambda tokens: _names(tokens),
+    "NOTIFY_USERS": lambda tokens: tokens.listed(tokens.identifier),
 }
 ACTIONS = ("NOTIFY", "SUSPEND", "SUSPEND_IMMEDIATE")
 Triggers = dict[str, list[str]]
@@ -100,16 +100,6 @@ def _properties(tokens: Tokens) -> tuple[dict[str, Any], Triggers]:
             tokens.expect("PERCENT", "DO")
             triggers[tokens.one_of(*ACTIONS)].append(share)
     return given, triggers
-
-
-def _names(tokens: Tokens) -> list[str]:
-    tokens.expect("(")
-    found: list[str] = []
-    while not tokens.take(")"):
-        if found:
-            tokens.expect(",")
-        found.append(tokens.identifier())
-    return found
 
 
 SHOWN = [

@@ -133,13 +133,7 @@ def boolean(tokens: Tokens) -> bool:
 
 def strings(tokens: Tokens) -> list[str]:
     """A list of strings in parentheses, possibly empty."""
-    tokens.expect("(")
-    found: list[str] = []
-    while not tokens.take(")"):
-        if found:
-            tokens.expect(",")
-        found.append(string(tokens))
-    return found
+    return tokens.listed(lambda: string(tokens))
 
 
 def name(tokens: Tokens) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from snowpipe_sandbox.snowflake import errors
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 
+T = TypeVar("T")
 TokenKind = Literal["word", "quoted", "string", "number", "symbol", "end"]
 
 TOKEN = re.compile(
@@ -260,12 +261,16 @@ class Tokens:
 
     def strings(self) -> list[str]:
         """``( 'a', 'b' )``: a list of string literals, possibly empty."""
+        return self.listed(self.string)
+
+    def listed(self, read: Callable[[], T]) -> list[T]:
+        """``( …, … )``: a list, possibly empty, of what ``read`` reads."""
         self.expect("(")
-        values: list[str] = []
+        values: list[T] = []
         while not self.take(")"):
             if values:
                 self.expect(",")
-            values.append(self.string())
+            values.append(read())
         return values
 
     def number(self) -> str:
