@@ -213,6 +213,12 @@ def test_a_span_that_is_none(text: str) -> None:
         span_of(text)
 
 
+def test_a_span_that_is_too_long_says_how_long_it_may_be() -> None:
+    with pytest.raises(SettingsWrong, match="--since 9999d is too long") as raised:
+        span_of("9999d")
+    assert raised.value.remedy == "--since 1000d"
+
+
 def test_a_span() -> None:
     assert (span_of("36h"), span_of("2w")) == (timedelta(hours=36), timedelta(days=14))
 
