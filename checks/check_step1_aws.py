@@ -138,7 +138,11 @@ def _allowing(document: Document) -> Document:
     return {"Statement": [row for row in statements(document) if row.get("Effect") == "Allow"]}
 
 
-@check(remedy=invoke("step1-aws"), see="policy", needs=("step1.bucket-exists",))
+@check(
+    remedy=invoke("step1-aws"),
+    see="policy",
+    needs=("step1.bucket-exists", "step1.policy-lets-snowflake-read"),
+)
 def check_policy_is_read_only(facts: Facts, policy: Policy, settings: Settings) -> None:
     """The policy allows nothing beyond reading the streams' folders."""
     beyond = excessive(policy.document, settings)
