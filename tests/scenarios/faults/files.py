@@ -199,6 +199,19 @@ def rows_lost_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
     at.settle()
 
 
+@fault("file", "rows")
+def refresh_by_hand_took_a_note(at: Installation) -> Iterator[None]:
+    """REFRESH takes every file in the folder, of whatever suffix."""
+    at.put("events", "later.gz", _gz())
+    at.settle()
+    key = at.put("events", "readme.txt", b"please read me\n")
+    at.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE REFRESH")
+    at.settle()
+    yield
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}'")
+
+
 @fault("file")
 def same_name_written_again(at: Installation) -> None:
     at.put("events", "same-name-written-again-again.gz", _gz(1))
