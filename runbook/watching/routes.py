@@ -79,12 +79,10 @@ def _mark(route: Route) -> str:
 
 
 def _sender(route: Route, clouds: Any, installation: str = "") -> Callable[[Message], None]:
-    if route.kind == "pagerduty":
-        return _pagerduty(route, clouds, installation)
     maker = KINDS.get(route.kind)
     if maker is None:
         raise Unusable(f"there is no kind {route.kind!r} (known are {', '.join(KINDS)})")
-    return maker(route, clouds)
+    return _pagerduty(route, clouds, installation) if maker is _pagerduty else maker(route, clouds)
 
 
 def _secret(route: Route, what: str) -> str:

@@ -160,3 +160,12 @@ def rule_became_a_topics(at: Installation) -> None:
     moved = {name: value for name, value in rule.items() if name != "QueueArn"}
     others = [row for row in before[ROWS] if row["Id"] != rule["Id"]]
     set_notifications(at, {ROWS: others, "TopicConfigurations": [{**moved, "TopicArn": arn}]})
+
+
+@fault("rule")
+def rule_renamed_and_narrowed(at: Installation) -> Iterator[None]:
+    """In the console, where a rule is made anew under a name of one's own; it goes to the pipe as before."""
+    before = notifications(at)
+    _change(at, Id="console-1", Filter=_filter(f"{at.stream('events').prefix}2026/"))
+    yield
+    set_notifications(at, before)
