@@ -58,7 +58,7 @@ def check_queue_is_in_the_buckets_region(channel: str, bucket: Bucket, stream: S
 
 
 WIDEN = remedy(
-    "widen that rule, which goes to the pipe already, to s3:ObjectCreated:* of the whole folder, or delete it",
+    "widen that rule, which goes to the pipe, to s3:ObjectCreated:* of the whole folder, or delete it",
     invoke("step5-aws", lead="; then run: "),
 )
 
