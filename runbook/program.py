@@ -17,6 +17,7 @@ import invoke
 import yaml
 from invoke.exceptions import ParseError
 
+from runbook.errors import SettingsWrong
 from runbook.invocation import HERE
 from runbook.shipped import DEFAULTS, INSTALLED, TASKS
 
@@ -31,8 +32,12 @@ class Program(invoke.Program):  # type: ignore[misc] # Invoke is untyped
         try:
             super().parse_core(argv)
         except ParseError as error:
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201 (no command runs yet)
-            raise invoke.Exit(code=2) from None
+            from runbook.cli import refused
+
+            wrong = SettingsWrong(
+                "The command line cannot be read", why=str(error), remedy=f"{NAME} --help lists its switches"
+            )
+            raise SystemExit(refused(wrong, sys.argv)) from None
 
     def parse_collection(self) -> None:
         """Read the project's ``invoke.yaml``, which Invoke itself passes over for a program of one's own."""

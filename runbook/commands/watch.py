@@ -355,4 +355,8 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
 
 def _leave() -> None:
     """The round did not end in time: what matters is on disk already."""
+    note(f"ended by SIGTERM; the round under way was given up after {GRACE_S:.0f} seconds")
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     os._exit(0)
