@@ -90,7 +90,10 @@ def its_own(history: History, settings: Settings) -> None:
 
     The causes of the two would end each other, and one's be taken for told to the other's people.
     """
-    refuse_anothers(history.path, history.noted(WHOSE), settings)
+    whose = history.noted(WHOSE)
+    refuse_anothers(history.path, whose, settings)
+    if not whose and history.has_rounds:
+        note(f"{history.path} does not say whose it is; from now on it is of {settings.installation}")
     history.keep(WHOSE, settings.installation)
 
 
