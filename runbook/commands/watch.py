@@ -270,8 +270,8 @@ class Watcher:
         seen = [*(row.id for row in found.outcome.root_causes), *(cause.key for cause in found.own)]
         words = ", ".join(f"{each.stream} {word}" for each, word in found.words(self.settings))
         named = f": {', '.join(seen)}" if seen else ""
-        told = f"; sent: {', '.join(causes)}" if causes else ""
-        text = f"{self.settings.target} {found.verdict}{named}{told}"
+        sure = f"; confirmed: {', '.join(causes)}" if causes else ""
+        text = f"{self.settings.target} {found.verdict}{named}{sure}"
         if self.asked.once:
             text += f" ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})"
             if self.asked.format and not self.asked.output:
