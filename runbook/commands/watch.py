@@ -181,7 +181,7 @@ class Watcher:
             self.tell(problem)
         if not (self.usable or self.problems or self.endpoint or self.asked.once):
             self.tell(f"nobody is told what this finds. {NO_ROUTE}")
-        with _ended_by_signals(self.ending):
+        with _ended_by_signals(self.ending, CannotTell.exit_code if self.asked.once else 0):
             try:
                 if self.asked.once:
                     found = self.round()
@@ -336,8 +336,11 @@ class Watcher:
 
 
 @contextmanager
-def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
-    """SIGTERM, and Ctrl-C in a pause, end the watch after the round that is under way, or after a grace."""
+def _ended_by_signals(ending: threading.Event, unfinished: int) -> Iterator[None]:
+    """SIGTERM, and Ctrl-C in a pause, end the watch after the round that is under way, or after a grace.
+
+    ``unfinished``: the exit code where the round does not end in time. One round's is its verdict: not 0.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -345,7 +348,7 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
     def end(_number: int, _frame: object) -> None:
         if not ending.is_set():
             ending.set()
-            timer = threading.Timer(GRACE_S, _leave)
+            timer = threading.Timer(GRACE_S, _leave, (unfinished,))
             timer.daemon = True
             timer.start()
 
@@ -356,10 +359,10 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """The round did not end in time: what matters is on disk already."""
     note(f"ended by SIGTERM; the round under way was given up after {GRACE_S:.0f} seconds")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    os._exit(0)
+    os._exit(code)
