@@ -60,7 +60,7 @@ def step(
 
 def _looked_at_all(run: Run) -> Facts:
     facts = run.facts()
-    facts.look(delivery=False, steps=(1, 2, 4))
+    facts.look(delivery=False, steps=(1, 2, 4, 5))
     return facts
 
 
