@@ -29,7 +29,7 @@ from runbook.terminal import note
 
 @dataclass(frozen=True)
 class SqlChange:
-    """One rendered file of ``sql/``; ``stream``: whose objects it is about, empty where it is of no single one."""
+    """One rendered file of ``sql/``; ``stream``: the one it is for, empty where it is for none or all."""
 
     file: str
     sql: str
