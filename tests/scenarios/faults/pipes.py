@@ -28,7 +28,7 @@ def format_replaced(at: Installation) -> None:
     at.sql(f"CREATE OR REPLACE FILE FORMAT {TSV} TYPE{options.rstrip().rstrip(';')}", OWNER)
 
 
-@fault("table", "loader", "operator")
+@fault("table", "loader", "operator", "rows")
 def table_replaced(at: Installation) -> None:
     ddl = at.sql(f"SELECT GET_DDL('TABLE', '{TABLE}')")[0][0]
     _, _, columns = ddl.partition("(")

@@ -39,7 +39,7 @@ def view_of_other_settings(at: Installation) -> None:
     at.environment["INVOKE_VIEWS_ENTITIES"] = "com.acme/user/1"
 
 
-@fault("view", "file")
+@fault("view", "file", "rows")
 def schema_without_a_column(at: Installation) -> Iterator[None]:
     _with_views(at)
     _load(at, "new.gz", event(contexts=contexts(("com.acme/user/jsonschema/2-0-0", {"a": 1}))))
@@ -48,7 +48,7 @@ def schema_without_a_column(at: Installation) -> Iterator[None]:
     at.run("views")
 
 
-@fault("view", "file")
+@fault("view", "file", "rows")
 def value_of_another_type(at: Installation) -> Iterator[None]:
     _with_views(at)
     key = _load(at, "word.gz", event(br_viewwidth="wide"))
@@ -56,7 +56,7 @@ def value_of_another_type(at: Installation) -> Iterator[None]:
     _take_away(at, key)
 
 
-@fault("view", "file")
+@fault("view", "file", "rows")
 def contexts_cut_short(at: Installation) -> Iterator[None]:
     _with_views(at)
     key = _load(at, "cut.gz", event(contexts=contexts(("com.acme/user/jsonschema/1-0-0", {}))[:-9]))
@@ -64,7 +64,7 @@ def contexts_cut_short(at: Installation) -> Iterator[None]:
     _take_away(at, key)
 
 
-@fault("view", "file")
+@fault("view", "file", "rows")
 def event_sent_again(at: Installation) -> Iterator[None]:
     _with_views(at)
     _load(at, "first.gz", event())
