@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import conversions, errors, load_errors, resolve
+from snowpipe_sandbox.snowflake import conversions, errors, load_errors, resolve, sequences
 from snowpipe_sandbox.snowflake import projection as projections
 from snowpipe_sandbox.snowflake.bucket import RoleSession, StagedFile
 from snowpipe_sandbox.snowflake.catalog import FileFormat, Integration, Stage, Table
@@ -134,7 +134,9 @@ def compile_statement(
     conversions.define_macros(account.engine)
     cursor = account.engine.cursor(timezone)
     try:
-        projection = projections.compile_copy(statement, columns, options, compiled_at, timezone, cursor)
+        projection = projections.compile_copy(
+            statement, columns, options, compiled_at, timezone, cursor, sequences.next_of(account, context)
+        )
     finally:
         cursor.close()
     plan = LoadPlan(

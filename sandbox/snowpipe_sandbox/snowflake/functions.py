@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import duckdb_errors, errors, system_functions
+from snowpipe_sandbox.snowflake import duckdb_errors, errors, relations, system_functions
 from snowpipe_sandbox.snowflake.engine import translate
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ TRANSLATED = {
 def check_known(statement: exp.Expression) -> None:
     """Refuse functions nobody here knows: DuckDB may have one of that name that does something else."""
     for node in statement.find_all(exp.Anonymous):
-        if name_of(node) not in TRANSLATED:
+        if name_of(node) not in TRANSLATED and not node.meta.get(relations.PLACED):
             raise errors.not_emulated(f"function {name_of(node)}")
 
 

@@ -29,6 +29,7 @@ from snowpipe_sandbox.snowflake import (
     functions,
     relations,
     result,
+    sequences,
     stage_query,
     views,
 )
@@ -206,6 +207,7 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         target = _target(query) if isinstance(query, CHANGES) else None
         if isinstance(query, exp.Merge):
             _read_inserts(query)
+        sequences.place(session, query)
         relations.shorten_columns(query)
         tables = [] if target is None else [relations.find(session, relations.parts(target))]
         for table in relations.named_tables(query):

@@ -83,6 +83,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "ROW ACCESS POLICY": ("APPLY",),
     "TAG": ("APPLY", "READ"),
     "ALERT": ("MONITOR", "OPERATE"),
+    "SEQUENCE": ("USAGE",),
     "INTEGRATION": ("USAGE",),
     "WAREHOUSE": ("USAGE", "MODIFY", "MONITOR", "OPERATE"),
 }

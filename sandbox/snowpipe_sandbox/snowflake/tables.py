@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, functions, keys, plain_sql, relations, resolve, result
+from snowpipe_sandbox.snowflake import (
+    errors,
+    functions,
+    keys,
+    plain_sql,
+    relations,
+    resolve,
+    result,
+    sequences,
+)
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
@@ -64,6 +73,7 @@ def create(
         session.account.privileges.require_ownership(session.role, existing)
     of_a_stream = kind == "VIEW" and _stand_for_streams(session, statement.expression)
     columns, select_sql = _shape(session, statement)
+    columns = sequences.of_columns(session, columns, name.database)
     table = Table(
         session.account.catalog.next_id(),
         *name,
@@ -253,10 +263,8 @@ def _identity(kind: exp.Expression) -> Identity:
     Sources: https://docs.snowflake.com/en/sql-reference/sql/create-table,
     https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_01/bcr-1483 (NOORDER).
     """
-    start, step = kind.args.get("start"), kind.args.get("increment")
-    return Identity(
-        int(start.name) if start else 1, int(step.name) if step else 1, bool(kind.args.get("order"))
-    )
+    start, step = ((kind.args.get(name) or exp.Literal.number(1)).sql() for name in ("start", "increment"))
+    return Identity(int(start), int(step), bool(kind.args.get("order")))
 
 
 def counted(table: Table) -> list[str]:
@@ -268,7 +276,7 @@ def counted(table: Table) -> list[str]:
         sequence = duckdb_name((table.database, table.schema, f"{table.id} {each.name}"))
         identity = replace(each.identity, sequence=sequence)
         table.columns[n] = replace(each, identity=identity)
-        statements.append(f"CREATE SEQUENCE {sequence} START {identity.start} INCREMENT {identity.step}")
+        statements.append(identity.create_sql)
     return statements
 
 
@@ -309,8 +317,8 @@ def column_sql(each: TableColumn) -> str:
     text = f"{name} {duckdb_type(each.type)}"
     if not each.nullable:
         text += " NOT NULL"
-    if each.identity is not None:
-        text += f" DEFAULT ({each.identity.next_sql})"
+    if each.next_sql is not None:
+        text += f" DEFAULT ({each.next_sql})"
     elif each.default is not None:
         text += f" DEFAULT ({default_sql(each.default)})"
     if each.base_type == "VARCHAR" and each.length is not None and each.length < MAX_CHECKED:

@@ -50,6 +50,7 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("ACCOUNT",), containers.alter_account),
     (("USER",), users.alter),
     (("ALERT",), beside.alter_alert),
+    (("SEQUENCE",), beside.alter_sequence),
     (("RESOURCE", "MONITOR"), monitors.alter),
     (("DYNAMIC", "TABLE"), derived.alter_dynamic),
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result
+from snowpipe_sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result, sequences
 from snowpipe_sandbox.snowflake.catalog import Database, Objects, Pipe, Schema, SchemaObject, Warehouse
 from snowpipe_sandbox.snowflake.commands import cloning, monitors
 from snowpipe_sandbox.snowflake.grammar import options
@@ -195,7 +195,7 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
             existing.comment, existing.managed = given.get("COMMENT", ""), managed
             return result.status(f"Schema {name} successfully altered.")
         if existing is not None:
-            _remove_schema(session, existing)
+            _remove_alone(session, existing)
         made = _add_schema(session, database, name, given.get("COMMENT", ""))
         made.managed, made.transient = managed, mode.transient or inside.transient
         if source is not None:
@@ -222,9 +222,16 @@ def drop_schema(session: Session, tokens: Tokens) -> Result:
     account = session.account
     with account.lock:
         found = _schema(session, parts)
-        _remove_schema(session, found)
+        _remove_alone(session, found)
     account.pipes.wake_all()
     return result.status(f"{found.name} successfully dropped.")
+
+
+def _remove_alone(session: Session, found: Schema) -> None:
+    """Remove a schema of a database that stays. Not emulated where a table outside would lose by it."""
+    if sequences.used_from_outside(session.account, found.database, found.name):
+        raise errors.not_emulated("DROP SCHEMA of a sequence that is a column's default elsewhere")
+    _remove_schema(session, found)
 
 
 def _remove_schema(session: Session, found: Schema) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
+from snowpipe_sandbox.snowflake import errors, plain_sql, result, sequences, tables
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     containers,
@@ -150,7 +150,7 @@ def _create_or_alter_table(session: Session, rest: str) -> Result:
 
 
 def _create_table(session: Session, text: str) -> Result:
-    statement = plain_sql.one_statement(text)
+    statement = plain_sql.one_statement(sequences.plain_clauses(text))
     if not isinstance(statement, exp.Create):
         raise errors.not_emulated(text.strip()[:60])
     return tables.create(session, statement)

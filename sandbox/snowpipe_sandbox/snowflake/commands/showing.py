@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from snowpipe_sandbox.snowflake import errors, relations, resolve, result
+from snowpipe_sandbox.snowflake import errors, relations, resolve, result, sequences
 from snowpipe_sandbox.snowflake.catalog import Beside, Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     beside,
@@ -526,6 +526,14 @@ def _beside(kind: str) -> Callable[[Session, Tokens], Rows]:
     return show
 
 
+def _sequences(session: Session, tokens: Tokens) -> Rows:
+    account = session.account
+    found = account.catalog.beside[sequences.KIND]
+    return sequences.SHOWN, _in_schemas(
+        session, tokens, found, lambda each: sequences.show_row(account, each)
+    )
+
+
 def _monitors(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
     found = [row for row in monitors.rows(session) if wanted.passes(row[0])]
@@ -617,4 +625,5 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("ROW", "ACCESS", "POLICIES"), _beside("ROW ACCESS POLICY")),
     (("TAGS",), _beside("TAG")),
     (("ALERTS",), _beside("ALERT")),
+    (("SEQUENCES",), _sequences),
 ]
