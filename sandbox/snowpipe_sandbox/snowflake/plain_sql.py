@@ -27,6 +27,7 @@ from snowpipe_sandbox.snowflake import (
     encoding,
     errors,
     functions,
+    infer_schema,
     relations,
     result,
     sequences,
@@ -282,6 +283,8 @@ def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
         return None
     if functions.name_of(node.this) == "RESULT_SCAN":
         return result_scan(session, functions.constant(session, node.this.expressions[0]))
+    if functions.name_of(node.this) == infer_schema.NAME:
+        return infer_schema.rows(session, node.this)
     if functions.name_of(node.this) in views.UNQUALIFIED:
         arguments = _keyword_arguments(session, node.this)
         session.require_warehouse()

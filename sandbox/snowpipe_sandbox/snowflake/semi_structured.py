@@ -168,8 +168,11 @@ def _ordered(node: exp.WithinGroup) -> exp.Expression:
     values = node.this.this
     value = values.expressions[0] if isinstance(values, exp.Distinct) else values
     order = exp.Order(this=values, expressions=node.expression.expressions)
+    listed = exp.Anonymous(this="list", expressions=[order])
+    if isinstance(value, exp.StarMap | exp.Struct | exp.JSONObject):  # an object is never NULL
+        return listed
     return exp.Filter(
-        this=exp.Anonymous(this="list", expressions=[order]),
+        this=listed,
         expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))),
     )
 

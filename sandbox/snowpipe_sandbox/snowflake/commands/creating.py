@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, plain_sql, result, sequences, tables
+from snowpipe_sandbox.snowflake import errors, infer_schema, plain_sql, result, sequences, tables
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     containers,
@@ -150,6 +150,11 @@ def _create_or_alter_table(session: Session, rest: str) -> Result:
 
 
 def _create_table(session: Session, text: str) -> Result:
+    templated = infer_schema.template(Tokens(text))
+    if templated is not None:
+        head, query, rest = templated
+        columns = infer_schema.columns_of(plain_sql.run(session, query))
+        text = f"{head}({columns}) {rest}"
     statement = plain_sql.one_statement(sequences.plain_clauses(text))
     if not isinstance(statement, exp.Create):
         raise errors.not_emulated(text.strip()[:60])
