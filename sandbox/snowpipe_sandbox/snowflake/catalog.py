@@ -283,6 +283,8 @@ class Table(SchemaObject):
     """A view whose query names a stream, which it cannot be asked for here."""
     refreshed: dict[str, Any] | None = None
     """Of a dynamic table: its options as written."""
+    evolves: bool = False
+    """ENABLE_SCHEMA_EVOLUTION."""
 
     @property
     def is_query(self) -> bool:

@@ -58,7 +58,7 @@ def create(
     kind = kind or str(statement.args["kind"]).upper()
     target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
-    comment = _check_properties(statement)
+    comment, is_evolving = _check_properties(statement)
     temporary = statement.find(exp.TemporaryProperty) is not None
     here = session.temporary if temporary else session.account.catalog.tables
     existing = here.get(name)
@@ -88,6 +88,7 @@ def create(
         secure=statement.find(exp.SecureProperty) is not None,
         of_a_stream=of_a_stream,
         refreshed=refreshed,
+        evolves=is_evolving,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -140,28 +141,36 @@ def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> Na
         return resolve.schema_for_create(session.account, session, parts, privilege)[0]
 
 
-def _check_properties(statement: exp.Create) -> str:
-    """The comment; raises not emulated for any property that would change what the table does."""
-    comment = ""
+def _check_properties(statement: exp.Create) -> tuple[str, bool]:
+    """The comment, and ENABLE_SCHEMA_EVOLUTION. Not emulated: any other property with an effect."""
+    comment, is_evolving = "", False
     properties = statement.args.get("properties")
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.SchemaCommentProperty):
             comment = each.this.name
+        elif (said := evolves(each)) is not None:
+            is_evolving = said
         elif not isinstance(each, HARMLESS_PROPERTIES) and not is_harmless(each):
             raise errors.not_emulated(f"CREATE TABLE … {each.sql(dialect='snowflake')[:60]}")
-    return comment
+    return comment, is_evolving
 
 
 def is_harmless(setting: exp.Expression) -> bool:
-    """Whether a table with it does what one without it does; ENABLE_SCHEMA_EVOLUTION only where it is off.
+    """Whether a table with it does what one without it does.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/create-table
     """
-    if type(setting) is not exp.Property:
-        return False
-    name, value = setting.this.name.upper(), setting.args.get("value")
-    off = isinstance(value, exp.Boolean) and not value.this
-    return name in HARMLESS_SETTINGS or (name == "ENABLE_SCHEMA_EVOLUTION" and off)
+    return type(setting) is exp.Property and setting.this.name.upper() in HARMLESS_SETTINGS
+
+
+def evolves(setting: exp.Expression) -> bool | None:
+    """What ENABLE_SCHEMA_EVOLUTION says; None of another setting."""
+    if type(setting) is not exp.Property or setting.this.name.upper() != "ENABLE_SCHEMA_EVOLUTION":
+        return None
+    value = setting.args.get("value")
+    if not isinstance(value, exp.Boolean):
+        raise errors.syntax_error(f"unexpected '{setting.sql(dialect='snowflake')}'.")
+    return bool(value.this)
 
 
 def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:

@@ -259,7 +259,7 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             None,
             None,
             "N",
-            "N",
+            "Y" if each.evolves else "N",
             "ROLE",
             "N",
             None,
