@@ -6,7 +6,7 @@ Longer than 400 lines: databases and schemas have the same statements.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -49,11 +49,6 @@ RESERVED = ("MEMORY", "SYSTEM", "TEMP", "SNOWFLAKE")
 
 
 # --- databases
-
-
-def refuse_database_role(*_: object) -> NoReturn:
-    """CREATE, ALTER and DROP DATABASE ROLE: not emulated, and not a database called ROLE either."""
-    raise errors.not_emulated("database roles")
 
 
 def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:
@@ -136,6 +131,9 @@ def _remove_database(session: Session, found: Database) -> None:
     catalog = session.account.catalog
     for schema in [each for each in catalog.schemas.values() if each.database == found.name]:
         _remove_schema(session, schema)
+    privileges = session.account.privileges
+    for role in [key for key, each in privileges.roles.items() if each.database == found.name]:
+        privileges.forget_role(role, session.role)
     _in_duckdb(session, f"DETACH {duckdb_name([found.name])}")
     del catalog.databases[found.name]
     session.account.privileges.forget(found)

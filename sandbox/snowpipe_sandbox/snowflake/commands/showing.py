@@ -13,6 +13,7 @@ from snowpipe_sandbox.snowflake import errors, relations, resolve, result, seque
 from snowpipe_sandbox.snowflake.catalog import Beside, Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     beside,
+    database_roles,
     derived,
     file_formats,
     integrations,
@@ -431,9 +432,18 @@ def _roles(session: Session, tokens: Tokens) -> Rows:
             each.comment,
         )
         for _, each in sorted(privileges.roles.items())
-        if wanted.passes(each.name)
+        if wanted.passes(each.name) and not each.database
     ]
     return ROLES_SHOWN, rows
+
+
+def _database_roles(session: Session, tokens: Tokens) -> Rows:
+    """SHOW DATABASE ROLES [LIKE …] IN DATABASE name."""
+    wanted = read_filter(session, tokens, scoped=True)
+    if wanted.database is None:
+        raise errors.no_database("SHOW")
+    found = [row for row in database_roles.rows(session, wanted.database) if wanted.passes(row[1])]
+    return database_roles.SHOWN, found[: wanted.limit]
 
 
 WAREHOUSES_SHOWN = [
@@ -615,6 +625,7 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("SCHEMAS",), _schemas),
     (("DATABASES",), _databases),
     (("ROLES",), _roles),
+    (("DATABASE", "ROLES"), _database_roles),
     (("WAREHOUSES",), _warehouses),
     (("USERS",), _users),
     (("RESOURCE", "MONITORS"), _monitors),
