@@ -69,7 +69,7 @@ def held_by(reader: Reader, role: str) -> frozenset[str]:
 
 
 def _granted_to(reader: Reader, kind: str, name: str) -> list[Row]:
-    """The grants to a role, its name as Snowflake keeps it, or to a database role, its name as it is shown."""
+    """The grants to a role, its name as Snowflake keeps it, or to a database role, its name as shown."""
     if kind == ROLE:
         quoted = name.replace('"', '""')
         return reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"')
