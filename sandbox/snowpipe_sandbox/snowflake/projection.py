@@ -16,13 +16,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from snowpipe_sandbox.snowflake import coercion, conversions, engine, errors, load_errors, sequences
+from snowpipe_sandbox.snowflake import (
+    coercion,
+    conversions,
+    engine,
+    errors,
+    functions,
+    load_errors,
+    sequences,
+)
 from snowpipe_sandbox.snowflake.catalog import Table, TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -306,11 +315,14 @@ class _Now:
         if isinstance(found, exp.CurrentDate):
             return exp.cast(aware, "DATE")
         if isinstance(found, (exp.CurrentTime, exp.Localtime)):
-            return exp.cast(aware, "TIME")
+            local = self.moment.astimezone(ZoneInfo(self.timezone)).time()
+            return exp.cast(exp.Literal.string(local.isoformat()), "TIME")
         return aware
 
 
 _PRESENT = (exp.CurrentTimestamp, exp.Localtimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtime)
+_OTHERWISE = {"HASH"}
+"""Functions whose values are others in DuckDB."""
 _REFUSED = (exp.Subquery, exp.Select, exp.AggFunc, exp.Window, exp.Star)
 
 
@@ -352,7 +364,7 @@ def _source(
     for found in list(holder.find_all(*_PRESENT)):
         found.replace(now.node(found))
     for found in list(holder.find_all(exp.Func)):
-        if type(found).__name__.startswith("Current"):
+        if type(found).__name__.startswith("Current") or functions.name_of(found) in _OTHERWISE:
             raise errors.not_emulated(f"{found.sql(dialect='snowflake')} in a COPY transformation")
     if options.type == "CSV":
         coercion.coerce(holder, [_texts(fields)])
