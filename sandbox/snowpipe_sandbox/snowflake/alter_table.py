@@ -175,6 +175,7 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     with session.account.lock:
         table.columns = columns
         table.keys = renamed
+        table.changes += 1
 
 
 def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:

@@ -283,6 +283,8 @@ class Table(SchemaObject):
     """A view whose query names a stream, which it cannot be asked for here."""
     refreshed: dict[str, Any] | None = None
     """Of a dynamic table: its options as written."""
+    changes: int = 0
+    """How often rows were changed or deleted, or all of them written anew."""
     evolves: bool = False
     """ENABLE_SCHEMA_EVOLUTION."""
 
@@ -337,6 +339,10 @@ class Stream(SchemaObject):
     source: Name
     source_id: int
     append_only: bool
+    offset: int = 0
+    """The row number from which on its table's rows are new."""
+    changes: int = 0
+    """The table's ``changes`` when the stream was made."""
 
 
 @dataclass(slots=True)

@@ -153,6 +153,7 @@ def convert(
 _WALL_CLOCK = "strftime({raw}, '%Y-%m-%d %H:%M:%S.%g')"
 _AS_TEXT = {
     "VARCHAR": "{raw}",
+    "BLOB": "hex({raw})",
     "JSON": "({raw} ->> '$')",
     "TIMESTAMP": _WALL_CLOCK,
     "TIMESTAMP WITH TIME ZONE": f"({_WALL_CLOCK} || ' ' || "

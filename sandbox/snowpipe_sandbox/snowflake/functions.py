@@ -87,6 +87,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "SYSTEM$VALIDATE_STORAGE_INTEGRATION": system_functions.validate_storage_integration,
     "SYSTEM$GET_AWS_SNS_IAM_POLICY": system_functions.aws_sns_iam_policy,
     "SYSTEM$CANCEL_QUERY": system_functions.cancel_query,
+    "SYSTEM$STREAM_HAS_DATA": system_functions.stream_has_data,
     "SYSTEM$TYPEOF": system_functions.typeof,
     "GET_DDL": system_functions.get_ddl,
     "LAST_QUERY_ID": system_functions.last_query_id,

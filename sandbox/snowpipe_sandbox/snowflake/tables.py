@@ -22,6 +22,7 @@ from snowpipe_sandbox.snowflake import (
     resolve,
     result,
     sequences,
+    stream_reading,
 )
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
@@ -72,6 +73,7 @@ def create(
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)
     of_a_stream = kind == "VIEW" and _stand_for_streams(session, statement.expression)
+    _refuse_streams(session, statement)
     columns, select_sql = _shape(session, statement)
     columns = sequences.of_columns(session, columns, name.database)
     table = Table(
@@ -103,6 +105,13 @@ def create(
     session.account.pipes.wake_all()
     what = "Table" if kind == "TABLE" else kind.capitalize()
     return result.status(f"{what} {name.name} successfully created.")
+
+
+def _refuse_streams(session: Session, statement: exp.Create) -> None:
+    """A table made of a stream's rows would move its offset; what is made of them otherwise, nobody says."""
+    query = statement.expression
+    if query and any(stream_reading.find(session, each) for each in relations.named_tables(query)):
+        raise errors.not_emulated("a table or view made of a stream's rows")
 
 
 def _stand_for_streams(session: Session, query: exp.Expression | None) -> bool:
@@ -416,6 +425,7 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
         sql = f"DELETE FROM {duckdb_name(found.lies_at)}"
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
         found.altered_on = session.account.now()
+        found.changes += 1
         session.after_commit(lambda: session.account.history.truncate_table(found.id))
     finally:
         if not session.in_transaction:

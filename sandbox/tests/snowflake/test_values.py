@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+MORNING = datetime.fromisoformat("2026-01-31T10:00:00")
 VALUES: list[tuple[str, Any]] = [
     ("'2026-01-02 03:04:05.678901'::TIMESTAMP_NTZ::VARCHAR", "2026-01-02 03:04:05.678"),
     ("TO_VARCHAR('2026-01-02'::TIMESTAMP_NTZ)", "2026-01-02 00:00:00.000"),
