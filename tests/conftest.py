@@ -1,5 +1,6 @@
 """What holds for every test: the longer runs are asked for, and a short one repeats itself."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A run that judges a change draws the same examples each time; the longer one looks for others."""
+    # a shell's `pytest &` ignores Ctrl-C, and every process that a test starts would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     is_short = not config.getoption("--run-slow")
     settings.load_profile("repeats" if is_short else "looks")
     settings.register_profile("states", max_examples=config.getoption("--states"))
