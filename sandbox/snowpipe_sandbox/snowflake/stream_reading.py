@@ -116,3 +116,42 @@ def advance(session: Session, read: Read) -> None:
             stream.offset = max(stream.offset, end)
 
         session.after_commit(move)
+
+
+# --- CREATE
+
+
+def refuse(session: Session, query: exp.Expression | None) -> None:
+    """A table made of a stream's rows would move its offset; what is made of them otherwise, nobody says."""
+    if query is not None and any(find(session, each) for each in relations.named_tables(query)):
+        raise errors.not_emulated("a table or view made of a stream's rows")
+
+
+def stand_in(session: Session, query: exp.Expression | None) -> bool:
+    """In a view's query put what has a stream's columns, and no rows, in place of each stream it names.
+
+    Source: https://docs.snowflake.com/en/user-guide/streams-intro (the metadata columns)
+    """
+    found = False
+    for table in [] if query is None else list(relations.named_tables(query)):
+        name = qualify(relations.parts(table), session, "SELECT")
+        with session.account.lock:
+            stream = session.account.catalog.streams.get(name)
+            if stream is None or session.account.catalog.tables.get(name) is not None:
+                continue
+            session.account.privileges.require(session.role, stream, "SELECT")
+        shown = table.alias or stream.name
+        metadata = (
+            ("METADATA$ACTION", "VARCHAR"),
+            ("METADATA$ISUPDATE", "BOOLEAN"),
+            ("METADATA$ROW_ID", "VARCHAR"),
+        )
+        more = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in metadata)
+        stands = exp.maybe_parse(
+            f"SELECT *, {more} FROM {duckdb_name(stream.source)} WHERE FALSE", dialect="snowflake"
+        )
+        table.replace(
+            exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
+        )
+        found = True
+    return found

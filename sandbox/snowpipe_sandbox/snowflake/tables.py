@@ -27,7 +27,7 @@ from snowpipe_sandbox.snowflake import (
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
-from snowpipe_sandbox.snowflake.names import Name, duckdb_name, qualify
+from snowpipe_sandbox.snowflake.names import Name, duckdb_name
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def create(
         raise errors.already_exists(str(name))
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)
-    of_a_stream = kind == "VIEW" and _stand_for_streams(session, statement.expression)
-    _refuse_streams(session, statement)
+    of_a_stream = kind == "VIEW" and stream_reading.stand_in(session, statement.expression)
+    stream_reading.refuse(session, statement.expression)
     columns, select_sql = _shape(session, statement)
     columns = sequences.of_columns(session, columns, name.database)
     table = Table(
@@ -105,43 +105,6 @@ def create(
     session.account.pipes.wake_all()
     what = "Table" if kind == "TABLE" else kind.capitalize()
     return result.status(f"{what} {name.name} successfully created.")
-
-
-def _refuse_streams(session: Session, statement: exp.Create) -> None:
-    """A table made of a stream's rows would move its offset; what is made of them otherwise, nobody says."""
-    query = statement.expression
-    if query and any(stream_reading.find(session, each) for each in relations.named_tables(query)):
-        raise errors.not_emulated("a table or view made of a stream's rows")
-
-
-def _stand_for_streams(session: Session, query: exp.Expression | None) -> bool:
-    """In a view's query put what has a stream's columns, and no rows, in place of each stream it names.
-
-    Source: https://docs.snowflake.com/en/user-guide/streams-intro (the metadata columns)
-    """
-    found = False
-    for table in [] if query is None else list(relations.named_tables(query)):
-        name = qualify(relations.parts(table), session, "SELECT")
-        with session.account.lock:
-            stream = session.account.catalog.streams.get(name)
-            if stream is None or session.account.catalog.tables.get(name) is not None:
-                continue
-            session.account.privileges.require(session.role, stream, "SELECT")
-        shown = table.alias or stream.name
-        metadata = (
-            ("METADATA$ACTION", "VARCHAR"),
-            ("METADATA$ISUPDATE", "BOOLEAN"),
-            ("METADATA$ROW_ID", "VARCHAR"),
-        )
-        more = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in metadata)
-        stands = exp.maybe_parse(
-            f"SELECT *, {more} FROM {duckdb_name(stream.source)} WHERE FALSE", dialect="snowflake"
-        )
-        table.replace(
-            exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
-        )
-        found = True
-    return found
 
 
 def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> Name:
