@@ -359,6 +359,12 @@ class Privileges:
         self.grants = [held for held in self.grants if held.object_id != target.id]
         self.future_grants = [held for held in self.future_grants if held.scope_id != target.id]
 
+    def displace(self, role: str, found: Owned | None) -> None:
+        """What OR REPLACE takes the place of, if it is there: the role must own it, and its grants go."""
+        if found is not None:
+            self.require_ownership(role, found)
+            self.forget(found)
+
     def forget_role(self, role: str, heir: str) -> None:
         """A role is dropped: what it owned belongs to the role that dropped it."""
         self.grants = [held for held in self.grants if held.role != role]

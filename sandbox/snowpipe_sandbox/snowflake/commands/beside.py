@@ -63,9 +63,7 @@ def creator(kind: str, read: Read) -> Callable[[Session, Tokens, Mode], Result]:
             present = mode.present(session, existing)
             if present is not None:
                 return present
-            if existing is not None:
-                account.privileges.require_ownership(session.role, existing)
-                account.privileges.forget(existing)
+            account.privileges.displace(session.role, existing)
             made = Beside(
                 account.catalog.next_id(),
                 *name,

@@ -362,9 +362,7 @@ def create_warehouse(session: Session, tokens: Tokens, mode: Mode) -> Result:
         present = mode.present(session, existing)
         if present is not None:
             return present
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         made = Warehouse(
             account.catalog.next_id(), name, session.role, account.now(), given.get("COMMENT", "")
         )

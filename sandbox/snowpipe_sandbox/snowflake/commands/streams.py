@@ -48,9 +48,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             return present
         table = resolve.visible(account, session, account.catalog.tables, "Table", source)
         account.privileges.require(session.role, table, "SELECT")
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         made = Stream(
             account.catalog.next_id(),
             *name,
