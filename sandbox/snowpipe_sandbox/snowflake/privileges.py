@@ -90,7 +90,14 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
 """What may be granted on each kind of object, OWNERSHIP aside; ALL means these."""
 
 BESIDE = {
-    "ACCOUNT": ("APPLY MASKING POLICY", "APPLY ROW ACCESS POLICY", "CREATE SHARE", "IMPORT SHARE"),
+    "ACCOUNT": (
+        "APPLY MASKING POLICY",
+        "APPLY ROW ACCESS POLICY",
+        "CREATE SHARE",
+        "EXECUTE ALERT",
+        "EXECUTE MANAGED ALERT",
+        "IMPORT SHARE",
+    ),
     "SCHEMA": (
         "ADD SEARCH OPTIMIZATION",
         "CREATE ALERT",
