@@ -123,7 +123,8 @@ def advance(session: Session, read: Read) -> None:
 
 def refuse(session: Session, query: exp.Expression | None) -> None:
     """A table made of a stream's rows would move its offset; what is made of them otherwise, nobody says."""
-    if query is not None and any(find(session, each) for each in relations.named_tables(query)):
+    named = [] if query is None else query.find_all(exp.Table)
+    if any(isinstance(each.this, exp.Identifier) and find(session, each) for each in named):
         raise errors.not_emulated("a table or view made of a stream's rows")
 
 

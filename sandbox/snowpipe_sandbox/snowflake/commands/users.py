@@ -143,10 +143,10 @@ def alter(session: Session, tokens: Tokens) -> Result:
             _owned(session, name).put(given)
         return result.status("Statement executed successfully.", result.DDL)
     verb = tokens.one_of("SET", "UNSET")
-    if name != session.account.user:
-        raise errors.does_not_exist("User", name)
     if tokens.next.value not in (*KEY_PROPERTIES, "MINS_TO_UNLOCK"):
         raise errors.not_emulated(f"ALTER USER … {verb} {tokens.next.text}")
+    if name != session.account.user:
+        raise errors.does_not_exist("User", name)
     while not tokens.at_end:
         _set(session, tokens) if verb == "SET" else _unset(session, tokens)
         tokens.take(",")
