@@ -27,6 +27,7 @@ from runbook.ledger.findings import (
     misread,
     missing,
     partly_loaded,
+    strays,
     touched,
     twice,
     without_a_name,
@@ -134,8 +135,9 @@ def check_newest_file_reached_the_pipe(
     files = Listing() if listing.error else listing
     found = unheard(stream, files, pipe_status, pipe, facts.now, facts.settings.checks)
     not_ours = any(file.size and not belongs(file, stream) for file in files.files)
+    unread = "; whether its subscription has a filter policy is not read" if stream.sns_topic else ""
     with mended_by(LOADED_BY_NAME, only=not_ours):
-        assert found == [], "it was never announced, though everything on the way is right"
+        assert found == [], f"it was never announced, though everything on the way is right{unread}"
 
 
 @check(
@@ -302,9 +304,16 @@ MAY_NOT_READ = remedy(
     ),
     deep=True,
 )
-def check_rows_are_events(ledger: Ledger, stream: Stream) -> None:
+def check_rows_are_events(ledger: Ledger, settings: Settings, stream: Stream) -> None:
     """The rows of the last 14 days are what events are read as: no gzip, no JSON, no tab inside a field."""
     assert misread(ledger) == [], "the file holds something else, or was read by other options than now"
+    with advice(remedy=TAKE_OUT):
+        assert (strays(ledger) if settings.is_ours else []) == [], (
+            f"its name does not end in {stream.suffix}: a REFRESH or a COPY by hand took it"
+        )
+
+
+TAKE_OUT = remedy("unless it is on purpose, delete that file and its rows: DELETE … WHERE _file = KEY")
 
 
 @check(

@@ -24,10 +24,18 @@ from runbook.policies.access import NEEDED, WELCOME, decrypting, excessive, unre
 from runbook.policies.documents import Document, statements
 from runbook.policies.held import Key, Policy, Role, RolePolicies
 from runbook.policies.judging import judged
-from runbook.policies.refusals import Refusal, conditional, key_admits, key_refuses, refusals
+from runbook.policies.refusals import (
+    Refusal,
+    conditional,
+    key_admits,
+    key_denies,
+    key_refuses,
+    refusals,
+)
 from runbook.remedy import invoke, remedy
 from runbook.settings import Settings
 
+DECRYPTING = ("kms:Decrypt",)
 SEVERAL = remedy("correct the stream's bucket in the settings (aws.bucket, if it names none), or create it")
 
 
@@ -98,7 +106,8 @@ def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Set
     lacking = unreadable(document, settings, NEEDED, facts.unread_files)
     if lacking:
         unless_the_settings_are_wrong(facts, lambda made: not unreadable(document, made, NEEDED))
-    with advice(only=lambda: facts.snowflake_reads):
+    lacking = [row for row in lacking if not (_is_of_a_key(row) and _may_use_the_keys(facts, settings))]
+    with advice(only=lambda: _is_seen_to_work(facts, lacking)):
         assert lacking == [], "Snowflake lacks a permission on the bucket"
     doubtful = list(map(str, conditional("policy", policy.document, settings))) if settings.is_ours else []
     assert (doubtful if doubtful and facts.refusal else []) == [], "Snowflake does not meet the condition"
@@ -107,12 +116,33 @@ def check_policy_lets_snowflake_read(facts: Facts, policy: Policy, settings: Set
         assert lacking == [], "Snowflake's page asks for it; files are loaded without it"
 
 
+def _is_of_a_key(lacking: str) -> bool:
+    return lacking.startswith("kms:")
+
+
+def _is_seen_to_work(facts: Facts, lacking: list[str]) -> bool:
+    """Whether Snowflake's own reading shows that it does without what its policies lack."""
+    return facts.snowflake_reads and (not any(map(_is_of_a_key, lacking)) or facts.snowflake_decrypts)
+
+
+def _may_use_the_keys(facts: Facts, settings: Settings) -> bool:
+    """Whether every key lets the role decrypt by its own policy or a grant; then no policy of it need."""
+    names = [each.name for each in settings.buckets if each.kms_key_arn]
+    return all(
+        _by_the_key_itself(facts, name, str(settings.aws.bucket_named(name).kms_key_arn)) for name in names
+    )
+
+
 def _allowing(document: Document) -> Document:
     """What others' policies allow; step1.no-other-policy-denies-reading names what they deny."""
     return {"Statement": [row for row in statements(document) if row.get("Effect") == "Allow"]}
 
 
-@check(remedy=invoke("step1-aws"), see="policy", needs=("step1.bucket-exists",))
+@check(
+    remedy=invoke("step1-aws"),
+    see="policy",
+    needs=("step1.bucket-exists", "step1.policy-lets-snowflake-read"),
+)
 def check_policy_is_read_only(facts: Facts, policy: Policy, settings: Settings) -> None:
     """The policy allows nothing beyond reading the streams' folders."""
     beyond = excessive(policy.document, settings)
@@ -197,6 +227,8 @@ def check_no_other_policy_denies_reading(
 
 def _nothing_denies(facts: Facts, denying: Callable[[tuple[str, ...]], list[Refusal]]) -> None:
     """Nothing surely denies what loading needs; what Snowflake's page only asks for is advice."""
+    with advice(only=lambda: facts.snowflake_decrypts):
+        assert _certain(denying(DECRYPTING)) == [], "a Deny wins over any Allow"
     with advice(only=lambda: facts.snowflake_reads):
         assert _certain(denying(NEEDED)) == [], "a Deny wins over any Allow"
     with advice():
@@ -213,8 +245,8 @@ def check_boundary_lets_the_role_read(facts: Facts, role_policies: RolePolicies,
     if not role_policies.boundary:
         return
     allowing = role_policies.boundary
-    with advice(only=lambda: facts.snowflake_reads):
-        lacking = unreadable(allowing, settings, NEEDED, facts.unread_files)
+    lacking = unreadable(allowing, settings, NEEDED, facts.unread_files)
+    with advice(only=lambda: _is_seen_to_work(facts, lacking)):
         assert lacking == [], "a role may do only what both its policy and its boundary allow"
     with advice():
         lacking = unreadable(allowing, settings, WELCOME)
@@ -246,7 +278,7 @@ def check_key_exists(facts: Facts, settings: Settings) -> None:
 @check(
     remedy=("set aws.kms_key_arn to that key in the settings", invoke("step1-aws", lead=", then run: ")),
     see="key",
-    needs=("step1.bucket-region",),
+    needs=("step1.bucket-region", "step1.no-other-policy-denies-reading"),
 )
 def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: Settings) -> None:
     """The key that encrypts new files is the settings', or one the role may use otherwise."""
@@ -254,13 +286,18 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
     arns = {name: arn for name in buckets if (arn := facts.bucket_key_arn(name))}
     if not arns:
         pytest.skip("new files are encrypted by S3 itself")
-    held = [*facts.role_policies.others.values(), *([facts.policy.document] if facts.policy else [])]
+    ours = [facts.policy.document] if facts.policy else []
+    held = {
+        "Statement": [
+            row for text in (*facts.role_policies.others.values(), *ours) for row in statements(text)
+        ]
+    }
     wanted: dict[str, str | None] = {}
     for name, arn in arns.items():
         bucket = settings.aws.bucket_named(name)
         asked = decrypting(arn, settings, bucket.region)
-        allowed = any(judged(text, asked) is not False for text in held)
-        if bucket.kms_key_arn != arn and not (allowed or _by_the_keys_own_policy(facts, name, arn)):
+        allowed = judged(held, asked) is not False
+        if bucket.kms_key_arn != arn and not (allowed or _by_the_key_itself(facts, name, arn)):
             wanted[name] = bucket.kms_key_arn
     keys = ", ".join(settings.aws.key_of(name, "kms_key_arn") for name in wanted)
     mend = remedy(f"set {keys} to that key in the settings", invoke("step1-aws", lead=", then run: "))
@@ -269,11 +306,13 @@ def check_role_may_decrypt(facts: Facts, buckets: dict[str, Bucket], settings: S
         assert observed == alone_or_named(settings, wanted), "nothing lets the role decrypt with that key"
 
 
-def _by_the_keys_own_policy(facts: Facts, bucket: str, arn: str) -> bool:
-    """Whether the policy of the bucket's key names the role itself; not so where nobody here can tell."""
+def _by_the_key_itself(facts: Facts, bucket: str, arn: str) -> bool:
+    """Whether the key's own policy names the role, or a grant of it; not so where nobody here can tell."""
     with suppress(CannotTell):
         key = facts.key(bucket)
-        return key is not None and key.arn == arn and key_admits(key, facts.settings)
+        if key is None or key.arn != arn or key_denies(key, facts.settings):
+            return False
+        return key_admits(key, facts.settings) or facts.is_granted_the_key(bucket)
     return False
 
 
@@ -294,13 +333,20 @@ def _keys(facts: Facts, settings: Settings) -> dict[str, Key]:
     return found
 
 
-@check(remedy="let the role kms:Decrypt in the key's policy", see="key", needs=("step1.role-may-decrypt",))
+@check(
+    remedy="let the role kms:Decrypt in the key's policy, or by a grant",
+    see="key",
+    needs=("step1.role-may-decrypt",),
+)
 def check_key_policy_lets_the_role_decrypt(facts: Facts, settings: Settings) -> None:
-    """The key's own policy lets the role decrypt, or leaves it to IAM."""
+    """The key's own policy lets the role decrypt, or leaves it to IAM, or a grant of the key does."""
     unless_without_integration(facts)
-    keys = {key.arn: key for key in _keys(facts, settings).values()}
+    keys = {key.arn: (name, key) for name, key in _keys(facts, settings).items()}
     alone = len(settings.buckets) == 1
     shut = [
-        why if alone else f"{arn}: {why}" for arn, key in keys.items() for why in key_refuses(key, settings)
+        why if alone else f"{arn}: {why}"
+        for arn, (name, key) in keys.items()
+        for why in key_refuses(key, settings)
+        if key_denies(key, settings) or not facts.is_granted_the_key(name)
     ]
     assert shut == [], "without the key's own policy IAM's is worth nothing"

@@ -25,6 +25,7 @@ from runbook.wanted.grants import Grant, loader_grants, operator_grants
 from runbook.wanted.pipeline import (
     format_options,
     missing_columns,
+    of_another_kind,
     pipe_definition,
     same_statement,
     too_narrow,
@@ -118,6 +119,10 @@ def check_table_exists(facts: Facts, stream: Stream) -> None:
         assert found is not None, why
 
 
+OF_ITS_KIND = remedy(
+    "give it back the type of sql/step4_snowflake: ADD COLUMN another of that type, UPDATE it (PARSE_JSON of "
+    "text for a VARIANT), DROP COLUMN the one, RENAME COLUMN the other"
+)
 AS_TEXT = remedy(
     "ALTER TABLE … ALTER COLUMN … SET DATA TYPE VARCHAR; where that is refused: DROP COLUMN, then ADD COLUMN "
     "as VARCHAR"
@@ -129,10 +134,12 @@ AS_TEXT = remedy(
     see="table",
 )
 def check_table_has_the_columns(table: Table, stream: Stream) -> None:
-    """The table has every column the pipe writes, and each holds any text."""
+    """The table has every column the pipe writes, and each holds what is written there."""
     assert missing_columns(table.names, stream) == [], "the pipe's COPY does not compile"
     with advice(remedy=AS_TEXT):
         assert too_narrow(table.columns, stream) == [], "a file with a value that does not fit fails whole"
+    with advice(remedy=OF_ITS_KIND):
+        assert of_another_kind(table.columns, stream) == [], "what reads it as it was made fails"
 
 
 @check(

@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook import settings as reading
 from runbook.errors import RunbookError, SettingsWrong
+from runbook.interrupts import heed_sigterm
 from runbook.invocation import HERE
 from runbook.running import ends
 from runbook.settings import SANDBOX
@@ -51,6 +52,7 @@ def run(config: Any, command: str, *, debug: bool = False, **options: Any) -> in
     # the connector's own threads; their caller tells what failed
     threading.excepthook = _tell_thread if debug else lambda _: None
     _here(config)
+    heed_sigterm()
     return ends(lambda: _reported(config, command, options), debug=debug, leave=_leave)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any
 
 from runbook.errors import SettingsWrong
@@ -76,7 +77,11 @@ def checked(program: Any, collection: Any) -> None:
     HERE.file = core["config"].value or HERE.file
     words: list[str] = program.core.unparsed
     named = [value for value in (core["help"].value, core["list"].value) if isinstance(value, str)]
-    if core["complete"].value or not (words or named):
+    if core["complete"].value:
+        return
+    _one_file(program.argv)
+    if not (words or named):
+        _no_task_at_all(program, collection)
         return
     taken = deepcopy(collection).to_contexts()  # Invoke takes each help text out of the task as it reads it
     contexts = {name: context for context in taken for name in _names(context)}
@@ -85,7 +90,6 @@ def checked(program: Any, collection: Any) -> None:
         return
     _no_such_help(core["help"].value, core["list"].value, contexts, collection)
     own = program.initial_context
-    _one_file(program.argv)
     line = list(_read(words, contexts, own))
     if program.core.remainder:
         raise SettingsWrong(
@@ -95,6 +99,20 @@ def checked(program: Any, collection: Any) -> None:
     for one in line:
         _is_whole(one)
     _all_alike(line)
+
+
+def _no_task_at_all(program: Any, collection: Any) -> None:
+    """Raises SettingsWrong for a line without a task: Invoke would print its help and end with 0."""
+    core = program.core[0].args
+    file, behind = core["config"].value, program.core.remainder
+    if core["list"].value or core["help"].value or (file is None and not behind):
+        return
+    lost = behind or (file if file in collection.task_names else "")
+    raise SettingsWrong(
+        "No task is given",
+        why=f"{lost!r} is taken for what follows --" if behind else f"{file!r} is taken for the file of -f",
+        remedy=f"invoke {'' if behind else '-f FILE '}{lost or 'TASK'}",
+    )
 
 
 def _names(context: Any) -> list[str]:
@@ -130,21 +148,42 @@ def _read(words: Sequence[str], contexts: dict[str, Any], own: Any) -> Iterator[
             one = Called(flag, contexts[flag])
         elif one and flag in one.context.flags:
             _once(one, flag)
+            _is_number(one, flag, value)
             one.given[flag] = value
     if one:
         yield one
 
 
 def _one_file(words: Sequence[str]) -> None:
-    """Raises SettingsWrong where -f is given twice: Invoke takes the second file for a task."""
+    """Raises SettingsWrong where -f is given twice (Invoke takes the second file for a task) or empty."""
     short = [word for word in words if word.startswith("-f")]
     if len(short) + sum(word.partition("=")[0] == "--config" for word in words) > 1:
-        raise SettingsWrong("-f is given twice", remedy="one environment file a line")
+        raise SettingsWrong(
+            "-f is given twice",
+            remedy="one environment file a line; a flag of a task is written out, such as --format",
+        )
+    if any(
+        word == "--config=" or (word in ("-f", "--config") and not following)
+        for word, following in pairwise([*words, "the end"])
+    ):
+        raise SettingsWrong(
+            "-f names no file", why="What follows it is empty", remedy="-f environments/NAME.yaml"
+        )
 
 
 def _once(one: Called, flag: str) -> None:
     if flag in one.given and one.context.flags[flag].kind is not list:
         raise SettingsWrong(f"{flag} is given twice after {one.task}", remedy="give it once")
+
+
+def _is_number(one: Called, flag: str, value: str) -> None:
+    """Raises SettingsWrong where a flag that takes a number is given anything else."""
+    if one.context.flags[flag].kind is int and not value.lstrip("-").isdecimal():
+        raise SettingsWrong(
+            f"{flag} {value!r} is not a whole number",
+            where=f"invoke {one.task}",
+            remedy=f"{flag} NUMBER; invoke {one.task} --help says of what",
+        )
 
 
 def _pairs(words: Sequence[str], contexts: dict[str, Any], own: Any) -> Iterator[tuple[str, Any]]:
@@ -215,6 +254,8 @@ def _no_task(word: str, contexts: dict[str, Any], *, after: str = "") -> Setting
     pattern = "a pattern goes in quotes, --pattern '.*'; " if after == "backfill" else ""
     if after and f"--{word}" in contexts[after].flags:
         meant = f"{after} --{word}"
+    if word == "help":
+        meant = "--help"
     return SettingsWrong(
         f"There is no task {word!r}",
         remedy=pattern

@@ -1,10 +1,11 @@
-"""Ctrl-C that is never lost, and never called another name."""
+"""Ctrl-C that is never lost and never called another name, and SIGTERM, which ends a command as it does."""
 
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 AGAIN_AFTER_SECONDS = 0.02
@@ -24,6 +25,27 @@ def lost(unraisable: Any) -> None:
     again.daemon = True
     with suppress(RuntimeError):  # the process is ending anyway
         again.start()
+
+
+def heed_sigterm() -> None:
+    """From now on SIGTERM, as a scheduler or CI sends it, ends this process in words, as Ctrl-C does.
+
+    It goes to whatever Ctrl-C goes to; where that is ignored, as in the background of a script, the command
+    is interrupted all the same. A handler that the process has already stays.
+    """
+    if threading.current_thread() is threading.main_thread() and _is_default(signal.SIGTERM):
+        signal.signal(signal.SIGTERM, _as_sigint)
+
+
+def _is_default(number: int) -> bool:
+    return signal.getsignal(number) is signal.SIG_DFL
+
+
+def _as_sigint(_number: int, frame: FrameType | None) -> None:
+    of_ctrl_c = signal.getsignal(signal.SIGINT)
+    if not callable(of_ctrl_c):
+        raise KeyboardInterrupt
+    of_ctrl_c(signal.SIGINT, frame)
 
 
 @contextmanager

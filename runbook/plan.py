@@ -380,6 +380,11 @@ def advice(error: Exception) -> str:
         return known.get(error.errno, "")
     if isinstance(error, AwsFailed) and error.code == "LimitExceeded":
         return "make room, or have the quota raised (Service Quotas), "
+    if (
+        isinstance(error, AwsFailed) and error.code == "EntityAlreadyExists"
+    ):  # capitals and path do not count:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-names
+        return "where a name that differs only in capitals or path is taken, set another in the settings, "
     if isinstance(error, AwsFailed) and error.is_denied:
         return f"grant {right(error.service, error.operation)}, "
     if isinstance(error, AwsFailed) and UNVALIDATED in error.message:

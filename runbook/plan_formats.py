@@ -24,7 +24,8 @@ FORMATS = ("table", "json", "markdown", "github")
 CHANGES = 10
 """The exit code of `plan --exit-code` where something is left to do."""
 _TAKES_AWAY = ("Delete", "Detach", "Remove", "Untag", "DROP", "REVOKE", "UNSET")
-_ALTERS = ("Update", "Put", "Set", "ALTER")
+_ALTERS = ("Update", "Put", "Set", "CreatePolicyVersion", "ALTER")
+"""A new version of a policy is a change of its text."""
 _WORDS = {"+": "to make", "~": "to change", "-": "to take away"}
 
 

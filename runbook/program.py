@@ -15,15 +15,29 @@ from typing import Any
 
 import invoke
 import yaml
+from invoke.exceptions import ParseError
 
+from runbook.errors import SettingsWrong
 from runbook.invocation import HERE
-from runbook.shipped import DEFAULTS, TASKS
+from runbook.shipped import DEFAULTS, INSTALLED, TASKS
 
 NAME = "snowpipe-runbook"
 
 
 class Program(invoke.Program):  # type: ignore[misc] # Invoke is untyped
     """Invoke's own program, with our tasks and the settings of the folder one stands in."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Read Invoke's own switches; one that is wrong is a usage error, exit code 2, as everywhere here."""
+        try:
+            super().parse_core(argv)
+        except ParseError as error:
+            from runbook.cli import refused
+
+            wrong = SettingsWrong(
+                "The command line cannot be read", why=str(error), remedy=f"{NAME} --help lists its switches"
+            )
+            raise SystemExit(refused(wrong, sys.argv)) from None
 
     def parse_collection(self) -> None:
         """Read the project's ``invoke.yaml``, which Invoke itself passes over for a program of one's own."""
@@ -68,6 +82,8 @@ def collection() -> Any:
     In a folder of one's own, a ``tasks.py`` that sets ``namespace`` to it gives `invoke` the same tasks.
     """
     found = invoke.Collection.from_module(tasks())
+    if INSTALLED:
+        del found.tasks["lint"]  # it is about a checkout, and would run on whatever folder one stands in
     found.configure(yaml.safe_load(DEFAULTS.read_text(encoding="utf-8")))
     return found
 

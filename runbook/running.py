@@ -78,6 +78,7 @@ def answered(question: str) -> str:
     try:
         return input(visible(question)).strip()
     except EOFError:
+        note()  # Ctrl-D ends no line
         raise SettingsWrong("Nothing was changed: there was no answer") from None
 
 

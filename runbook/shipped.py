@@ -7,8 +7,9 @@ put beside other people's packages.
 
 from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "files"
-ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parent.parent
+_INSIDE = Path(__file__).parent / "files"
+INSTALLED = _INSIDE.is_dir()
+ROOT = _INSIDE if INSTALLED else Path(__file__).parent.parent
 SQL = ROOT / "sql"
 CHECKS = ROOT / "checks"
 TASKS = ROOT / "tasks.py"

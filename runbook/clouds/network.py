@@ -99,7 +99,7 @@ def proxy_in_between() -> str:
 def one_line(text: str) -> str:
     """Text from outside on one line, without secrets, control characters shown instead of obeyed."""
     visible = (
-        char if char.isprintable() else " " if char.isspace() else f"\\x{ord(char):02x}"
+        char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1]
         for char in redacted(text)  # before it is cut to a length, too
     )
     return " ".join("".join(visible).split())

@@ -64,7 +64,8 @@ def backfill(
         raise SettingsWrong(f"There is no format {output_format!r}", remedy="--format table|json")
     quiet = output_format == "json"
     with running(config, "backfill", sides=("snowflake",), yes=yes, quiet=quiet) as run, ExitStack() as open_:
-        plans = _plans(run, _engine(engine), asked, stream, open_)
+        compare = _engine(engine)
+        plans = _plans(run, compare, asked, stream, open_)
         narrow = "narrow it by --pattern, --since and --until, or raise it"
         refuse_above_the_ceiling(plans, max_files=max_files, max_gb=max_gb, remedy=narrow)
         # what cannot be copied by name is refused before anything is loaded
@@ -72,38 +73,60 @@ def backfill(
         planned = [
             plan_json(each, [str(change) for change in changes])
             for each, changes in zip(plans, texts, strict=True)
-        ]
+        ]  # before anything is loaded: a plan's store is compared again afterwards
         if not quiet:
             _tell(plans, texts if dry_run else None)
-        said: list[str] = []
-        if dry_run:
-            results = [Result(each.evidence.stream, each) for each in plans]
-        else:
-            _ask(run, plans)
-            run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
-            begun = run.facts().now
-            results = _load(run, _engine(engine), plans)
-            said = list(advice(run.settings, results, lambda of: views.schemas(run.reader, of, begun)))
+        results, said = (_nothing_loaded(plans), []) if dry_run else _loaded(run, compare, asked, plans)
         if quiet:
-            say_json(
-                {
-                    "target": run.settings.target,
-                    "dry_run": dry_run,
-                    "pattern": pattern,
-                    "since": asked.since.isoformat() if asked.since else None,
-                    "until": asked.until.isoformat() if asked.until else None,
-                    "streams": [
-                        {**plan, **result_json(result)} for plan, result in zip(planned, results, strict=True)
-                    ],
-                    "advice": said,
-                }
-            )
+            say_json(_as_json(run.settings.target, asked, planned, results, said, dry_run=dry_run))
         else:
-            for each in results:
-                say(outcome_table(each, Style.of(sys.stdout)))
-            for sentence in said:
-                say(wrapped("advice: ", sentence, Style.of(sys.stdout)))
+            _tell_results(results, said)
         return 0 if dry_run else _ends(results)
+
+
+def _nothing_loaded(plans: list[BackfillPlan]) -> list[Result]:
+    """What a dry run ends with: what was found before."""
+    return [Result(each.evidence.stream, each) for each in plans]
+
+
+def _loaded(
+    run: Run, engine: ModuleType, asked: Asked, plans: list[BackfillPlan]
+) -> tuple[list[Result], list[str]]:
+    """Ask, load, and look again; what came of it, and what a person may want to do next. Writes."""
+    _ask(run, plans)
+    run.record.note({"asked": asked.journal, "files": sum(plan.loaded_by()[0] for plan in plans)})
+    begun = run.facts().now
+    results = _load(run, engine, plans)
+    return results, list(advice(run.settings, results, lambda of: views.schemas(run.reader, of, begun)))
+
+
+def _as_json(
+    target: str,
+    asked: Asked,
+    planned: list[dict[str, Any]],
+    results: list[Result],
+    said: list[str],
+    *,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """The whole run for a program: for each stream its plan, as it was before, and its result."""
+    return {
+        "target": target,
+        "dry_run": dry_run,
+        "pattern": asked.pattern.pattern,
+        "since": asked.since.isoformat() if asked.since else None,
+        "until": asked.until.isoformat() if asked.until else None,
+        "streams": [{**plan, **result_json(result)} for plan, result in zip(planned, results, strict=True)],
+        "advice": said,
+    }
+
+
+def _tell_results(results: list[Result], said: list[str]) -> None:
+    style = Style.of(sys.stdout)
+    for each in results:
+        say(outcome_table(each, style))
+    for sentence in said:
+        say(wrapped("advice: ", sentence, style))
 
 
 def _engine(name: str) -> ModuleType:

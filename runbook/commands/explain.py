@@ -121,7 +121,7 @@ class Explained:
         yield wrapped("  stream:     ", f"{stream.name}, {stream.pipe} into {stream.table}", style)
         yield wrapped("  in bucket:  ", _of_file(self.file), style)
         yield wrapped("  versions:   ", _of_versions(self.versions), style)
-        yield wrapped("  announced:  ", _of_rules(self.announced), style)
+        yield wrapped("  rules now:  ", _of_rules(self.announced), style)
         rows = evidence.rows(self.key)
         if evidence.table.files is None:
             yield "  rows now:   the table has no column that names their file"
@@ -373,11 +373,11 @@ def _of_rules(rules: list[dict[str, str]] | str) -> str:
     if isinstance(rules, str):
         return f"cannot be seen: {rules}"
     each = [
-        f"by rule {row['rule']} to {row['to']}"
+        f"{row['rule']} announces such a key to {row['to']}"
         + ("" if row["is_the_pipes"] == "yes" else " (not what the pipe listens to)")
         for row in rules
     ]
-    return "; ".join(each) or "by no rule of the bucket"
+    return "; ".join(each) or "no rule of the bucket announces such a key"
 
 
 def _of_load(load: Load, evidence: Evidence) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def refresh_plan(facts: Facts, stream: Stream) -> RefreshPlan:
     uncertain = sum(ledger.verdicts[file.key] is Kind.TOO_OLD_TO_KNOW for file in queued)
     plan = RefreshPlan(recent, len(older), others, known, uncertain)
     if recent:
-        _refuse_others(stream, [file for file in listing.files if file.modified > oldest], loads)
+        _refuse_others(stream, plan.taken(listing.files), loads)
         _refuse_to_repeat(facts, stream, queued, plan.taken(queued))
         _refuse_what_may_be_hidden(ledger, plan.taken(queued))
         _refuse_while_an_earlier_pipe_may_load(facts, stream, queued)
@@ -199,11 +199,11 @@ def _refuse_what_may_be_hidden(ledger: Ledger, files: tuple[StagedFile, ...]) ->
         )
 
 
-def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, ...]) -> None:
-    """Raises Refused where a REFRESH would also load files that are not the stream's.
+def _refuse_others(stream: Stream, files: tuple[StagedFile, ...], loads: tuple[Load, ...]) -> None:
+    """Raises Refused where a REFRESH would also load files that are not the stream's, by its beginnings.
 
-    It takes everything under the stage that the COPY's PATTERN takes; the suffix is the bucket's rule's
-    business alone.
+    It takes everything that begins so and that the COPY's PATTERN takes; the suffix is the bucket's rule's
+    business alone. So a file is in the way only where a wanted one's name is the beginning of its own.
     Source: https://docs.snowflake.com/en/sql-reference/sql/alter-pipe
     """
     known = {load.key for load in loads}
@@ -221,8 +221,8 @@ def _refuse_others(stream: Stream, files: list[StagedFile], loads: tuple[Load, .
             f"A refresh would also load {counted(len(others), 'file')} without the suffix {stream.suffix} "
             f"({', '.join(named(others))})",
             where=str(stream.pipe),
-            why="REFRESH takes everything under the stage",
-            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, which refreshes by name",
+            why="REFRESH takes every file whose name begins as a wanted one's",
+            remedy=f"invoke backfill --pattern '.*' --stream {stream.name}, which loads it by COPY",
         )
 
 

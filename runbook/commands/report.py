@@ -19,6 +19,7 @@ from runbook.watching.past import Canary, Past
 from runbook.watching.report import page
 
 CANARIES = 10
+LONGEST_SINCE = 1000
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
@@ -82,7 +83,13 @@ def past_of(settings: Settings, since: str) -> tuple[Past, datetime]:
 
 def span_of(text: str) -> timedelta:
     """A span such as ``36h``, ``7d`` or ``2w``; raises SettingsWrong for anything else."""
-    found = re.fullmatch(r"(\d{1,4})([hdw])", text)
-    if not found or not 0 < int(found[1]) <= 1000:
+    found = re.fullmatch(r"(\d+)([hdw])", text)
+    if not found or not found[1].strip("0"):
         raise SettingsWrong(f"--since {text} is not a span of time", remedy="--since 36h, 7d or 2w")
+    if len(found[1]) > len(str(LONGEST_SINCE)) or int(found[1]) > LONGEST_SINCE:
+        raise SettingsWrong(
+            f"--since {text} is too long",
+            why=f"the number is at most {LONGEST_SINCE}",
+            remedy=f"--since {LONGEST_SINCE}{found[2]}",
+        )
     return int(found[1]) * UNITS[found[2]]

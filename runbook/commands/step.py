@@ -60,7 +60,7 @@ def step(
 
 def _looked_at_all(run: Run) -> Facts:
     facts = run.facts()
-    facts.look(delivery=False, steps=(1, 2, 4))
+    facts.look(delivery=False, steps=(1, 2, 4, 5))
     return facts
 
 
@@ -189,4 +189,4 @@ def _looked(run: Run, number: int) -> Facts:
 
 def _made(run: Run, number: int, applied: Applied) -> None:
     run.applied(number, applied)
-    note(f"  done: {applied.change.title}")
+    note(f"  done: {applied.change.title}: {applied.change.why}")

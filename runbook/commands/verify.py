@@ -4,10 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from runbook.clouds.network import one_line
@@ -56,6 +57,15 @@ class Report:
 
 
 TABLE = Report("table", None)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is asked for: the checks of one step or stream, and those that need a warehouse."""
+
+    step: int | None
+    stream: str | None
+    deep: bool
 
 
 def reports(asked: list[str], output: str | None) -> tuple[Report, ...]:
@@ -108,23 +118,17 @@ def verify(
     Raises SettingsWrong, before anything is contacted, for a format, step or time that does not exist.
     """
     asked = reports(formats, output)
-    if step_number is not None and step_number not in STEPS:
-        raise SettingsWrong(f"There is no step {step_number}", remedy="--step 1 to --step 5")
-    if wait < 0:
-        raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
+    of = Scope(step_number, stream, deep)
+    _refuse_what_nobody_can_mean(of, wait)
     _refuse_half_a_flag(record, replay, plain=plain)
     if replay is not None:
-        _alone(
-            "--replay", record=record, step=step_number, stream=stream, deep=deep, wait=wait, canary=canary
-        )
+        _alone("--replay", record=record, **asdict(of), wait=wait, canary=canary)
         return _told_again(asked, replay, strict=strict, every=every)
     if record is not None:
-        from runbook.verify import recording  # a verdict without one starts without it
-
         _alone("--record", wait=wait, canary=canary)
-        recording.can_be_in(record)
-    unwritten: NotWritten | None = None
+        _recording().can_be_in(record)
     tape = Recorder() if record is not None else None
+    unwritten: NotWritten | None = None
     with running(
         config,
         "verify",
@@ -136,25 +140,65 @@ def verify(
         partly=True,
         tape=tape,
     ) as run:
-        steps = None if step_number is None else (step_number,)
-        outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=stream, deep=deep)
-        if canary:
-            outcome = _with_canary(run, outcome, stream, wait)
-        if run.settings.is_ours:
-            outcome = replace(outcome, results=leading(outcome.results, run.facts()))
+        outcome = _judged(run, of, wait, canary=canary)
         if record is not None and tape is not None:
-            of = {"step": step_number, "stream": stream, "deep": deep}
-            try:
-                made = recording.recorded(config, run.reader, tape.answers, outcome, of, plain=plain)
-                recording.write(made, record)
-            except NotWritten as error:  # the verdict was found, and is told
-                unwritten = error
+            unwritten = _recorded(config, run, tape, outcome, of, record, plain=plain)
         outcome = replace(waived(outcome, run.settings), strict=strict)
         tell_stale(run.facts())
     _write_all(asked, outcome, every=every)
     if unwritten:
         raise unwritten
+    return _code(asked, outcome)
+
+
+def _judged(run: Run, of: Scope, wait: float, *, canary: bool) -> Outcome:
+    """What the checks say, with the canary's hops if asked, and each remedy as its step takes it."""
+    steps = None if of.step is None else (of.step,)
+    outcome = wait_until_healthy(run.facts(), wait, still_red(), steps=steps, stream=of.stream, deep=of.deep)
+    if canary:
+        outcome = _with_canary(run, outcome, of.stream, wait)
+    if run.settings.is_ours:
+        outcome = replace(outcome, results=leading(outcome.results, run.facts()))
+    return outcome
+
+
+def _recorded(
+    config: Mapping[str, Any],
+    run: Run,
+    tape: Recorder,
+    outcome: Outcome,
+    of: Scope,
+    place: str,
+    *,
+    plain: bool,
+) -> NotWritten | None:
+    """Write the recording; why it cannot be written, for the verdict was found and is told first."""
+    recording = _recording()
+    try:
+        made = recording.recorded(config, run.reader, tape.answers, outcome, asdict(of), plain=plain)
+        recording.write(made, place)
+    except NotWritten as error:
+        return error
+    return None
+
+
+def _recording() -> ModuleType:
+    """Imported where a verdict is recorded or told again: one without starts without it."""
+    from runbook.verify import recording
+
+    return recording
+
+
+def _code(asked: Sequence[Report], outcome: Outcome) -> int:
     return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+
+
+def _refuse_what_nobody_can_mean(of: Scope, wait: float) -> None:
+    """Raises SettingsWrong for a step that does not exist, and for a time that has passed."""
+    if of.step is not None and of.step not in STEPS:
+        raise SettingsWrong(f"There is no step {of.step}", remedy="--step 1 to --step 5")
+    if wait < 0:
+        raise SettingsWrong(f"--wait {wait} is less than no time", remedy="--wait SECONDS")
 
 
 def _refuse_half_a_flag(record: str | None, replay: str | None, *, plain: bool) -> None:
@@ -177,14 +221,13 @@ def _alone(flag: str, **others: object) -> None:
 
 def _told_again(asked: Sequence[Report], place: str, *, strict: bool, every: bool) -> int:
     """A recorded verdict, in every format asked for; contacts nobody."""
-    from runbook.verify import recording
-
+    recording = _recording()
     made = recording.read(place)
     of = recording.settings_of(made).target
     note(f"told again from {place}, recorded of the target {of}: the commands are for that target alone")
     outcome = replace(waived(recording.replayed(made), recording.settings_of(made)), strict=strict)
     _write_all(asked, outcome, every=every)
-    return nagios_code(outcome) if _is_nagios(asked) else outcome.exit_code
+    return _code(asked, outcome)
 
 
 def waived(outcome: Outcome, settings: Settings) -> Outcome:

@@ -90,7 +90,10 @@ def its_own(history: History, settings: Settings) -> None:
 
     The causes of the two would end each other, and one's be taken for told to the other's people.
     """
-    refuse_anothers(history.path, history.noted(WHOSE), settings)
+    whose = history.noted(WHOSE)
+    refuse_anothers(history.path, whose, settings)
+    if not whose and history.has_rounds:
+        note(f"{history.path} does not say whose it is; from now on it is of {settings.installation}")
     history.keep(WHOSE, settings.installation)
 
 
@@ -178,7 +181,7 @@ class Watcher:
             self.tell(problem)
         if not (self.usable or self.problems or self.endpoint or self.asked.once):
             self.tell(f"nobody is told what this finds. {NO_ROUTE}")
-        with _ended_by_signals(self.ending):
+        with _ended_by_signals(self.ending, CannotTell.exit_code if self.asked.once else 0):
             try:
                 if self.asked.once:
                     found = self.round()
@@ -267,8 +270,8 @@ class Watcher:
         seen = [*(row.id for row in found.outcome.root_causes), *(cause.key for cause in found.own)]
         words = ", ".join(f"{each.stream} {word}" for each, word in found.words(self.settings))
         named = f": {', '.join(seen)}" if seen else ""
-        told = f"; sent: {', '.join(causes)}" if causes else ""
-        text = f"{self.settings.target} {found.verdict}{named}{told}"
+        sure = f"; confirmed: {', '.join(causes)}" if causes else ""
+        text = f"{self.settings.target} {found.verdict}{named}{sure}"
         if self.asked.once:
             text += f" ({found.outcome.summary or 'nobody answers'}; {words or 'no stream seen'})"
             if self.asked.format and not self.asked.output:
@@ -333,8 +336,11 @@ class Watcher:
 
 
 @contextmanager
-def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
-    """SIGTERM, and Ctrl-C in a pause, end the watch after the round that is under way, or after a grace."""
+def _ended_by_signals(ending: threading.Event, unfinished: int) -> Iterator[None]:
+    """SIGTERM, and Ctrl-C in a pause, end the watch after the round that is under way, or after a grace.
+
+    ``unfinished``: the exit code where the round does not end in time. One round's is its verdict: not 0.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -342,7 +348,7 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
     def end(_number: int, _frame: object) -> None:
         if not ending.is_set():
             ending.set()
-            timer = threading.Timer(GRACE_S, _leave)
+            timer = threading.Timer(GRACE_S, _leave, (unfinished,))
             timer.daemon = True
             timer.start()
 
@@ -353,6 +359,10 @@ def _ended_by_signals(ending: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """The round did not end in time: what matters is on disk already."""
-    os._exit(0)
+    note(f"ended by SIGTERM; the round under way was given up after {GRACE_S:.0f} seconds")
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)

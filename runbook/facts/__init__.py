@@ -141,6 +141,16 @@ class Facts:
 
         return self._once(self._of("key", bucket), read)
 
+    def is_granted_the_key(self, bucket: str) -> bool:
+        """Whether a grant of the bucket's key lets the role decrypt; no where nobody may say."""
+
+        def read() -> bool:
+            key = self.key(bucket)
+            role = self.settings.aws.role_arn
+            return key is not None and aws.grants_decrypt(self.reader, key.arn, role)
+
+        return self._once(self._of("key_grants", bucket), read)
+
     @property
     def other_pipes(self) -> tuple[OtherPipe, ...]:
         """The account's pipes that are not ours."""
@@ -346,6 +356,28 @@ class Facts:
             entry, reading = self.entry, self.reading
             every = all(_newest(self.listing(stream)) for stream in self.settings.streams)
             return bool(every and entry and entry.succeeded and reading and reading.succeeded)
+        return False
+
+    @property
+    def snowflake_decrypts(self) -> bool:
+        """Whether what Snowflake reads shows that it may use the buckets' keys.
+
+        A file that came before the key was set says nothing of it: the newest must be encrypted with it.
+        """
+
+        def read() -> bool:
+            keys = {each.name: key.arn for each in self.settings.buckets if (key := self.key(each.name))}
+            newest = {
+                stream.bucket: file
+                for stream in self.settings.streams
+                if stream.bucket in keys and (file := _newest(self.listing(stream)))
+            }
+            return newest.keys() == keys.keys() and all(
+                aws.key_of_file(self.reader, bucket, file) == keys[bucket] for bucket, file in newest.items()
+            )
+
+        with suppress(RunbookError):
+            return self.snowflake_reads and self._once("decrypting", read)
         return False
 
     @property

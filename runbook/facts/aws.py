@@ -299,5 +299,30 @@ def key(reader: Reader, name: str) -> Key | None:
     return ask(read, f"The key {name}")
 
 
+def grants_decrypt(reader: Reader, key: str, role_arn: str) -> bool:
+    """Whether a grant of the key lets the role decrypt, perhaps under constraints; no where nobody may say.
+
+    Sources: https://docs.aws.amazon.com/kms/latest/developerguide/grants.html (weighed along with the key's
+    policy), https://docs.aws.amazon.com/kms/latest/APIReference/API_ListGrants.html
+    """
+    with suppress(AwsFailed, CannotTell):
+        found = reader.aws_pages("kms", "ListGrants", "Grants", KeyId=key)
+        return any(
+            row.get("GranteePrincipal") == role_arn and "Decrypt" in row.get("Operations", ())
+            for row in found
+        )
+    return False
+
+
+def key_of_file(reader: Reader, bucket: str, key: str) -> str:
+    """The ARN of the KMS key that a file is encrypted with; empty without one, or where nobody may say.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    """
+    with suppress(AwsFailed, CannotTell):
+        return str(reader.aws("s3", "HeadObject", Bucket=bucket, Key=key).get("SSEKMSKeyId") or "")
+    return ""
+
+
 def _tags(head: Any) -> dict[str, str]:
     return {row["Key"]: row["Value"] for row in head.get("Tags", ())}

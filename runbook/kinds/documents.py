@@ -14,6 +14,9 @@ FORMAT = {
     "TYPE": "JSON",
     "COMPRESSION": "AUTO",
     "STRIP_OUTER_ARRAY": "false",
+    "STRIP_NULL_VALUES": "false",
+    "ALLOW_DUPLICATE": "false",
+    "ENABLE_OCTAL": "false",
     "REPLACE_INVALID_CHARACTERS": "true",
     "SKIP_BYTE_ORDER_MARK": "true",
 }

@@ -4,6 +4,7 @@ Source: https://docs.snowplow.io/docs/fundamentals/canonical-event/understanding
 """
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -54,7 +55,7 @@ ALWAYS_THERE = frozenset({"APP_ID", "EVENT_ID", "COLLECTOR_TSTAMP"})
 A_TIME_INSIDE = "%____-__-__ __:__:__%"
 """In ``app_id``, of a row without an id: the whole line, between other signs than tabs."""
 EVENT_NAMES = ("page_view", "page_ping", "struct", "unstruct", "transaction", "transaction_item")
-NULLS = ("\\N", "NULL", "null", "None")
+NULLS = ("\\N", "NULL", "null", "None", "nan", "NaN", "NA", "N/A", "nil", "undefined", "-")
 """What other writers of files put where nothing is; Enrich leaves the field empty."""
 MOST_NULLS = 20
 """So many fields of an event hold one such word by no accident."""
@@ -72,6 +73,7 @@ TAB, LINE_END, GZIP = "\t", "\n", "\x1f"
 
 _EVENT_ID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAMES = frozenset(name.encode() for name in EVENT_NAMES)
+_FLAGS = (b"0", b"1")  # an event has many of them
 _NUMBER = re.compile(rb"1\d{9}(\d{3}){0,2}")
 _OTHER_MOMENT = re.compile(rb"(?!\d{4}-\d\d-\d\d).*\d\d:\d\d:\d\d.*")
 _ESCAPED = tuple(each.encode() for each in ESCAPED)
@@ -190,9 +192,10 @@ def _of_fields(fields: list[bytes]) -> str:
 
 def _of_values(fields: list[bytes]) -> str:
     """What shows that something else than Enrich wrote the values."""
-    word = next((name for name in NULLS if fields.count(name.encode()) >= MOST_NULLS), "")
-    if word:
-        return f"the empty fields of its first line hold {word}"
+    words = Counter(field for field in fields if field.strip() and field not in _FLAGS)
+    word, times = next(iter(words.most_common(1)), (b"", 0))
+    if times >= MOST_NULLS:
+        return f"the empty fields of its first line hold {word.decode('utf-8', 'replace')[:20]}"
     if _NUMBER.fullmatch(fields[3]):
         return "the collector_tstamp of its first line is a number"
     odd = _OTHER_MOMENT.fullmatch(fields[3])

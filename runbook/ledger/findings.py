@@ -206,6 +206,21 @@ def misread(ledger: Ledger) -> Findings:
     return findings(found)
 
 
+def strays(ledger: Ledger) -> Findings:
+    """Files that are not the stream's and have rows: an ALTER PIPE … REFRESH by hand took them, or a COPY.
+
+    What was read before the first of the stream's own files is of settings that have changed since.
+    """
+    own = [_read_at(ledger, file.key) for file in ledger.files if ledger.evidence.stream.takes(file.key)]
+    first = min((at for at in own if at), default=None)
+    found = {}
+    for file in ledger.of(Kind.OTHER_SUFFIX):
+        rows, at = ledger.evidence.rows(file.key), _read_at(ledger, file.key)
+        if rows and first and at and at > first and ledger.is_recent(at):
+            found[file.key] = counted(rows.rows, "row")
+    return findings(found)
+
+
 def again(ledger: Ledger, pairs: Iterable[SameRows]) -> Findings:
     """The later of two files of which one brought at least half of the other's rows once more.
 

@@ -113,6 +113,12 @@ def key_refuses(key: Key, settings: Settings) -> list[str]:
     return denying or ["no statement lets the role decrypt"]
 
 
+def key_denies(key: Key, settings: Settings) -> bool:
+    """Whether a statement of the key's policy surely denies the role to decrypt: no grant wins over it."""
+    asked, who = decrypting(key.arn, settings, region_of_key(key.arn)), reader_of(settings)
+    return any(row.get("Effect") == "Deny" and takes(row, asked, who) for row in statements(key.policy))
+
+
 def key_admits(key: Key, settings: Settings) -> bool:
     """Whether the key's policy may let the role decrypt by its own name; then its own policies need not.
 

@@ -63,8 +63,11 @@ PARAMETER_ACTIONS: dict[int | str, tuple[str, ...]] = {
     3: ("ssm:GetParameter", "ssm:PutParameter"),
     "down": ("ssm:GetParameter", "ssm:DeleteParameter"),
 }
-OPTIONAL = ("iam:GetAccountSummary",)
-"""Asked where a role is full of others' policies; step 1 does without, and takes IAM's default of ten."""
+OPTIONAL = ("iam:GetAccountSummary", "kms:ListGrants")
+"""Asked where a role is full of others' policies, or where a key's policy leaves the role out.
+
+Step 1 does without the first, and takes IAM's default of ten; without the second no grant is known.
+"""
 COMMANDS = ("explain", "backfill", "replace-pipe", "verify --deep", "verify --canary", "down")
 """The commands that need rights of their own, beside those of the steps."""
 

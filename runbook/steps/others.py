@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from runbook.facts import Facts
-from runbook.steps import step1_aws, step2_snowflake, step4_snowflake
+from runbook.steps import step1_aws, step2_snowflake, step4_snowflake, step5_aws
 
 _REFUSING: dict[int, Callable[[Facts], object]] = {
     1: step1_aws.refuse_others,
     2: step2_snowflake.refuse_others,
     4: step4_snowflake.refuse_others,
+    5: step5_aws.refuse_others,
 }
 
 

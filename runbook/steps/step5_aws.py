@@ -6,9 +6,10 @@ ours is written back as it was read.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from runbook.errors import Blocked, Refused
+from runbook.errors import Blocked, CannotTell, Refused
 from runbook.facts import Facts
 from runbook.facts.topic import is_topic
 from runbook.plan import AwsChange, Before, Change
@@ -30,6 +31,30 @@ def plan_rules(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
     """The same for some streams; the others' rules stay as they are."""
     changes = [_of_bucket(facts, name, streams) for name in dict.fromkeys(each.bucket for each in streams)]
     yield from (change for change in changes if change)  # what is refused of one is refused before any
+
+
+def refuse_others(facts: Facts) -> None:
+    """Raises Refused where others' rules leave no room for ours, whatever queue a new pipe gets. Only reads.
+
+    A rule to a queue of Snowpipe's may be to the new pipe's own, for an account has one: where all such rules
+    together tell of every file of the stream, no other is needed.
+    """
+    for stream in facts.settings.streams:
+        if stream.sns_topic or facts.pipe(stream) is not None:
+            continue
+        with suppress(CannotTell):  # whoever may not look is told at step 5
+            _refuse_no_room(facts, stream, facts.notifications_of(stream.bucket) or BucketNotifications())
+
+
+def _refuse_no_room(facts: Facts, stream: Stream, have: BucketNotifications) -> None:
+    mine = [rule for each in facts.settings.streams if (rule := have.of(each, None))]
+    [ours] = BucketNotifications({QUEUES: [queue_rule(stream, "")]}).rules
+    for theirs in have.rules:
+        if theirs in mine or not theirs.touches(ours):
+            continue
+        together = [rule for rule in have.rules if rule.target == theirs.target]
+        if ":sf-snowpipe-" not in theirs.target or silent_events(together, stream):
+            raise _clash(stream.bucket, theirs, ours)
 
 
 def _of_bucket(facts: Facts, name: str, streams: tuple[Stream, ...]) -> Change | None:

@@ -4,7 +4,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -328,6 +328,19 @@ def shown(value: Any) -> str:
     if isinstance(value, set | frozenset):
         value = sorted(value, key=str)
     if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
-        value = ", ".join(value) or "(none)"
+        return _listed([one_line(part) for part in value])
     text = one_line(str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """As many of them as there is room for, none of them cut, and how many more there are."""
+    whole = ", ".join(parts) or "(none)"
+    if len(whole) <= LONGEST:
+        return whole
+    kept = 1
+    while len(", ".join(parts[: kept + 1])) <= LONGEST:
+        kept += 1
+    first = ", ".join(parts[:kept])
+    first = first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
+    return first + (f" and {len(parts) - kept} more" if len(parts) > kept else "")

@@ -63,8 +63,13 @@ def _instead(command: Command, step: Step, refused: Refused, facts: Facts) -> Re
 
 
 def _is_recognised(facts: Facts) -> bool:
-    """Whether policy and role, by their content, are what a step made: only their tags are gone."""
+    """Whether policy and role, by their content, are what a step made: only their tags are gone.
+
+    A role that is marked as ours, and holds the policy, tells of a policy that was written anew, too.
+    """
     policy, role = facts.policy, facts.role
+    if role and role.is_ours and facts.settings.aws.policy_arn in role.attached_policies:
+        return True
     sids = {row.get("Sid") for row in statements(policy.document)} if policy else OWN_SIDS
     mine = role is None or bool(role.own_statement) or facts.settings.aws.policy_arn in role.attached_policies
     return mine and bool(sids & OWN_SIDS)

@@ -199,22 +199,28 @@ def _skipped(results: list[Result], style: Style) -> str:
 
 
 def _all(outcome: Outcome, style: Style, *, every: bool) -> str:
-    """One line an area with how many of its checks passed, and one for each check that did not."""
+    """One line an area with how many of its checks passed, and one for each check that did not.
+
+    Each check is counted once: what is of no single stream has a column of its own beside several streams.
+    """
     streams: list[str | None] = list(dict.fromkeys(row.stream for row in outcome.results if row.stream))
-    streams = streams or [None]
+    alone = len(streams) == 1
+    if not alone and any(row.stream is None for row in outcome.results):
+        streams = [None, *streams]
     table: list[list[str]] = []
     for area in dict.fromkeys(row.id.partition(".")[0] for row in outcome.results):
         rows = [row for row in outcome.results if row.id.startswith(f"{area}.")]
         if not every and all(row.outcome == "skipped" for row in rows):
             continue  # nothing of it was judged, such as views that are off
-        table.append([area, *(_passed(rows, stream, style) for stream in streams)])
+        table.append([area, *(_passed(_of(rows, stream, alone=alone), style) for stream in streams)])
         quiet = {row.id for row in rows if row.outcome in ("blocked", "unknown")}
         for check in dict.fromkeys(row.id for row in rows):
-            words = [_word(rows, check, stream) for stream in streams]
+            words = [_word(_of(rows, stream, alone=alone), check) for stream in streams]
             if every or set(words) & (RED if len(quiet) > NAMED else TOLD):
                 name = f"- {check.removeprefix(area)[1:]}"  # tabulate strips leading blanks
                 table.append([name, *(style.paint(SIGN[w], COLOUR[w]) if w else "" for w in words)])
-    made = tabulate(table, headers=["", *(stream or "outcome" for stream in streams)], tablefmt="simple")
+    shared = "shared" if len(streams) > 1 else "outcome"
+    made = tabulate(table, headers=["", *(stream or shared for stream in streams)], tablefmt="simple")
     if len(streams) == 1 or len(made.splitlines()[1]) <= style.width:
         return made
     return _summed(outcome, style, every=every)
@@ -250,13 +256,18 @@ def _of_streams(name: str, rows: list[Result], outcome: Outcome, style: Style) -
     return wrapped(f"{name:<30} ", "; ".join([*parts, "others ok"] if "passed" in words else parts), style)
 
 
-def _passed(rows: list[Result], stream: str | None, style: Style) -> str:
-    mine = [row for row in rows if row.stream in (None, stream) and row.outcome != "skipped"]
+def _of(rows: list[Result], stream: str | None, *, alone: bool) -> list[Result]:
+    """The rows of a column: a stream's, and where it is the only one also what is of no stream."""
+    return [row for row in rows if row.stream == stream or (alone and row.stream is None)]
+
+
+def _passed(rows: list[Result], style: Style) -> str:
+    mine = [row for row in rows if row.outcome != "skipped"]
     if not mine:
         return style.paint("-", "dim")
     good = sum(row.outcome in ("passed", "advice") for row in mine)
     return style.paint(f"{good} of {len(mine)} ok", "green" if good == len(mine) else "red")
 
 
-def _word(rows: list[Result], check: str, stream: str | None) -> Word | None:
-    return next((r.outcome for r in rows if r.id == check and r.stream in (None, stream)), None)
+def _word(rows: list[Result], check: str) -> Word | None:
+    return next((row.outcome for row in rows if row.id == check), None)

@@ -34,13 +34,27 @@ Source: https://docs.snowflake.com/en/sql-reference/data-types-text
 """
 
 
+def made_as(stream: Stream) -> dict[str, str]:
+    """The columns of the stream's table with their types, without length, as step 4 makes it."""
+    text = template(sql_file(stream, "table"))
+    return {name.upper(): kind for name, kind in re.findall(r"^  (\w+) ([A-Z_]+)", text, re.MULTILINE)}
+
+
 def too_narrow(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
     """The table's columns, with their types, that do not hold every text the pipe writes into them."""
-    if stream.found:
-        return []
-    text = template(sql_file(stream, "table"))
-    texts = {name.upper() for name in re.findall(r"^  (\w+) VARCHAR\b", text, re.MULTILINE)}
-    return [f"{name} {kind}" for name, kind in found if name in texts and not _holds_all(kind)]
+    made = {} if stream.found else made_as(stream)
+    return [f"{name} {kind}" for name, kind in found if made.get(name) == "VARCHAR" and not _holds_all(kind)]
+
+
+def of_another_kind(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
+    """The table's columns, with their types, that are no VARIANT, number or time where step 4 makes one."""
+    made = {} if stream.found else made_as(stream)
+    begins = {name: kind.partition("_")[0] for name, kind in made.items() if kind != "VARCHAR"}
+    return [
+        f"{name} {kind}"
+        for name, kind in found
+        if name in begins and not kind.upper().startswith(begins[name])
+    ]
 
 
 def _holds_all(kind: str) -> bool:

@@ -169,6 +169,11 @@ class History:
 
     # -- notes: single values under a name
 
+    @property
+    def has_rounds(self) -> bool:
+        """Whether anything was watched already."""
+        return self.db.execute("SELECT 1 FROM round LIMIT 1").fetchone() is not None
+
     def noted(self, key: str) -> str:
         """The value under a name; empty where there is none."""
         row = self.db.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()

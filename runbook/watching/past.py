@@ -43,7 +43,7 @@ class Trend:
     stream: str
     files: int
     bytes: int
-    rows: int
+    rows: int | None
     latency_p50_s: float | None
     latency_p95_s: float | None
     most_pending: int | None
@@ -59,11 +59,11 @@ class Trend:
             "stream": self.stream,
             "files": self.files,
             "MB": round(self.bytes / 1e6, 1),
-            "rows": self.rows,
+            "rows": "?" if self.rows is None else self.rows,
             "latency p50": _minutes(self.latency_p50_s),
             "p95": _minutes(self.latency_p95_s),
             "most pending": "?" if self.most_pending is None else self.most_pending,
-            "causes reported": self.incidents,
+            "causes": self.incidents,
         }
 
 
@@ -128,9 +128,14 @@ class Past:
         ]
 
     def grown(self, stream: str) -> Points:
-        """Rows that came into the table between rounds."""
+        """Rows that came into the table between rounds; nothing where it was not counted twice."""
         points = self.points(stream, "table_rows")
         return [(at, max(0.0, after - before)) for (_, before), (at, after) in pairwise(points)]
+
+    def counted_from(self, stream: str) -> datetime | None:
+        """When the table's rows were counted first; what was loaded before is not in :meth:`grown`."""
+        points = self.points(stream, "table_rows")
+        return points[0][0] if points else None
 
     def bad_rows(self, stream: str) -> list[tuple[str, float, float]]:
         """Each schema of bad rows: rows in a day as the last deep round counted them, and the most of a day.
@@ -152,12 +157,13 @@ class Past:
         hours = self.arrivals(stream)
         latencies = [value for _, value in self.points(stream, "load_latency_seconds")]
         pending = [value for _, value in self.points(stream, "pending_files")]
+        grown = self.grown(stream)
         mine = [each for each in self.incidents() if stream in each.cause.streams or not each.cause.streams]
         return Trend(
             stream=stream,
             files=sum(files for _, files, _ in hours),
             bytes=sum(size for _, _, size in hours),
-            rows=round(sum(value for _, value in self.grown(stream))),
+            rows=round(sum(value for _, value in grown)) if grown else None,
             latency_p50_s=quantile(latencies, 50),
             latency_p95_s=quantile(latencies, 95),
             most_pending=round(max(pending)) if pending else None,

@@ -98,7 +98,7 @@ def _state(past: Past, now: datetime) -> str:
     lasting = [each for each in past.incidents() if each.ended is None]
     said = WORDS.get(verdict, verdict)
     if lasting:
-        said = f"{counted(len(lasting), 'cause')} reported and not over."
+        said = f"{counted(len(lasting), 'cause')} not over."
     streams = "; ".join(f"{name}: {word}" for name, word in summary.get("words", {}).items())
     old = "" if now - at < timedelta(hours=1) else f" That is {_hours(now - at)} ago: is anybody watching?"
     return (
@@ -108,13 +108,15 @@ def _state(past: Past, now: datetime) -> str:
 
 
 def _hours(span: timedelta) -> str:
+    if span < timedelta(hours=1):
+        return counted(max(1, round(span / timedelta(minutes=1))), "minute")
     return counted(max(1, round(span / timedelta(hours=1))), "hour")
 
 
 def _causes(past: Past, now: datetime) -> str:
     found = past.incidents()
     if not found:
-        return "<h2>What was wrong</h2>\n<p>Nothing was reported in this time.</p>"
+        return "<h2>What was wrong</h2>\n<p>Nothing was found wrong in this time.</p>"
     rows = "\n".join(_incident(each, now) for each in found)
     return (
         '<h2>What was wrong</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="What was wrong">'
@@ -137,7 +139,11 @@ def _incident(each: Incident, now: datetime) -> str:
 
 def _numbers(past: Past, settings: Settings) -> str:
     rows = [past.trend(stream.name).as_row() for stream in settings.streams]
-    return _section("In numbers", list(rows[0]), [[_grouped(each) for each in row.values()] for row in rows])
+    table = _section("In numbers", list(rows[0]), [[_grouped(each) for each in row.values()] for row in rows])
+    first = [at for stream in settings.streams if (at := past.counted_from(stream.name))]
+    if not first or min(first) < past.since + HOUR:
+        return table
+    return f"{table}\n<p>Rows are counted from the first look on, {_at(min(first))}.</p>"
 
 
 NUMBER = ' class="number"'
@@ -162,7 +168,8 @@ def _plots(past: Past, settings: Settings, now: datetime) -> str:
         return by_hour(files, past.since, now, hours)
 
     def rows(name: str) -> Points:
-        return by_hour(past.grown(name), past.since, now, hours)
+        grown, first = past.grown(name), past.counted_from(name)
+        return by_hour(grown, max(past.since, first), now, hours) if grown and first else []
 
     def lag(name: str) -> Points:
         found = past.points(name, "newest_row_timestamp_seconds")

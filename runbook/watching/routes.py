@@ -66,7 +66,7 @@ def ways(settings: Settings, clouds: Any = None) -> tuple[list[Way], list[str]]:
         if not route.enabled:
             continue
         try:
-            usable.append(Way(name, route.kind, _sender(route, clouds), _mark(route)))
+            usable.append(Way(name, route.kind, _sender(route, clouds, settings.installation), _mark(route)))
         except Unusable as error:
             problems.append(f"The route {name} cannot be used: {error}.")
     return usable, problems
@@ -78,11 +78,11 @@ def _mark(route: Route) -> str:
     return hashlib.sha256(f"{route.model_dump_json()}\n{secret}".encode()).hexdigest()[:4]
 
 
-def _sender(route: Route, clouds: Any) -> Callable[[Message], None]:
+def _sender(route: Route, clouds: Any, installation: str = "") -> Callable[[Message], None]:
     maker = KINDS.get(route.kind)
     if maker is None:
         raise Unusable(f"there is no kind {route.kind!r} (known are {', '.join(KINDS)})")
-    return maker(route, clouds)
+    return _pagerduty(route, clouds, installation) if maker is _pagerduty else maker(route, clouds)
 
 
 def _secret(route: Route, what: str) -> str:
@@ -224,41 +224,43 @@ def _plain(text: str) -> str:
     return escaped.replace("\n", "\n\n")
 
 
-def _pagerduty(route: Route, _clouds: Any) -> Callable[[Message], None]:
+def _pagerduty(route: Route, _clouds: Any, installation: str = "") -> Callable[[Message], None]:
     key = _secret(route, "its integration key")
     url = url_of(route.url, "url") if route.url else PAGERDUTY
 
     def send(message: Message) -> None:
-        for event in pagerduty(message, key):
+        for event in pagerduty(message, key, installation):
             call(url, event)
 
     return send
 
 
-def pagerduty(message: Message, key: str) -> list[dict[str, Any]]:
-    """One event a cause: it triggers, and resolves under the same key.
+def pagerduty(message: Message, key: str, installation: str = "") -> list[dict[str, Any]]:
+    """One event a cause: it triggers, and resolves under the same key, which no other installation has.
 
     Source: https://github.com/PagerDuty/api-schema reference/events-v2/openapiv3.json
     """
     told = message.as_json()
     if message.kind == "test":
-        name = f"{APPLICATION}/{message.target}/test"
+        name = _dedup(message.target, installation, "test")
         event = _event(key, "trigger", name, told["title"], message, "info", {})
         return [event, _event(key, "resolve", name, told["title"], message, "info", {})]
     events = []
     for cause in told["ended"]:
-        name = _dedup(message.target, cause["id"])
+        name = _dedup(message.target, installation, cause["id"])
         events.append(_event(key, "resolve", name, cause["title"], message, "critical", cause))
     for cause in [*told["new"], *(told["open"] if message.kind == "reminder" else [])]:
-        name = _dedup(message.target, cause["id"])
+        name = _dedup(message.target, installation, cause["id"])
         where = f" [{', '.join(cause['streams'])}]" if cause["streams"] else ""
         summary = f"Snowpipe {message.target}{where}: {cause['why'] or cause['title']}"
         events.append(_event(key, "trigger", name, summary, message, "critical", cause))
     return events
 
 
-def _dedup(target: str, cause: str) -> str:
-    return f"{APPLICATION}/{target}/{cause}"[:PAGERDUTY_KEY]
+def _dedup(target: str, installation: str, cause: str) -> str:
+    """Two installations may be called alike in their settings, and share an integration key."""
+    of = hashlib.sha256(installation.encode()).hexdigest()[:8]
+    return f"{APPLICATION}/{target}/{of}/{cause}"[:PAGERDUTY_KEY]
 
 
 def _event(

@@ -26,7 +26,7 @@ from runbook.policies.held import Policy, Role, trust_sid
 from runbook.settings import Settings, read
 from runbook.sql import statements
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
-from runbook.wanted.pipeline import columns
+from runbook.wanted.pipeline import made_as
 from runbook.wanted.rules import BucketNotifications
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, Known, of_bucket
@@ -38,7 +38,7 @@ _TEXT = r"'((?:[^']|'')*)'"
 @cache
 def _table(kind: str) -> Table:
     stream = next(stream for stream in DEFAULT.streams if stream.kind == kind)
-    return Table(tuple((name, "VARCHAR") for name in columns(stream)))
+    return Table(tuple(made_as(stream).items()))
 
 
 def _text(name: str, statement: str) -> str | None:

@@ -30,7 +30,7 @@ from runbook.settings import Settings, Stream
 from runbook.settings.values import MADE as KINDS_THAT_ARE_MADE
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, operator_grants
 from runbook.wanted.permissions import permissions
-from runbook.wanted.pipeline import columns, pipe_definition
+from runbook.wanted.pipeline import columns, made_as, pipe_definition
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from runbook.wanted.trust import ours
 
@@ -237,7 +237,7 @@ def healthy(settings: Settings) -> dict[Any, Any]:
     for stream in settings.streams:
         found |= {
             ("format", stream.file_format): FileFormat(dict(KINDS[stream.kind].FORMAT)),
-            ("table", stream.name): Table(tuple((name, "VARCHAR") for name in _columns(stream))),
+            ("table", stream.name): Table(_columns(stream)),
             ("status", stream.name): PipeStatus({"executionState": "RUNNING", "pendingFileCount": 0}),
             ("pause", stream.name): Pause(paused=False, level=""),
             ("listing", stream.name): Listing(),
@@ -324,6 +324,8 @@ def staged(key: str, *, modified: datetime = NOW - timedelta(hours=1), size: int
     return StagedFile(key=key, size=size, etag="etag", modified=modified)
 
 
-def _columns(stream: Stream) -> tuple[str, ...]:
+def _columns(stream: Stream) -> tuple[tuple[str, str], ...]:
     """The columns of a stream's table; of a kind that no step makes, some that somebody may have."""
-    return columns(stream) if stream.kind in KINDS_THAT_ARE_MADE else ("ID", "NAME", "SRC")
+    made = made_as(stream) if stream.kind in KINDS_THAT_ARE_MADE else {}
+    names = columns(stream) if made else ("ID", "NAME", "SRC")
+    return tuple((name, made.get(name, "VARCHAR")) for name in names)

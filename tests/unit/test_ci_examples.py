@@ -88,4 +88,7 @@ def test_the_container_runs_the_projects_command() -> None:
     }
     (command,) = project["scripts"]
     assert instructions[-1] == f'ENTRYPOINT ["{command}"]'
-    assert "USER runbook" in instructions
+    job = yaml.safe_load((OPS / "kubernetes" / "cronjob.yaml").read_text())["spec"]["jobTemplate"]["spec"]
+    user = job["template"]["spec"]["securityContext"]["runAsUser"]
+    assert f"USER {user}" in instructions  # by number: Kubernetes' runAsNonRoot can judge no name
+    assert any(line.startswith(f"RUN useradd --uid {user} ") for line in instructions)

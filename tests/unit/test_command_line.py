@@ -318,6 +318,31 @@ def test_help_shows_every_default_and_no_flag_is_short(terminal: Terminal) -> No
                 assert f"default: {argument.default}" in options, (task, argument.name)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-f verify", "'verify' is taken for the file of -f. To do: invoke -f FILE verify"),
+        ("-f FILE", "No task is given"),
+        ("-- verify", "'verify' is taken for what follows --"),
+        ("-f FILE -- step1-aws --yes", "No task is given"),
+        ("-f '' verify", "-f names no file"),
+        ("--config= verify", "-f names no file"),
+        ("verify -f ''", "-f names no file"),
+        ("-f FILE verify --wait soon", "--wait 'soon' is not a whole number"),
+        ("-f FILE verify --step=", "--step '' is not a whole number"),
+        ("help verify", "invoke --help, if that was meant"),
+    ],
+)
+def test_a_line_in_which_nothing_would_be_done_is_not_a_success(
+    terminal: Terminal, tmp_path: Path, line: str, words: str
+) -> None:
+    code, text = terminal.types(line.replace("FILE", live(tmp_path)))
+    assert (code, terminal.nobody) == (2, True), text
+    assert words in text.replace(str(tmp_path / "prod.yaml"), "FILE")
+    for asks in ("--list", "--help", "--complete -- ver"):
+        assert terminal.types(f"-f {live(tmp_path)} {asks}")[0] == 0
+
+
 def test_a_flag_without_its_dashes_is_the_one_that_was_meant(terminal: Terminal) -> None:
     code, text = terminal.types("verify deep")
     assert (code, "invoke verify --deep, if that was meant" in " ".join(text.split())) == (2, True)

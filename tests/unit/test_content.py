@@ -87,6 +87,14 @@ def test_documents_are_right_among_bad_rows(plain):
             packed(b"\t".join(field or b"\\N" for field in event().split(b"\t"))),
             "the empty fields of its first line hold \\N",
         ),
+        (
+            packed(b"\t".join(field or b"nan" for field in event().split(b"\t"))),
+            "the empty fields of its first line hold nan",
+        ),
+        (
+            packed(b"\t".join(field or b"(empty)" for field in event().split(b"\t"))),
+            "the empty fields of its first line hold (empty)",
+        ),
         (packed(event(f3="1763640000000")), "the collector_tstamp of its first line is a number"),
         (packed(event() * 2 + b'{"schema": "iglu:x"}\n' + event()), "its line 3 has 1 of 131 fields"),
         (packed(event() + event().rstrip(b"\n") + event()), "its line 2 has 261 of 131 fields"),

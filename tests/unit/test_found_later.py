@@ -14,7 +14,7 @@ from runbook.facts.topic import Topic, publishing, subscribing, topic
 from runbook.policies.held import Key
 from runbook.settings import read
 from runbook.verify import check
-from runbook.wanted.pipeline import columns
+from runbook.wanted.pipeline import columns, made_as
 from runbook.wanted.rules import BucketNotifications, queue_rule
 from tests.unit.conftest import written
 from tests.unit.observed import MADE, QUEUE, FakeReader, Known, healthy, integration
@@ -31,7 +31,7 @@ def told(settings, **facts):
 
 
 def table_of(stream, **types):
-    return Table(tuple((name, types.get(name, "VARCHAR(16777216)")) for name in columns(stream)))
+    return Table(tuple((name, types.get(name, made_as(stream)[name])) for name in columns(stream)))
 
 
 @pytest.mark.parametrize("kind", ["NUMBER(38,0)", "VARCHAR(255)", "TIMESTAMP_NTZ(9)", "BOOLEAN"])

@@ -54,3 +54,35 @@ def test_other_errors_there_are_still_told() -> None:
     program = f"{HEAD}\nclass Thing:\n    def __del__(self): raise ValueError('broken')\nThing()\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "broken" in done.stderr
+
+
+@pytest.mark.parametrize("of_ctrl_c", ["default_int_handler", "SIG_IGN"])
+def test_sigterm_ends_a_command_as_ctrl_c_does(of_ctrl_c: str) -> None:
+    program = f"""{HEAD}
+from runbook.running import ends
+signal.signal(signal.SIGINT, signal.{of_ctrl_c})
+interrupts.heed_sigterm()
+def hanging():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+sys.exit(ends(hanging))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted; nothing was changed by this command\n"
+
+
+def test_sigterm_goes_where_ctrl_c_goes_and_takes_nobodys_place() -> None:
+    program = f"""{HEAD}
+signal.signal(signal.SIGTERM, lambda *_: print("theirs"))
+interrupts.heed_sigterm()
+os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+interrupts.heed_sigterm()
+signal.signal(signal.SIGINT, lambda *_: print("stops after this file"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "theirs\nstops after this file\n"), done.stderr

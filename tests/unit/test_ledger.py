@@ -284,6 +284,23 @@ def test_of_two_files_with_the_same_rows_the_later_is_named(settings: Settings) 
     assert said.again(ledger, pairs) == ["a: 2 rows that b brought before"]
 
 
+def test_rows_of_a_file_of_another_suffix_are_named_unless_the_settings_were_changed(
+    settings: Settings,
+) -> None:
+    """What was read before the first of the stream's own is of a suffix the settings had before."""
+    prefix = settings.streams[0].prefix
+    own, note, old = (staged(prefix + name) for name in ("a.gz", "readme.txt", "z.txt"))
+    rows = {
+        own.key: RowsOfFile(3, NOW - HOUR),
+        note.key: RowsOfFile(1, NOW - HOUR / 2),
+        old.key: RowsOfFile(5, NOW - 2 * HOUR),
+    }
+    ledger = Ledger(evidence_of(settings, table=TableRows(9, MADE, rows)), (own, note, old))
+    assert said.strays(ledger) == [f"{note.key}: 1 row"]
+    alone = Ledger(evidence_of(settings, table=TableRows(6, MADE, rows)), (note, old))
+    assert said.strays(alone) == []
+
+
 def test_a_status_that_cannot_be_read_is_an_error_with_a_remedy(settings: Settings) -> None:
     facts = known(settings, [], evidence_of(settings))
     facts.known = {**facts.known, ("rows", "events"): None}  # type: ignore[dict-item]

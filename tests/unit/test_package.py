@@ -64,6 +64,13 @@ def test_the_tasks_are_the_same(installed: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for task in ("step1-aws", "step5-aws", "verify", "backfill", "start"):
         assert f'"name": "{task}"' in done.stdout
+    assert '"name": "lint"' not in done.stdout  # a checkout's alone
+
+
+def test_a_switch_of_invokes_that_is_wrong_is_a_usage_error(installed: Path, tmp_path: Path) -> None:
+    done = snowpipe_runbook(installed, tmp_path, "-f")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
 
 
 def test_the_default_settings_are_inside(installed: Path, tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ from runbook.kinds import KINDS
 from runbook.settings import read
 from runbook.sql import template
 from runbook.wanted.grants import Grant, integration_grants, loader_grants, missing_grants, operator_grants
-from runbook.wanted.pipeline import columns, missing_columns, pipe_definition, same_statement
+from runbook.wanted.pipeline import (
+    columns,
+    missing_columns,
+    of_another_kind,
+    pipe_definition,
+    same_statement,
+)
 from tests.unit.conftest import written
 
 
@@ -109,3 +115,13 @@ def test_an_operator_needs_monitor_beside_operate(settings):
         Grant("CREATE FILE FORMAT", "SCHEMA", "RAW.SNOWPLOW"),  # for leases: docs/adr/0017
     }
     assert integration_grants(settings) == (Grant("USAGE", "INTEGRATION", "SNOWPLOW_S3"),)
+
+
+def test_a_column_that_is_no_text_keeps_its_kind(settings):
+    stream = settings.stream("events_bad")
+    made = [("DOCUMENT", "VARIANT"), ("_FILE", "VARCHAR"), ("_FILE_ROW", "NUMBER(38,0)")]
+    assert of_another_kind([*made, ("_LOADED_AT", "TIMESTAMP_LTZ(9)")], stream) == []
+    assert of_another_kind([("DOCUMENT", "VARCHAR(134217728)"), *made[1:]], stream) == [
+        "DOCUMENT VARCHAR(134217728)"
+    ]
+    assert of_another_kind([*made, ("_LOADED_AT", "DATE"), ("OURS", "DATE")], stream) == ["_LOADED_AT DATE"]

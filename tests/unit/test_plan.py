@@ -42,6 +42,15 @@ def applied(number, facts, writer, told=None, ask=nobody_is_asked):
 # ---- apply
 
 
+def test_a_name_that_is_taken_in_other_capitals_is_said():
+    taken = AwsFailed(
+        "iam", "CreateRole", "EntityAlreadyExists", "Role with name X already exists", "request"
+    )
+    assert "differs only in capitals or path is taken, set another in the settings" in again(
+        taken, "step1-aws"
+    )
+
+
 def test_changes_are_made_in_order_and_told_with_their_references(absent, found, facts):
     writer, told = FakeWriter(), []
     seen = applied(1, facts(absent, then=facts(found)), writer, told)

@@ -46,6 +46,7 @@ def plan(*changes, blocked=None, number=5):
     [
         (notification([THEIRS], [THEIRS, RULE]), "~"),
         (AwsChange("iam", "CreateRole", {"RoleName": "r"}, why=""), "+"),
+        (AwsChange("iam", "CreatePolicyVersion", {"PolicyArn": "p"}, why=""), "~"),
         (AwsChange("iam", "DeleteRole", {"RoleName": "r"}, why=""), "-"),
         (AwsChange("iam", "DetachRolePolicy", {"RoleName": "r"}, why=""), "-"),
         (SqlChange("a.sql", "USE ROLE R;\nCREATE TABLE IF NOT EXISTS t (a INT);", why=""), "+"),

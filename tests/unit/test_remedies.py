@@ -117,6 +117,17 @@ def test_what_is_somebody_elses_is_not_adopted_unasked(facts_of):
     assert str(row.remedy).endswith("; then: invoke step1-aws")
 
 
+def test_a_policy_that_our_marked_role_holds_is_adopted():
+    """Somebody wrote it anew and took its tags off: the role still says whose it is."""
+    anew = policy(SETTINGS, tags={}, document={"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]})
+    holders = {"PolicyRoles": [{"RoleName": SETTINGS.aws.role_name}], "PolicyUsers": [], "PolicyGroups": []}
+    known = Known(
+        SETTINGS, {**healthy(SETTINGS), "policy": anew}, answers={"iam:ListEntitiesForPolicy": holders}
+    )
+    [row] = leading([step("step1-aws")], known)
+    assert str(row.remedy) == "invoke step1-aws --adopt"
+
+
 def test_whom_the_integration_belongs_to_is_named(facts_of):
     off = integration(SETTINGS, enabled=False)
     theirs = {("other owner", "INTEGRATION", "SNOWPLOW_S3"): "PLATFORM"}

@@ -207,3 +207,35 @@ def test_a_role_without_a_policy_that_the_bucket_lets_read_is_sound() -> None:
     assert red(known) == {}
     known = changed(PLAIN, role_policies=RolePolicies(), reading=REFUSED)
     assert "step1.policy-exists" in red(known)
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_grant_of_the_key_is_as_good_as_its_policy(granted: bool) -> None:
+    shape = replace(PLAIN, key=sound.KEY)
+    theirs = {"Statement": [sound.allow("kms:*", "*") | {"Principal": {"AWS": "arn:aws:iam::1:root"}}]}
+    known = changed(shape, key=Key(sound.KEY, "Enabled", theirs), key_grants=granted)
+    named = [] if granted else ["step1.key-policy-lets-the-role-decrypt"]
+    assert [cause.id for cause in check(known, deep=True).root_causes] == named
+
+
+DENIED = "step1.no-other-policy-denies-reading"
+
+
+@pytest.mark.parametrize("newest_is_encrypted", [True, False])
+def test_that_older_files_are_read_says_nothing_of_the_key(newest_is_encrypted: bool) -> None:
+    """They came before the bucket had the key; the newest shows whether the role may use it."""
+    shape = replace(PLAIN, key=sound.KEY)
+    settings = sound.settings_of(shape)
+    aws = settings.aws.model_copy(update={"kms_key_arn": sound.KEY})
+    known = sound.facts_of(shape, settings.model_copy(update={"aws": aws}))
+    quarantine = {"Statement": [sound.deny("kms:*", "*")]}
+    known.known |= {"decrypting": newest_is_encrypted}
+    known.known["role_policies"].others["quarantine"] = quarantine
+    outcomes = {row.outcome for row in check(known, deep=True).results if row.id == DENIED}
+    assert outcomes == {"advice" if newest_is_encrypted else "failed"}
+
+
+def test_a_deny_of_the_key_in_another_policy_of_others_is_seen() -> None:
+    known = sound.facts_of(replace(PLAIN, key=sound.KEY))
+    known.known["role_policies"].others["quarantine"] = {"Statement": [sound.deny("kms:*", "*")]}
+    assert [cause.id for cause in check(known, deep=True).root_causes] == ["step1.role-may-decrypt"]

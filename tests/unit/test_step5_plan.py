@@ -10,6 +10,7 @@ from runbook.facts.topic import Topic
 from runbook.plan import AwsChange, Before, plan_step
 from runbook.settings import read
 from runbook.steps import STEPS
+from runbook.steps.others import refuse_others
 from runbook.steps.step5_aws import refuse_without_a_rule
 from runbook.wanted.rules import BucketNotifications, queue_rule, topic_rule
 from tests.unit.conftest import written
@@ -110,6 +111,33 @@ def test_a_rule_of_theirs_that_s3_allows_no_second_beside_is_refused(found, fact
         Refused, match=f"The rule '{theirs['Id']}' .*theirs goes to {theirs['QueueArn']}.*SNS"
     ):
         changes(5, facts(found))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "leaves_room"),
+    [
+        ({"Id": "lake", "QueueArn": "arn:aws:sqs:us-west-2:1:lake", "Events": ["s3:ObjectCreated:*"]}, False),
+        ({"Id": "half", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:Put"]}, False),
+        (
+            {**queue_rule(read(written()).streams[0], QUEUE), "Id": "inner", "Filter": {"Key": {"FilterRules": [
+                {"Name": "Prefix", "Value": f"{read(written()).streams[0].prefix}sub/"}]}}},
+            False,
+        ),
+        ({"Id": "whole", "QueueArn": QUEUE, "Events": ["s3:ObjectCreated:*"]}, True),
+        ({**queue_rule(read(written()).streams[0], QUEUE)}, True),  # left by a pipe of ours that was dropped
+        ({"Id": "removed", "QueueArn": "arn:aws:sqs:us-west-2:1:lake", "Events": ["s3:ObjectRemoved:*"]}, True),
+    ],
+)  # fmt: skip
+def test_what_leaves_no_room_is_refused_before_up_changes_anything(absent, found, facts, theirs, leaves_room):
+    """A new pipe's queue is not known yet; where a rule clashes with any of them, `up` need not begin."""
+    absent["notifications"] = BucketNotifications({"QueueConfigurations": [theirs]})
+    if leaves_room:
+        refuse_others(facts(absent), (5,))
+        return
+    with pytest.raises(Refused, match=f"The rule '{theirs['Id']}'"):
+        refuse_others(facts(absent), (5,))
+    found["notifications"] = absent["notifications"]
+    refuse_others(facts(found), (5,))  # a pipe that is there: step 5 itself, which knows its queue, says so
 
 
 def test_a_clash_of_another_kind_of_target_is_refused_too(settings, found, facts):

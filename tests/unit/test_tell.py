@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runbook.clouds.network import one_line
 from runbook.terminal import Style, wrapped
-from runbook.verify.checking import NOT_ASKED
+from runbook.verify.checking import LONGEST, NOT_ASKED, shown
 from runbook.verify.tell import as_table
 from tests.unit.test_outcome import outcome, result
 
@@ -133,23 +133,33 @@ def rows_of(text):
 
 def test_every_area_is_counted_and_what_did_not_pass_has_its_line():
     assert rows_of(as_table(broken(), PLAIN)) == (
-        ["events", "events_bad"],
+        ["shared", "events", "events_bad"],
         {
-            "step1": "1 of 1 ok 1 of 1 ok",
-            "step3": "0 of 1 ok 0 of 1 ok",
-            "trust-has-the-external-id": "FAILED FAILED",
-            "step4": "1 of 3 ok 1 of 2 ok",
+            "step1": "1 of 1 ok - -",
+            "step3": "0 of 1 ok - -",
+            "trust-has-the-external-id": "FAILED",
+            "step4": "- 1 of 3 ok 1 of 2 ok",
             "pipe-is-not-paused": "FAILED FAILED",
             "pipe-runs": "blocked",
-            "step5": "0 of 1 ok -",
+            "step5": "- 0 of 1 ok -",
             "rule-exists": "unknown",
         },
     )
 
 
+def test_the_columns_add_up_to_what_the_headline_counts():
+    """With advice among what is ok, as in the areas' lines."""
+    counts = broken().counts
+    _, rows = rows_of(as_table(broken(), PLAIN))
+    found = [re.findall(r"(\d+) of (\d+) ok", line) for line in rows.values()]
+    good, judged = (sum(int(pair[at]) for pairs in found for pair in pairs) for at in (0, 1))
+    assert good == counts["passed"] + counts["advice"]
+    assert judged == sum(counts.values()) - counts["skipped"]
+
+
 def test_every_check_has_its_line_when_asked():
     _, rows = rows_of(as_table(broken(), PLAIN, every=True))
-    assert rows["bucket-exists"] == "ok ok"
+    assert rows["bucket-exists"] == "ok"
     assert rows["stage-exists"] == "ok ok"
     assert rows["files-keep-arriving"] == "-"
     assert len(rows) == 5 + 7
@@ -301,3 +311,14 @@ def test_a_cause_in_every_one_of_many_streams_says_so_and_names_them_when_asked(
     assert "root cause: step4.pipe-runs  (all 40 streams)" in as_table(outcome(*rows), PLAIN).splitlines()
     text = as_table(outcome(*rows), PLAIN, every=True)
     assert all(name in text.split("claim")[0] for name in MANY)
+
+
+def test_a_long_list_is_cut_between_its_parts():
+    names = [f"the pipe LEFT_OVER_{number} on s3://a-bucket/snowplow/old-{number}/" for number in range(30)]
+    text = shown(names)
+    first, _, more = text.rpartition(" and ")
+    assert first.split(", ") == names[: len(first.split(", "))]
+    assert more == f"{30 - len(first.split(', '))} more"
+    assert len(text) < LONGEST + 20
+    assert shown(names[:2]) == ", ".join(names[:2])
+    assert shown([]) == "(none)"

@@ -52,6 +52,16 @@ def test_two_installations_of_one_name_do_not_share_a_history(tmp_path: Path) ->
     assert other.installation in str(refused.value)
 
 
+def test_a_history_that_names_nobody_is_said_to_be_taken(tmp_path: Path, capsys: Any) -> None:
+    history, settings = History(tmp_path / "h.sqlite"), read(written())
+    history.change(lambda db: db.execute("INSERT INTO round VALUES ('2026-01-01', 1, 'healthy', 0, '{}')"))
+    its_own(history, settings)
+    assert f"from now on it is of {settings.installation}" in capsys.readouterr().err
+    its_own(history, settings)
+    its_own(History(tmp_path / "new.sqlite"), settings)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [(Asked(every="5m"), True), (Asked(once=True), False), (Asked(every="5m", listen="x"), False)],

@@ -4,6 +4,8 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from datetime import timedelta
@@ -107,3 +109,18 @@ def test_a_clock_that_jumps(tmp_path: Path, years: int) -> None:
         watcher.round()
     assert [kind for kind in watcher.route.kinds if kind != "reminder"] == ["broken", "well"]
     assert watcher.route.kinds.count("reminder") <= 1
+
+
+@pytest.mark.parametrize("unfinished", [0, 3])
+def test_a_round_that_hangs_is_given_up_in_words(unfinished: int) -> None:
+    program = f"""
+import os, signal, threading, time
+from runbook.commands import watch
+watch.GRACE_S = 0.1
+with watch._ended_by_signals(threading.Event(), {unfinished}):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == unfinished
+    assert done.stderr.startswith("ended by SIGTERM; the round under way was given up")

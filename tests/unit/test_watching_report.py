@@ -19,7 +19,7 @@ from runbook.settings import Settings
 from runbook.watching.causes import Cause
 from runbook.watching.history import History, iso, read_only
 from runbook.watching.past import Past
-from runbook.watching.report import page
+from runbook.watching.report import _hours, page
 from tests.unit.conftest import written
 
 pytestmark = pytest.mark.skipif(
@@ -123,7 +123,7 @@ def test_what_comes_from_outside_is_text(text: str) -> None:
 
 def test_state_causes_and_remedies_come_first(text: str) -> None:
     body = text[text.index("<main>") :]
-    assert body.index("1 cause reported and not over") < body.index("step1.role-exists")
+    assert body.index("1 cause not over") < body.index("step1.role-exists")
     assert body.index("step1.role-exists") < body.index("step4.pipe-is-not-paused")
     assert "invoke step1-aws step3-aws" in body
     assert "and lasts" in body
@@ -213,6 +213,12 @@ def test_a_span_that_is_none(text: str) -> None:
         span_of(text)
 
 
+def test_a_span_that_is_too_long_says_how_long_it_may_be() -> None:
+    with pytest.raises(SettingsWrong, match="--since 9999d is too long") as raised:
+        span_of("9999d")
+    assert raised.value.remedy == "--since 1000d"
+
+
 def test_a_span() -> None:
     assert (span_of("36h"), span_of("2w")) == (timedelta(hours=36), timedelta(days=14))
 
@@ -244,3 +250,27 @@ def test_status_tells_what_was_watched(
 
 def test_nobody_elses_imports_are_touched(text: str) -> None:
     assert [type(each).__name__ for each in sys.meta_path if "pygal" in type(each).__module__] == []
+
+
+def test_rows_that_nobody_counted_are_not_zero(tmp_path: Path, settings: Settings) -> None:
+    history, past = History(tmp_path / "h.sqlite"), NOW - timedelta(days=7)
+    rows = "INSERT INTO figure VALUES (?, 'events', 'table_rows', ?)"
+
+    def looked(minutes: int, count: int) -> None:
+        moment = iso(NOW - timedelta(minutes=minutes))
+        history.change(lambda db: db.execute(rows, (moment, count)))
+
+    looked(10, 500)
+    seen = Past(history.db, past)
+    assert seen.trend("events").rows is None
+    assert seen.trend("events").as_row()["rows"] == "?"
+    assert "Rows that were loaded, by 6 hours</figcaption><p>not known yet" in page(seen, settings, NOW)
+    looked(5, 520)
+    assert seen.trend("events").rows == 20
+    words = re.sub("<[^>]*>", "", page(seen, settings, NOW))
+    assert "Rows are counted from the first look on, 2026-03-09 07:50 UTC." in words
+
+
+def test_minutes_are_not_an_hour(settings: Settings) -> None:
+    assert _hours(timedelta(minutes=10)) == "10 minutes"
+    assert _hours(timedelta(hours=3)) == "3 hours"

@@ -93,11 +93,21 @@ def test_pagerduty_triggers_and_resolves_under_one_key(
     way = _way("pagerduty", told, monkeypatch)
     way.send(MESSAGES["broken"])
     way.send(MESSAGES["well"])
-    events = [(row["event_action"], row["dedup_key"]) for row in told.of("pagerduty")]
-    assert events == [
-        ("trigger", "snowpipe-runbook/prod/step4.check-0"),
-        ("resolve", "snowpipe-runbook/prod/step4.check-0"),
+    (triggered, key), (resolved, same) = [
+        (row["event_action"], row["dedup_key"]) for row in told.of("pagerduty")
     ]
+    assert (triggered, resolved, key) == ("trigger", "resolve", same)
+    assert key.startswith("snowpipe-runbook/prod/")
+    assert key.endswith("/step4.check-0")
+
+
+def test_two_installations_of_one_targets_name_share_no_incident() -> None:
+    keys = [
+        {event["dedup_key"] for event in routes.pagerduty(MESSAGES[kind], "key", installation)}
+        for kind in ("broken", "test")
+        for installation in ("ACME-ONE/RAW.SNOWPLOW", "ACME-TWO/RAW.SNOWPLOW")
+    ]
+    assert len(set().union(*keys)) == 4
 
 
 def test_a_message_sent_again_carries_the_same_key(told: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

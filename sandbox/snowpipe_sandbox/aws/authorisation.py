@@ -13,7 +13,7 @@ from snowpipe_sandbox.aws import stores
 from snowpipe_sandbox.aws.calls import Call
 from snowpipe_sandbox.aws.errors import AwsError
 from snowpipe_sandbox.aws.iam import Decision, Policies, Principal, Request, decide
-from snowpipe_sandbox.aws.identities import Caller, Identities, parsed
+from snowpipe_sandbox.aws.identities import Caller, Identities
 from snowpipe_sandbox.aws.targets import Target, context_of, copy_source, s3_target, targets_of
 
 
@@ -153,7 +153,12 @@ def _key_target(action: str, identifier: str | None, bucket: object, key: str) -
         code = "KMS.DisabledException" if stored.key_state == "Disabled" else "KMS.KMSInvalidStateException"
         raise AwsError(code, f"{stored.arn} is {_state(stored.key_state)}.", 400)
     return Target(
-        action, stored.arn, stored.account_id, parsed(stored.policy), policy_decides=True, context=context
+        action,
+        stored.arn,
+        stored.account_id,
+        stores.key_policy(stored),
+        policy_decides=True,
+        context=context,
     )
 
 

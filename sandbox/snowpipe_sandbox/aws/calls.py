@@ -32,7 +32,7 @@ _READS: dict[str, str] = {
         GetSubscriptionAttributes ListTagsForResource""",
     "ssm": "GetParameter GetParameters GetParametersByPath DescribeParameters ListTagsForResource",
     "kms": """DescribeKey ListKeys ListAliases GetKeyPolicy ListKeyPolicies GetKeyRotationStatus
-        ListResourceTags""",
+        ListGrants ListResourceTags""",
 }
 _WRITES: dict[str, str] = {
     "iam": """CreateUser DeleteUser CreateAccessKey DeleteAccessKey UpdateAccessKey PutUserPolicy
@@ -52,7 +52,7 @@ _WRITES: dict[str, str] = {
     "ssm": "PutParameter DeleteParameter DeleteParameters AddTagsToResource RemoveTagsFromResource",
     "kms": """CreateKey PutKeyPolicy CreateAlias DeleteAlias UpdateAlias EnableKey DisableKey
         ScheduleKeyDeletion CancelKeyDeletion EnableKeyRotation DisableKeyRotation TagResource UntagResource
-        Encrypt Decrypt GenerateDataKey""",
+        CreateGrant RevokeGrant Encrypt Decrypt GenerateDataKey""",
 }
 # Calls that use a key or a queue without leaving a change behind that anybody could read back.
 _NOT_WRITES = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "sts:AssumeRole"}

@@ -5,6 +5,7 @@ queue URL, an SNS call in the topic's ARN, a KMS call in the key's ARN; else it 
 """
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,10 @@ class Messaging:
             return self._publish(call, now)
         if call.name == "ssm:PutParameter":
             _check_parameter(call)
+        if call.name == "kms:CreateGrant":
+            _check_grant(call)
+        if call.name == "kms:ListGrants" and set(call.parameters) - {"KeyId", "Limit", "Marker"}:
+            raise NotEmulated("kms:ListGrants of some grants")
         if call.name == "sns:SetSubscriptionAttributes":
             self._check_subscription_attribute(call)
         if call.name == "sns:Subscribe" and call.text("Protocol") != "sqs":
@@ -94,6 +99,23 @@ class Messaging:
             if subscription.endpoint == call.text("Endpoint"):
                 subscription.owner = caller.account
                 subscription.attributes["Owner"] = caller.account
+
+
+_GRANTED = {"Decrypt", "Encrypt", "GenerateDataKey", "DescribeKey"}
+
+
+def _check_grant(call: Call) -> None:
+    """Refuses what the sandbox does not weigh: constraints, grants to services, other operations.
+
+    Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html
+    """
+    beyond = set(call.parameters) - {"KeyId", "GranteePrincipal", "Operations", "Name", "RetiringPrincipal"}
+    operations: object = call.parameters.get("Operations", [])
+    named = {str(one) for one in operations} if isinstance(operations, list) else set()
+    if beyond or named - _GRANTED:
+        raise NotEmulated(f"kms:CreateGrant with {', '.join(sorted(beyond | (named - _GRANTED)))}")
+    if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:(role|user)/.+", call.text("GranteePrincipal")):
+        raise NotEmulated("kms:CreateGrant to what is neither a role nor a user")
 
 
 def _check_parameter(call: Call) -> None:

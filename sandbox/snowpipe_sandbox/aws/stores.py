@@ -104,6 +104,26 @@ def kms_key(identifier: str, account: str, region: str) -> Any | None:
     return backend.keys.get(name)
 
 
+def key_policy(key: Any) -> Document:
+    """The key's policy, with each of its grants as a statement that allows the grantee its operations.
+
+    Source: https://docs.aws.amazon.com/kms/latest/developerguide/grants.html (considered along with the key's
+    policy; allowed is what any of them allows, and none denies).
+    """
+    policy = parsed(key.policy)
+    granted = [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": grant.grantee_principal},
+            "Action": [f"kms:{operation}" for operation in grant.operations],
+            "Resource": "*",
+        }
+        for grant in key.grants.values()
+    ]
+    rows = policy.get("Statement", [])
+    return {**policy, "Statement": [*(rows if isinstance(rows, list) else [rows]), *granted]}
+
+
 def forget_accounts(accounts: list[str]) -> list[str]:
     """Remove every trace of these accounts from moto; the names of the buckets they had."""
     gone = set(accounts)

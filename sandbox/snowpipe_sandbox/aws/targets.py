@@ -251,7 +251,7 @@ def _key_target(call: Call, caller: Principal) -> Target:
     key = stores.kms_key(identifier, caller.account, call.region) if identifier else None
     if key is None:
         return Target(call.iam_action, "*", caller.account)
-    return Target(call.iam_action, key.arn, key.account_id, parsed(key.policy), policy_decides=True)
+    return Target(call.iam_action, key.arn, key.account_id, stores.key_policy(key), policy_decides=True)
 
 
 def _parameter_target(call: Call, caller: Principal) -> Target:

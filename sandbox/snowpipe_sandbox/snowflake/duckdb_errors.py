@@ -98,8 +98,8 @@ def _catalog(message: str) -> SnowflakeError:
     if table:
         return errors.does_not_exist("Object", table.group(1).upper())
     present = re.search(r'with name "([^"]+)" already exists', message)
-    if present:
-        return errors.already_exists(present.group(1))
+    if present:  # the catalog has none of that name: DuckDB compares without case, also what was quoted
+        return errors.not_emulated(f"two names that differ only in case: {present.group(1)}")
     return this_statement()
 
 

@@ -207,6 +207,24 @@ def test_point_7_encrypted_objects_need_the_key(tenant: Any, snowflake: Any, iam
     )
 
 
+def test_a_grant_of_the_key_lets_a_role_decrypt(tenant: Any, snowflake: Any, iam: Any, refused: Any) -> None:
+    """Without any policy that names the role, until it is revoked."""
+    kms, s3 = tenant.boto3("kms"), tenant.boto3("s3")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    s3.put_object(
+        Bucket=tenant.bucket, Key="p/a", Body=b"abc", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    role = iam.role(iam.trust({"AWS": snowflake.arn}), *iam.reading())
+    made = kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt"])
+    assert kms.list_grants(KeyId=key)["Grants"][0]["GranteePrincipal"] == role
+    assert snowflake.as_role(role).get_object(Bucket=tenant.bucket, Key="p/a")["Body"].read() == b"abc"
+    kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    assert refused(snowflake.as_role(role).get_object, Bucket=tenant.bucket, Key="p/a")["Status"] == 403
+    context = {"EncryptionContextSubset": {"a": "b"}}
+    asked = {"KeyId": key, "GranteePrincipal": role, "Operations": ["Decrypt"], "Constraints": context}
+    assert refused(kms.create_grant, **asked)["Code"] == "NotImplemented"
+
+
 def test_an_archived_object_cannot_be_read(tenant: Any, refused: Any) -> None:
     s3 = tenant.boto3("s3")
     for storage_class in ("GLACIER", "DEEP_ARCHIVE"):

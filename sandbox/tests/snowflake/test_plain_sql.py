@@ -413,3 +413,11 @@ def test_terse_schemas_have_five_columns(sql):
     assert [row[1:] for row in sql("SHOW TERSE SCHEMAS LIKE 'atomic' IN DATABASE D")] == [
         ("ATOMIC", None, "D", None)
     ]
+
+
+def test_two_names_that_differ_only_in_case_are_not_emulated(t: Any) -> None:
+    """To Snowflake they are two; the engine underneath knows one, and that is no 002002."""
+    for statement in ('CREATE TABLE "t" (n INT)', 'CREATE SCHEMA IF NOT EXISTS "public"'):
+        error = t.error(statement)
+        assert error.errno == 2
+        assert "differ only in case" in str(error)

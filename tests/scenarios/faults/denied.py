@@ -11,12 +11,12 @@ from tests.scenarios.faults.fault import fault, set_trust, trust_document
 DENY_READING = {"Sid": "NoReading", "Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}
 
 
-def _document(*rows: object) -> str:
+def document(*rows: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(rows)})
 
 
 def _policy(at: Installation, name: str, *rows: object) -> str:
-    made = at.aws("iam").create_policy(PolicyName=name, PolicyDocument=_document(*rows))
+    made = at.aws("iam").create_policy(PolicyName=name, PolicyDocument=document(*rows))
     return str(made["Policy"]["Arn"])
 
 
@@ -30,7 +30,7 @@ def boundary_leaves_s3_out(at: Installation) -> Iterator[None]:
     iam.delete_policy(PolicyArn=arn)
 
 
-def _bounded(at: Installation, row: object) -> Iterator[None]:
+def bounded(at: Installation, row: object) -> Iterator[None]:
     iam, role = at.aws("iam"), at.settings.aws.role_name
     arn = _policy(at, "edge", row)
     iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=arn)
@@ -42,7 +42,7 @@ def _bounded(at: Installation, row: object) -> Iterator[None]:
 @fault("role")
 def inline_policy_denies(at: Installation) -> Iterator[None]:
     iam, role = at.aws("iam"), at.settings.aws.role_name
-    iam.put_role_policy(RoleName=role, PolicyName="quarantine", PolicyDocument=_document(DENY_READING))
+    iam.put_role_policy(RoleName=role, PolicyName="quarantine", PolicyDocument=document(DENY_READING))
     yield
     iam.delete_role_policy(RoleName=role, PolicyName="quarantine")
 
@@ -65,7 +65,7 @@ def _bucket_policy(at: Installation, **statement: object) -> Iterator[None]:
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
     }
     row = {key: value for key, value in {**row, **statement}.items() if value}
-    s3.put_bucket_policy(Bucket=bucket, Policy=_document(row))
+    s3.put_bucket_policy(Bucket=bucket, Policy=document(row))
     yield
     s3.delete_bucket_policy(Bucket=bucket)
 
@@ -144,19 +144,19 @@ def bucket_policy_denies_one_folder(at: Installation) -> Iterator[None]:
 
 @fault("role")
 def boundary_lists_only(at: Installation) -> Iterator[None]:
-    yield from _bounded(at, {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"})
+    yield from bounded(at, {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"})
 
 
 @fault("role")
 def boundary_of_another_bucket(at: Installation) -> Iterator[None]:
-    yield from _bounded(at, {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::another/*"})
+    yield from bounded(at, {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::another/*"})
 
 
 @fault("role")
 def inline_policy_denies_all_but_another_bucket(at: Installation) -> Iterator[None]:
     iam, role = at.aws("iam"), at.settings.aws.role_name
     row = {"Sid": "OnlyThere", "Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::another/*"}
-    iam.put_role_policy(RoleName=role, PolicyName="only-there", PolicyDocument=_document(row))
+    iam.put_role_policy(RoleName=role, PolicyName="only-there", PolicyDocument=document(row))
     yield
     iam.delete_role_policy(RoleName=role, PolicyName="only-there")
 
@@ -212,82 +212,6 @@ def lists_are_kept_short(at: Installation) -> Iterator[None]:
         "ArnEquals": {"aws:PrincipalArn": at.settings.aws.role_arn},
     }
     yield from _bucket_policy(at, Sid="ShortLists", Action="s3:ListBucket", Condition=condition)
-
-
-# ---- the key
-
-
-def _encrypted(at: Installation) -> str:
-    """A key of the customer's, with which the bucket encrypts new files."""
-    arn = str(at.aws("kms").create_key()["KeyMetadata"]["Arn"])
-    chosen = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
-    at.aws("s3").put_bucket_encryption(
-        Bucket=at.settings.aws.bucket,
-        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]},
-    )
-    return arn
-
-
-def _named(at: Installation) -> str:
-    """The same, and the settings name it."""
-    arn = _encrypted(at)
-    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = arn
-    at.run("step1-aws")
-    return arn
-
-
-@fault("key", "policy")
-def key_not_in_the_settings(at: Installation) -> Iterator[None]:
-    arn = _encrypted(at)
-    yield
-    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = arn
-    at.run("step1-aws")
-
-
-@fault("key", "policy")
-def key_of_that_name_is_gone(at: Installation) -> Iterator[None]:
-    aws = at.settings.aws
-    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = f"arn:aws:kms:{aws.region}:{aws.account_id}:key/none"
-    yield
-    del at.environment["INVOKE_AWS_KMS_KEY_ARN"]
-
-
-@fault("key", "policy")
-def key_disabled(at: Installation) -> Iterator[None]:
-    arn = _named(at)
-    at.aws("kms").disable_key(KeyId=arn)
-    yield
-    at.aws("kms").enable_key(KeyId=arn)
-
-
-@fault("key", "policy")
-def key_policy_leaves_the_role_out(at: Installation) -> Iterator[None]:
-    arn, kms = _named(at), at.aws("kms")
-    before = kms.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
-    me = at.aws("sts").get_caller_identity()["Arn"]
-    mine = {"Sid": "Mine", "Effect": "Allow", "Principal": {"AWS": me}, "Action": "kms:*", "Resource": "*"}
-    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=_document(mine))
-    yield
-    kms.put_key_policy(KeyId=arn, PolicyName="default", Policy=before)
-
-
-@fault("key", "policy", "file")
-def key_alias_moved(at: Installation) -> Iterator[None]:
-    """The bucket names its key by an alias, which somebody moved to a new key."""
-    kms, alias = at.aws("kms"), "alias/lake"
-    old, new = (str(kms.create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
-    kms.create_alias(AliasName=alias, TargetKeyId=old)
-    chosen = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": alias}
-    at.aws("s3").put_bucket_encryption(
-        Bucket=at.settings.aws.bucket,
-        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": chosen}]},
-    )
-    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = old
-    at.run("step1-aws")
-    kms.update_alias(AliasName=alias, TargetKeyId=new)
-    yield
-    at.environment["INVOKE_AWS_KMS_KEY_ARN"] = new
-    at.run("step1-aws")
 
 
 # ---- settings that describe another installation

@@ -199,6 +199,19 @@ def rows_lost_by_a_copy_by_hand(at: Installation) -> Iterator[None]:
     at.settle()
 
 
+@fault("file", "rows")
+def refresh_by_hand_took_a_note(at: Installation) -> Iterator[None]:
+    """REFRESH takes every file in the folder, of whatever suffix."""
+    at.put("events", "later.gz", _gz())
+    at.settle()
+    key = at.put("events", "readme.txt", b"please read me\n")
+    at.sql("ALTER PIPE RAW.SNOWPLOW.EVENTS_PIPE REFRESH")
+    at.settle()
+    yield
+    at.aws("s3").delete_object(Bucket=at.settings.aws.bucket, Key=key)
+    at.sql(f"DELETE FROM {TABLE} WHERE _file = '{key}'")
+
+
 @fault("file")
 def same_name_written_again(at: Installation) -> None:
     at.put("events", "same-name-written-again-again.gz", _gz(1))
@@ -387,9 +400,9 @@ def _swapped(line: bytes) -> bytes:
     return b"\t".join(row)
 
 
-def _without_nulls(line: bytes) -> bytes:
+def _without_nulls(line: bytes, word: bytes = b"\\N") -> bytes:
     """As an unload of another database, or Spark, writes it."""
-    return b"\t".join(field or b"\\N" for field in line.rstrip(b"\n").split(b"\t")) + b"\n"
+    return b"\t".join(field or word for field in line.rstrip(b"\n").split(b"\t")) + b"\n"
 
 
 def _numbered(line: bytes) -> bytes:
@@ -456,6 +469,7 @@ _holds("tar_in_the_events_folder", gzip.compress(_tar(_event_line())))
 _holds("utf_16_in_the_events_folder", gzip.compress(_event_line().decode().encode("utf-16")))
 _holds("words_in_the_events_folder", gzip.compress(b"Access denied"))
 _holds("nulls_written_as_words", gzip.compress(_without_nulls(_event_line())))
+_holds("nulls_written_as_nan", gzip.compress(_without_nulls(_event_line(), b"nan")))
 _holds("times_written_as_numbers", gzip.compress(_numbered(_event_line())))
 _holds("times_in_another_form", gzip.compress(_with(_event_line(), 3, b"20/11/2026 12:00:00")))
 _holds("json_in_quotes", gzip.compress(_by_csvs_rules(_event_line())))

@@ -105,6 +105,8 @@ def _says(name: str, *changes: tuple[str, str]) -> None:
 _says("pipe_with_a_pattern", ("ON_ERROR", "PATTERN = '.*[.]csv' ON_ERROR"))
 _says("pipe_reads_a_part", (f"FROM @{STAGE}", f"FROM @{STAGE}/2026/"))
 _says("pipe_skips_files_from_ten_errors", ("ON_ERROR = SKIP_FILE", "ON_ERROR = SKIP_FILE_10"))
+_says("pipe_skips_files_from_five_percent", ("ON_ERROR = SKIP_FILE", "ON_ERROR = 'SKIP_FILE_5%'"))
+_says("pipe_cuts_long_values", ("ON_ERROR", "TRUNCATECOLUMNS = TRUE ON_ERROR"))
 _says("pipe_writes_a_constant", ("    $2,\n    $3,", "    'web',\n    $3,"))
 _says("pipe_continues_on_error", ("ON_ERROR = SKIP_FILE", "ON_ERROR = CONTINUE"))
 _says(

@@ -147,3 +147,25 @@ def rule_of_somebody_else_swallows(at: Installation) -> Iterator[None]:
 @fault("rule")
 def rule_of_somebody_else_takes_a_part(at: Installation) -> Iterator[None]:
     yield from _in_our_place(at, f"{at.stream('events').prefix}2026/")
+
+
+@fault("rule")
+def rule_became_a_topics(at: Installation) -> None:
+    """A platform team fans out by a topic, and forgot Snowflake."""
+    sns, before, rule = at.aws("sns"), notifications(at), _of(at, "events")
+    arn = sns.create_topic(Name="lake")["TopicArn"]
+    s3 = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sns:Publish"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{**s3, "Resource": arn}]})
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+    moved = {name: value for name, value in rule.items() if name != "QueueArn"}
+    others = [row for row in before[ROWS] if row["Id"] != rule["Id"]]
+    set_notifications(at, {ROWS: others, "TopicConfigurations": [{**moved, "TopicArn": arn}]})
+
+
+@fault("rule")
+def rule_renamed_and_narrowed(at: Installation) -> Iterator[None]:
+    """In the console, where a rule is made anew under a name of one's own; it goes to the pipe as before."""
+    before = notifications(at)
+    _change(at, Id="console-1", Filter=_filter(f"{at.stream('events').prefix}2026/"))
+    yield
+    set_notifications(at, before)

@@ -143,6 +143,8 @@ _drifts("format_unpacks_gzip_alone", "SNOWPLOW_TSV", "COMPRESSION = GZIP")
 _drifts("bad_rows_format_fails_on_bad_bytes", "SNOWPLOW_BAD_JSON", "REPLACE_INVALID_CHARACTERS = FALSE")
 _drifts("bad_rows_format_unpacks_nothing", "SNOWPLOW_BAD_JSON", "COMPRESSION = NONE")
 _drifts("bad_rows_format_keeps_the_byte_order_mark", "SNOWPLOW_BAD_JSON", "SKIP_BYTE_ORDER_MARK = FALSE")
+_drifts("format_strips_nulls", "SNOWPLOW_BAD_JSON", "STRIP_NULL_VALUES = TRUE")
+_drifts("format_takes_a_name_twice", "SNOWPLOW_BAD_JSON", "ALLOW_DUPLICATE = TRUE")
 _drifts("format_strips_the_outer_array", "SNOWPLOW_BAD_JSON", "STRIP_OUTER_ARRAY = TRUE")
 
 
@@ -186,6 +188,17 @@ def column_became_a_number(at: Installation) -> Iterator[None]:
 @fault("table")
 def column_became_short(at: Installation) -> Iterator[None]:
     yield from _another_type(at, "VARCHAR(8)")
+
+
+@fault("table")
+def document_became_text(at: Installation) -> Iterator[None]:
+    """The column of the failed events was made again, as text."""
+    table = at.stream("events_bad").table.sql
+    at.sql(f"ALTER TABLE {table} DROP COLUMN document")
+    at.sql(f"ALTER TABLE {table} ADD COLUMN document VARCHAR")
+    yield
+    at.sql(f"ALTER TABLE {table} DROP COLUMN document")
+    at.sql(f"ALTER TABLE {table} ADD COLUMN document VARIANT")
 
 
 @fault("table", "rows")  # they stay in the other
