@@ -29,11 +29,12 @@ from runbook.terminal import note
 
 @dataclass(frozen=True)
 class SqlChange:
-    """One rendered file of ``sql/``."""
+    """One rendered file of ``sql/``; ``stream``: the one it is for, empty where it is for none or all."""
 
     file: str
     sql: str
     why: str
+    stream: str = ""
 
     def __str__(self) -> str:
         return "\n".join(f"{statement};" for statement in statements(self.sql))
@@ -42,6 +43,11 @@ class SqlChange:
     def title(self) -> str:
         """The file's path."""
         return f"sql/{self.file}"
+
+    @property
+    def done(self) -> str:
+        """What is said once it is made: the file, and the stream it was for."""
+        return f"{self.title} of {self.stream}" if self.stream else self.title
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,11 @@ class AwsChange:
     def title(self) -> str:
         """Service and operation."""
         return f"{self.service}:{self.operation}"
+
+    @property
+    def done(self) -> str:
+        """What is said once it is made."""
+        return self.title
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _taken_back(run: Run, step: Step) -> None:
 
     def made(applied: Applied) -> None:
         run.applied(step.number, applied)
-        note(f"  done: {applied.change.title}: {applied.change.why}")
+        note(f"  done: {applied.change.done}")
 
     facts = run.facts()
     found = plan_step(step, facts)

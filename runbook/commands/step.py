@@ -189,4 +189,4 @@ def _looked(run: Run, number: int) -> Facts:
 
 def _made(run: Run, number: int, applied: Applied) -> None:
     run.applied(number, applied)
-    note(f"  done: {applied.change.title}: {applied.change.why}")
+    note(f"  done: {applied.change.done}")

@@ -63,7 +63,7 @@ def _make(run: Run, *, dry_run: bool) -> int:
 
 def _made(run: Run, applied: Applied) -> None:
     run.applied(STEP.number, applied)
-    note(f"  done: {applied.change.title}: {applied.change.why}")
+    note(f"  done: {applied.change.done}")
 
 
 def _prove(run: Run) -> None:

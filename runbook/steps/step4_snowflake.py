@@ -210,7 +210,7 @@ def _file(facts: Facts, stream: Stream, what: str, why: str) -> SqlChange:
 
 def _named(facts: Facts, stream: Stream, name: str, why: str) -> SqlChange:
     path = f"{FOLDER}/{name}"
-    return SqlChange(path, rendered(path, facts.settings, stream), f"{stream.name}: {why}")
+    return SqlChange(path, rendered(path, facts.settings, stream), f"{stream.name}: {why}", stream.name)
 
 
 def _list(missing: list[str]) -> str:

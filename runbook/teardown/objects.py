@@ -45,7 +45,7 @@ def plan_streams(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:
         path = f"down/{_FILES[kind]}"
         unnamed = "" if stream in facts.settings.streams else ", and the settings do not name it"
         why = f"{name.sql} was made by step 4{unnamed}"
-        yield SqlChange(path, rendered(path, facts.settings, stream), why)
+        yield SqlChange(path, rendered(path, facts.settings, stream), why, stream.name)
 
 
 def _leases(facts: Facts, streams: tuple[Stream, ...]) -> Iterator[Change]:

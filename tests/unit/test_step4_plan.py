@@ -48,6 +48,8 @@ def test_from_nothing_makes_everything_in_order(settings, absent, facts):
     for change in made:
         streams = [stream for stream in settings.streams if change.why.startswith(f"{stream.name}: ")]
         assert change.sql == rendered(change.file, settings, streams[0] if streams else None)
+        assert change.stream == (streams[0].name if streams else "")
+    assert len({change.done for change in made}) == len(made)  # each line that says what is done is another
 
 
 def test_is_blocked_without_an_integration(absent, facts):
