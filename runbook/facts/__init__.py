@@ -26,7 +26,7 @@ from runbook.facts.handoff import FromSnowflake, Handoff, fitting
 from runbook.facts.left_over import left_over, read_now
 from runbook.facts.neighbours import Neighbour, neighbours, stages_on_the_integration
 from runbook.facts.other_pipes import OtherPipe, other_pipes
-from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits
+from runbook.facts.rights import GRANT_OPTION, GRANTS_EVERYTHING, held_by, inherits, is_inherited
 from runbook.policies.documents import Document
 from runbook.policies.held import (
     Key,
@@ -419,9 +419,17 @@ class Facts:
     def reach_of(self, role: Identifier) -> frozenset[Grant] | None:
         """What a role holds, itself or through the roles granted to it."""
         held = self.grants_to(role)
-        inherited = {g.name for g in held or () if g.on == "ROLE" and g.privilege == "USAGE"}
-        below = [self.reach_of(Identifier(name)) or frozenset() for name in sorted(inherited)]
-        return None if held is None else held.union(*below)
+        return None if held is None else held.union(*map(self._reach_through, sorted(held)))
+
+    def _reach_through(self, grant: Grant) -> frozenset[Grant]:
+        """What a grant of a role hands on: nothing, where it is a grant of something else."""
+        if not is_inherited(grant.on.lower(), grant.privilege, grant.name):
+            return frozenset()
+        if grant.on == "ROLE":
+            return self.reach_of(Identifier(grant.name)) or frozenset()
+        key = ("grants", grant.on, grant.name)
+        held = self._once(key, lambda: snowflake.grants_to_database_role(self.reader, grant.name))
+        return held.union(*map(self._reach_through, sorted(held)))
 
     def file_format(self, stream: Stream) -> objects.FileFormat | None:
         """The stream's file format."""

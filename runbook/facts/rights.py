@@ -1,10 +1,12 @@
 """Which right keeps a role from seeing something: the first it does not hold on the way there."""
 
-from runbook.clouds.failures import SqlFailed
+from runbook.clouds.failures import Row, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
+from runbook.settings.names import two_parts
 
 GRANT_OPTION = "with grant option"
+ROLE, DATABASE_ROLE = "role", "database role"
 GRANTS_EVERYTHING = frozenset({"ACCOUNTADMIN", "SECURITYADMIN"})
 
 
@@ -51,17 +53,33 @@ def held_by(reader: Reader, role: str) -> frozenset[str]:
     https://docs.snowflake.com/en/user-guide/security-access-control-overview
     """
     found: set[str] = set()
-    known = {role, "PUBLIC"}
+    known = {(ROLE, role), (ROLE, "PUBLIC")}
     left = sorted(known)
     while left:
-        quoted = left.pop().replace('"', '""')  # names as Snowflake keeps them
-        for row in reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"'):
+        for row in _granted_to(reader, *left.pop()):
             kind, name = str(row["granted_on"]).replace("_", " ").lower(), str(row["name"])
             right = f"{row['privilege']} on {kind}" + ("" if kind == "account" else f" {name}")
             found.add(right)
             if str(row.get("grant_option")).lower() == "true":
                 found.add(f"{right} {GRANT_OPTION}")
-            if kind == "role" and row["privilege"] == "USAGE" and name not in known:
-                known.add(name)
-                left.append(name)
+            if is_inherited(kind, str(row["privilege"]), name) and (kind, name) not in known:
+                known.add((kind, name))
+                left.append((kind, name))
     return frozenset(found)
+
+
+def _granted_to(reader: Reader, kind: str, name: str) -> list[Row]:
+    """The grants to a role, its name as Snowflake keeps it, or to a database role, its name as shown."""
+    if kind == ROLE:
+        quoted = name.replace('"', '""')
+        return reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"')
+    return reader.sql(f"SHOW GRANTS TO DATABASE ROLE {two_parts(name)}")
+
+
+def is_inherited(kind: str, privilege: str, name: str) -> bool:
+    """Whether a grant hands on what another role has. What Snowflake's own database roles have is not shown.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/grant-database-role
+    """
+    own = kind == DATABASE_ROLE and not name.startswith("SNOWFLAKE.")
+    return privilege == "USAGE" and (kind == ROLE or own)

@@ -5,7 +5,7 @@ Longer than 400 lines: a function for each read of Snowflake.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ from runbook.facts.objects import (
 )
 from runbook.facts.rights import first_missing
 from runbook.settings import Identifier, QualifiedName, Stream
+from runbook.settings.names import two_parts
 from runbook.sql import literal
 from runbook.wanted.grants import Grant
 
@@ -174,12 +175,22 @@ def grants_to(reader: Reader, role: Identifier) -> frozenset[Grant] | None:
     """Everything granted to a role; None when there is no such role."""
 
     def read() -> frozenset[Grant]:
-        rows = reader.sql(f"SHOW GRANTS TO ROLE {role.sql}")
-        return frozenset(
-            Grant(str(r["privilege"]), str(r["granted_on"]).replace("_", " "), str(r["name"])) for r in rows
-        )
+        return _grants(reader.sql(f"SHOW GRANTS TO ROLE {role.sql}"))
 
     return ask(read, f"The grants to {role}", f"being granted the role {role}")
+
+
+def grants_to_database_role(reader: Reader, name: str) -> frozenset[Grant]:
+    """Everything granted to a database role, its name as SHOW GRANTS has it; none that we may not see."""
+    statement = f"SHOW GRANTS TO DATABASE ROLE {two_parts(name)}"
+    rows = ask(lambda: reader.sql(statement), f"The grants to {name}", f"being granted {name}")
+    return _grants(rows or ())
+
+
+def _grants(rows: Iterable[Row]) -> frozenset[Grant]:
+    return frozenset(
+        Grant(str(r["privilege"]), str(r["granted_on"]).replace("_", " "), str(r["name"])) for r in rows
+    )
 
 
 def schema_exists(reader: Reader) -> bool:

@@ -84,6 +84,14 @@ class QualifiedName:
         return self.sql
 
 
+def two_parts(text: str) -> str:
+    """``DATABASE.ROLE`` as Snowflake shows it, for a statement; ValueError for anything else."""
+    parts = re.findall(r'(?:^|(?<=\.))("(?:[^"]|"")+"|[^".]+)(?=\.|$)', text)
+    if len(parts) != 2 or ".".join(parts) != text:
+        raise ValueError(f"{text!r} is not DATABASE.NAME")
+    return ".".join(Identifier.parse(part).sql for part in parts)
+
+
 def digest(value: object) -> str:
     """The SHA-256 of a value as JSON, as hexadecimal digits."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -23,6 +23,7 @@ from runbook.facts.objects import (
     StorageIntegration,
     Table,
 )
+from runbook.facts.rights import held_by
 from runbook.settings import read
 from runbook.wanted.grants import Grant
 from runbook.wanted.rules import BucketNotifications
@@ -201,6 +202,30 @@ def test_grants_name_what_they_are_on_in_words(settings):
         FakeReader(settings, {"SHOW GRANTS TO ROLE SYSADMIN": rows}), settings.snowflake.owner_role
     )
     assert found == {Grant("USAGE", "FILE FORMAT", "RAW.SNOWPLOW.F")}
+
+
+def granted(privilege, on, name):
+    return {"privilege": privilege, "granted_on": on, "name": name}
+
+
+BY_DATABASE_ROLES = {
+    'SHOW GRANTS TO ROLE "SYSADMIN"': [granted("USAGE", "DATABASE_ROLE", "RAW.OUTER")],
+    "SHOW GRANTS TO ROLE SYSADMIN": [
+        granted("USAGE", "DATABASE_ROLE", "RAW.OUTER"),
+        granted("USAGE", "DATABASE_ROLE", "SNOWFLAKE.USAGE_VIEWER"),
+    ],
+    'SHOW GRANTS TO ROLE "PUBLIC"': [],
+    "SHOW GRANTS TO DATABASE ROLE RAW.OUTER": [granted("USAGE", "DATABASE_ROLE", 'RAW."in.ner"')],
+    'SHOW GRANTS TO DATABASE ROLE RAW."in.ner"': [granted("INSERT", "TABLE", "RAW.SNOWPLOW.EVENTS")],
+}
+
+
+def test_a_role_has_what_its_database_roles_have(settings):
+    """Whoever runs a pipe may hold its rights in them. Snowflake's own are not asked what they have."""
+    reader = FakeReader(settings, BY_DATABASE_ROLES)
+    reached = Facts(reader).reach_of(settings.snowflake.owner_role)
+    assert Grant("INSERT", "TABLE", "RAW.SNOWPLOW.EVENTS") in reached
+    assert "INSERT on table RAW.SNOWPLOW.EVENTS" in held_by(reader, "SYSADMIN")
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def _set(table: Table, action: exp.AlterSet) -> None:
         for each in properties.expressions if isinstance(properties, exp.Properties) else [properties]:
             if isinstance(each, exp.SchemaCommentProperty):
                 table.comment = each.this.name
+            elif (said := tables.evolves(each)) is not None:
+                table.evolves = said
             elif not tables.is_harmless(each):
                 raise errors.not_emulated(f"ALTER TABLE … SET {each.sql(dialect='snowflake')}")
 
@@ -173,6 +175,7 @@ def _rebuild(session: Session, table: Table, shape: Shape) -> None:
     with session.account.lock:
         table.columns = columns
         table.keys = renamed
+        table.changes += 1
 
 
 def _rename(session: Session, table: Table, parts: tuple[str, ...]) -> None:

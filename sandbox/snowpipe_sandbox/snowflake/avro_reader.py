@@ -83,7 +83,17 @@ class _Bytes:
             yield abs(count)
 
 
-def _chunks(file: _Bytes) -> Iterator[Chunk]:
+def fields(blocks: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The fields of a file's records, as its schema has them. Raises FileError."""
+    try:
+        schema = json.loads(_said(_Bytes(b"".join(blocks)))["avro.schema"])
+        return list(schema["fields"])
+    except (EOFError, KeyError, TypeError, ValueError) as broken:
+        raise FileError(f"Error parsing the avro file: {broken}", PARSING_ERROR) from None
+
+
+def _said(file: _Bytes) -> dict[str, bytes]:
+    """What a file says of itself before its blocks."""
     if file.take(4) != MAGIC:
         raise ValueError("it does not begin as Avro does")
     said = {}
@@ -91,6 +101,11 @@ def _chunks(file: _Bytes) -> Iterator[Chunk]:
         for _ in range(count):
             name = file.take(file.number()).decode()
             said[name] = file.take(file.number())
+    return said
+
+
+def _chunks(file: _Bytes) -> Iterator[Chunk]:
+    said = _said(file)
     codec = said.get("avro.codec", b"null").decode()
     if codec not in _CODECS:
         raise ValueError(f"not emulated: Avro blocks packed with {codec}")

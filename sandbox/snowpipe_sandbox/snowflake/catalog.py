@@ -199,9 +199,20 @@ class Identity:
         return f"IDENTITY START {self.start} INCREMENT {self.step} {order}"
 
     @property
+    def create_sql(self) -> str:
+        """CREATE SEQUENCE for DuckDB, whose own bounds leave out 0 and turn with the step's sign."""
+        bounds = "MINVALUE -9223372036854775808 MAXVALUE 9223372036854775807"
+        return f"CREATE SEQUENCE {self.sequence} START {self.start} INCREMENT {self.step} {bounds}"
+
+    @property
     def next_sql(self) -> str:
         """The next number, for DuckDB."""
-        return "nextval('" + self.sequence.replace("'", "''") + "')"
+        return next_number(self.sequence)
+
+
+def next_number(sequence: str) -> str:
+    """The next number of a DuckDB sequence, in its SQL."""
+    return "nextval('" + sequence.replace("'", "''") + "')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +225,15 @@ class TableColumn:
     default: str | None = None
     comment: str | None = None
     identity: Identity | None = None
+    sequence: str = ""
+    """The DuckDB sequence of a default that is ``sequence.NEXTVAL``."""
+
+    @property
+    def next_sql(self) -> str | None:
+        """What counts for it, in DuckDB's SQL; None where nothing does."""
+        if self.identity is not None:
+            return self.identity.next_sql
+        return next_number(self.sequence) if self.sequence else None
 
     @property
     def shown_default(self) -> str | None:
@@ -263,6 +283,10 @@ class Table(SchemaObject):
     """A view whose query names a stream, which it cannot be asked for here."""
     refreshed: dict[str, Any] | None = None
     """Of a dynamic table: its options as written."""
+    changes: int = 0
+    """How often rows were changed or deleted, or all of them written anew."""
+    evolves: bool = False
+    """ENABLE_SCHEMA_EVOLUTION."""
 
     @property
     def is_query(self) -> bool:
@@ -315,6 +339,10 @@ class Stream(SchemaObject):
     source: Name
     source_id: int
     append_only: bool
+    offset: int = 0
+    """The row number from which on its table's rows are new."""
+    changes: int = 0
+    """The table's ``changes`` when the stream was made."""
 
 
 @dataclass(slots=True)

@@ -153,6 +153,8 @@ def convert(
 _WALL_CLOCK = "strftime({raw}, '%Y-%m-%d %H:%M:%S.%g')"
 _AS_TEXT = {
     "VARCHAR": "{raw}",
+    "BLOB": "hex({raw})",
+    "TIME": "left(CAST({raw} AS VARCHAR), 8)",
     "JSON": "({raw} ->> '$')",
     "TIMESTAMP": _WALL_CLOCK,
     "TIMESTAMP WITH TIME ZONE": f"({_WALL_CLOCK} || ' ' || "

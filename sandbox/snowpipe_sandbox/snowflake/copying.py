@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import conversions, errors, load_errors, resolve
+from snowpipe_sandbox.snowflake import conversions, errors, evolution, load_errors, resolve, sequences
 from snowpipe_sandbox.snowflake import projection as projections
 from snowpipe_sandbox.snowflake.bucket import RoleSession, StagedFile
 from snowpipe_sandbox.snowflake.catalog import FileFormat, Integration, Stage, Table
@@ -134,7 +134,9 @@ def compile_statement(
     conversions.define_macros(account.engine)
     cursor = account.engine.cursor(timezone)
     try:
-        projection = projections.compile_copy(statement, columns, options, compiled_at, timezone, cursor)
+        projection = projections.compile_copy(
+            statement, columns, options, compiled_at, timezone, cursor, sequences.next_of(account, context)
+        )
     finally:
         cursor.close()
     plan = LoadPlan(
@@ -233,9 +235,27 @@ class _Copy:
         chosen.files = marked(self.account, self.compiled, chosen)
         paths = [file.path for file in chosen.files]
         try:
+            self._evolve(chosen.files)
             return self._loaded(chosen)
         finally:
             self.session.at_end(lambda: self.account.history.unmark(self.compiled.table.id, paths))
+
+    def _evolve(self, files: Sequence[StagedFile]) -> None:
+        """Give the table the columns of the files, where it is to have them; the COPY compiles anew then."""
+        session, compiled = self.session, self.compiled
+        statement, options = compiled.statement, compiled.plan.options
+        if not evolution.applies(self.account, session.role, statement, compiled.table, options):
+            return
+        if session.in_transaction:
+            raise errors.not_emulated("schema evolution in a transaction")
+        before = list(compiled.table.columns)
+        evolution.evolve(
+            self.account, statement, compiled.table, options, self.role, files, session.check_canceled
+        )
+        if compiled.table.columns != before:
+            self.compiled = compile_statement(
+                self.account, session, statement, timezone=session.parameters.timezone
+            )
 
     def _loaded(self, chosen: Chosen) -> Result:
         plan = self.compiled.plan

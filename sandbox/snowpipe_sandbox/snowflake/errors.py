@@ -129,6 +129,13 @@ def insufficient_privileges(kind: str, name: str) -> SnowflakeError:
     )
 
 
+def circle(role: str, grantee: str) -> SnowflakeError:
+    """003007: a role that would inherit itself."""
+    return SnowflakeError(
+        3007, "42501", f"SQL compilation error:\nGranting role '{role}' to '{grantee}' makes a circle."
+    )
+
+
 def grant_partially_executed(privileges: str) -> SnowflakeError:
     """003011 (42501): GRANT of privileges the role cannot give."""
     return SnowflakeError(3011, "42501", f"Grant partially executed: privileges [{privileges}] not granted.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import duckdb_errors, errors, system_functions
+from snowpipe_sandbox.snowflake import duckdb_errors, errors, relations, system_functions
 from snowpipe_sandbox.snowflake.engine import translate
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "SYSTEM$VALIDATE_STORAGE_INTEGRATION": system_functions.validate_storage_integration,
     "SYSTEM$GET_AWS_SNS_IAM_POLICY": system_functions.aws_sns_iam_policy,
     "SYSTEM$CANCEL_QUERY": system_functions.cancel_query,
+    "SYSTEM$STREAM_HAS_DATA": system_functions.stream_has_data,
     "SYSTEM$TYPEOF": system_functions.typeof,
     "GET_DDL": system_functions.get_ddl,
     "LAST_QUERY_ID": system_functions.last_query_id,
@@ -114,7 +115,7 @@ TRANSLATED = {
 def check_known(statement: exp.Expression) -> None:
     """Refuse functions nobody here knows: DuckDB may have one of that name that does something else."""
     for node in statement.find_all(exp.Anonymous):
-        if name_of(node) not in TRANSLATED:
+        if name_of(node) not in TRANSLATED and not node.meta.get(relations.PLACED):
             raise errors.not_emulated(f"function {name_of(node)}")
 
 

@@ -23,20 +23,26 @@ def read(blocks: Iterable[bytes], options: FormatOptions, expected: int | None) 
 
     ``expected``: how many fields a record must have, or None when nobody counts.
     """
+    names, whole = first_record(blocks, options)
+    if names:
+        for chunk in csv_reader.read(whole, options, len(names), expected):
+            yield _documents(chunk, names)
+
+
+def first_record(blocks: Iterable[bytes], options: FormatOptions) -> tuple[list[str], Iterator[bytes]]:
+    """The fields of a file's first record, and the whole file's blocks; no fields of a file without any."""
     blocks = iter(blocks)
     head = b""
-    names: list[str] | None = None
     records = RecordReader(options)
-    while names is None:
+    while True:
         block = next(blocks, b"")
         head += block
         record = records.read(head.removeprefix(csv_reader.BYTE_ORDER_MARK), 0, final=not block)
         if record is not None:
             names = [(records.meaning(one) or b"").decode("utf-8", "replace") for one in record.fields]
-        elif not block:
-            return
-    for chunk in csv_reader.read(chain([head], blocks), options, len(names), expected):
-        yield _documents(chunk, names)
+            return names, chain([head], blocks)
+        if not block:
+            return [], iter([head])
 
 
 def _documents(chunk: Chunk, names: list[str]) -> Chunk:

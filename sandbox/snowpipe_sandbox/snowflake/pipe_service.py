@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from botocore.exceptions import BotoCoreError, ClientError
 
-from snowpipe_sandbox.snowflake import pipe_status
-from snowpipe_sandbox.snowflake.bucket import StagedFile
+from snowpipe_sandbox.snowflake import evolution, pipe_status
+from snowpipe_sandbox.snowflake.bucket import RoleSession, StagedFile
 from snowpipe_sandbox.snowflake.channel import Channel, Channels, Message
 from snowpipe_sandbox.snowflake.copy_statement import SKIP_FILE
 from snowpipe_sandbox.snowflake.copying import Compiled, attempt_of, compile_statement, java_pattern
@@ -363,7 +363,28 @@ class PipeService:
         except SnowflakeError as refused:
             self._fail_batch(pipe, state, batch, refused, compiled)
             return True
+        try:
+            batch, compiled = self._evolved(pipe, state, batch, compiled, role)
+        except SnowflakeError as refused:
+            state.fail_compilation(refused.message, self._account.clock.now())
+            return False
+        except duckdb.Error as broken:
+            state.fault(str(broken).splitlines()[0], self._account.clock.now())
+            return False
         return self._load(pipe, state, batch, compiled, role.open)
+
+    def _evolved(
+        self, pipe: Pipe, state: PipeState, batch: list[Pending], compiled: Compiled, role: RoleSession
+    ) -> tuple[list[Pending], Compiled]:
+        """What can be loaded after the table evolved once, if it does; the others stay pending."""
+        statement, table, options = compiled.statement, compiled.table, compiled.plan.options
+        if not evolution.applies(self._account, pipe.owner, statement, table, options):
+            return batch, compiled
+        files = [each.file for each in batch]
+        ready = {
+            file.path for file in evolution.evolve(self._account, statement, table, options, role, files)
+        }
+        return [each for each in batch if each.path in ready], self._compile(pipe, state)
 
     def _load(
         self, pipe: Pipe, state: PipeState, batch: list[Pending], compiled: Compiled, open_file: Any

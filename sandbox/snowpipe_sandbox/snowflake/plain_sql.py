@@ -27,9 +27,12 @@ from snowpipe_sandbox.snowflake import (
     encoding,
     errors,
     functions,
+    infer_schema,
     relations,
     result,
+    sequences,
     stage_query,
+    stream_reading,
     views,
 )
 from snowpipe_sandbox.snowflake.datatypes import result_column, shown_type
@@ -48,6 +51,7 @@ CLASHES_BORNE = 10
 MOST_IN_A_LIST = 16_384  # https://github.com/snowflakedb/snowflake-connector-python/issues/37
 CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 PLACES = count(1)
+STREAMS = "streams it reads"
 MERGE_PRIVILEGES = {"inserted": "INSERT", "updated": "UPDATE", "deleted": "DELETE"}
 
 
@@ -206,6 +210,8 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
         target = _target(query) if isinstance(query, CHANGES) else None
         if isinstance(query, exp.Merge):
             _read_inserts(query)
+        sequences.place(session, query)
+        read = stream_reading.place(session, query)
         relations.shorten_columns(query)
         tables = [] if target is None else [relations.find(session, relations.parts(target))]
         for table in relations.named_tables(query):
@@ -218,6 +224,7 @@ def prepared(session: Session, query: exp.Expression) -> Iterator[exp.Expression
             relations.check_quoted_columns(query, known)
         functions.check_known(query)
         coercion.coerce(query, tables)
+        query.meta[STREAMS] = read
         yield query
 
 
@@ -280,6 +287,8 @@ def _table_function(session: Session, node: exp.TableFromRows) -> Result | None:
         return None
     if functions.name_of(node.this) == "RESULT_SCAN":
         return result_scan(session, functions.constant(session, node.this.expressions[0]))
+    if functions.name_of(node.this) == infer_schema.NAME:
+        return infer_schema.rows(session, node.this)
     if functions.name_of(node.this) in views.UNQUALIFIED:
         arguments = _keyword_arguments(session, node.this)
         session.require_warehouse()
@@ -358,10 +367,20 @@ def change(session: Session, statement: exp.Expression) -> Result:
         try:
             found = _until_no_clash(session, lambda: _run_change(session, ready, parts))
             table.altered_on = session.account.now()
+            table.changes += _rewrites(ready, found)
+            stream_reading.advance(session, ready.meta[STREAMS])
             return found
         finally:
             if not session.in_transaction:
                 session.account.locks.release(session)
+
+
+def _rewrites(statement: exp.Expression, found: Result) -> bool:
+    """Did it do anything but add rows?"""
+    if isinstance(statement, exp.Insert):
+        return bool(statement.args.get("overwrite"))
+    counts = zip(found.columns, found.rows[0], strict=True)
+    return any(count for column, count in counts if not column.name.endswith("inserted"))
 
 
 def _until_no_clash(session: Session, work: Callable[[], Result]) -> Result:

@@ -55,7 +55,7 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
         "MONITOR EXECUTION",
         "MONITOR USAGE",
     ),
-    "DATABASE": ("USAGE", "MODIFY", "MONITOR", "CREATE SCHEMA"),
+    "DATABASE": ("USAGE", "MODIFY", "MONITOR", "CREATE SCHEMA", "CREATE DATABASE ROLE"),
     "SCHEMA": (
         "USAGE",
         "MODIFY",
@@ -83,13 +83,21 @@ PRIVILEGES: dict[str, tuple[str, ...]] = {
     "ROW ACCESS POLICY": ("APPLY",),
     "TAG": ("APPLY", "READ"),
     "ALERT": ("MONITOR", "OPERATE"),
+    "SEQUENCE": ("USAGE",),
     "INTEGRATION": ("USAGE",),
     "WAREHOUSE": ("USAGE", "MODIFY", "MONITOR", "OPERATE"),
 }
 """What may be granted on each kind of object, OWNERSHIP aside; ALL means these."""
 
 BESIDE = {
-    "ACCOUNT": ("APPLY MASKING POLICY", "APPLY ROW ACCESS POLICY", "CREATE SHARE", "IMPORT SHARE"),
+    "ACCOUNT": (
+        "APPLY MASKING POLICY",
+        "APPLY ROW ACCESS POLICY",
+        "CREATE SHARE",
+        "EXECUTE ALERT",
+        "EXECUTE MANAGED ALERT",
+        "IMPORT SHARE",
+    ),
     "SCHEMA": (
         "ADD SEARCH OPTIMIZATION",
         "CREATE ALERT",
@@ -133,13 +141,20 @@ Owned = Database | Schema | Warehouse | Integration | NotificationIntegration | 
 
 @dataclass(slots=True)
 class Role:
-    """An account role. ``granted``: the roles whose privileges it inherits (database roles with a dot)."""
+    """A role. ``granted``: the roles whose privileges it inherits. A database role's name is ``DB.NAME``."""
 
     name: str
     owner: str
     created_on: datetime
     comment: str = ""
     granted: set[str] = field(default_factory=set)
+    database: str = ""
+    """Of a database role."""
+
+    @property
+    def called(self) -> str:
+        """Its name without the database."""
+        return self.name[len(quoted(self.database)) + 1 :] if self.database else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +248,17 @@ class Privileges:
 
     def user_may_use(self, role: str) -> bool:
         """Is the role granted to the user, directly or through another role?"""
-        return role in self.roles and any(role in self.closure(given) for given in self.user_roles)
+        found = self.roles.get(role)
+        return (
+            found is not None
+            and not found.database
+            and any(role in self.closure(given) for given in self.user_roles)
+        )
+
+    def role_type(self, role: str) -> str:
+        """What SHOW calls the kind of a role that has something: ROLE or DATABASE_ROLE."""
+        found = self.roles.get(role)
+        return "DATABASE_ROLE" if role in DATABASE_ROLES or (found and found.database) else "ROLE"
 
     def holds_role(self, role: str, wanted: str) -> bool:
         """Does ``role`` inherit ``wanted``?"""
@@ -340,6 +365,12 @@ class Privileges:
         """An object is gone, and its grants with it (and the future grants in it)."""
         self.grants = [held for held in self.grants if held.object_id != target.id]
         self.future_grants = [held for held in self.future_grants if held.scope_id != target.id]
+
+    def displace(self, role: str, found: Owned | None) -> None:
+        """What OR REPLACE takes the place of, if it is there: the role must own it, and its grants go."""
+        if found is not None:
+            self.require_ownership(role, found)
+            self.forget(found)
 
     def forget_role(self, role: str, heir: str) -> None:
         """A role is dropped: what it owned belongs to the role that dropped it."""

@@ -16,13 +16,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
-from snowpipe_sandbox.snowflake import coercion, conversions, engine, errors, load_errors
+from snowpipe_sandbox.snowflake import (
+    coercion,
+    conversions,
+    engine,
+    errors,
+    functions,
+    load_errors,
+    sequences,
+)
 from snowpipe_sandbox.snowflake.catalog import Table, TableColumn
 from snowpipe_sandbox.snowflake.copy_statement import CopyStatement, only_simple_select
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -127,13 +136,14 @@ def compile_copy(
     compiled_at: datetime,
     timezone: str,
     cursor: Any,
+    next_of: sequences.Find,
 ) -> Projection:
     """The projection of a COPY into a table of these columns.
 
     ``compiled_at``: what CURRENT_TIMESTAMP and its like say (the load's compilation, not its run:
-    sources: Snowflake §1.5). ``cursor``: a connection to an engine with MACROS, for finding out types. Raises
-    SnowflakeError: an unknown or repeated column, another number of expressions than of columns, a function
-    that is not emulated.
+    sources: Snowflake §1.5). ``cursor``: a connection to an engine with MACROS, for finding out types.
+    ``next_of``: finds sequences. Raises SnowflakeError: an unknown or repeated column, another number of
+    expressions than of columns, a function that is not emulated.
     """
     now = _Now(compiled_at, timezone)
     targets = _target_columns(statement, columns)
@@ -147,7 +157,7 @@ def compile_copy(
     elif statement.select is None:
         sources, expected = _plain(statement, targets, options)
     else:
-        sources, metadata = _selected(statement, options, now)
+        sources, metadata = _selected(statement, options, now, next_of)
         expected = None
         if len(sources) != len(targets):
             raise SnowflakeError(
@@ -305,15 +315,20 @@ class _Now:
         if isinstance(found, exp.CurrentDate):
             return exp.cast(aware, "DATE")
         if isinstance(found, (exp.CurrentTime, exp.Localtime)):
-            return exp.cast(aware, "TIME")
+            local = self.moment.astimezone(ZoneInfo(self.timezone)).time()
+            return exp.cast(exp.Literal.string(local.isoformat()), "TIME")
         return aware
 
 
 _PRESENT = (exp.CurrentTimestamp, exp.Localtimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtime)
+_OTHERWISE = {"HASH"}
+"""Functions whose values are others in DuckDB."""
 _REFUSED = (exp.Subquery, exp.Select, exp.AggFunc, exp.Window, exp.Star)
 
 
-def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tuple[list[_Source], set[str]]:
+def _selected(
+    statement: CopyStatement, options: FormatOptions, now: _Now, next_of: sequences.Find
+) -> tuple[list[_Source], set[str]]:
     try:
         select = sqlglot.parse_one(f"SELECT {statement.select} FROM batch", read="snowflake")
     except ParseError as error:
@@ -323,7 +338,12 @@ def _selected(statement: CopyStatement, options: FormatOptions, now: _Now) -> tu
     for item in select.expressions:
         if item.find(*_REFUSED):
             raise only_simple_select()
-        sources.append(_source(item.unalias(), statement, options, now, metadata))
+        whole = item.unalias()
+        drawn = sequences.parts_of(whole)
+        if drawn:
+            sources.append(_Source(next_of(drawn), counts=True))
+        else:
+            sources.append(_source(whole, statement, options, now, metadata))
     return sources, metadata
 
 
@@ -344,7 +364,7 @@ def _source(
     for found in list(holder.find_all(*_PRESENT)):
         found.replace(now.node(found))
     for found in list(holder.find_all(exp.Func)):
-        if type(found).__name__.startswith("Current"):
+        if type(found).__name__.startswith("Current") or functions.name_of(found) in _OTHERWISE:
             raise errors.not_emulated(f"{found.sql(dialect='snowflake')} in a COPY transformation")
     if options.type == "CSV":
         coercion.coerce(holder, [_texts(fields)])
@@ -398,7 +418,7 @@ def _name_fields(holder: exp.Expression, statement: CopyStatement, options: Form
 def _name_metadata(column: exp.Column, metadata: set[str]) -> None:
     name = column.name if column.this.args.get("quoted") else column.name.upper()
     if name == "NEXTVAL" and column.table:
-        raise errors.not_emulated("sequences")
+        raise errors.not_emulated("a sequence inside an expression of a COPY transformation")
     if column.this.args.get("quoted") and name.startswith("c") and name[1:].isdigit():
         return
     if name not in METADATA:
@@ -462,8 +482,9 @@ def _defaults(columns: Sequence[TableColumn], targets: Sequence[TableColumn], no
     for column in columns:
         if column in targets:
             continue
-        if column.identity is not None:
-            sources.append(_Source(column.identity.next_sql, counts=True))
+        if column.next_sql is not None:
+            sources.append(_Source(column.next_sql, counts=True))
+            continue
         if column.default is None:
             continue
         holder = sqlglot.parse_one(f"SELECT {column.default}", read="snowflake")

@@ -100,8 +100,9 @@ def find(session: Session, given: tuple[str, ...], kind: str = "Object") -> Tabl
     name = qualify(given, session, "SELECT")
     with session.account.lock:
         found = session.temporary.get(name) or session.account.catalog.tables.get(name)
-        if found is None and session.account.catalog.streams.get(name) is not None:
-            raise errors.not_emulated("reading a stream")
+        stream = None if found else session.account.catalog.streams.get(name)
+        if stream is not None and session.account.privileges.sees(session.role, stream):
+            raise errors.not_emulated("a stream in this place")
         if found is None or not session.account.privileges.sees(session.role, found):
             raise _missing(session, kind, name, given)
         return found

@@ -118,10 +118,37 @@ def _tried(node: exp.StrToTime) -> exp.Expression:
     return made.transform(lambda each: text.copy() if isinstance(each, exp.Column) else each, copy=False)
 
 
+def _as_array(node: exp.Expression) -> exp.Expression:
+    """An ARRAY of what DuckDB has as a list."""
+    made = _call("json_keys", node.this) if isinstance(node, exp.JSONKeys) else node.copy()
+    return exp.Anonymous(this="to_json", expressions=[made])
+
+
+def _array_slice(node: exp.ArraySlice) -> exp.Expression:
+    """ARRAY_SLICE from a place, counted from 0, up to another that is left out.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/array_slice
+    """
+    bounds = [node.args.get("start"), node.args.get("end")]
+    if not all(isinstance(each, exp.Literal) and each.name.isdigit() for each in bounds):
+        raise errors.not_emulated("ARRAY_SLICE by anything but two constants of zero or more")
+    start, end = (int(each.name) for each in bounds if each is not None)
+    sliced = _call(
+        "list_slice",
+        _call("sandbox_list", node.this),
+        exp.Literal.number(start + 1),
+        exp.Literal.number(end),
+    )
+    return _call("to_json", sliced)
+
+
 MADE: dict[type[exp.Expression], Callable[..., exp.Expression]] = {
     exp.ArrayFilter: _higher_order,
     exp.Transform: _higher_order,
     exp.ArrayConcat: _array_cat,
+    exp.ArraySlice: _array_slice,
+    exp.JSONKeys: _as_array,
+    exp.StrtokToArray: _as_array,
     exp.ObjectInsert: _object_insert,
     exp.StrToTime: _tried,
     exp.UnixToTime: _of_a_number,
@@ -168,8 +195,11 @@ def _ordered(node: exp.WithinGroup) -> exp.Expression:
     values = node.this.this
     value = values.expressions[0] if isinstance(values, exp.Distinct) else values
     order = exp.Order(this=values, expressions=node.expression.expressions)
+    listed = exp.Anonymous(this="list", expressions=[order])
+    if isinstance(value, exp.StarMap | exp.Struct | exp.JSONObject):  # an object is never NULL
+        return listed
     return exp.Filter(
-        this=exp.Anonymous(this="list", expressions=[order]),
+        this=listed,
         expression=exp.Where(this=exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_sandbox.snowflake import errors, pausing, resolve
+from snowpipe_sandbox.snowflake import errors, pausing, resolve, stream_reading
 from snowpipe_sandbox.snowflake.names import split
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ def pipe_status(session: Session, name: str) -> str:
         if not privileges.has_on_account(session.role, "MONITOR EXECUTION"):
             privileges.require(session.role, pipe, "MONITOR")
     return json.dumps(session.account.pipes.status(pipe), separators=(",", ":"))
+
+
+def stream_has_data(session: Session, name: str) -> bool:
+    """SYSTEM$STREAM_HAS_DATA."""
+    return stream_reading.has_data(session, name)
 
 
 FLAGS = {"STALENESS_CHECK_OVERRIDE", "OWNERSHIP_TRANSFER_CHECK_OVERRIDE"}

@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, functions, keys, plain_sql, relations, resolve, result
+from snowpipe_sandbox.snowflake import (
+    errors,
+    functions,
+    keys,
+    plain_sql,
+    relations,
+    resolve,
+    result,
+    sequences,
+    stream_reading,
+)
 from snowpipe_sandbox.snowflake.catalog import Identity, Table, TableColumn
 from snowpipe_sandbox.snowflake.datatypes import duckdb_type, shown_type, snowflake_type
 from snowpipe_sandbox.snowflake.engine import translate
-from snowpipe_sandbox.snowflake.names import Name, duckdb_name, qualify
+from snowpipe_sandbox.snowflake.names import Name, duckdb_name
 from snowpipe_sandbox.snowflake.result import Result
 
 if TYPE_CHECKING:
@@ -49,7 +59,7 @@ def create(
     kind = kind or str(statement.args["kind"]).upper()
     target = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = resolve_target(session, relations.parts(target), f"CREATE {kind}")
-    comment = _check_properties(statement)
+    comment, is_evolving = _check_properties(statement)
     temporary = statement.find(exp.TemporaryProperty) is not None
     here = session.temporary if temporary else session.account.catalog.tables
     existing = here.get(name)
@@ -62,8 +72,10 @@ def create(
         raise errors.already_exists(str(name))
     if existing is not None:
         session.account.privileges.require_ownership(session.role, existing)
-    of_a_stream = kind == "VIEW" and _stand_for_streams(session, statement.expression)
+    of_a_stream = kind == "VIEW" and stream_reading.stand_in(session, statement.expression)
+    stream_reading.refuse(session, statement.expression)
     columns, select_sql = _shape(session, statement)
+    columns = sequences.of_columns(session, columns, name.database)
     table = Table(
         session.account.catalog.next_id(),
         *name,
@@ -78,6 +90,7 @@ def create(
         secure=statement.find(exp.SecureProperty) is not None,
         of_a_stream=of_a_stream,
         refreshed=refreshed,
+        evolves=is_evolving,
     )
     keep = existing if existing is not None and statement.find(exp.CopyGrantsProperty) else None
     session.commit()  # DDL ends an open transaction
@@ -94,64 +107,42 @@ def create(
     return result.status(f"{what} {name.name} successfully created.")
 
 
-def _stand_for_streams(session: Session, query: exp.Expression | None) -> bool:
-    """In a view's query put what has a stream's columns, and no rows, in place of each stream it names.
-
-    Source: https://docs.snowflake.com/en/user-guide/streams-intro (the metadata columns)
-    """
-    found = False
-    for table in [] if query is None else list(relations.named_tables(query)):
-        name = qualify(relations.parts(table), session, "SELECT")
-        with session.account.lock:
-            stream = session.account.catalog.streams.get(name)
-            if stream is None or session.account.catalog.tables.get(name) is not None:
-                continue
-            session.account.privileges.require(session.role, stream, "SELECT")
-        shown = table.alias or stream.name
-        metadata = (
-            ("METADATA$ACTION", "VARCHAR"),
-            ("METADATA$ISUPDATE", "BOOLEAN"),
-            ("METADATA$ROW_ID", "VARCHAR"),
-        )
-        more = ", ".join(f'CAST(NULL AS {type_}) AS "{column}"' for column, type_ in metadata)
-        stands = exp.maybe_parse(
-            f"SELECT *, {more} FROM {duckdb_name(stream.source)} WHERE FALSE", dialect="snowflake"
-        )
-        table.replace(
-            exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
-        )
-        found = True
-    return found
-
-
 def resolve_target(session: Session, parts: Sequence[str], privilege: str) -> Name:
     """The full name of a table or view to be made, in a schema where the role may make it."""
     with session.account.lock:
         return resolve.schema_for_create(session.account, session, parts, privilege)[0]
 
 
-def _check_properties(statement: exp.Create) -> str:
-    """The comment; raises not emulated for any property that would change what the table does."""
-    comment = ""
+def _check_properties(statement: exp.Create) -> tuple[str, bool]:
+    """The comment, and ENABLE_SCHEMA_EVOLUTION. Not emulated: any other property with an effect."""
+    comment, is_evolving = "", False
     properties = statement.args.get("properties")
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.SchemaCommentProperty):
             comment = each.this.name
+        elif (said := evolves(each)) is not None:
+            is_evolving = said
         elif not isinstance(each, HARMLESS_PROPERTIES) and not is_harmless(each):
             raise errors.not_emulated(f"CREATE TABLE … {each.sql(dialect='snowflake')[:60]}")
-    return comment
+    return comment, is_evolving
 
 
 def is_harmless(setting: exp.Expression) -> bool:
-    """Whether a table with it does what one without it does; ENABLE_SCHEMA_EVOLUTION only where it is off.
+    """Whether a table with it does what one without it does.
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/create-table
     """
-    if type(setting) is not exp.Property:
-        return False
-    name, value = setting.this.name.upper(), setting.args.get("value")
-    off = isinstance(value, exp.Boolean) and not value.this
-    return name in HARMLESS_SETTINGS or (name == "ENABLE_SCHEMA_EVOLUTION" and off)
+    return type(setting) is exp.Property and setting.this.name.upper() in HARMLESS_SETTINGS
+
+
+def evolves(setting: exp.Expression) -> bool | None:
+    """What ENABLE_SCHEMA_EVOLUTION says; None of another setting."""
+    if type(setting) is not exp.Property or setting.this.name.upper() != "ENABLE_SCHEMA_EVOLUTION":
+        return None
+    value = setting.args.get("value")
+    if not isinstance(value, exp.Boolean):
+        raise errors.syntax_error(f"unexpected '{setting.sql(dialect='snowflake')}'.")
+    return bool(value.this)
 
 
 def _shape(session: Session, statement: exp.Create) -> tuple[list[TableColumn], str | None]:
@@ -253,10 +244,8 @@ def _identity(kind: exp.Expression) -> Identity:
     Sources: https://docs.snowflake.com/en/sql-reference/sql/create-table,
     https://docs.snowflake.com/en/release-notes/bcr-bundles/2024_01/bcr-1483 (NOORDER).
     """
-    start, step = kind.args.get("start"), kind.args.get("increment")
-    return Identity(
-        int(start.name) if start else 1, int(step.name) if step else 1, bool(kind.args.get("order"))
-    )
+    start, step = ((kind.args.get(name) or exp.Literal.number(1)).sql() for name in ("start", "increment"))
+    return Identity(int(start), int(step), bool(kind.args.get("order")))
 
 
 def counted(table: Table) -> list[str]:
@@ -268,7 +257,7 @@ def counted(table: Table) -> list[str]:
         sequence = duckdb_name((table.database, table.schema, f"{table.id} {each.name}"))
         identity = replace(each.identity, sequence=sequence)
         table.columns[n] = replace(each, identity=identity)
-        statements.append(f"CREATE SEQUENCE {sequence} START {identity.start} INCREMENT {identity.step}")
+        statements.append(identity.create_sql)
     return statements
 
 
@@ -309,8 +298,8 @@ def column_sql(each: TableColumn) -> str:
     text = f"{name} {duckdb_type(each.type)}"
     if not each.nullable:
         text += " NOT NULL"
-    if each.identity is not None:
-        text += f" DEFAULT ({each.identity.next_sql})"
+    if each.next_sql is not None:
+        text += f" DEFAULT ({each.next_sql})"
     elif each.default is not None:
         text += f" DEFAULT ({default_sql(each.default)})"
     if each.base_type == "VARCHAR" and each.length is not None and each.length < MAX_CHECKED:
@@ -399,6 +388,7 @@ def truncate(session: Session, statement: exp.TruncateTable) -> Result:
         sql = f"DELETE FROM {duckdb_name(found.lies_at)}"
         plain_sql.in_duckdb(session, lambda: session.duck.execute(sql))
         found.altered_on = session.account.now()
+        found.changes += 1
         session.after_commit(lambda: session.account.history.truncate_table(found.id))
     finally:
         if not session.in_transaction:

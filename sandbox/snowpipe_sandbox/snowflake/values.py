@@ -14,12 +14,14 @@ https://docs.snowflake.com/en/sql-reference/sql-format-models (elements of forma
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 
 from snowpipe_sandbox.snowflake import errors
 
+Transform = Callable[[exp.Expression], exp.Expression]
 NOT_HEX = "is not a legal hex-encoded value"
 TOO_LONG = "is too long and would be truncated"
 NOT_OBJECT = "Failed to cast variant value"
@@ -46,12 +48,18 @@ CREATE OR REPLACE MACRO {home}.main.sandbox_zoned(t) AS
     {home}.main.sandbox_clock(regexp_extract(t, '^(.*?)[+-][0-9:]+$', 1)) || ' ' ||
     rpad(replace(regexp_extract(t, '([+-][0-9:]+)$', 1), ':', ''), 5, '0');
 CREATE OR REPLACE MACRO {home}.main.sandbox_text(x) AS CASE typeof(x)
+    WHEN 'BLOB' THEN hex(TRY_CAST(CAST(x AS VARCHAR) AS BLOB))
     WHEN 'JSON' THEN to_json(x) ->> '$'
     WHEN 'TIMESTAMP' THEN {home}.main.sandbox_clock(CAST(x AS VARCHAR))
     WHEN 'TIMESTAMP WITH TIME ZONE' THEN {home}.main.sandbox_zoned(CAST(x AS VARCHAR))
     WHEN 'TIME' THEN left(CAST(x AS VARCHAR), 8)
     WHEN 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')
-    ELSE CAST(x AS VARCHAR) END;
+    ELSE CASE WHEN typeof(x) LIKE '%[]' THEN CAST(to_json(x) AS VARCHAR) ELSE CAST(x AS VARCHAR) END END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_length(x) AS CASE typeof(x)
+    WHEN 'BLOB' THEN octet_length(TRY_CAST(CAST(x AS VARCHAR) AS BLOB))
+    ELSE length({home}.main.sandbox_text(x)) END;
+CREATE OR REPLACE MACRO {home}.main.sandbox_trunc(unit, x DATE) AS CAST(date_trunc(unit, x) AS DATE),
+    (unit, x) AS date_trunc(unit, x);
 CREATE OR REPLACE MACRO {home}.main.sandbox_text_of(x, most) AS
     CASE WHEN length({home}.main.sandbox_text(x)) > most
         THEN error('String ''' || {home}.main.sandbox_text(x) || ''' {TOO_LONG}')
@@ -182,15 +190,19 @@ def _text(node: exp.Cast) -> exp.Expression:
 
 
 def functions(node: exp.Expression) -> exp.Expression:
-    """TYPEOF, TO_CHAR without a format, TO_BINARY, TO_VARIANT, TO_ARRAY, TO_OBJECT and operands of ``||``."""
-    if isinstance(node, exp.Typeof):
-        return _call("sandbox_typeof", node.this)
+    """TYPEOF, TO_CHAR without a format, LENGTH, DATE_TRUNC, TO_BINARY, TO_ARRAY … and operands of ``||``.
+
+    A DATE that is truncated stays one: https://docs.snowflake.com/en/sql-reference/functions/date_trunc.
+    """
+    if type(node) in _OF_ONE:
+        return _call(_OF_ONE[type(node)], node.this)
     if isinstance(node, exp.ToChar) and not node.args.get("format"):
         return _call("sandbox_text", node.this)
     if isinstance(node, exp.ToBinary):
         return _to_binary(node)
-    if isinstance(node, exp.ToArray):
-        return _call("sandbox_array", node.this)
+    if isinstance(node, exp.TimestampTrunc | exp.DateTrunc) and isinstance(node.args["unit"], _CONSTANT):
+        time = exp.cast(node.this, "TIMESTAMP") if isinstance(node.this, exp.Literal) else node.this
+        return _call("sandbox_trunc", exp.Literal.string(node.args["unit"].name), time)
     named = str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
     if named in SEMI_STRUCTURED_CALLS and len(node.expressions) == 1:
         return _call(SEMI_STRUCTURED_CALLS[named], node.expressions[0])
@@ -204,6 +216,12 @@ def functions(node: exp.Expression) -> exp.Expression:
     return node
 
 
+_OF_ONE: dict[type[exp.Expression], str] = {
+    exp.Typeof: "sandbox_typeof",
+    exp.ToArray: "sandbox_array",
+    exp.Length: "sandbox_length",
+}
+_CONSTANT = (exp.Var, exp.Literal)
 _FROM_VARIANT = (exp.JSONExtract, exp.Bracket)
 """What gives a VARIANT: PARSE_JSON reads the text in it."""
 SEMI_STRUCTURED_CALLS = {"TO_OBJECT": "sandbox_object"}
@@ -293,4 +311,19 @@ def _zone(time: exp.Expression, piece: str) -> exp.Expression:
     return made if between is not None else _call("left", made, exp.Literal.number(3))
 
 
-CHAIN = (casts, beside_variants, functions, formatted_times)
+def _inside_too(transform: Transform) -> Transform:
+    """The transform, also of what stands inside what it replaced, where nobody else looks."""
+
+    def whole(node: exp.Expression) -> exp.Expression:
+        made = transform(node)
+        if made is not node:
+            for each in list(made.iter_expressions()):
+                changed = each.transform(whole, copy=False)
+                if changed is not each:
+                    each.replace(changed)
+        return made
+
+    return whole
+
+
+CHAIN = (_inside_too(casts), beside_variants, _inside_too(functions), formatted_times)

@@ -5,6 +5,7 @@ Result rows and messages: https://github.com/mlorek/frostlake, whose COPY tests 
 
 import gzip
 import json
+import re
 from datetime import date, datetime
 from pathlib import Path
 
@@ -415,6 +416,19 @@ class TestTransformation:
         assert world.sql("SELECT * FROM T") == [
             ("2026-01-01 00:00:00.000", "2026-01-01 00:00:00.000 +0000", None)
         ]
+
+    def test_dates_times_and_bytes_become_the_texts_they_are_in_a_query(self, world):
+        world.sql("CREATE OR REPLACE TABLE T (A VARCHAR, B VARCHAR, C VARCHAR, D DATE)")
+        world.put("in/a.csv", "2026-01-31,ff\n")
+        world.sql(
+            "COPY INTO T FROM (SELECT DATE_TRUNC('month', $1::DATE), TRY_TO_BINARY($2), CURRENT_TIME(), "
+            "DATE_TRUNC('month', TO_DATE($1)) FROM @ST)"
+        )
+        ((month, code, time, first),) = world.sql("SELECT * FROM T")
+        assert (month, code, first) == ("2026-01-01", "FF", date(2026, 1, 1))
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", time)
+        with pytest.raises(SnowflakeError, match="not emulated: HASH"):
+            world.sql("COPY INTO T (A) FROM (SELECT HASH($1) FROM @ST) FORCE = TRUE")
 
     def test_functions_of_documents_and_texts(self, world):
         """The page of each, such as https://docs.snowflake.com/en/sql-reference/functions/array_to_string."""

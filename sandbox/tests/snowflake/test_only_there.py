@@ -167,7 +167,7 @@ def test_a_view_over_a_stream_is_there_and_cannot_be_asked(world):
         "WHERE c.METADATA$ISUPDATE = FALSE"
     )
     assert [row[0] for row in world.sql("DESC VIEW v")] == ["A", "ACTION"]
-    assert "reading a stream" in refused(world, "SELECT * FROM v").message
+    assert "reading a stream, through a view" in refused(world, "SELECT * FROM v").message
 
 
 def test_a_task_takes_parameters_of_its_session(world):

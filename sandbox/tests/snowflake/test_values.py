@@ -1,9 +1,11 @@
 """Values as Snowflake reads and writes them: text of times, casts, TYPEOF, formats, errors."""
 
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
+MORNING = datetime.fromisoformat("2026-01-31T10:00:00")
 VALUES: list[tuple[str, Any]] = [
     ("'2026-01-02 03:04:05.678901'::TIMESTAMP_NTZ::VARCHAR", "2026-01-02 03:04:05.678"),
     ("TO_VARCHAR('2026-01-02'::TIMESTAMP_NTZ)", "2026-01-02 00:00:00.000"),
@@ -31,6 +33,19 @@ VALUES: list[tuple[str, Any]] = [
     ("PARSE_JSON('\"x\"')::VARCHAR", "x"),
     ("1::ARRAY", "[\n  1\n]"),
     ("1.0::FLOAT::VARCHAR", "1"),
+    ("'ab'::BINARY::VARCHAR", "AB"),
+    ("LENGTH(TO_BINARY('abcd'))", 2),
+    ("LENGTH(PARSE_JSON('\"Text\"'))", 4),
+    ("DATE_TRUNC('month', '2026-01-31'::DATE)", date(2026, 1, 1)),
+    (
+        "DATE_TRUNC('hour', '2026-01-31 10:20:30'::TIMESTAMP_NTZ)",
+        datetime.fromisoformat("2026-01-31T10:00:00"),
+    ),
+    ("TRUNC('2026-01-31'::DATE, 'month')::VARCHAR", "2026-01-01"),
+    ("ARRAY_CONSTRUCT('1', 'a')::VARCHAR", '["1","a"]'),
+    ("OBJECT_KEYS(PARSE_JSON('{\"k\": 1}'))::VARCHAR", '["k"]'),
+    ("STRTOK_TO_ARRAY('a.b', '.')::VARCHAR", '["a","b"]'),
+    ("ARRAY_SLICE(PARSE_JSON('[1,2,3]'), 0, 2)::VARCHAR", "[1,2]"),
 ]
 REFUSED = [
     ("'abz'::BINARY", 100115),

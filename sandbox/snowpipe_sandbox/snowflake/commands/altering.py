@@ -11,6 +11,7 @@ from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     containers,
+    database_roles,
     derived,
     file_formats,
     integrations,
@@ -42,7 +43,7 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("PIPE",), pipes.alter),
     (("STREAM",), streams.alter),
     (("TASK",), tasks.alter),
-    (("DATABASE", "ROLE"), containers.refuse_database_role),
+    (("DATABASE", "ROLE"), database_roles.alter),
     (("DATABASE",), containers.alter_database),
     (("SCHEMA",), containers.alter_schema),
     (("WAREHOUSE",), containers.alter_warehouse),
@@ -50,6 +51,7 @@ KINDS: list[tuple[tuple[str, ...], Alterer]] = [
     (("ACCOUNT",), containers.alter_account),
     (("USER",), users.alter),
     (("ALERT",), beside.alter_alert),
+    (("SEQUENCE",), beside.alter_sequence),
     (("RESOURCE", "MONITOR"), monitors.alter),
     (("DYNAMIC", "TABLE"), derived.alter_dynamic),
 ]

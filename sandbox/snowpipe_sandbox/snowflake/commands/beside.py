@@ -1,7 +1,7 @@
-"""What stands beside a pipe and is only there: procedures, functions, policies, tags, alerts.
+"""What stands beside a pipe: procedures, functions, policies, tags, alerts, which are only there; sequences.
 
-They are created, shown, granted on and dropped. None acts: CALL, a function in a query, a policy set on a
-column or a table are refused by name, and an alert never runs.
+They are created, shown, granted on and dropped. None but a sequence acts: CALL, a function in a query, a
+policy set on a column or a table are refused by name, and an alert never runs.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-procedure,
 https://docs.snowflake.com/en/sql-reference/sql/create-function,
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, resolve, result
+from snowpipe_sandbox.snowflake import errors, resolve, result, sequences
 from snowpipe_sandbox.snowflake.catalog import Beside
 from snowpipe_sandbox.snowflake.commands import tasks
 from snowpipe_sandbox.snowflake.datatypes import snowflake_type
@@ -63,9 +63,7 @@ def creator(kind: str, read: Read) -> Callable[[Session, Tokens, Mode], Result]:
             present = mode.present(session, existing)
             if present is not None:
                 return present
-            if existing is not None:
-                account.privileges.require_ownership(session.role, existing)
-                account.privileges.forget(existing)
+            account.privileges.displace(session.role, existing)
             made = Beside(
                 account.catalog.next_id(),
                 *name,
@@ -76,6 +74,10 @@ def creator(kind: str, read: Read) -> Callable[[Session, Tokens, Mode], Result]:
                 comment=given.get("COMMENT", ""),
             )
             objects.put(made)
+            if kind == sequences.KIND:
+                sequences.start(session, made)
+                if existing is not None:
+                    sequences.end(session, existing, replaced=True)
             account.privileges.created(made)
         what = "Function" if kind in CALLED else kind.capitalize()
         return result.status(f"{what} {shown} successfully created.")
@@ -192,6 +194,7 @@ READERS: dict[str, Read] = {
     "ROW ACCESS POLICY": _policy,
     "TAG": _tag,
     "ALERT": _alert,
+    sequences.KIND: sequences.read,
 }
 
 
@@ -214,13 +217,30 @@ def dropper(kind: str) -> Callable[[Session, Tokens], Result]:
         account = session.account
         with account.lock:
             found = find(session, tokens, kind)
+            if kind == sequences.KIND and not tokens.take("CASCADE"):
+                tokens.take("RESTRICT")
             tokens.end()
             account.privileges.require_ownership(session.role, found)
+            if kind == sequences.KIND:
+                sequences.end(session, found, replaced=False)
             account.catalog.beside[kind].remove(found.full_name)
             account.privileges.forget(found)
         return result.status(f"{found.called} successfully dropped.")
 
     return drop
+
+
+def alter_sequence(session: Session, tokens: Tokens) -> Result:
+    """ALTER SEQUENCE … SET or UNSET COMMENT; another increment or name is refused."""
+    account = session.account
+    with account.lock:
+        found = find(session, tokens, sequences.KIND)
+        if tokens.ahead(1).value != "COMMENT":
+            raise errors.not_emulated(f"ALTER SEQUENCE … {tokens.next.value} {tokens.ahead(1).value}")
+        comment = options.comment_only(tokens)
+        account.privileges.require_ownership(session.role, found)
+        found.comment = comment
+    return result.status(DONE)
 
 
 def alter_alert(session: Session, tokens: Tokens) -> Result:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from snowpipe_sandbox.snowflake import errors, resolve, tables
+from snowpipe_sandbox.snowflake import errors, resolve, sequences, tables
 from snowpipe_sandbox.snowflake.catalog import Objects, Pipe, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import qualify
@@ -44,6 +44,8 @@ def source_of(session: Session, tokens: Tokens) -> Schema | None:
         beside: list[SchemaObject] = [*_inside(catalog.streams, found), *_inside(catalog.tasks, found)]
         if beside:
             raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with streams or tasks")
+        if _inside(catalog.beside[sequences.KIND], found):
+            raise errors.not_emulated("CREATE SCHEMA … CLONE of a schema with sequences")
     return found
 
 

@@ -6,11 +6,11 @@ Longer than 400 lines: databases and schemas have the same statements.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from snowpipe_sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result
+from snowpipe_sandbox.snowflake import duckdb_errors, errors, pausing, resolve, result, sequences
 from snowpipe_sandbox.snowflake.catalog import Database, Objects, Pipe, Schema, SchemaObject, Warehouse
 from snowpipe_sandbox.snowflake.commands import cloning, monitors
 from snowpipe_sandbox.snowflake.grammar import options
@@ -49,11 +49,6 @@ RESERVED = ("MEMORY", "SYSTEM", "TEMP", "SNOWFLAKE")
 
 
 # --- databases
-
-
-def refuse_database_role(*_: object) -> NoReturn:
-    """CREATE, ALTER and DROP DATABASE ROLE: not emulated, and not a database called ROLE either."""
-    raise errors.not_emulated("database roles")
 
 
 def create_database(session: Session, tokens: Tokens, mode: Mode) -> Result:
@@ -136,6 +131,9 @@ def _remove_database(session: Session, found: Database) -> None:
     catalog = session.account.catalog
     for schema in [each for each in catalog.schemas.values() if each.database == found.name]:
         _remove_schema(session, schema)
+    privileges = session.account.privileges
+    for role in [key for key, each in privileges.roles.items() if each.database == found.name]:
+        privileges.forget_role(role, session.role)
     _in_duckdb(session, f"DETACH {duckdb_name([found.name])}")
     del catalog.databases[found.name]
     session.account.privileges.forget(found)
@@ -195,7 +193,7 @@ def create_schema(session: Session, tokens: Tokens, mode: Mode) -> Result:
             existing.comment, existing.managed = given.get("COMMENT", ""), managed
             return result.status(f"Schema {name} successfully altered.")
         if existing is not None:
-            _remove_schema(session, existing)
+            _remove_alone(session, existing)
         made = _add_schema(session, database, name, given.get("COMMENT", ""))
         made.managed, made.transient = managed, mode.transient or inside.transient
         if source is not None:
@@ -222,9 +220,16 @@ def drop_schema(session: Session, tokens: Tokens) -> Result:
     account = session.account
     with account.lock:
         found = _schema(session, parts)
-        _remove_schema(session, found)
+        _remove_alone(session, found)
     account.pipes.wake_all()
     return result.status(f"{found.name} successfully dropped.")
+
+
+def _remove_alone(session: Session, found: Schema) -> None:
+    """Remove a schema of a database that stays. Not emulated where a table outside would lose by it."""
+    if sequences.used_from_outside(session.account, found.database, found.name):
+        raise errors.not_emulated("DROP SCHEMA of a sequence that is a column's default elsewhere")
+    _remove_schema(session, found)
 
 
 def _remove_schema(session: Session, found: Schema) -> None:
@@ -357,9 +362,7 @@ def create_warehouse(session: Session, tokens: Tokens, mode: Mode) -> Result:
         present = mode.present(session, existing)
         if present is not None:
             return present
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         made = Warehouse(
             account.catalog.next_id(), name, session.role, account.now(), given.get("COMMENT", "")
         )

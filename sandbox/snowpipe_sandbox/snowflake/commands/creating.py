@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
+from snowpipe_sandbox.snowflake import errors, infer_schema, plain_sql, result, sequences, tables
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     containers,
+    database_roles,
     derived,
     file_formats,
     integrations,
@@ -68,7 +69,7 @@ KINDS: list[tuple[tuple[str, ...], Creator]] = [
     (("PIPE",), pipes.create),
     (("STREAM",), streams.create),
     (("TASK",), tasks.create),
-    (("DATABASE", "ROLE"), containers.refuse_database_role),
+    (("DATABASE", "ROLE"), database_roles.create),
     (("DATABASE",), containers.create_database),
     (("SCHEMA",), containers.create_schema),
     (("WAREHOUSE",), containers.create_warehouse),
@@ -150,7 +151,12 @@ def _create_or_alter_table(session: Session, rest: str) -> Result:
 
 
 def _create_table(session: Session, text: str) -> Result:
-    statement = plain_sql.one_statement(text)
+    templated = infer_schema.template(Tokens(text))
+    if templated is not None:
+        head, query, rest = templated
+        columns = infer_schema.columns_of(plain_sql.run(session, query))
+        text = f"{head}({columns}) {rest}"
+    statement = plain_sql.one_statement(sequences.plain_clauses(text))
     if not isinstance(statement, exp.Create):
         raise errors.not_emulated(text.strip()[:60])
     return tables.create(session, statement)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from snowpipe_sandbox.snowflake import errors, resolve, result, tables
+from snowpipe_sandbox.snowflake import errors, resolve, result, sequences, tables
 from snowpipe_sandbox.snowflake.commands import (
+    beside,
     file_formats,
     integrations,
     pipes,
@@ -31,6 +32,14 @@ def _table(kind: str) -> Callable[[Session, Tokens], Result]:
         return tables.describe(session, parts, kind)
 
     return describe_table
+
+
+def _sequence(session: Session, tokens: Tokens) -> Result:
+    """DESC SEQUENCE (https://docs.snowflake.com/en/sql-reference/sql/desc-sequence)."""
+    with session.account.lock:
+        found = beside.find(session, tokens, sequences.KIND)
+        tokens.end()
+        return Result(sequences.SHOWN, [sequences.show_row(session.account, found)], result.DESCRIBE)
 
 
 CONTENTS = [result.Column("created_on", "TIMESTAMP_LTZ"), *result.texts("name", "kind")]
@@ -70,6 +79,7 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Result]]] = [
     (("PIPE",), pipes.describe),
     (("STREAM",), streams.describe),
     (("TASK",), tasks.describe),
+    (("SEQUENCE",), _sequence),
     (("TABLE",), _table("TABLE")),
     (("VIEW",), _table("VIEW")),
     (("SCHEMA",), _schema),

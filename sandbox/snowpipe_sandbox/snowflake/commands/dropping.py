@@ -11,6 +11,7 @@ from snowpipe_sandbox.snowflake import errors, plain_sql, result, tables
 from snowpipe_sandbox.snowflake.commands import (
     beside,
     containers,
+    database_roles,
     derived,
     file_formats,
     integrations,
@@ -40,7 +41,7 @@ KINDS: list[tuple[tuple[str, ...], Dropper]] = [
     (("PIPE",), pipes.drop),
     (("STREAM",), streams.drop),
     (("TASK",), tasks.drop),
-    (("DATABASE", "ROLE"), containers.refuse_database_role),
+    (("DATABASE", "ROLE"), database_roles.drop),
     (("DATABASE",), containers.drop_database),
     (("SCHEMA",), containers.drop_schema),
     (("WAREHOUSE",), containers.drop_warehouse),

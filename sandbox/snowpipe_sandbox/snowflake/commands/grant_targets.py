@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, resolve
 from snowpipe_sandbox.snowflake.catalog import Database, Objects, Schema, SchemaObject
-from snowpipe_sandbox.snowflake.commands import beside, roles
+from snowpipe_sandbox.snowflake.commands import beside, database_roles, roles
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import qualify, quoted
@@ -41,6 +41,7 @@ PLURALS = {
     "PROCEDURES": "PROCEDURE",
     "FUNCTIONS": "FUNCTION",
     "ALERTS": "ALERT",
+    "SEQUENCES": "SEQUENCE",
     "MATERIALIZED": "MATERIALIZED VIEW",
     "DYNAMIC": "DYNAMIC TABLE",
 }
@@ -208,14 +209,29 @@ def _in_schema(session: Session, objects: Objects[resolve.SO], kind: str, tokens
 
 
 def read_grantee(session: Session, tokens: Tokens, word: str) -> str:
-    """``TO [ROLE] name`` / ``FROM [ROLE] name``."""
+    """``TO [ROLE | DATABASE ROLE] name`` / ``FROM …``."""
     tokens.expect(word)
-    if tokens.sees("DATABASE", "ROLE") or tokens.sees("SHARE"):
-        raise errors.not_emulated(f"grants to a {tokens.next.value.lower()}")
+    if tokens.take("DATABASE", "ROLE"):
+        return database_roles.find(session, tokens).name
+    if tokens.sees("SHARE"):
+        raise errors.not_emulated("grants to a share")
     if tokens.sees("USER") and not tokens.at_end and tokens.ahead(1).kind in ("word", "quoted"):
         raise errors.not_emulated("privileges granted to a user")  # …/sql/grant-privilege-user
     tokens.take("ROLE")
     return roles.find(session, tokens.identifier()).name
+
+
+def require_same_database(session: Session, target: Target, role: str) -> None:
+    """A database role holds privileges on its own database and on what is in it alone.
+
+    Source: https://docs.snowflake.com/en/user-guide/security-access-control-overview; Snowflake's number and
+    text are on no public page.
+    """
+    database = session.account.privileges.roles[role].database
+    on = target.scope or target.obj
+    inside = on.name if isinstance(on, Database) else getattr(on, "database", "")
+    if database and inside != database:
+        raise errors.not_emulated("a privilege on what is not in a database role's database")
 
 
 def scope_of(target: Target) -> Database | Schema:

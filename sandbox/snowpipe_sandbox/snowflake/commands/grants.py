@@ -17,6 +17,7 @@ from snowpipe_sandbox.snowflake.commands.grant_targets import (
     read_grantee,
     read_privileges,
     read_target,
+    require_same_database,
     scope_of,
 )
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
@@ -61,6 +62,9 @@ def _grant_privileges(session: Session, tokens: Tokens) -> Result:
         return role_grants.imported(session, tokens, "TO")
     target = read_target(session, tokens)
     role = read_grantee(session, tokens, "TO")
+    require_same_database(session, target, role)
+    if wanted == [OWNERSHIP] and session.account.privileges.roles[role].database:
+        raise errors.not_emulated("ownership of a database role")
     if wanted == [OWNERSHIP]:
         return _grant_ownership(session, tokens, target, role)
     option = tokens.take("WITH", "GRANT", "OPTION")

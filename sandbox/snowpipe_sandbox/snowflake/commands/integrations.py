@@ -70,9 +70,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         if missing:
             raise errors.missing_options(*missing)
         _check(given)
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         account.catalog.integrations[name] = Integration(
             id=account.catalog.next_id(),
             name=name,

@@ -58,9 +58,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
         missing = [each for each in REQUIRED[given["TYPE"]] if each not in given]
         if missing:
             raise errors.missing_options(*missing)
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         account.catalog.notifications[name] = NotificationIntegration(
             account.catalog.next_id(),
             name,

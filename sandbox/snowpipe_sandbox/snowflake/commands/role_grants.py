@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snowpipe_sandbox.snowflake import errors, result
-from snowpipe_sandbox.snowflake.commands import roles
+from snowpipe_sandbox.snowflake.commands import database_roles, roles
 from snowpipe_sandbox.snowflake.commands.grant_targets import manages, read_grantee
-from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import quoted
 from snowpipe_sandbox.snowflake.privileges import DATABASE_ROLES
@@ -49,24 +48,36 @@ def change(session: Session, tokens: Tokens, word: str) -> Result | None:
     else:
         parent = roles.find(session, grantee)
         if word == "TO" and privileges.holds_role(role.name, parent.name):
-            raise SnowflakeError(
-                3007,
-                "42501",
-                f"SQL compilation error:\nGranting role '{role.name}' to '{grantee}' makes a circle.",
-            )
+            raise errors.circle(role.name, grantee)
         change = parent.granted.add if word == "TO" else parent.granted.discard
     change(role.name)
     return result.status(DONE)
 
 
 def _database_role(session: Session, tokens: Tokens, word: str) -> Result:
-    """Only the SNOWFLAKE database's roles whose views are emulated; ACCOUNTADMIN gives them."""
-    name = ".".join(tokens.name(2))
-    if name not in DATABASE_ROLES:
-        raise errors.not_emulated(f"database role {name}")
+    """A database role to a role, or to another one of the same database; its owner gives it.
+
+    Of the SNOWFLAKE database only the roles whose views are emulated, which ACCOUNTADMIN gives.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/grant-database-role
+    """
+    snowflakes = next((name for name in DATABASE_ROLES if tokens.take(*name.replace(".", " . ").split())), "")
+    role = None if snowflakes else database_roles.find(session, tokens)
+    if tokens.sees(word, "USER"):
+        raise errors.not_emulated("a database role granted to a user")
     grantee = read_grantee(session, tokens, word)
     tokens.end()
-    _change_inherited(session, grantee, name, word)
+    if role is None:
+        _change_inherited(session, grantee, snowflakes, word)
+        return result.status(DONE)
+    privileges = session.account.privileges
+    parent = privileges.roles[grantee]
+    if not manages(session) and not privileges.holds_role(session.role, role.owner):
+        raise errors.insufficient_privileges("database role", role.called)
+    if parent.database not in ("", role.database):
+        raise errors.not_emulated("a database role granted to one of another database")
+    if word == "TO" and privileges.holds_role(role.name, parent.name):
+        raise errors.circle(role.name, grantee)
+    (parent.granted.add if word == "TO" else parent.granted.discard)(role.name)
     return result.status(DONE)
 
 

@@ -20,6 +20,8 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     """CREATE ROLE: owned by the current role, granted to nobody."""
     name = tokens.identifier()
     given = options.read_options(tokens, {"COMMENT": options.string})
+    if "." in name:
+        raise errors.not_emulated("an account role with a dot in its name")
     account = session.account
     privileges = account.privileges
     with account.lock:
@@ -42,7 +44,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
 def find(session: Session, name: str) -> Role:
     """A role by name; every role may be known to everybody. Raises 2003."""
     found = session.account.privileges.roles.get(name)
-    if found is None:
+    if found is None or found.database:
         raise errors.does_not_exist("Role", quoted(name))
     return found
 

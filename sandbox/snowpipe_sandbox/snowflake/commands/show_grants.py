@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, result
 from snowpipe_sandbox.snowflake.catalog import Database, Schema
-from snowpipe_sandbox.snowflake.commands import grant_targets, roles
+from snowpipe_sandbox.snowflake.commands import database_roles, grant_targets, roles
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import quoted
 from snowpipe_sandbox.snowflake.privileges import (
@@ -16,6 +16,7 @@ from snowpipe_sandbox.snowflake.privileges import (
     OWNERSHIP,
     SHOWN_KIND,
     Owned,
+    Role,
     kind_of,
     shown_name,
 )
@@ -64,15 +65,26 @@ def show(session: Session, tokens: Tokens) -> Result:
 
 
 def _on(session: Session, tokens: Tokens) -> Result:
-    if tokens.sees("ROLE"):
+    if tokens.sees("ROLE") or tokens.sees("DATABASE", "ROLE"):
         raise errors.not_emulated("SHOW GRANTS ON ROLE")
     target = grant_targets.read_target(session, tokens)
     tokens.end()
     if target.obj is None and target.kind != "ACCOUNT":
         raise tokens.error()
     lines = _account_lines(session) if target.obj is None else _object_lines(session, target.obj)
+    type_of = session.account.privileges.role_type
     rows = [
-        (created, privilege, kind, name, "ROLE", role, _flag(option=option), "ROLE" if by else "", by)
+        (
+            created,
+            privilege,
+            kind,
+            name,
+            type_of(role),
+            role,
+            _flag(option=option),
+            type_of(by) if by else "",
+            by,
+        )
         for created, privilege, kind, name, role, option, by in sorted(
             lines, key=lambda line: (line[1], line[4])
         )
@@ -120,12 +132,12 @@ def _to(session: Session, tokens: Tokens) -> Result:
         if name != session.account.user:
             raise errors.does_not_exist("User", quoted(name))
         return _to_user(session)
-    tokens.take("ROLE")
-    role = roles.find(session, tokens.identifier())
+    role = _role(session, tokens)
+    type_of = session.account.privileges.role_type
     tokens.end()
     lines = [line for line in _all_lines(session) if line[4] == role.name]
     rows = [
-        (created, privilege, kind, name, "ROLE", to, _flag(option=option), by)
+        (created, privilege, kind, name, type_of(to), to, _flag(option=option), by)
         for created, privilege, kind, name, to, option, by in sorted(
             lines, key=lambda line: (line[2], line[3], line[1])
         )
@@ -134,9 +146,9 @@ def _to(session: Session, tokens: Tokens) -> Result:
         (
             role.created_on,
             "USAGE",
-            "DATABASE_ROLE" if "." in given else "ROLE",
+            type_of(given),
             given,
-            "ROLE",
+            type_of(role.name),
             role.name,
             "false",
             "",
@@ -144,6 +156,14 @@ def _to(session: Session, tokens: Tokens) -> Result:
         for given in sorted(role.granted)
     ]
     return Result(TO, rows, result.SHOW)
+
+
+def _role(session: Session, tokens: Tokens) -> Role:
+    """``[ROLE] name`` or ``DATABASE ROLE db.name``."""
+    if tokens.take("DATABASE", "ROLE"):
+        return database_roles.find(session, tokens)
+    tokens.take("ROLE")
+    return roles.find(session, tokens.identifier())
 
 
 def _all_lines(session: Session) -> Iterable[Line]:
@@ -161,13 +181,12 @@ def _to_user(session: Session) -> Result:
 
 
 def _of(session: Session, tokens: Tokens) -> Result:
-    """SHOW GRANTS OF ROLE: who has it."""
-    tokens.expect("ROLE")
-    role = roles.find(session, tokens.identifier())
+    """SHOW GRANTS OF ROLE or DATABASE ROLE: who has it."""
+    role = _role(session, tokens)
     tokens.end()
     account = session.account
     rows: list[tuple[Any, ...]] = [
-        (role.created_on, role.name, "ROLE", other.name, "")
+        (role.created_on, role.name, account.privileges.role_type(other.name), other.name, "")
         for _, other in sorted(account.privileges.roles.items())
         if role.name in other.granted
     ]
@@ -181,8 +200,8 @@ def show_future(session: Session, tokens: Tokens) -> Result:
     with session.account.lock:
         wanted: list[int] | None = None
         role = None
-        if tokens.take("TO", "ROLE"):
-            role = roles.find(session, tokens.identifier()).name
+        if tokens.take("TO"):
+            role = _role(session, tokens).name
         else:
             tokens.expect("IN")
             kind = tokens.one_of("SCHEMA", "DATABASE")
@@ -208,7 +227,7 @@ def show_future(session: Session, tokens: Tokens) -> Result:
                     held.privilege,
                     kind,
                     name,
-                    "ROLE",
+                    privileges.role_type(held.role),
                     held.role,
                     _flag(option=held.grant_option),
                 )

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from snowpipe_sandbox.snowflake import errors, relations, resolve, result
+from snowpipe_sandbox.snowflake import errors, relations, resolve, result, sequences
 from snowpipe_sandbox.snowflake.catalog import Beside, Objects, Schema, SchemaObject
 from snowpipe_sandbox.snowflake.commands import (
     beside,
+    database_roles,
     derived,
     file_formats,
     integrations,
@@ -259,7 +260,7 @@ def _tables(session: Session, tokens: Tokens) -> Rows:
             None,
             None,
             "N",
-            "N",
+            "Y" if each.evolves else "N",
             "ROLE",
             "N",
             None,
@@ -431,9 +432,18 @@ def _roles(session: Session, tokens: Tokens) -> Rows:
             each.comment,
         )
         for _, each in sorted(privileges.roles.items())
-        if wanted.passes(each.name)
+        if wanted.passes(each.name) and not each.database
     ]
     return ROLES_SHOWN, rows
+
+
+def _database_roles(session: Session, tokens: Tokens) -> Rows:
+    """SHOW DATABASE ROLES [LIKE …] IN DATABASE name."""
+    wanted = read_filter(session, tokens, scoped=True)
+    if wanted.database is None:
+        raise errors.no_database("SHOW")
+    found = [row for row in database_roles.rows(session, wanted.database) if wanted.passes(row[1])]
+    return database_roles.SHOWN, found[: wanted.limit]
 
 
 WAREHOUSES_SHOWN = [
@@ -526,6 +536,14 @@ def _beside(kind: str) -> Callable[[Session, Tokens], Rows]:
     return show
 
 
+def _sequences(session: Session, tokens: Tokens) -> Rows:
+    account = session.account
+    found = account.catalog.beside[sequences.KIND]
+    return sequences.SHOWN, _in_schemas(
+        session, tokens, found, lambda each: sequences.show_row(account, each)
+    )
+
+
 def _monitors(session: Session, tokens: Tokens) -> Rows:
     wanted = read_filter(session, tokens, scoped=False)
     found = [row for row in monitors.rows(session) if wanted.passes(row[0])]
@@ -607,6 +625,7 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("SCHEMAS",), _schemas),
     (("DATABASES",), _databases),
     (("ROLES",), _roles),
+    (("DATABASE", "ROLES"), _database_roles),
     (("WAREHOUSES",), _warehouses),
     (("USERS",), _users),
     (("RESOURCE", "MONITORS"), _monitors),
@@ -617,4 +636,5 @@ KINDS: list[tuple[tuple[str, ...], Callable[[Session, Tokens], Rows]]] = [
     (("ROW", "ACCESS", "POLICIES"), _beside("ROW ACCESS POLICY")),
     (("TAGS",), _beside("TAG")),
     (("ALERTS",), _beside("ALERT")),
+    (("SEQUENCES",), _sequences),
 ]

@@ -1,4 +1,4 @@
-"""Streams: CREATE, ALTER, DROP, DESC, SHOW. They are there and say what they are on; reading one is refused.
+"""Streams: CREATE, ALTER, DROP, DESC, SHOW; :mod:`stream_reading` reads them.
 
 Sources: https://docs.snowflake.com/en/sql-reference/sql/create-stream,
 https://docs.snowflake.com/en/sql-reference/sql/show-streams.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from snowpipe_sandbox.snowflake import errors, resolve, result
+from snowpipe_sandbox.snowflake import errors, resolve, result, stream_reading
 from snowpipe_sandbox.snowflake.catalog import Stream, Table
 from snowpipe_sandbox.snowflake.grammar import options
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
@@ -48,9 +48,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             return present
         table = resolve.visible(account, session, account.catalog.tables, "Table", source)
         account.privileges.require(session.role, table, "SELECT")
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         made = Stream(
             account.catalog.next_id(),
             *name,
@@ -61,6 +59,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             bool(given.get("APPEND_ONLY")),
             comment=given.get("COMMENT", ""),
         )
+        stream_reading.start(account, made, table, with_rows=bool(given.get("SHOW_INITIAL_ROWS")))
         account.catalog.streams.put(made)
         account.privileges.created(made)
     return result.status(f"Stream {name.name} successfully created.")

@@ -72,9 +72,7 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
             return present
         _check(session, given)
         predecessors = [_find(session, each).full_name for each in after]
-        if existing is not None:
-            account.privileges.require_ownership(session.role, existing)
-            account.privileges.forget(existing)
+        account.privileges.displace(session.role, existing)
         made = Task(
             account.catalog.next_id(),
             *name,
