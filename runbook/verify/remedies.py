@@ -65,7 +65,7 @@ def _instead(command: Command, step: Step, refused: Refused, facts: Facts) -> Re
 def _is_recognised(facts: Facts) -> bool:
     """Whether policy and role, by their content, are what a step made: only their tags are gone.
 
-    A role that is marked as ours, and holds the policy, tells of a policy that was written anew, too.
+    A role that is marked as ours, and holds the policy, tells of a policy that was written again, too.
     """
     policy, role = facts.policy, facts.role
     if role and role.is_ours and facts.settings.aws.policy_arn in role.attached_policies:

@@ -47,7 +47,7 @@ def too_narrow(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
 
 
 def of_another_kind(found: Collection[tuple[str, str]], stream: Stream) -> list[str]:
-    """The table's columns, with their types, that are no VARIANT, number or time where step 4 makes one."""
+    """The table's columns, with their types, of another kind than step 4 makes: VARIANT, number, time."""
     made = {} if stream.found else made_as(stream)
     begins = {name: kind.partition("_")[0] for name, kind in made.items() if kind != "VARCHAR"}
     return [

@@ -251,7 +251,7 @@ def test_text_from_outside_becomes_one_line_that_commands_nothing(text):
         ("\x1b[31mred", "\\x1b[31mred"),
         ("", ""),
         ("  x  ", "x"),
-        ("a\u202eb", "a\\x202eb"),
+        ("a\u202eb", "a\\u202eb"),
     ],
 )
 def test_how_such_a_line_looks(text, line):

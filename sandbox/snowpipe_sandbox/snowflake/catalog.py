@@ -284,7 +284,7 @@ class Table(SchemaObject):
     refreshed: dict[str, Any] | None = None
     """Of a dynamic table: its options as written."""
     changes: int = 0
-    """How often rows were changed or deleted, or all of them written anew."""
+    """How often rows were changed or deleted, or all of them written again."""
     evolves: bool = False
     """ENABLE_SCHEMA_EVOLUTION."""
 

@@ -241,7 +241,7 @@ class _Copy:
             self.session.at_end(lambda: self.account.history.unmark(self.compiled.table.id, paths))
 
     def _evolve(self, files: Sequence[StagedFile]) -> None:
-        """Give the table the columns of the files, where it is to have them; the COPY compiles anew then."""
+        """Give the table the columns of the files, where it is to have them; the COPY compiles again then."""
         session, compiled = self.session, self.compiled
         statement, options = compiled.statement, compiled.plan.options
         if not evolution.applies(self.account, session.role, statement, compiled.table, options):

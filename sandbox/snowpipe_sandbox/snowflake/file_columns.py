@@ -90,7 +90,7 @@ def _documents(chunks: Iterable[Chunk], check_canceled: Callable[[], None]) -> I
     for (text,) in _texts(chunks, check_canceled):
         document = json.loads(str(text), parse_float=_Digits, parse_int=_Digits, strict=False)
         if not isinstance(document, dict):
-            raise errors.not_emulated("INFER_SCHEMA of JSON that is no object (see STRIP_OUTER_ARRAY)")
+            raise errors.not_emulated("INFER_SCHEMA of JSON that is not an object (see STRIP_OUTER_ARRAY)")
         yield document
 
 

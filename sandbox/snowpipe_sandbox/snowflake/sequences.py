@@ -1,7 +1,7 @@
 """Numbers in a row: the clauses of AUTOINCREMENT; sequences, NEXTVAL in columns, queries and loads.
 
 A sequence counts in a DuckDB sequence of its own, in its schema; a column's default remembers the sequence by
-name, so that one that is made anew under the name counts for it from then on (inferred: GET_DDL and DESC show
+name, so that one recreated under the name counts for it from then on (inferred: GET_DDL and DESC show
 the name). What Snowflake does with a default whose sequence is gone is on no public page, so that dropping
 such a sequence is refused.
 

@@ -1,7 +1,7 @@
 """SELECT from a stream: the rows that were inserted since its offset, which a change that reads it moves.
 
 DuckDB numbers a table's rows in their order; what has a number at or above the offset is new. Where rows were
-changed or deleted since (or the table made anew) there is nothing here that tells what they were: refused.
+changed or deleted since (or the table recreated) there is nothing here that tells what they were: refused.
 
 Source: https://docs.snowflake.com/en/user-guide/streams-intro (offset, metadata columns, privileges),
 https://docs.snowflake.com/en/sql-reference/sql/create-stream (SHOW_INITIAL_ROWS)
