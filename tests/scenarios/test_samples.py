@@ -3,6 +3,7 @@ document, and a malformed line ends where docs/runbook.md#malformed-lines says i
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,8 +96,14 @@ def test_every_line_of_the_samples_ends_where_it_should(healthy: Installation) -
         )
         assert [json.loads(row[0]) for row in rows] == documents(body), key
     # true findings: lines of another count of fields, and the same bad rows in two of the files
-    named = {"delivery.rows-are-events", "delivery.no-file-repeats-another"}
-    assert set(healthy.verify()["root_causes"]) == named
+    named = {"delivery.new-files-hold-what-is-read", "delivery.no-file-repeats-another"}
+    found = healthy.verify()
+    assert set(found["root_causes"]) == named
+    [row] = [
+        row for row in found["checks"] if row["id"] in named and row["stream"] == "events" and row["observed"]
+    ]
+    told = set(re.findall(r"(\S+\.gz): ", row["observed"]))
+    assert told == {key for key in enriched if re.search("wrongcount|plain-text", key)}
 
 
 def test_the_public_samples_were_read() -> None:
