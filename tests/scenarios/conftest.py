@@ -43,6 +43,7 @@ NIGHTLY = {
     "test_discover",
     "test_doctor",
     "test_documented_changes",
+    "test_documented_commands",
     "test_down",
     "test_foreign_objects",
     "test_found_elsewhere",

@@ -76,17 +76,25 @@ def test_ci_runs_the_readmes_own_test_command() -> None:
 # ---- commands
 
 
-@each_page
-def test_the_commands_of_a_page_exist(page: Path) -> None:
-    """Every ``invoke …`` and ``snowpipe-runbook …`` of a code block, and between backticks."""
+def commands_in_blocks(page: Path) -> list[str]:
+    """Every ``invoke …`` and ``snowpipe-runbook …`` of a code block, one by one."""
     text = re.sub(r"\\\n +", "", page.read_text())  # a line that goes on
     blocks = re.findall(r"^ {4,}((?:invoke|snowpipe-runbook) .+)$", text, re.MULTILINE)
     blocks += re.findall(r"^ {4,}docker run .* (snowpipe-runbook .+)$", text, re.MULTILINE)
-    said = re.findall(r"`((?:invoke|snowpipe-runbook) [a-z-][^`…]*)`", text)
-    for line in (*blocks, *said):
-        for command in re.split(r"; |&& ", re.sub(r" +[#>].*", "", line)):
-            if not set(command.split()) & {"TASK", "SCRIPT"}:  # stands for any
-                assert command_fault(command) == "", f"{page.name}: {line}"
+    return [command for line in blocks for command in _one_by_one(line)]
+
+
+def _one_by_one(line: str) -> list[str]:
+    return [command.strip() for command in re.split(r"; |&& ", re.sub(r" +[#>].*", "", line))]
+
+
+@each_page
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    """Those of code blocks, and between backticks."""
+    said = re.findall(r"`((?:invoke|snowpipe-runbook) [a-z-][^`…]*)`", page.read_text().replace("\\\n", ""))
+    for command in (*commands_in_blocks(page), *(each for line in said for each in _one_by_one(line))):
+        if not set(command.split()) & {"TASK", "SCRIPT"}:  # stands for any
+            assert command_fault(command) == "", f"{page.name}: {command}"
 
 
 def test_every_page_is_found_by_its_question() -> None:
