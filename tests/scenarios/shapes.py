@@ -98,7 +98,8 @@ class Making:
         off = {name: {"enabled": False} for name in ("events", "events_bad")}
         given = {"aws": wanted.aws, "snowflake": wanted.snowflake, "streams": {**off, **wanted.streams}}
         self.file = Path(at.folder) / "environment.yaml"
-        self.file.write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+        written = yaml.safe_dump({"target": "sandbox", **given}, allow_unicode=True)
+        self.file.write_text(written, encoding="utf-8")
         whole = yaml.safe_load((ROOT / "invoke.yaml").read_text(encoding="utf-8"))
         for section, values in given.items():
             whole[section].update(values)
