@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snowpipe_sandbox.snowflake import errors, resolve, result
+from snowpipe_sandbox.snowflake.commands import roles
 from snowpipe_sandbox.snowflake.grammar import options
 from snowpipe_sandbox.snowflake.grammar.tokens import Tokens
 from snowpipe_sandbox.snowflake.names import dotted, quoted
@@ -46,22 +47,13 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     with account.lock:
         inside = resolve.database(account, session, database)
         privileges.require(session.role, inside, CREATE)
-        key = dotted((database, name))
-        existing = privileges.roles.get(key)
-        present = mode.existing(name, exists=existing is not None)
-        if present is not None:
-            return present
-        if existing is not None:
-            _require_ownership(session, existing)
-            if mode.or_alter:
-                existing.comment = given.get("COMMENT", "")
-                return result.status(f"Database role {name} successfully altered.")
-            privileges.forget_role(key, session.role)
-        made = Role(key, session.role, account.now(), given.get("COMMENT", ""), database=database)
-        privileges.roles[key] = made
-        privileges.grant("USAGE", inside, key, "", option=False)
+        comment = given.get("COMMENT", "")
+        made = Role(dotted((database, name)), session.role, account.now(), comment, database=database)
+        said = roles.add(session, made, mode)
+        if privileges.roles[made.name] is made:
+            privileges.grant("USAGE", inside, made.name, "", option=False)
     account.pipes.wake_all()
-    return result.status(f"Database role {name} successfully created.")
+    return said
 
 
 def find(session: Session, tokens: Tokens) -> Role:
@@ -76,12 +68,6 @@ def find(session: Session, tokens: Tokens) -> Role:
     return found
 
 
-def _require_ownership(session: Session, role: Role) -> None:
-    privileges = session.account.privileges
-    if not privileges.holds_role(session.role, role.owner):
-        raise errors.insufficient_privileges("database role", role.called)
-
-
 def alter(session: Session, tokens: Tokens) -> Result:
     """ALTER DATABASE ROLE … SET or UNSET COMMENT."""
     account = session.account
@@ -90,7 +76,7 @@ def alter(session: Session, tokens: Tokens) -> Result:
         if not (tokens.sees("SET", "COMMENT") or tokens.sees("UNSET", "COMMENT")):
             raise errors.not_emulated(f"ALTER DATABASE ROLE … {tokens.next.value}")
         comment = options.comment_only(tokens)
-        _require_ownership(session, found)
+        roles.require_ownership(session, found)
         found.comment = comment
     return result.status("Statement executed successfully.")
 
@@ -101,7 +87,7 @@ def drop(session: Session, tokens: Tokens) -> Result:
     with account.lock:
         found = find(session, tokens)
         tokens.end()
-        _require_ownership(session, found)
+        roles.require_ownership(session, found)
         account.privileges.forget_role(found.name, session.role)
     account.pipes.wake_all()
     return result.status(f"{found.called} successfully dropped.")
@@ -119,7 +105,7 @@ SHOWN = [
 
 def rows(session: Session, database: str) -> list[tuple[Any, ...]]:
     """The rows of SHOW DATABASE ROLES IN DATABASE."""
-    roles = session.account.privileges.roles
+    every = session.account.privileges.roles
     inherited = session.account.privileges.closure(session.role)
     return [
         (
@@ -128,13 +114,13 @@ def rows(session: Session, database: str) -> list[tuple[Any, ...]]:
             "N",
             "N",
             "Y" if key in inherited else "N",
-            sum(key in other.granted and not other.database for other in roles.values()),
-            sum(key in other.granted and bool(other.database) for other in roles.values()),
+            sum(key in other.granted and not other.database for other in every.values()),
+            sum(key in other.granted and bool(other.database) for other in every.values()),
             len(each.granted),
             each.owner,
             each.comment,
             "ROLE",
         )
-        for key, each in sorted(roles.items())
+        for key, each in sorted(every.items())
         if each.database == database
     ]

@@ -23,22 +23,30 @@ def create(session: Session, tokens: Tokens, mode: Mode) -> Result:
     if "." in name:
         raise errors.not_emulated("an account role with a dot in its name")
     account = session.account
-    privileges = account.privileges
     with account.lock:
-        privileges.require_on_account(session.role, "CREATE ROLE")
-        existing = privileges.roles.get(name)
-        present = mode.existing(name, exists=existing is not None)
-        if present is not None:
-            return present
-        if existing is not None:
-            _require_ownership(session, existing)
-            if mode.or_alter:
-                existing.comment = given.get("COMMENT", "")
-                return result.status(f"Role {name} successfully altered.")
-            privileges.forget_role(name, session.role)
-        privileges.roles[name] = Role(name, session.role, account.now(), given.get("COMMENT", ""))
+        account.privileges.require_on_account(session.role, "CREATE ROLE")
+        made = Role(name, session.role, account.now(), given.get("COMMENT", ""))
+        said = add(session, made, mode)
     account.pipes.wake_all()
-    return result.status(f"Role {name} successfully created.")
+    return said
+
+
+def add(session: Session, made: Role, mode: Mode) -> Result:
+    """Add a role, or do what CREATE does where one of its name is there; under the account's lock."""
+    privileges = session.account.privileges
+    kind = "Database role" if made.database else "Role"
+    existing = privileges.roles.get(made.name)
+    present = mode.existing(made.called, exists=existing is not None)
+    if present is not None:
+        return present
+    if existing is not None:
+        require_ownership(session, existing)
+        if mode.or_alter:
+            existing.comment = made.comment
+            return result.status(f"{kind} {made.called} successfully altered.")
+        privileges.forget_role(made.name, session.role)
+    privileges.roles[made.name] = made
+    return result.status(f"{kind} {made.called} successfully created.")
 
 
 def find(session: Session, name: str) -> Role:
@@ -49,10 +57,11 @@ def find(session: Session, name: str) -> Role:
     return found
 
 
-def _require_ownership(session: Session, role: Role) -> None:
+def require_ownership(session: Session, role: Role) -> None:
+    """Raises 003001 unless the session's role owns that one, of the account or of a database."""
     owned = session.account.privileges.holds_role(session.role, role.owner) if role.owner else False
     if role.name in SYSTEM_ROLES or not owned:
-        raise errors.insufficient_privileges("role", role.name)
+        raise errors.insufficient_privileges("database role" if role.database else "role", role.called)
 
 
 def alter(session: Session, tokens: Tokens) -> Result:
@@ -70,7 +79,7 @@ def alter(session: Session, tokens: Tokens) -> Result:
         raise errors.not_emulated(f"ALTER ROLE … {tokens.next.value}")
     with session.account.lock:
         role = find(session, name)
-        _require_ownership(session, role)
+        require_ownership(session, role)
         role.comment = comment
     return result.status("Statement executed successfully.")
 
@@ -82,7 +91,7 @@ def drop(session: Session, tokens: Tokens) -> Result:
     account = session.account
     with account.lock:
         role = find(session, name)
-        _require_ownership(session, role)
+        require_ownership(session, role)
         account.privileges.forget_role(name, session.role)
     account.pipes.wake_all()
     return result.status(f"{name} successfully dropped.")
