@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from runbook.clouds.network import one_line
@@ -126,7 +125,7 @@ def verify(
         return _told_again(asked, replay, strict=strict, every=every)
     if record is not None:
         _alone("--record", wait=wait, canary=canary)
-        _recording().can_be_in(record)
+        _can_be_recorded(record)
     tape = Recorder() if record is not None else None
     unwritten: NotWritten | None = None
     with running(
@@ -173,7 +172,8 @@ def _recorded(
     plain: bool,
 ) -> NotWritten | None:
     """Write the recording; why it cannot be written, for the verdict was found and is told first."""
-    recording = _recording()
+    from runbook.verify import recording  # a verdict without one starts without it
+
     try:
         made = recording.recorded(config, run.reader, tape.answers, outcome, asdict(of), plain=plain)
         recording.write(made, place)
@@ -182,11 +182,11 @@ def _recorded(
     return None
 
 
-def _recording() -> ModuleType:
-    """Imported where a verdict is recorded or told again: one without starts without it."""
+def _can_be_recorded(place: str) -> None:
+    """Raises SettingsWrong where no recording can be written: told before anybody is asked."""
     from runbook.verify import recording
 
-    return recording
+    recording.can_be_in(place)
 
 
 def _code(asked: Sequence[Report], outcome: Outcome) -> int:
@@ -221,7 +221,8 @@ def _alone(flag: str, **others: object) -> None:
 
 def _told_again(asked: Sequence[Report], place: str, *, strict: bool, every: bool) -> int:
     """A recorded verdict, in every format asked for; contacts nobody."""
-    recording = _recording()
+    from runbook.verify import recording
+
     made = recording.read(place)
     of = recording.settings_of(made).target
     note(f"told again from {place}, recorded of the target {of}: the commands are for that target alone")

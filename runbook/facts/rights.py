@@ -1,6 +1,6 @@
 """Which right keeps a role from seeing something: the first it does not hold on the way there."""
 
-from runbook.clouds.failures import Row, SqlFailed
+from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, Row, SqlFailed
 from runbook.clouds.reader import Reader
 from runbook.errors import CannotTell
 from runbook.settings.names import two_parts
@@ -56,7 +56,7 @@ def held_by(reader: Reader, role: str) -> frozenset[str]:
     known = {(ROLE, role), (ROLE, "PUBLIC")}
     left = sorted(known)
     while left:
-        for row in _granted_to(reader, *left.pop()):
+        for row in granted_to(reader, *left.pop()):
             kind, name = str(row["granted_on"]).replace("_", " ").lower(), str(row["name"])
             right = f"{row['privilege']} on {kind}" + ("" if kind == "account" else f" {name}")
             found.add(right)
@@ -68,12 +68,20 @@ def held_by(reader: Reader, role: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _granted_to(reader: Reader, kind: str, name: str) -> list[Row]:
-    """The grants to a role, its name as Snowflake keeps it, or to a database role, its name as shown."""
+def granted_to(reader: Reader, kind: str, name: str) -> list[Row]:
+    """The grants to a role, its name as Snowflake keeps it, or to a database role, its name as shown.
+
+    None of a database role that we may not look at: others' may be among what a role holds.
+    """
     if kind == ROLE:
         quoted = name.replace('"', '""')
         return reader.sql(f'SHOW GRANTS TO ROLE "{quoted}"')
-    return reader.sql(f"SHOW GRANTS TO DATABASE ROLE {two_parts(name)}")
+    try:
+        return reader.sql(f"SHOW GRANTS TO DATABASE ROLE {two_parts(name)}")
+    except SqlFailed as error:
+        if error.errno in (*DOES_NOT_EXIST, *NO_PRIVILEGE):
+            return []
+        raise
 
 
 def is_inherited(kind: str, privilege: str, name: str) -> bool:
@@ -81,5 +89,5 @@ def is_inherited(kind: str, privilege: str, name: str) -> bool:
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/grant-database-role
     """
-    own = kind == DATABASE_ROLE and not name.startswith("SNOWFLAKE.")
-    return privilege == "USAGE" and (kind == ROLE or own)
+    is_readable = kind == DATABASE_ROLE and not name.startswith("SNOWFLAKE.") and two_parts(name) != ""
+    return privilege == "USAGE" and (kind == ROLE or is_readable)

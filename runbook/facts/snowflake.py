@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from runbook.clouds.failures import DOES_NOT_EXIST, NO_PRIVILEGE, NO_WAREHOUSE, Row, SqlFailed
@@ -27,9 +28,8 @@ from runbook.facts.objects import (
     StorageIntegration,
     Table,
 )
-from runbook.facts.rights import first_missing
+from runbook.facts.rights import DATABASE_ROLE, first_missing, granted_to
 from runbook.settings import Identifier, QualifiedName, Stream
-from runbook.settings.names import two_parts
 from runbook.sql import literal
 from runbook.wanted.grants import Grant
 
@@ -182,9 +182,8 @@ def grants_to(reader: Reader, role: Identifier) -> frozenset[Grant] | None:
 
 def grants_to_database_role(reader: Reader, name: str) -> frozenset[Grant]:
     """Everything granted to a database role, its name as SHOW GRANTS has it; none that we may not see."""
-    statement = f"SHOW GRANTS TO DATABASE ROLE {two_parts(name)}"
-    rows = ask(lambda: reader.sql(statement), f"The grants to {name}", f"being granted {name}")
-    return _grants(rows or ())
+    read = partial(granted_to, reader, DATABASE_ROLE, name)
+    return _grants(ask(read, f"The grants to {name}", f"being granted {name}") or ())
 
 
 def _grants(rows: Iterable[Row]) -> frozenset[Grant]:

@@ -85,11 +85,14 @@ class QualifiedName:
 
 
 def two_parts(text: str) -> str:
-    """``DATABASE.ROLE`` as Snowflake shows it, for a statement; ValueError for anything else."""
+    """``DATABASE.ROLE`` as Snowflake shows it, for a statement; empty for anything else."""
     parts = re.findall(r'(?:^|(?<=\.))("(?:[^"]|"")+"|[^".]+)(?=\.|$)', text)
     if len(parts) != 2 or ".".join(parts) != text:
-        raise ValueError(f"{text!r} is not DATABASE.NAME")
-    return ".".join(Identifier.parse(part).sql for part in parts)
+        return ""
+    try:
+        return ".".join(Identifier.parse(part).sql for part in parts)
+    except ValueError:
+        return ""
 
 
 def digest(value: object) -> str:

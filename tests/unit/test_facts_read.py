@@ -228,6 +228,18 @@ def test_a_role_has_what_its_database_roles_have(settings):
     assert "INSERT on table RAW.SNOWPLOW.EVENTS" in held_by(reader, "SYSADMIN")
 
 
+@pytest.mark.parametrize("name", ["RAW.OTHERS", "RAW.A.B", "NO_DATABASE", 'RAW."a\u00a0b"', "RAW.one two"])
+def test_a_database_role_that_cannot_be_looked_at_takes_nothing_away(settings, name):
+    """Somebody else's, or one whose name no statement can hold: what the role has itself still counts."""
+    own = [granted("USAGE", "DATABASE_ROLE", name), granted("USAGE", "SCHEMA", "RAW.SNOWPLOW")]
+    answers = {f"SHOW GRANTS TO ROLE {role}": own for role in ("SYSADMIN", '"SYSADMIN"')}
+    answers |= {'SHOW GRANTS TO ROLE "PUBLIC"': [], "SHOW GRANTS TO DATABASE ROLE RAW.OTHERS": DENIED}
+    reader = FakeReader(settings, answers)
+    reached = Facts(reader).reach_of(settings.snowflake.owner_role)
+    assert Grant("USAGE", "SCHEMA", "RAW.SNOWPLOW") in reached
+    assert "USAGE on schema RAW.SNOWPLOW" in held_by(reader, "SYSADMIN")
+
+
 @pytest.mark.parametrize(
     ("rows", "there"), [([], False), ([{"name": "SNOWPLOW2"}], False), ([{"name": "SNOWPLOW"}], True)]
 )

@@ -368,8 +368,7 @@ LOOKED_AT: dict[str, set[str]] = {
     "runbook/facts/history.py:read": {"name"},
     "runbook/facts/views.py:present": {"schema"},
     "runbook/facts/rights.py:inherits": {"left.pop().replace('\"', '\"\"')"},
-    "runbook/facts/rights.py:_granted_to": {"name.replace('\"', '\"\"')", "two_parts(name)"},
-    "runbook/facts/snowflake.py:grants_to_database_role": {"two_parts(name)"},
+    "runbook/facts/rights.py:granted_to": {"name.replace('\"', '\"\"')", "two_parts(name)"},
 }
 """Where a function alone does not show that a part was written as SQL: looked at, and why it is."""
 
