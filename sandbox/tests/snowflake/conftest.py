@@ -1,11 +1,12 @@
 """Fixtures for the Snowflake side: sessions through the real connector, and the AWS side set up for them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from loading_rig import World
 
 ROLE = "snowflake-read"
 
@@ -56,6 +57,14 @@ class Sql:
         with pytest.raises(snowflake.connector.errors.DatabaseError) as caught:
             self(text, parameters)
         return caught.value
+
+
+@pytest.fixture
+def world(sandbox: Any) -> Iterator[World]:
+    """A tenant with a database, a bucket that Snowflake may read, and a session."""
+    made = World(sandbox.tenants)
+    yield made.connect()
+    sandbox.tenants.delete(made.name)
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """Database roles: what they hold, who gets it from them, and what they cannot hold."""
 
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 
 
 @pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    made.sql("CREATE TABLE T (A VARCHAR)")
-    made.sql("CREATE ROLE R")
-    made.sql("GRANT USAGE ON WAREHOUSE COMPUTE_WH TO ROLE R")
-    yield made
-    sandbox.tenants.delete(made.name)
+def world(world):
+    world.sql("CREATE TABLE T (A VARCHAR)")
+    world.sql("CREATE ROLE R")
+    world.sql("GRANT USAGE ON WAREHOUSE COMPUTE_WH TO ROLE R")
+    return world
 
 
 def test_privileges_come_through_a_database_role(world):

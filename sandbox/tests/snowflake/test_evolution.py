@@ -3,18 +3,15 @@
 import json
 
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 
 COPY = "COPY INTO T FROM @ST FILE_FORMAT = (TYPE = JSON) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
 
 
 @pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    made.stage()
-    yield made
-    sandbox.tenants.delete(made.name)
+def world(world):
+    world.stage()
+    return world
 
 
 def put(world, name, *documents):

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from test_loading_avro import avro, event
 from test_loading_parquet import parquet
@@ -14,18 +13,16 @@ TEMPLATE = "SELECT ARRAY_AGG(OBJECT_CONSTRUCT(*)) WITHIN GROUP (ORDER BY ORDER_I
 
 
 @pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    made.stage(path="in")
-    made.sql(
+def world(world):
+    world.stage(path="in")
+    world.sql(
         "CREATE FILE FORMAT HEADED TYPE = CSV PARSE_HEADER = TRUE ERROR_ON_COLUMN_COUNT_MISMATCH = FALSE"
     )
-    made.sql("CREATE FILE FORMAT PLAIN TYPE = CSV SKIP_HEADER = 1")
-    made.sql("CREATE FILE FORMAT JS TYPE = JSON STRIP_OUTER_ARRAY = TRUE")
-    made.sql("CREATE FILE FORMAT PQ TYPE = PARQUET")
-    made.sql("CREATE FILE FORMAT AV TYPE = AVRO")
-    yield made
-    sandbox.tenants.delete(made.name)
+    world.sql("CREATE FILE FORMAT PLAIN TYPE = CSV SKIP_HEADER = 1")
+    world.sql("CREATE FILE FORMAT JS TYPE = JSON STRIP_OUTER_ARRAY = TRUE")
+    world.sql("CREATE FILE FORMAT PQ TYPE = PARQUET")
+    world.sql("CREATE FILE FORMAT AV TYPE = AVRO")
+    return world
 
 
 def types(world, path, file_format, more=""):

@@ -6,7 +6,6 @@ Four files, one for each column of the table, meet one action, also when 7, 14 a
 from datetime import timedelta
 
 import pytest
-from loading_rig import World
 
 GOOD, BAD, OTHER = "1,a\n", "1,a\nx,b\n", "2,b\n"
 BY_PIPE, BY_COPY, FAILED, NEW = "by_pipe.csv", "by_copy.csv", "failed.csv", "new.csv"
@@ -14,13 +13,6 @@ EACH = (BY_PIPE, BY_COPY, FAILED, NEW)
 
 PIPE = "COPY INTO D.S.T FROM @D.S.ST"
 LENIENT = PIPE + " ON_ERROR = CONTINUE"
-
-
-@pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    yield made
-    sandbox.tenants.delete(made.name)
 
 
 def prepare(world):

@@ -8,19 +8,11 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake import formats, parquet_reader
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 from snowpipe_sandbox.snowflake.load_errors import FileError
 
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0)  # noqa: DTZ001 - a wall clock, as files hold them
-
-
-@pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants)
-    yield made.connect()
-    sandbox.tenants.delete(made.name)
 
 
 def parquet(table, **how):

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.pipe_events import created_objects
 
 GOOD = "1,a\n"
@@ -22,12 +21,10 @@ SELECT = (
 
 
 @pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    made.sql("CREATE TABLE T (A NUMBER, B VARCHAR)")
-    made.stage()
-    yield made
-    sandbox.tenants.delete(made.name)
+def world(world):
+    world.sql("CREATE TABLE T (A NUMBER, B VARCHAR)")
+    world.stage()
+    return world
 
 
 @pytest.fixture

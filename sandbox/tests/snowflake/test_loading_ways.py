@@ -1,15 +1,7 @@
 """Ways of loading beside $1, $2: members by their names, metadata, queries over a stage, AUTO's times."""
 
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
-
-
-@pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants)
-    yield made.connect()
-    sandbox.tenants.delete(made.name)
 
 
 def test_members_go_to_the_columns_of_their_names(world):

@@ -1,16 +1,7 @@
 """Columns that count by themselves: AUTOINCREMENT in every spelling, and sequences."""
 
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
-
-
-@pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    yield made
-    sandbox.tenants.delete(made.name)
-
 
 SPELLINGS = (
     ("AUTOINCREMENT START = 1 INCREMENT =1", (1, 2)),

@@ -1,19 +1,16 @@
 """Streams: new rows are read until a change has read them; what cannot be told is refused."""
 
 import pytest
-from loading_rig import World
 from snowpipe_sandbox.snowflake.errors import SnowflakeError
 
 
 @pytest.fixture
-def world(sandbox):
-    made = World(sandbox.tenants).connect()
-    made.sql("CREATE TABLE SRC (ID INT, NAME VARCHAR)")
-    made.sql("CREATE TABLE TGT (ID INT, NAME VARCHAR)")
-    made.sql("INSERT INTO SRC VALUES (1, 'a')")
-    made.sql("CREATE STREAM SM ON TABLE SRC APPEND_ONLY = TRUE")
-    yield made
-    sandbox.tenants.delete(made.name)
+def world(world):
+    world.sql("CREATE TABLE SRC (ID INT, NAME VARCHAR)")
+    world.sql("CREATE TABLE TGT (ID INT, NAME VARCHAR)")
+    world.sql("INSERT INTO SRC VALUES (1, 'a')")
+    world.sql("CREATE STREAM SM ON TABLE SRC APPEND_ONLY = TRUE")
+    return world
 
 
 def test_a_stream_has_what_came_since_and_a_change_that_reads_it_moves_its_offset(world):
