@@ -95,14 +95,14 @@ def _table(session: Session, stream: Stream) -> Table:
     return table
 
 
-def _rows(table: Table, start_: int, end: int, shown: str) -> exp.Expression:
+def _rows(table: Table, first: int, end: int, shown: str) -> exp.Expression:
     metadata = (
         '\'INSERT\' AS "METADATA$ACTION", FALSE AS "METADATA$ISUPDATE", '
         f'md5(\'{table.id} \' || CAST("ROWID" AS VARCHAR)) AS "METADATA$ROW_ID"'
     )
     stands = exp.maybe_parse(
         f"SELECT *, {metadata} FROM {duckdb_name(table.full_name)} "
-        f'WHERE "ROWID" >= {start_} AND "ROWID" < {end}',
+        f'WHERE "ROWID" >= {first} AND "ROWID" < {end}',
         dialect="snowflake",
     )
     return exp.Subquery(this=stands, alias=exp.TableAlias(this=exp.to_identifier(shown, quoted=True)))
